@@ -1,0 +1,17 @@
+// How the tests run: one Postgres for the run, a database and a Redis of its own for each file that asks.
+import { defineConfig } from 'vitest/config';
+
+export default defineConfig({
+  test: {
+    include: ['test/**/*.test.ts'],
+    globalSetup: ['test/stores.setup.ts'],
+    // Processes, not threads: a file may wait for, or kill, what it started without disturbing the others.
+    pool: 'forks',
+    // Each file brings its own Redis, so that two already fill a two-core machine.
+    maxWorkers: 2,
+    // Starting stores, recovery and drains take seconds on a busy machine; a test that hangs takes longer.
+    testTimeout: 30_000,
+    hookTimeout: 60_000,
+    teardownTimeout: 60_000,
+  },
+});
