@@ -10,6 +10,7 @@ import postgres from 'postgres';
 import type { TestProject } from 'vitest/node';
 import { beganAt } from '../scripts/stores/process.ts';
 import { startPostgres, stopLeftPostgres } from '../scripts/stores/postgres.ts';
+import { findRedis } from '../scripts/stores/redis-binaries.ts';
 import { stopLeftRedis } from '../scripts/stores/redis.ts';
 
 declare module 'vitest' {
@@ -21,6 +22,7 @@ declare module 'vitest' {
 
 const PREFIX = 'farebox-test-';
 const TEMPLATE = 'farebox_template';
+const say = (line: string) => console.log(line);
 
 export default async function setup(project: TestProject): Promise<() => Promise<void>> {
   await removeLeftRuns();
@@ -28,7 +30,9 @@ export default async function setup(project: TestProject): Promise<() => Promise
   writeFileSync(join(folder, 'run.json'), JSON.stringify({ pid: process.pid, beganAt: beganAt(process.pid) }));
   const removeOnSignal = () => void removeRun(folder);
   process.once('SIGTERM', removeOnSignal);
-  const server = await startPostgres({ dataDir: join(folder, 'postgres'), database: TEMPLATE, throwaway: true });
+  // Files run side by side: where Redis must be fetched first, once is enough.
+  await findRedis({ path: process.env['PATH'] ?? '', cacheDir: '.cache', say });
+  const server = await startPostgres({ dataDir: join(folder, 'postgres'), database: TEMPLATE, throwaway: true, say });
   await makeTemplate(server.url);
   const adminUrl = server.url.replace(/[^/]*$/, 'postgres');
   project.provide('stores', { folder, adminUrl, template: TEMPLATE });
@@ -71,9 +75,8 @@ function isLeft(folder: string): boolean {
 
 async function removeRun(folder: string): Promise<void> {
   for (const name of readdirSync(folder)) {
-    const store = join(folder, name);
-    if (existsSync(join(store, 'redis.pid'))) await stopLeftRedis(store);
-    if (existsSync(join(store, 'data'))) await stopLeftPostgres(store);
+    await stopLeftRedis(join(folder, name));
+    await stopLeftPostgres(join(folder, name));
   }
   rmSync(folder, { recursive: true, force: true });
 }

@@ -4,13 +4,15 @@
 // system's list of installed packages, so that it fetches what is asked for and only the dependencies that
 // are missing here. The packages are then unpacked side by side, like a small root file system.
 import { spawn } from 'node:child_process';
-import { existsSync, mkdirSync, readdirSync, renameSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, mkdtempSync, readdirSync, renameSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 
 export type UnpackOptions = {
   /** Where downloads and unpacked packages are kept from run to run. */
   readonly cacheDir: string;
   readonly say?: (line: string) => void;
+  /** Ends a download that nobody waits for any more. */
+  readonly signal?: AbortSignal;
 };
 
 export type Unpacked =
@@ -27,6 +29,7 @@ export type Unpacked =
 const UPDATE_BOUND_MS = 180_000;
 const DOWNLOAD_BOUND_MS = 180_000;
 const UNPACK_BOUND_MS = 60_000;
+const UNFINISHED = 'unfinished-';
 
 /**
  * Fetch the package `name` and unpack it into the cache, once. `also` names packages to unpack beside it even
@@ -41,8 +44,17 @@ export async function unpackDebianPackage(
   if (existsSync(root)) return { status: 'unpacked', root, libraryFolders: libraryFolders(root) };
   if (!existsSync('/usr/bin/apt-get') || !existsSync('/usr/bin/dpkg-deb')) return { status: 'not_debian' };
   options.say?.(`fetching the Debian package ${name} into ${folder}`);
-  const failure = (await fetch(name, options.also ?? [], folder)) ?? (await unpack(folder, root));
-  if (failure !== null) return { status: 'failed', reason: failure };
+  mkdirSync(folder, { recursive: true });
+  removeAbandoned(folder);
+  // In a folder of this call's own, and renamed when whole: several processes may do this at the same time.
+  const work = mkdtempSync(join(folder, UNFINISHED));
+  try {
+    const failure = (await fetch([name, ...(options.also ?? [])], work, options.signal)) ?? (await unpack(work));
+    if (failure !== null) return { status: 'failed', reason: failure };
+    keep(join(work, 'root'), root);
+  } finally {
+    rmSync(work, { recursive: true, force: true });
+  }
   return { status: 'unpacked', root, libraryFolders: libraryFolders(root) };
 }
 
@@ -51,16 +63,34 @@ export function forgetDebianPackage(name: string, options: UnpackOptions): void 
   rmSync(resolve(options.cacheDir, 'debian', name), { recursive: true, force: true });
 }
 
-async function fetch(name: string, also: readonly string[], folder: string): Promise<string | null> {
-  rmSync(folder, { recursive: true, force: true });
+// What a killed run left: nobody works in such a folder for longer than all bounds together.
+function removeAbandoned(folder: string): void {
+  for (const name of readdirSync(folder).filter((entry) => entry.startsWith(UNFINISHED))) {
+    const ageMs = Date.now() - statSync(join(folder, name)).mtimeMs;
+    if (ageMs > 2 * (UPDATE_BOUND_MS + DOWNLOAD_BOUND_MS)) rmSync(join(folder, name), { recursive: true, force: true });
+  }
+}
+
+function keep(made: string, root: string): void {
+  try {
+    renameSync(made, root);
+  } catch (error) {
+    // Another process was first: its copy is as good.
+    if (!existsSync(root)) throw error;
+  }
+}
+
+async function fetch(names: readonly string[], folder: string, signal: AbortSignal | undefined): Promise<string | null> {
   for (const part of ['lists/partial', 'cache/archives/partial']) mkdirSync(join(folder, part), { recursive: true });
   const config = join(folder, 'apt.conf');
   writeFileSync(config, aptConfig(folder));
   const apt = ['-c', config, '-q'];
   // One source that can't be reached is no reason to stop: the package may well come from another.
-  const updated = await run('apt-get', [...apt, 'update'], UPDATE_BOUND_MS);
-  const install = ['install', '--reinstall', '--download-only', '--no-install-recommends', '--yes'];
-  return (await run('apt-get', [...apt, ...install, name, ...also], DOWNLOAD_BOUND_MS)) && (updated ?? `no package ${name}`);
+  const updated = await run('apt-get', [...apt, 'update'], UPDATE_BOUND_MS, signal);
+  const install = ['install', '--reinstall', '--download-only', '--no-install-recommends', '--yes', ...names];
+  const installed = await run('apt-get', [...apt, ...install], DOWNLOAD_BOUND_MS, signal);
+  // Where the lists did not come, that is the reason, and `unable to locate` only what follows from it.
+  return installed && (updated ?? installed);
 }
 
 // `#clear` keeps the system's own hooks out: they tidy folders that are not ours. Without a user to become,
@@ -81,18 +111,15 @@ Acquire::Languages "none";
 `;
 }
 
-async function unpack(folder: string, root: string): Promise<string | null> {
+async function unpack(folder: string): Promise<string | null> {
   const archives = join(folder, 'cache', 'archives');
   const packages = readdirSync(archives).filter((file) => file.endsWith('.deb'));
   if (packages.length === 0) return 'apt downloaded nothing';
-  const unfinished = join(folder, 'root.unfinished');
-  mkdirSync(unfinished, { recursive: true });
+  mkdirSync(join(folder, 'root'));
   for (const file of packages) {
-    const failure = await run('dpkg-deb', ['-x', join(archives, file), unfinished], UNPACK_BOUND_MS);
+    const failure = await run('dpkg-deb', ['-x', join(archives, file), join(folder, 'root')], UNPACK_BOUND_MS);
     if (failure !== null) return failure;
   }
-  renameSync(unfinished, root);
-  for (const part of ['lists', 'cache', 'apt.conf']) rmSync(join(folder, part), { recursive: true, force: true });
   return null;
 }
 
@@ -107,10 +134,16 @@ function libraryFolders(root: string): string[] {
 }
 
 /** Null when it went well, else its last line of complaint. */
-function run(file: string, args: readonly string[], boundMs: number): Promise<string | null> {
+function run(file: string, args: readonly string[], boundMs: number, signal?: AbortSignal): Promise<string | null> {
   return new Promise((done) => {
     const env = { ...process.env, DEBIAN_FRONTEND: 'noninteractive', LC_ALL: 'C' };
-    const child = spawn(file, args, { env, stdio: ['ignore', 'ignore', 'pipe'], timeout: boundMs, killSignal: 'SIGKILL' });
+    const child = spawn(file, args, {
+      env,
+      stdio: ['ignore', 'ignore', 'pipe'],
+      timeout: boundMs,
+      killSignal: 'SIGKILL',
+      ...(signal ? { signal } : {}),
+    });
     let complaints = '';
     child.stderr.setEncoding('utf8').on('data', (text: string) => {
       complaints = (complaints + text).slice(-4_000);

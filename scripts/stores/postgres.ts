@@ -52,7 +52,7 @@ export async function startPostgres(options: PostgresOptions): Promise<PostgresS
   const wanted = realpathSync(options.dataDir);
   const binaries = chooseBinaries(wanted, options);
   const folder = reachableFolder(wanted, binaries, say);
-  await stopLeftPostgres(folder);
+  await stopLeftPostgres(wanted);
   const password = keptPassword(folder);
   await initialize(folder, binaries, password, options.throwaway ?? false, say);
   const database = options.database ?? 'farebox';
@@ -71,17 +71,18 @@ export async function startPostgres(options: PostgresOptions): Promise<PostgresS
 
 /** Stop the server that an earlier run left on this folder; nothing else, and nothing when there is none. */
 export async function stopLeftPostgres(dataDir: string): Promise<void> {
-  const cluster = join(realpathSync(dataDir), 'data');
-  const pidFile = join(cluster, 'postmaster.pid');
+  if (!existsSync(dataDir)) return;
+  const wanted = realpathSync(dataDir);
+  await stopLeft(join(wanted, 'data'));
+  await stopLeft(join(temporaryFolder(wanted), 'data'));
+}
+
+async function stopLeft(cluster: string): Promise<void> {
   const pid = Number(readPidFile(cluster)[0]);
-  if (!Number.isInteger(pid) || pid <= 1) {
-    rmSync(pidFile, { force: true });
-    return;
-  }
   // Its command line names the folder: another process that has come to bear this id does not.
   const running = () => commandLine(pid)?.includes(`-D ${cluster} `) === true;
-  await stopProcess(pid, running, { signal: 'SIGINT', boundMs: STOP_BOUND_MS });
-  rmSync(pidFile, { force: true });
+  if (pid > 1) await stopProcess(pid, running, { signal: 'SIGINT', boundMs: STOP_BOUND_MS });
+  rmSync(join(cluster, 'postmaster.pid'), { force: true });
 }
 
 function chooseBinaries(dataDir: string, options: PostgresOptions): PostgresBinaries {

@@ -23,6 +23,8 @@ export type ProgramOptions = {
   readonly env: NodeJS.ProcessEnv;
   /** Its output goes here; emptied first, so that it cannot grow from run to run. */
   readonly logFile: string;
+  /** Default `/`: a store names all its files in full, and keeps no folder busy. */
+  readonly cwd?: string;
   readonly user?: { readonly uid: number; readonly gid: number } | null;
   /** A channel that closes with us, for programs that should stop when their starter is gone. */
   readonly ipc?: boolean;
@@ -31,7 +33,7 @@ export type ProgramOptions = {
 export function startProgram(options: ProgramOptions): Program {
   const log = openSync(options.logFile, 'w', 0o600);
   const child = spawn(options.file, options.args, {
-    cwd: '/',
+    cwd: options.cwd ?? '/',
     env: options.env,
     detached: true,
     stdio: options.ipc ? ['ignore', log, log, 'ipc'] : ['ignore', log, log],

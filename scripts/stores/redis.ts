@@ -4,7 +4,7 @@
 // `log`. It listens on the loopback interface only. A server that an earlier run left behind is stopped first.
 // It never evicts (`noeviction`): a wallet that was evicted would be money gone.
 import { randomBytes } from 'node:crypto';
-import { mkdirSync, readFileSync, realpathSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, readFileSync, realpathSync, rmSync, writeFileSync } from 'node:fs';
 import { createConnection } from 'node:net';
 import { join } from 'node:path';
 import { advice } from './advice.ts';
@@ -24,6 +24,8 @@ export type RedisOptions = {
   /** Where a downloaded program is kept; default `.cache` in the working folder. */
   readonly cacheDir?: string;
   readonly path?: string;
+  /** Ends a download of the program. */
+  readonly signal?: AbortSignal;
 };
 
 export type RedisServer = {
@@ -54,6 +56,7 @@ export async function startRedis(options: RedisOptions): Promise<RedisServer> {
     path: options.path ?? process.env['PATH'] ?? '',
     cacheDir: options.cacheDir ?? '.cache',
     ...(options.say ? { say: options.say } : {}),
+    ...(options.signal ? { signal: options.signal } : {}),
   });
   await stopLeftRedis(folder);
   const password = randomBytes(18).toString('base64url');
@@ -96,6 +99,7 @@ export async function startRedis(options: RedisOptions): Promise<RedisServer> {
 
 /** Stop the server that an earlier run left on this folder; nothing else, and nothing when there is none. */
 export async function stopLeftRedis(dataDir: string): Promise<void> {
+  if (!existsSync(dataDir)) return;
   const folder = realpathSync(dataDir);
   const pidFile = join(folder, 'redis.pid');
   const pid = readPid(pidFile);
