@@ -1,0 +1,479 @@
+// What travels over HTTP, version 1: every request and reply as a type, named and spelled as on the wire.
+//
+// Imports nothing and does nothing: the server checks its schemas against these types and the client is typed by
+// them, so neither can drift from the other. Fields and `kind`s may be added, so a client ignores what it does not
+// know. An optional field may be `undefined` too: JSON has no word for that and leaves the field out.
+
+// ── In every request and reply ──
+
+/**
+ * A decimal string in the asset's unit: `"0.05"`, `"10"`. On input without sign, exponent or leading zeros, at most
+ * 40 characters and no more decimals than the asset's scale; in replies without trailing zeros. Signs appear only in
+ * entries. One amount is at most 10^15 of the smallest unit (1,000,000 USD), `available + held` at most 2^52 of it.
+ */
+export type Amount = string;
+
+/** RFC 3339; in replies UTC with milliseconds. On input the fraction may be absent, or the offset another one. */
+export type Timestamp = string;
+
+/** The caller's own JSON object, at most 4 KiB; kept and given back, never read. */
+export type Metadata = { [name: string]: unknown };
+
+/** Who or what inside the customer spent: team, agent, model. */
+export type Labels = { [name: string]: string };
+
+export type PageQuery = {
+  /** 1–100, default 50. */
+  limit?: number | undefined;
+  /** The `next_cursor` of the page before. */
+  cursor?: string | undefined;
+};
+
+/** Newest first. */
+export type Page<Item> = {
+  data: Item[];
+  /** Null: this was the last page. */
+  next_cursor: string | null;
+};
+
+// ── Refusals (RFC 9457, `application/problem+json`) ──
+
+/** Whether what was asked for has happened. `unknown`: repeat it with the same Idempotency-Key. */
+export type Outcome = 'applied' | 'not_applied' | 'unknown';
+
+export type Problem = {
+  type: string;
+  title: string;
+  /** The HTTP status; in a decline the word `declined`. */
+  status: number;
+  detail: string;
+  /** What to switch on: `customer_not_found`, `hold_closed`, … */
+  code: string;
+  /** Whether the same request may succeed later. */
+  retryable: boolean;
+  outcome: Outcome;
+  request_id: string;
+  /** With `outcome: "unknown"`: the key to retry with. */
+  idempotency_key?: string | undefined;
+  /** With status 422: each field that is missing, unknown, of the wrong type or out of range. */
+  errors?: FieldError[] | undefined;
+};
+
+export type FieldError = { path: string; message: string };
+
+/** 409: the hold ended before, and this is how. */
+export type HoldClosedProblem = Problem & {
+  code: 'hold_closed';
+  hold_status: 'settled' | 'released' | 'expired';
+  settled: Amount;
+  released: Amount;
+};
+
+// ── Customers: /v1/customers ──
+
+export type CustomerRequest = {
+  /** 1–128 characters of `A–Z a–z 0–9 _ . : @ -`, the first a letter or digit. Absent: one is made, `cus_…`. */
+  id?: string | undefined;
+  name?: string | undefined;
+  email?: string | undefined;
+  metadata?: Metadata | undefined;
+};
+
+/** What is absent stays, null empties, `metadata` is replaced whole. */
+export type CustomerChanges = {
+  name?: string | null | undefined;
+  email?: string | null | undefined;
+  metadata?: Metadata | undefined;
+};
+
+export type Customer = {
+  id: string;
+  name: string | null;
+  email: string | null;
+  metadata: Metadata;
+  created_at: Timestamp;
+};
+
+// ── Assets: /v1/assets ──
+
+export type AssetKind = 'custom' | 'fiat';
+
+export type AssetRequest = {
+  /** `[A-Z][A-Z0-9_]{0,31}`. */
+  code: string;
+  name?: string | undefined;
+  /** Decimals of the smallest unit, 0–9; never changes. */
+  scale: number;
+  kind: AssetKind;
+};
+
+export type Asset = {
+  code: string;
+  name: string | null;
+  scale: number;
+  kind: AssetKind;
+};
+
+// ── Grants: /v1/customers/{id}/grants ──
+
+export type GrantPurpose = 'promotional' | 'bundled' | 'paid';
+export type GrantStatus = 'scheduled' | 'active' | 'spent' | 'expired' | 'voided';
+
+/** What a grant may pay for: spending that carries all of this. */
+export type GrantScope = {
+  event_type?: string | undefined;
+  subject?: string | undefined;
+  labels?: Labels | undefined;
+};
+
+export type GrantRequest = {
+  asset: string;
+  amount: Amount;
+  /** Default `promotional`. */
+  purpose?: GrantPurpose | undefined;
+  /** 0–100, default 50; a lower one is spent first. */
+  priority?: number | undefined;
+  /** Default now. */
+  effective_at?: Timestamp | undefined;
+  /** Exclusive: at this instant it can't be spent any more. Absent: never. */
+  expires_at?: Timestamp | undefined;
+  scope?: GrantScope | undefined;
+  description?: string | undefined;
+  metadata?: Metadata | undefined;
+};
+
+export type Grant = {
+  id: string;
+  customer_id: string;
+  asset: string;
+  amount: Amount;
+  /** Neither spent nor held, nor gone to repay overage. */
+  remaining: Amount;
+  held: Amount;
+  purpose: GrantPurpose;
+  priority: number;
+  status: GrantStatus;
+  effective_at: Timestamp;
+  expires_at: Timestamp | null;
+  scope: GrantScope | null;
+  description: string | null;
+  metadata: Metadata;
+  created_at: Timestamp;
+};
+
+/** Reply to `POST …/grants/{grant_id}/void`. What is held goes when it returns. */
+export type VoidedGrant = Grant & {
+  status: 'voided';
+  /** What was taken back now. */
+  voided: Amount;
+};
+
+// ── Keys: /v1/keys ──
+
+/** `admin` includes all others. */
+export type Scope = 'authorize' | 'read' | 'credit' | 'catalog' | 'admin';
+
+export type KeyRequest = {
+  name: string;
+  scopes: readonly Scope[];
+  expires_at?: Timestamp | undefined;
+};
+
+export type Key = {
+  id: string;
+  name: string;
+  scopes: Scope[];
+  created_at: Timestamp;
+  expires_at: Timestamp | null;
+};
+
+/** Reply to `POST /v1/keys`. */
+export type CreatedKey = Key & {
+  /** `fb_test_…` or `fb_live_…`; shown this once. */
+  secret: string;
+};
+
+// ── Wallet: /v1/customers/{id}/wallet, …/wallet/freeze, …/wallet/unfreeze ──
+
+/** The API lifts `operator` only. */
+export type FreezeReason = 'operator' | 'reconcile' | 'quarantine' | 'dispute';
+
+export type Wallet = {
+  customer_id: string;
+  status: 'active' | 'frozen';
+  freeze_reason: FreezeReason | null;
+  /** Counts the entries; 0 for a new customer. */
+  version: number;
+  as_of: Timestamp;
+  /** One for each asset that ever had credit. */
+  accounts: Account[];
+};
+
+export type Account = {
+  asset: string;
+  /** What a new hold could take now. */
+  available: Amount;
+  held: Amount;
+  /** What the account owes; above zero only with `available` zero. */
+  overage: Amount;
+  /** The active ones with something left or held, in the order they are spent. */
+  grants: AccountGrant[];
+};
+
+export type AccountGrant = {
+  id: string;
+  purpose: GrantPurpose;
+  priority: number;
+  remaining: Amount;
+  held: Amount;
+  expires_at: Timestamp | null;
+};
+
+// ── Authorize and charge: POST /v1/authorize, POST /v1/charge ──
+
+/** What is asked for, said outright. */
+export type Money = { asset: string; amount: Amount };
+
+/**
+ * `strict`: all or nothing. `up_to`: as much of it as is affordable, and 402 if nothing is. `shadow`: decide and
+ * report, move and store nothing.
+ */
+export type Mode = 'strict' | 'up_to' | 'shadow';
+
+export type SpendTerms = {
+  customer_id: string;
+  /** Default `strict`. */
+  mode?: Mode | undefined;
+  subject?: string | undefined;
+  labels?: Labels | undefined;
+  metadata?: Metadata | undefined;
+};
+
+/** How long the hold lives: 1000–86400000 ms, default 60000. */
+export type HoldTerms = { ttl_ms?: number | undefined };
+
+/** `amount: "0"` is approved, even without an account. */
+export type AuthorizeRequest = Money & SpendTerms & HoldTerms;
+
+export type ChargeRequest = Money & SpendTerms;
+
+/** 200: money is set aside. */
+export type Approved = {
+  /** `hold_…` */
+  id: string;
+  status: 'approved';
+  customer_id: string;
+  asset: string;
+  requested: Amount;
+  /** What is held; less than `requested` only in mode `up_to`. After an extend: the hold's new total. */
+  amount: Amount;
+  /** The account's, after this. */
+  available: Amount;
+  /** The account's, after this. */
+  held: Amount;
+  expires_at: Timestamp;
+  remaining_ttl_ms: number;
+  version: number;
+};
+
+/** 200: priced and debited in one step. */
+export type Charged = {
+  /** `chg_…` */
+  id: string;
+  status: 'charged';
+  asset: string;
+  requested: Amount;
+  /** What was debited; less than `requested` only in mode `up_to`. */
+  amount: Amount;
+  available: Amount;
+  held: Amount;
+  version: number;
+};
+
+export type DeclineCode = 'insufficient_balance' | 'budget_exceeded' | 'wallet_in_overage';
+
+/** What stood in the way. `held_in_flight`: once open holds return, the balance would do. */
+export type LimitSource = 'balance' | 'held_in_flight' | 'overage' | 'budget';
+
+/** Why the answer is no, and what would be a yes. */
+export type Decline = {
+  code: DeclineCode;
+  asset: string;
+  requested: Amount;
+  available: Amount;
+  held: Amount;
+  /** The largest amount that would be approved now. */
+  affordable: Amount;
+  /** `requested − affordable`. */
+  shortfall: Amount;
+  limit_source: LimitSource;
+  /** With `limit_source: "budget"`. */
+  budget_id?: string | undefined;
+};
+
+/** 402, as a problem; `status` is the word, so that it tells all answers of one call apart. */
+export type Declined = Omit<Problem, 'status' | 'code'> & Decline & { status: 'declined' };
+
+/** 200, in mode `shadow`: it would have been approved. `available`, `held` and `version` are as they are. */
+export type ShadowApproved = {
+  status: 'shadow_approved';
+  customer_id: string;
+  asset: string;
+  requested: Amount;
+  /** What would be held or charged. */
+  amount: Amount;
+  available: Amount;
+  held: Amount;
+  version: number;
+};
+
+/** 200, in mode `shadow`: it would have been declined. */
+export type ShadowDeclined = Decline & {
+  status: 'shadow_declined';
+  customer_id: string;
+  version: number;
+};
+
+/** With status 200. */
+export type AuthorizeReply = Approved | ShadowApproved | ShadowDeclined;
+/** With status 200. */
+export type ChargeReply = Charged | ShadowApproved | ShadowDeclined;
+
+// ── Holds: /v1/holds/{id}, …/settle, …/release, …/extend ──
+
+/** What becomes of usage above the hold: taken from the account, cut off, or 422 `exceeds_hold`. Default `charge`. */
+export type OnExcess = 'charge' | 'cap' | 'reject';
+
+/** What the operator pays for the same work; kept with the entry. */
+export type VendorCost = { vendor: string; amount: Amount; asset: string };
+
+export type SettleTerms = {
+  costs?: readonly VendorCost[] | undefined;
+  /** Default true: the hold ends, what is left of it returns. */
+  final?: boolean | undefined;
+  on_excess?: OnExcess | undefined;
+  metadata?: Metadata | undefined;
+};
+
+/** What the work cost, in the hold's asset. */
+export type Usage = {
+  /** This part; parts settled before come on top. */
+  amount: Amount;
+};
+
+export type SettleRequest = Usage & SettleTerms;
+
+export type Settled = {
+  id: string;
+  /** `open` after `final: false`. */
+  status: 'settled' | 'open';
+  /** The hold's total so far. */
+  settled: Amount;
+  /** What came back. */
+  released: Amount;
+  /** What the account owes now. */
+  overage: Amount;
+  /** The hold had expired; recorded all the same, once. */
+  late: boolean;
+  asset: string;
+  available: Amount;
+  held: Amount;
+  version: number;
+};
+
+export type Released = {
+  id: string;
+  status: 'released';
+  released: Amount;
+  /** By partial settles before. */
+  settled: Amount;
+  asset: string;
+  available: Amount;
+  held: Amount;
+  version: number;
+};
+
+export type ExtendRequest = {
+  /** From now; never shortens. 1000–86400000 ms. */
+  ttl_ms?: number | undefined;
+  /** In addition to what is held. */
+  amount?: Amount | undefined;
+};
+
+export type Hold = {
+  id: string;
+  status: 'open' | 'settled' | 'released' | 'expired';
+  customer_id: string;
+  asset: string;
+  amount: Amount;
+  /** Still set aside. */
+  held: Amount;
+  settled: Amount;
+  released: Amount;
+  late: boolean;
+  created_at: Timestamp;
+  expires_at: Timestamp;
+  ended_at: Timestamp | null;
+};
+
+// ── Ledger: GET /v1/customers/{id}/entries ──
+
+export type EntryKind =
+  | 'grant'
+  | 'schedule_grant'
+  | 'activate_grant'
+  | 'hold'
+  | 'extend'
+  | 'settle'
+  | 'release'
+  | 'expire_hold'
+  | 'charge'
+  | 'expire_grant'
+  | 'void_grant'
+  | 'freeze'
+  | 'unfreeze'
+  | 'refund';
+
+export type EntriesQuery = PageQuery & {
+  asset?: string | undefined;
+  kind?: EntryKind | undefined;
+  /** Inclusive. */
+  from?: Timestamp | undefined;
+  /** Exclusive. */
+  to?: Timestamp | undefined;
+};
+
+/** What moved in one asset. */
+export type Leg = {
+  asset: string;
+  /** Signed: the change of `available + held − overage`. `"-0.3"` for a settle of 0.3, `"0"` for holds and releases. */
+  amount: Amount;
+  available_after: Amount;
+  held_after: Amount;
+  overage_after: Amount;
+};
+
+/** One version of a wallet, for ever. */
+export type Entry = {
+  id: string;
+  /** Without gaps. */
+  version: number;
+  kind: EntryKind;
+  /** Null, as the three balances: a freeze or unfreeze is about no asset. */
+  asset: string | null;
+  /** Signed, as in `Leg`; `"0"` for a freeze or unfreeze. */
+  amount: Amount;
+  available_after: Amount | null;
+  held_after: Amount | null;
+  overage_after: Amount | null;
+  /** Where several assets moved: one item for each, and the first is the entry's own. */
+  legs?: Leg[] | undefined;
+  hold_id?: string | undefined;
+  grant_id?: string | undefined;
+  subject?: string | undefined;
+  labels?: Labels | undefined;
+  costs?: VendorCost[] | undefined;
+  late?: boolean | undefined;
+  operation_id: string;
+  occurred_at: Timestamp;
+};
