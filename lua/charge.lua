@@ -1,0 +1,81 @@
+#!lua
+-- Charge: check the wallet and take the money in one step, with no hold before it, or say no.
+--
+-- Decides as authorize does, and remembers a decline in the same case only.
+local codes = require('codes')
+local commit = require('commit')
+local decide = require('decide')
+local entries = require('entry')
+local grants = require('grants')
+local holds = require('holds')
+local seal = require('seal')
+local wallets = require('wallet')
+
+local fence_key = KEYS[1] -- string: installation and epoch of this partition's data
+local clock_key = KEYS[2] -- packed: seq, time, epoch
+local wallet_key = KEYS[3] -- hash: see lib/wallet.lua
+local holds_key = KEYS[4] -- hash: the wallet's open holds
+local deadlines_key = KEYS[5] -- sorted set: holds and wallets by the instant at which they are due
+local operation_key = KEYS[6] -- string: what this operation answered
+local outbox_key = KEYS[7] -- stream: entries on their way to the ledger
+local fence = ARGV[1]
+local not_after_ms = tonumber(ARGV[2])
+local environment = ARGV[3]
+local operation_id = ARGV[4]
+local fingerprint = ARGV[5]
+local keep_ms = tonumber(ARGV[6])
+local asset = tonumber(ARGV[7])
+local amount_atoms = tonumber(ARGV[8])
+local mode = ARGV[9] -- strict, up_to or shadow
+local repeated = ARGV[10] -- '1' when this repeats an attempt whose outcome is unknown
+local attached = ARGV[11]
+
+local wallet, refusal =
+  wallets.open(fence_key, clock_key, wallet_key, operation_key, fence, not_after_ms, fingerprint, environment, asset)
+if not wallet then
+  return refusal
+end
+local account = wallet.account
+-- What is due is written with a yes only; a "no" leaves it to the next call, so its seq is the one before.
+local version, epoch, seq = wallet.version, wallet.epoch, wallet.seq - #wallet.entries
+local available_atoms, held_atoms = account.available, account.held
+
+local take_atoms, reason, affordable_atoms = decide(account, amount_atoms, mode)
+if wallet.freeze ~= codes.freeze.none then
+  take_atoms, reason, affordable_atoms = nil, codes.reason.frozen, 0
+end
+
+if mode == 'shadow' then
+  if take_atoms then
+    return { 'shadow_approved', take_atoms, available_atoms, held_atoms, version, epoch, seq }
+  end
+  return { 'shadow_declined', reason, available_atoms, held_atoms, affordable_atoms, version, epoch, seq }
+end
+
+if reason == codes.reason.held_in_flight then
+  local overdue_refs = holds.overdue(wallet, deadlines_key)
+  if overdue_refs ~= '' then
+    return { 'overdue', overdue_refs }
+  end
+end
+
+local reply
+local main_no = 0
+if take_atoms then
+  local entry = entries.begin(codes.kind.charge, account)
+  grants.take(wallet, entry, take_atoms, false)
+  entries.transfer(entry, codes.account.available, codes.account.revenue, take_atoms)
+  entries.append(wallet, entry)
+  main_no = #wallet.entries
+  available_atoms, version, seq = account.available, wallet.version, wallet.seq
+  reply = { 'charged', take_atoms, available_atoms, held_atoms, version, epoch, seq }
+else
+  reply = { 'declined', reason, available_atoms, held_atoms, affordable_atoms, version, epoch, seq }
+  if repeated ~= '1' then
+    return reply
+  end
+end
+seal.operation(wallet, outbox_key, main_no, operation_id, fingerprint, keep_ms, attached, reply)
+-- COMMIT
+commit(wallet, clock_key, holds_key, deadlines_key, operation_key)
+return reply

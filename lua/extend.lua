@@ -1,0 +1,95 @@
+#!lua
+-- Extend a hold: more time, more money, or both; all of it or nothing.
+--
+-- Time counts from now and never shortens. Money is checked as authorize checks it. A hold that is past its
+-- deadline expires here, and is told so.
+local codes = require('codes')
+local commit = require('commit')
+local decide = require('decide')
+local entries = require('entry')
+local grants = require('grants')
+local holds = require('holds')
+local seal = require('seal')
+local wallets = require('wallet')
+
+local fence_key = KEYS[1] -- string: installation and epoch of this partition's data
+local clock_key = KEYS[2] -- packed: seq, time, epoch
+local wallet_key = KEYS[3] -- hash: see lib/wallet.lua
+local holds_key = KEYS[4] -- hash: the wallet's open holds
+local deadlines_key = KEYS[5] -- sorted set: holds and wallets by the instant at which they are due
+local operation_key = KEYS[6] -- string: what this operation answered
+local outbox_key = KEYS[7] -- stream: entries on their way to the ledger
+local fence = ARGV[1]
+local not_after_ms = tonumber(ARGV[2])
+local environment = ARGV[3]
+local operation_id = ARGV[4]
+local fingerprint = ARGV[5]
+local keep_ms = tonumber(ARGV[6])
+local asset = tonumber(ARGV[7])
+local hold_ref = ARGV[8]
+local amount_atoms = tonumber(ARGV[9]) -- in addition to what is held
+local ttl_ms = tonumber(ARGV[10]) -- 0: the deadline stays
+local repeated = ARGV[11] -- '1' when this repeats an attempt whose outcome is unknown
+local attached = ARGV[12]
+
+local wallet, refusal =
+  wallets.open(fence_key, clock_key, wallet_key, operation_key, fence, not_after_ms, fingerprint, environment, asset)
+if not wallet then
+  return refusal
+end
+local account = wallet.account
+local version, epoch, seq = wallet.version, wallet.epoch, wallet.seq - #wallet.entries
+local available_atoms, held_atoms = account.available, account.held
+
+local hold = holds.read(holds_key, hold_ref)
+if not hold then
+  return { 'unknown_hold' }
+end
+local take_atoms, reason, affordable_atoms = decide(account, amount_atoms, 'strict')
+local expired = hold.expires_at_ms <= wallet.now_ms
+if wallet.freeze ~= codes.freeze.none then
+  take_atoms, reason, affordable_atoms = nil, codes.reason.frozen, 0
+elseif take_atoms and not expired and hold.amount + take_atoms > codes.limit.amount_atoms then
+  return { 'out_of_bounds', codes.bound.amount }
+end
+if reason == codes.reason.held_in_flight and not expired then
+  local overdue_refs = holds.overdue(wallet, deadlines_key)
+  if overdue_refs ~= '' then
+    return { 'overdue', overdue_refs }
+  end
+end
+
+local reply
+local main_no = 0
+if expired then
+  holds.expire(wallet, account, hold)
+  local settled_atoms, released_atoms = hold.settled, hold.released
+  seq = wallet.seq
+  reply = { 'expired', settled_atoms, released_atoms, epoch, seq }
+  keep_ms = 0
+elseif take_atoms then
+  local entry = entries.begin(codes.kind.extend, account)
+  local sources = grants.take(wallet, entry, take_atoms, true)
+  for i = 1, #sources do
+    hold.sources[#hold.sources + 1] = sources[i]
+  end
+  entries.transfer(entry, codes.account.available, codes.account.held, take_atoms)
+  hold.amount = hold.amount + take_atoms
+  hold.held = hold.held + take_atoms
+  hold.expires_at_ms = math.max(hold.expires_at_ms, wallet.now_ms + ttl_ms)
+  holds.keep(wallet, entry, hold, true)
+  entries.append(wallet, entry)
+  main_no = #wallet.entries
+  available_atoms, held_atoms, version, seq = account.available, account.held, wallet.version, wallet.seq
+  local total_atoms, expires_at_ms, at_ms = hold.amount, hold.expires_at_ms, wallet.now_ms
+  reply = { 'extended', total_atoms, available_atoms, held_atoms, expires_at_ms, at_ms, version, epoch, seq }
+else
+  reply = { 'declined', reason, available_atoms, held_atoms, affordable_atoms, version, epoch, seq }
+  if repeated ~= '1' then
+    return reply
+  end
+end
+seal.operation(wallet, outbox_key, main_no, operation_id, fingerprint, keep_ms, attached, reply)
+-- COMMIT
+commit(wallet, clock_key, holds_key, deadlines_key, operation_key)
+return reply

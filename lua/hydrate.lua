@@ -1,0 +1,66 @@
+#!lua
+-- Hydrate: put a wallet into Redis as the ledger knows it, unless it is there.
+--
+-- A new customer's wallet is the empty case. The caller has made sure that every entry of this wallet is in the
+-- ledger; a wallet that is there is left alone, so two callers at once, or a late one, do no harm.
+local codes = require('codes')
+local commit = require('commit')
+local due = require('due')
+local grants = require('grants')
+local holds = require('holds')
+local seal = require('seal')
+local wallets = require('wallet')
+
+local fence_key = KEYS[1] -- string: installation and epoch of this partition's data
+local clock_key = KEYS[2] -- packed: seq, time, epoch
+local wallet_key = KEYS[3] -- hash: see lib/wallet.lua
+local holds_key = KEYS[4] -- hash: the wallet's open holds
+local deadlines_key = KEYS[5] -- sorted set: holds and wallets by the instant at which they are due
+local fence = ARGV[1]
+local environment = ARGV[2]
+local customer_id = ARGV[3]
+local version = tonumber(ARGV[4])
+local freeze = tonumber(ARGV[5])
+local accounts_packed = ARGV[6] -- H asset, dddd account
+local grants_packed = ARGV[7] -- I4 number, dd grant, then its terms
+local holds_packed = ARGV[8] -- B length, ref, H length, record
+
+local found = redis.call('MGET', fence_key, clock_key)
+if found[1] ~= fence or not found[2] then
+  return { 'fenced' }
+end
+local present = redis.call('EXISTS', wallet_key)
+if present == 1 then
+  return { 'present' }
+end
+local wallet = wallets.build(wallet_key, found[2], environment, version, freeze)
+local at = 1
+while at <= #accounts_packed do
+  at = wallets.load_account(wallet, accounts_packed, at)
+end
+at = 1
+while at <= #grants_packed do
+  local grant_no
+  grant_no, at = wallets.load_grant(wallet, grants_packed, at)
+  local terms = wallet.terms[grant_no]
+  local grant = wallet.grants[grant_no]
+  if grant and grant.remaining > 0 then
+    grants.enter_order(wallet, wallet.accounts[terms.asset], grant_no)
+  end
+  if terms.state == codes.grant_state.scheduled then
+    due.add(wallet, terms.effective_at_ms, grant_no)
+  end
+  if terms.state <= codes.grant_state.active and terms.expires_at_ms < codes.never_ms then
+    due.add(wallet, terms.expires_at_ms, grant_no)
+  end
+end
+at = 1
+while at <= #holds_packed do
+  at = holds.load(wallet, holds_packed, at)
+end
+seal.wallet(wallet)
+wallet.fields[#wallet.fields + 1] = 'c'
+wallet.fields[#wallet.fields + 1] = customer_id
+-- COMMIT
+commit(wallet, clock_key, holds_key, deadlines_key)
+return { 'hydrated' }

@@ -1,0 +1,60 @@
+-- The numbers that scripts, entries and TypeScript agree on; the generator copies them to TypeScript.
+local codes = {}
+
+-- What an entry says happened. Never renumber: the ledger keeps these for ever.
+codes.kind = {
+  grant = 1,
+  schedule_grant = 2,
+  activate_grant = 3,
+  hold = 4,
+  extend = 5,
+  settle = 6,
+  release = 7,
+  expire_hold = 8,
+  charge = 9,
+  expire_grant = 10,
+  void_grant = 11,
+  freeze = 12,
+  unfreeze = 13,
+}
+
+-- The accounts of the double entry. The first three are the wallet's own, the others belong to its environment.
+codes.account = { available = 1, held = 2, overage = 3, funding = 4, revenue = 5, expired = 6, voided = 7 }
+
+-- In consumption order: what was given away goes before what was paid for.
+codes.purpose = { promotional = 1, bundled = 2, paid = 3 }
+
+codes.grant_state = { scheduled = 1, active = 2, expired = 3, voided = 4, spent = 5 }
+
+codes.hold_status = { open = 1, settled = 2, released = 3, expired = 4 }
+
+codes.freeze = { none = 0, operator = 1, reconcile = 2, quarantine = 3, dispute = 4 }
+
+-- Why a request was declined.
+codes.reason = { balance = 1, held_in_flight = 2, overage = 3, frozen = 4, too_many_holds = 5 }
+
+-- Which bound a grant or a settlement would break.
+codes.bound = { balance = 1, grants = 2, amount = 3 }
+
+codes.limit = {
+  -- One amount: a million of an asset with nine decimals.
+  amount_atoms = 1000000000000000,
+  -- One balance: the largest whole number that stays exact through a sum of two in a double.
+  balance_atoms = 4503599627370496,
+  open_holds = 10000,
+  -- Live and scheduled grants of a wallet: what one read of a wallet has to carry.
+  grants = 1000,
+  -- Due events that one call applies before its own work; more ask for a call of their own.
+  due_events = 16,
+  -- Overdue holds that one call expires.
+  expire_batch = 100,
+  -- How long a late settle is known to Redis: far longer than the drain may take to tell the ledger.
+  late_keep_ms = 3600000,
+  -- Overdue holds that a decline looks through before it says no.
+  overdue_scan = 256,
+}
+
+-- Later than any instant: a wallet with nothing due, a grant that never expires.
+codes.never_ms = 4503599627370496
+
+return codes

@@ -1,0 +1,105 @@
+-- Entries: one for each new version of a wallet, complete enough to rebuild it.
+--
+-- The layout is read back by src/outbox/entry.ts; change both, and FORMAT, together:
+--   B format, B kind, B late, B freeze, d version, d at_ms, I4 epoch, c12 environment, c22 wallet
+--   B legs × { H asset, dddd account after, B transfers × { B debit, B credit, d atoms } }
+--   H moves × { I4 grant, d remaining after, d held after }
+--   I4 grant (0: none), its terms after
+--   B length, hold ref (0: none) [, B status, H length, hold after]
+--   B length, operation id; c11 fingerprint; H length, reply
+--   the rest: what the caller attached
+local codes = require('codes')
+local wallets = require('wallet')
+
+local entries = {}
+
+local FORMAT = 1
+local AVAILABLE, HELD, OVERAGE = codes.account.available, codes.account.held, codes.account.overage
+
+-- Begin the entry of the next version: `account` is nil when no money is concerned.
+function entries.begin(kind, account)
+  return { kind = kind, account = account, transfers = {}, moves = {} }
+end
+
+-- Move money from one account of the double entry to another: the only place where a balance changes.
+function entries.transfer(entry, debit, credit, atoms)
+  if atoms == 0 then
+    return
+  end
+  local account = entry.account
+  if debit == AVAILABLE then
+    account.available = account.available - atoms
+  elseif debit == HELD then
+    account.held = account.held - atoms
+  elseif debit == OVERAGE then
+    account.overage = account.overage + atoms
+  end
+  if credit == AVAILABLE then
+    account.available = account.available + atoms
+  elseif credit == HELD then
+    account.held = account.held + atoms
+  elseif credit == OVERAGE then
+    account.overage = account.overage - atoms
+  end
+  account.changed = true
+  entry.transfers[#entry.transfers + 1] = struct.pack('>BBd', debit, credit, atoms)
+end
+
+-- Say that a grant's numbers changed: it is written, and named in the entry.
+function entries.touch(entry, grant)
+  grant.changed = true
+  if not entry.moves[grant.no] then
+    entry.moves[grant.no] = grant
+    entry.moves[#entry.moves + 1] = grant
+  end
+end
+
+-- A grant leaves the wallet for good.
+function entries.end_grant(wallet, grant_no)
+  wallet.ended[#wallet.ended + 1] = grant_no
+  wallet.live_grants = wallet.live_grants - 1
+end
+
+-- Close the entry as the wallet's next version.
+--
+-- A grant with nothing left and nothing held leaves the wallet with it.
+function entries.append(wallet, entry)
+  wallet.version = wallet.version + 1
+  wallet.seq = wallet.seq + 1
+  local account = entry.account
+  local legs = '\0'
+  if account then
+    legs = struct.pack('>BHddddB', 1, account.asset, account.available, account.held, account.overage, account.scheduled, #entry.transfers)
+      .. table.concat(entry.transfers)
+  end
+  local moves = struct.pack('>H', #entry.moves)
+  for _, grant in ipairs(entry.moves) do
+    moves = moves .. struct.pack('>I4dd', grant.no, grant.remaining, grant.held)
+    if grant.remaining == 0 and grant.held == 0 then
+      entries.end_grant(wallet, grant.no)
+    end
+  end
+  local terms = struct.pack('>I4', entry.grant_no or 0)
+  if entry.grant_no then
+    terms = terms .. wallets.pack_terms(wallet.terms[entry.grant_no])
+  end
+  local hold = '\0'
+  if entry.hold_ref then
+    hold = struct.pack('>Bc0BHc0', #entry.hold_ref, entry.hold_ref, entry.hold_status, #entry.hold_packed, entry.hold_packed)
+  end
+  wallet.entries[#wallet.entries + 1] = {
+    id = string.format('%d-0', wallet.seq),
+    head = struct.pack(
+      '>BBBBddI4',
+      FORMAT,
+      entry.kind,
+      entry.late and 1 or 0,
+      wallet.freeze,
+      wallet.version,
+      entry.at_ms or wallet.now_ms,
+      wallet.epoch
+    ) .. wallet.environment .. wallet.id .. legs .. moves .. terms .. hold,
+  }
+end
+
+return entries

@@ -1,0 +1,172 @@
+-- Taking money from grants in consumption order, and giving it back.
+--
+-- The order of an account is a string of grant numbers, four bytes each, of the grants that have something
+-- left; taking reads from its head, and a grant that runs empty leaves it. Giving back finds the place by
+-- bisection, so a thousand grants cost ten reads.
+local codes = require('codes')
+local entries = require('entry')
+local wallets = require('wallet')
+
+local grants = {}
+
+local AVAILABLE, HELD, OVERAGE = codes.account.available, codes.account.held, codes.account.overage
+local NUMBER_LENGTH = 4
+
+-- Consumption order: priority, scoped before unscoped, sooner expiry, promotional before bundled before paid,
+-- earlier effective, earlier created, number.
+local function comes_before(terms, grant_no, other, other_no)
+  if terms.priority ~= other.priority then
+    return terms.priority < other.priority
+  elseif terms.scoped ~= other.scoped then
+    return terms.scoped > other.scoped
+  elseif terms.expires_at_ms ~= other.expires_at_ms then
+    return terms.expires_at_ms < other.expires_at_ms
+  elseif terms.purpose ~= other.purpose then
+    return terms.purpose < other.purpose
+  elseif terms.effective_at_ms ~= other.effective_at_ms then
+    return terms.effective_at_ms < other.effective_at_ms
+  elseif terms.created_at_ms ~= other.created_at_ms then
+    return terms.created_at_ms < other.created_at_ms
+  end
+  return grant_no < other_no
+end
+
+-- Put a grant that has something left in its place.
+function grants.enter_order(wallet, account, grant_no)
+  local terms = wallets.terms(wallet, grant_no)
+  local low, high = 0, #account.order / NUMBER_LENGTH
+  while low < high do
+    local middle = math.floor((low + high) / 2)
+    local other_no = struct.unpack('>I4', account.order, middle * NUMBER_LENGTH + 1)
+    if comes_before(terms, grant_no, wallets.terms(wallet, other_no), other_no) then
+      high = middle
+    else
+      low = middle + 1
+    end
+  end
+  local at = low * NUMBER_LENGTH
+  account.order = string.sub(account.order, 1, at) .. struct.pack('>I4', grant_no) .. string.sub(account.order, at + 1)
+  account.order_changed = true
+end
+
+-- Take a grant out of the order, wherever it stands.
+function grants.leave_order(account, grant_no)
+  for at = 1, #account.order, NUMBER_LENGTH do
+    if struct.unpack('>I4', account.order, at) == grant_no then
+      account.order = string.sub(account.order, 1, at - 1) .. string.sub(account.order, at + NUMBER_LENGTH)
+      account.order_changed = true
+      return
+    end
+  end
+end
+
+-- Take `atoms` of what is available: into a hold, or for good. Returns where from: number, atoms, number, atoms …
+function grants.take(wallet, entry, atoms, into_hold)
+  local account = entry.account
+  local sources = {}
+  local at = 1
+  local missing = atoms
+  while missing > 0 do
+    local grant_no = struct.unpack('>I4', account.order, at)
+    local grant = wallets.grant(wallet, grant_no)
+    local part = math.min(missing, grant.remaining)
+    missing = missing - part
+    grant.remaining = grant.remaining - part
+    if into_hold then
+      grant.held = grant.held + part
+    end
+    entries.touch(entry, grant)
+    sources[#sources + 1] = grant_no
+    sources[#sources + 1] = part
+    if grant.remaining == 0 then
+      at = at + NUMBER_LENGTH
+    end
+  end
+  if at > 1 then
+    account.order = string.sub(account.order, at)
+    account.order_changed = true
+  end
+  return sources
+end
+
+-- Spend `atoms` of what a hold holds, first taken first; its sources keep the rest.
+function grants.spend_held(wallet, entry, hold, atoms)
+  local rest = {}
+  for i = 1, #hold.sources, 2 do
+    local part = math.min(atoms, hold.sources[i + 1])
+    atoms = atoms - part
+    if part > 0 then
+      local grant = wallets.grant(wallet, hold.sources[i])
+      grant.held = grant.held - part
+      entries.touch(entry, grant)
+    end
+    if hold.sources[i + 1] > part then
+      rest[#rest + 1] = hold.sources[i]
+      rest[#rest + 1] = hold.sources[i + 1] - part
+    end
+  end
+  hold.sources = rest
+end
+
+-- Give back all that a hold still holds, last taken first. Overage is repaid before anything gets available.
+--
+-- Returns what went to grants that have ended meanwhile: it must leave again by entries of their own.
+function grants.give_back(wallet, entry, hold)
+  local account = entry.account
+  local leaving = {}
+  for i = #hold.sources - 1, 1, -2 do
+    local grant_no, atoms = hold.sources[i], hold.sources[i + 1]
+    local grant = wallets.grant(wallet, grant_no)
+    local repaid = math.min(account.overage, atoms)
+    local back = atoms - repaid
+    grant.held = grant.held - atoms
+    entries.touch(entry, grant)
+    entries.transfer(entry, HELD, OVERAGE, repaid)
+    entries.transfer(entry, HELD, AVAILABLE, back)
+    if back > 0 then
+      local terms = wallets.terms(wallet, grant_no)
+      grant.remaining = grant.remaining + back
+      if terms.state ~= codes.grant_state.active then
+        leaving[#leaving + 1] = grant_no
+      elseif grant.remaining == back then
+        grants.enter_order(wallet, account, grant_no)
+      end
+    end
+  end
+  hold.sources = {}
+  return leaving
+end
+
+-- What came back to grants that have ended leaves again, each by an entry of its own.
+function grants.leave(wallet, account, leaving)
+  for _, grant_no in ipairs(leaving) do
+    local voided = wallets.terms(wallet, grant_no).state == codes.grant_state.voided
+    local entry = entries.begin(voided and codes.kind.void_grant or codes.kind.expire_grant, account)
+    local grant = wallets.grant(wallet, grant_no)
+    entries.transfer(entry, AVAILABLE, voided and codes.account.voided or codes.account.expired, grant.remaining)
+    grant.remaining = 0
+    entries.touch(entry, grant)
+    entry.grant_no = grant_no
+    entries.append(wallet, entry)
+  end
+end
+
+-- Fund a grant's amount into its account: overage is repaid first, the rest can be spent.
+function grants.fund(wallet, entry, grant_no, terms)
+  local account = entry.account
+  local repaid = math.min(account.overage, terms.amount)
+  entries.transfer(entry, codes.account.funding, OVERAGE, repaid)
+  entries.transfer(entry, codes.account.funding, AVAILABLE, terms.amount - repaid)
+  local grant = { no = grant_no, remaining = terms.amount - repaid, held = 0 }
+  wallet.grants[grant_no] = grant
+  terms.state = codes.grant_state.active
+  terms.changed = true
+  entries.touch(entry, grant)
+  entry.grant_no = grant_no
+  if grant.remaining > 0 then
+    grants.enter_order(wallet, account, grant_no)
+  end
+  return grant
+end
+
+return grants

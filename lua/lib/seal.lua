@@ -1,0 +1,79 @@
+-- Turn everything that changed into arguments that are ready to be written.
+local codes = require('codes')
+local operation = require('operation')
+local wallets = require('wallet')
+
+local seal = {}
+
+local NO_OPERATION = '\0-----------\0\0'
+
+local function add(list, first, second)
+  list[#list + 1] = first
+  list[#list + 1] = second
+end
+
+local function changed_fields(wallet)
+  local fields = { 'w', wallets.pack_meta(wallet) }
+  for asset, account in pairs(wallet.accounts) do
+    if account.changed then
+      add(fields, 'a' .. asset, wallets.pack_account(account))
+    end
+    if account.order_changed then
+      add(fields, 'o' .. asset, account.order)
+    end
+  end
+  for grant_no, grant in pairs(wallet.grants) do
+    if grant.changed then
+      add(fields, 'g' .. grant_no, wallets.pack_grant(grant))
+    end
+  end
+  for grant_no, terms in pairs(wallet.terms) do
+    if terms.changed then
+      add(fields, 't' .. grant_no, wallets.pack_terms(terms))
+    end
+  end
+  if wallet.due then
+    add(fields, 'd', wallet.due)
+  end
+  return fields
+end
+
+-- The wallet itself: its fields, what left it, and when it is due next.
+function seal.wallet(wallet)
+  wallet.fields = changed_fields(wallet)
+  wallet.fields_gone = {}
+  for _, grant_no in ipairs(wallet.ended) do
+    add(wallet.fields_gone, 'g' .. grant_no, 't' .. grant_no)
+  end
+  if wallet.due and wallet.due_at_ms == codes.never_ms then
+    wallet.deadlines_gone[#wallet.deadlines_gone + 1] = wallet.id
+  elseif wallet.due then
+    add(wallet.deadlines, wallet.due_at_ms, wallet.id)
+  end
+  wallet.clock = struct.pack('>ddd', wallet.seq, wallet.now_ms, wallet.epoch)
+end
+
+-- The whole operation. `reply` is what this call answers; with `keep_ms` above zero it is remembered.
+--
+-- The entry `main_no` is the one that the caller asked for: it carries operation, reply and what the caller
+-- attached. The others (grants that expired, holds that ran out) happened beside it.
+function seal.operation(wallet, outbox_key, main_no, operation_id, fingerprint, keep_ms, attached, reply)
+  seal.wallet(wallet)
+  local reply_packed = operation.pack(reply)
+  for no, entry in ipairs(wallet.entries) do
+    if no == main_no then
+      entry.packed = entry.head
+        .. struct.pack('>Bc0c0Hc0', #operation_id, operation_id, fingerprint, #reply_packed, reply_packed)
+        .. attached
+    else
+      entry.packed = entry.head .. NO_OPERATION
+    end
+  end
+  if keep_ms > 0 then
+    wallet.record = fingerprint .. reply_packed
+    wallet.keep_ms = keep_ms
+  end
+  wallet.outbox_key = outbox_key
+end
+
+return seal

@@ -1,0 +1,247 @@
+-- A wallet in memory: opened from its hash, changed by the other modules, made ready to be written by seal.lua.
+--
+-- Fields of the hash, packed with `struct` (figures in ARCHITECTURE.md):
+--   w        version, due_at_ms, epoch verified in, open holds, live grants, freeze, environment
+--   c        the customer's id, for replies that start from a hold
+--   a<asset> available, held, overage, scheduled
+--   o<asset> numbers of the grants with something left, in consumption order
+--   g<no>    a grant's remaining and held
+--   t<no>    a grant's terms: state, purpose, priority, scoped, asset, amount, effective, expires, created
+--   d        what falls due: instant and grant number, soonest first
+-- An untouched grant is never read, so a thousand of them cost what one costs.
+local codes = require('codes')
+local operation = require('operation')
+
+local wallets = {}
+
+local META = '>ddI4HHBc12'
+local ACCOUNT = '>dddd'
+local GRANT = '>dd'
+local ACCOUNT_LENGTH = 32
+local TERMS = '>BBBBHdddd'
+local TERMS_LENGTH = 38
+local WALLET_ID_LENGTH = 22
+
+local function read_account(asset, packed, order)
+  local account = { asset = asset, order = order or '', exists = packed and true }
+  if packed then
+    account.available, account.held, account.overage, account.scheduled = struct.unpack(ACCOUNT, packed)
+  else
+    account.available, account.held, account.overage, account.scheduled = 0, 0, 0, 0
+  end
+  return account
+end
+
+local function unpack_terms(packed, at)
+  local terms = {}
+  terms.state, terms.purpose, terms.priority, terms.scoped, terms.asset, terms.amount, terms.effective_at_ms, terms.expires_at_ms, terms.created_at_ms =
+    struct.unpack(TERMS, packed, at)
+  return terms
+end
+
+local function blank(wallet_key, clock, redis_now_ms)
+  local seq, clock_ms, epoch = struct.unpack('>ddd', clock)
+  return {
+    key = wallet_key,
+    id = string.sub(wallet_key, -WALLET_ID_LENGTH),
+    now_ms = math.max(redis_now_ms, clock_ms),
+    seq = seq,
+    epoch = epoch,
+    accounts = {},
+    grants = {}, -- by number: what a grant has left and holds
+    terms = {}, -- by number: a grant's terms
+    ended = {}, -- numbers of grants that leave the wallet
+    entries = {},
+    holds = {}, -- refs and records, in turn
+    holds_gone = {},
+    deadlines = {}, -- instants and members, in turn
+    deadlines_gone = {},
+  }
+end
+
+-- Fence, clock and operation first, then the wallet; what is due is applied before the caller sees it.
+function wallets.open(
+  fence_key,
+  clock_key,
+  wallet_key,
+  operation_key,
+  fence,
+  not_after_ms,
+  fingerprint,
+  environment,
+  asset,
+  leave_due
+)
+  local found = redis.call('MGET', fence_key, clock_key, operation_key)
+  if found[1] ~= fence or not found[2] then
+    return nil, { 'fenced' }
+  end
+  local time = redis.call('TIME')
+  local now_ms = time[1] * 1000 + math.floor(time[2] / 1000)
+  if now_ms > not_after_ms then
+    return nil, { 'late', now_ms }
+  end
+  if found[3] then
+    return nil, operation.replay(found[3], fingerprint)
+  end
+  local fields = redis.call('HMGET', wallet_key, 'w', 'a' .. asset, 'o' .. asset)
+  if not fields[1] then
+    return nil, { 'absent' }
+  end
+  local wallet = blank(wallet_key, found[2], now_ms)
+  local verified_epoch
+  wallet.version, wallet.due_at_ms, verified_epoch, wallet.open_holds, wallet.live_grants, wallet.freeze, wallet.environment =
+    struct.unpack(META, fields[1])
+  if wallet.environment ~= environment then
+    return nil, { 'missing' }
+  end
+  if verified_epoch ~= wallet.epoch then
+    return nil, { 'absent' }
+  end
+  wallet.account = read_account(asset, fields[2], fields[3])
+  wallet.accounts[asset] = wallet.account
+  if wallet.due_at_ms <= wallet.now_ms and not leave_due and not require('due').apply(wallet) then
+    return nil, { 'due' }
+  end
+  return wallet
+end
+
+-- Look at a wallet without changing it: what is due must have been applied before.
+function wallets.peek(fence_key, clock_key, wallet_key, fence, environment)
+  local found = redis.call('MGET', fence_key, clock_key)
+  if found[1] ~= fence or not found[2] then
+    return nil, { 'fenced' }
+  end
+  local packed = redis.call('HGET', wallet_key, 'w')
+  if not packed then
+    return nil, { 'absent' }
+  end
+  local time = redis.call('TIME')
+  local seq, clock_ms, epoch = struct.unpack('>ddd', found[2])
+  local wallet = { seq = seq, epoch = epoch }
+  wallet.now_ms = math.max(clock_ms, time[1] * 1000 + math.floor(time[2] / 1000))
+  local verified_epoch
+  wallet.version, wallet.due_at_ms, verified_epoch, wallet.open_holds, wallet.live_grants, wallet.freeze, wallet.environment =
+    struct.unpack(META, packed)
+  if wallet.environment ~= environment then
+    return nil, { 'missing' }
+  elseif verified_epoch ~= epoch then
+    return nil, { 'absent' }
+  elseif wallet.due_at_ms <= wallet.now_ms then
+    return nil, { 'due' }
+  end
+  return wallet
+end
+
+-- A wallet that is not in Redis yet, to be filled from the ledger.
+function wallets.build(wallet_key, clock, environment, version, freeze)
+  local wallet = blank(wallet_key, clock, 0)
+  wallet.version = version
+  wallet.freeze = freeze
+  wallet.environment = environment
+  wallet.due_at_ms = codes.never_ms
+  wallet.open_holds = 0
+  wallet.live_grants = 0
+  return wallet
+end
+
+-- Take one account of the ledger's at `at`; returns where the next one begins.
+function wallets.load_account(wallet, packed, at)
+  local asset, next_at = struct.unpack('>H', packed, at)
+  local account = read_account(asset, string.sub(packed, next_at, next_at + ACCOUNT_LENGTH - 1), '')
+  account.changed = true
+  wallet.accounts[asset] = account
+  return next_at + ACCOUNT_LENGTH
+end
+
+-- Take one grant of the ledger's at `at`; returns its number and where the next one begins.
+function wallets.load_grant(wallet, packed, at)
+  local grant = { changed = true }
+  grant.no, grant.remaining, grant.held, at = struct.unpack('>I4dd', packed, at)
+  local terms = unpack_terms(packed, at)
+  terms.changed = true
+  wallet.terms[grant.no] = terms
+  if terms.state ~= codes.grant_state.scheduled then
+    wallet.grants[grant.no] = grant
+  end
+  wallet.live_grants = wallet.live_grants + 1
+  return grant.no, at + TERMS_LENGTH
+end
+
+-- The balance in one asset, read when first asked for.
+function wallets.account(wallet, asset)
+  local account = wallet.accounts[asset]
+  if not account then
+    local fields = redis.call('HMGET', wallet.key, 'a' .. asset, 'o' .. asset)
+    account = read_account(asset, fields[1], fields[2])
+    wallet.accounts[asset] = account
+  end
+  return account
+end
+
+-- What a grant has left and holds, read when first asked for; nil when it has ended.
+function wallets.grant(wallet, grant_no)
+  local grant = wallet.grants[grant_no]
+  if not grant then
+    local packed = redis.call('HGET', wallet.key, 'g' .. grant_no)
+    if not packed then
+      return nil
+    end
+    grant = { no = grant_no }
+    grant.remaining, grant.held = struct.unpack(GRANT, packed)
+    wallet.grants[grant_no] = grant
+  end
+  return grant
+end
+
+-- A grant's terms, read when first asked for; nil when it has ended.
+function wallets.terms(wallet, grant_no)
+  local terms = wallet.terms[grant_no]
+  if not terms then
+    local packed = redis.call('HGET', wallet.key, 't' .. grant_no)
+    if not packed then
+      return nil
+    end
+    terms = unpack_terms(packed, 1)
+    wallet.terms[grant_no] = terms
+  end
+  return terms
+end
+
+function wallets.pack_meta(wallet)
+  return struct.pack(
+    META,
+    wallet.version,
+    wallet.due_at_ms,
+    wallet.epoch,
+    wallet.open_holds,
+    wallet.live_grants,
+    wallet.freeze,
+    wallet.environment
+  )
+end
+
+function wallets.pack_account(account)
+  return struct.pack(ACCOUNT, account.available, account.held, account.overage, account.scheduled)
+end
+
+function wallets.pack_grant(grant)
+  return struct.pack(GRANT, grant.remaining, grant.held)
+end
+
+function wallets.pack_terms(terms)
+  return struct.pack(
+    TERMS,
+    terms.state,
+    terms.purpose,
+    terms.priority,
+    terms.scoped,
+    terms.asset,
+    terms.amount,
+    terms.effective_at_ms,
+    terms.expires_at_ms,
+    terms.created_at_ms
+  )
+end
+
+return wallets

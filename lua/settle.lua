@@ -1,0 +1,123 @@
+#!lua flags=allow-oom
+-- Settle a hold at its true cost: wholly, or in parts until the final one, which gives the rest back.
+--
+-- More than is held: `charge` takes the rest from what is available, and what is missing becomes overage; `cap`
+-- takes the hold at most; `reject` changes nothing. A hold ends exactly at its deadline: from then on it has
+-- expired, and settling it is recorded once, as a final settle marked late, paid from what is available. A hold that
+-- the sweep has removed comes with its terms from the ledger.
+local codes = require('codes')
+local commit = require('commit')
+local entries = require('entry')
+local grants = require('grants')
+local holds = require('holds')
+local seal = require('seal')
+local wallets = require('wallet')
+
+local fence_key = KEYS[1] -- string: installation and epoch of this partition's data
+local clock_key = KEYS[2] -- packed: seq, time, epoch
+local wallet_key = KEYS[3] -- hash: see lib/wallet.lua
+local holds_key = KEYS[4] -- hash: the wallet's open holds
+local deadlines_key = KEYS[5] -- sorted set: holds and wallets by the instant at which they are due
+local operation_key = KEYS[6] -- string: what this operation answered
+local outbox_key = KEYS[7] -- stream: entries on their way to the ledger
+local late_key = KEYS[8] -- string: this hold was settled late
+local fence = ARGV[1]
+local not_after_ms = tonumber(ARGV[2])
+local environment = ARGV[3]
+local operation_id = ARGV[4]
+local fingerprint = ARGV[5]
+local keep_ms = tonumber(ARGV[6])
+local asset = tonumber(ARGV[7])
+local hold_ref = ARGV[8]
+local amount_atoms = tonumber(ARGV[9])
+local final = ARGV[10] -- '1' when no part follows
+local on_excess = ARGV[11] -- charge, cap or reject
+local expired_hold = ARGV[12] -- the terms of an expired hold, from the ledger; else empty
+local attached = ARGV[13]
+
+local wallet, refusal =
+  wallets.open(fence_key, clock_key, wallet_key, operation_key, fence, not_after_ms, fingerprint, environment, asset)
+if not wallet then
+  return refusal
+end
+local account = wallet.account
+
+local hold = holds.read(holds_key, hold_ref)
+local late = false
+if hold and hold.expires_at_ms <= wallet.now_ms then
+  late = true
+  holds.expire(wallet, account, hold)
+elseif not hold and redis.call('EXISTS', late_key) == 1 then
+  return { 'closed' }
+elseif not hold and expired_hold ~= '' then
+  late = true
+  hold = holds.unpack(hold_ref, expired_hold)
+elseif not hold then
+  return { 'unknown_hold' }
+end
+
+-- Late, the money has come back already: what came back is what may be taken without being an excess.
+local within_atoms = late and hold.released or hold.held
+local spend_atoms = amount_atoms
+if amount_atoms > within_atoms and on_excess == 'reject' then
+  return { 'exceeds_hold', within_atoms }
+elseif amount_atoms > within_atoms and on_excess == 'cap' then
+  spend_atoms = within_atoms
+end
+local from_held_atoms = late and 0 or math.min(spend_atoms, hold.held)
+local from_available_atoms = math.min(spend_atoms - from_held_atoms, account.available)
+local from_overage_atoms = spend_atoms - from_held_atoms - from_available_atoms
+if
+  hold.settled + spend_atoms > codes.limit.balance_atoms
+  or account.overage + from_overage_atoms > codes.limit.balance_atoms
+then
+  return { 'out_of_bounds', codes.bound.balance }
+end
+
+local entry = entries.begin(codes.kind.settle, account)
+local main_no = #wallet.entries + 1
+grants.spend_held(wallet, entry, hold, from_held_atoms)
+grants.take(wallet, entry, from_available_atoms, false)
+entries.transfer(entry, codes.account.held, codes.account.revenue, from_held_atoms)
+entries.transfer(entry, codes.account.available, codes.account.revenue, from_available_atoms)
+entries.transfer(entry, codes.account.overage, codes.account.revenue, from_overage_atoms)
+hold.settled = hold.settled + spend_atoms
+hold.held = hold.held - from_held_atoms
+local late_flag, open_flag = 0, 0
+if late then
+  late_flag = 1
+  hold.released = math.max(0, hold.released - spend_atoms)
+  entry.late = true
+  entry.hold_ref = hold_ref
+  entry.hold_status = codes.hold_status.settled
+  entry.hold_packed = holds.pack(hold)
+  wallet.late_key = late_key
+  wallet.late_keep_ms = codes.limit.late_keep_ms
+  entries.append(wallet, entry)
+elseif final == '1' then
+  holds.close(wallet, entry, hold, codes.hold_status.settled)
+else
+  open_flag = 1
+  holds.keep(wallet, entry, hold, false)
+  entries.append(wallet, entry)
+end
+local settled_atoms, released_atoms = hold.settled, hold.released
+local overage_atoms, available_atoms, held_atoms = account.overage, account.available, account.held
+local version, epoch, seq = wallet.version, wallet.epoch, wallet.seq
+local reply = {
+  'settled',
+  settled_atoms,
+  released_atoms,
+  overage_atoms,
+  available_atoms,
+  held_atoms,
+  late_flag,
+  open_flag,
+  version,
+  epoch,
+  seq,
+}
+seal.operation(wallet, outbox_key, main_no, operation_id, fingerprint, keep_ms, attached, reply)
+-- COMMIT
+commit(wallet, clock_key, holds_key, deadlines_key, operation_key)
+return reply

@@ -1,0 +1,60 @@
+// Every limit, why it is what it is, and how limits that depend on each other relate.
+import { codes } from './codes.gen.ts';
+
+/** Slices of wallets; all keys of one share a Redis slot. Never changes: a wallet's id says its partition. */
+export const partitionsCount = 256;
+
+/** How a drain divides the partitions. */
+export const lanesCount = 8;
+
+/** One Redis command: longer than any pause that is not a fault, short enough that a caller still waits. */
+export const commandTimeoutMs = 1_000;
+
+/** A caller's key is remembered this long; what adds credit, for ever (in Postgres). */
+export const operationKeepMs = 3_600_000;
+
+/** Our own operation ids serve only our own repeat after an unknown outcome. */
+export const ownOperationKeepMs = 60_000;
+
+/** The oldest entry that may wait for the ledger before new work is refused. */
+export const outboxAgeMaxMs = 1_800_000;
+
+/** How long a look-up waits for the ledger to have what Redis has already let go of. */
+export const ledgerWaitMs = 2_000;
+
+/** Gateways tell the drain about new entries at most this often. */
+export const nudgeIntervalMs = 50;
+
+/** The watchdog drains a lane that has waited this long, BullMQ or not. */
+export const drainAgeMaxMs = 1_000;
+
+/** Overdue holds get their money back within this. */
+export const sweepIntervalMs = 500;
+
+/** A revoked key is refused everywhere within 5 s; gateways look this often. */
+export const revocationPollMs = 1_000;
+
+/** Postgres away: keys that were seen stay good this long. */
+export const keyCacheMs = 900_000;
+
+/** Not ready when Redis's clock and ours are further apart. */
+export const clockSkewMaxMs = 5_000;
+
+export const bodyBytesMax = 65_536;
+export const bodyDepthMax = 16;
+export const metadataBytesMax = 4_096;
+export const holdTtlMs = { least: 1_000, most: 86_400_000, default: 60_000 } as const;
+export const page = { least: 1, most: 100, default: 50 } as const;
+
+function assertLimit(holds: boolean, relation: string): void {
+  if (!holds) throw new Error(`limits.ts: ${relation}`);
+}
+
+assertLimit(
+  outboxAgeMaxMs < operationKeepMs,
+  'an entry must reach the ledger while Redis still remembers its operation: else a credit could be applied twice',
+);
+assertLimit(outboxAgeMaxMs < codes.limit.late_keep_ms, 'a late settle must be in the ledger before Redis forgets it');
+assertLimit(2 * commandTimeoutMs < ownOperationKeepMs, 'our own repeat must find its operation');
+assertLimit(drainAgeMaxMs <= ledgerWaitMs, 'a look-up must outwait the watchdog');
+assertLimit(2 * codes.limit.balance_atoms <= Number.MAX_SAFE_INTEGER + 1, 'two balances must add up exactly in a double');

@@ -1,0 +1,169 @@
+// What the ledger's side and the request's side tell each other: plain records, made by db/, read by api/ and wallet/.
+import type { codes } from './codes.gen.ts';
+import type { Atoms } from './units.ts';
+
+export type KindName = keyof typeof codes.kind;
+export type AccountName = keyof typeof codes.account;
+export type PurposeName = keyof typeof codes.purpose;
+export type GrantStateName = keyof typeof codes.grant_state;
+export type HoldStatusName = keyof typeof codes.hold_status;
+export type FreezeName = keyof typeof codes.freeze;
+export type EnvironmentMode = 'test' | 'live';
+export type Scope = 'authorize' | 'read' | 'credit' | 'catalog' | 'admin';
+export type Json = null | boolean | number | string | Json[] | { [key: string]: Json };
+export type JsonObject = { [key: string]: Json };
+
+/** One page of a list, newest first; `nextCursor` is opaque. */
+export type Page<T> = { items: T[]; nextCursor: string | undefined };
+export type PageRequest = { limit: number; cursor: string | undefined };
+
+/** `id` is the 12 random characters that follow `env_` in public. */
+export type Environment = { id: string; name: string; mode: EnvironmentMode };
+
+export type Key = {
+  id: string;
+  environmentId: string;
+  name: string;
+  scopes: Scope[];
+  createdAtMs: number;
+  expiresAtMs: number | undefined;
+};
+
+export type Asset = {
+  /** Counts up within its environment; USD is 1, EUR is 2. */
+  number: number;
+  code: string;
+  name: string;
+  scale: number;
+  kind: 'fiat' | 'custom';
+  createdAtMs: number;
+};
+
+export type Customer = {
+  id: string;
+  walletId: string;
+  name: string | undefined;
+  email: string | undefined;
+  metadata: JsonObject;
+  createdAtMs: number;
+};
+
+/** A grant that was asked for: written before the script runs, so that it survives and happens once. */
+export type Credit = {
+  grantNo: number;
+  customerId: string;
+  walletId: string;
+  operationId: string;
+  fingerprint: string;
+  asset: number;
+  amount: Atoms;
+  purpose: PurposeName;
+  priority: number;
+  /** Undefined: from the moment that it is applied. */
+  effectiveAtMs: number | undefined;
+  expiresAtMs: number | undefined;
+  description: string | undefined;
+  metadata: JsonObject;
+  /** What the script answered, once the ledger has the entry. */
+  applied: CreditApplied | undefined;
+};
+
+export type CreditApplied = {
+  remaining: Atoms;
+  state: GrantStateName;
+  effectiveAtMs: number;
+  atMs: number;
+  version: number;
+};
+
+/** A grant as the ledger has it; `state` is undefined until its first entry has arrived. */
+export type GrantRecord = Omit<Credit, 'operationId' | 'fingerprint' | 'applied'> & {
+  state: GrantStateName | undefined;
+  remaining: Atoms;
+  held: Atoms;
+  createdAtMs: number;
+};
+
+/** A hold as the ledger has it. */
+export type HoldRecord = {
+  ref: string;
+  customerId: string;
+  asset: number;
+  status: HoldStatusName;
+  late: boolean;
+  amount: Atoms;
+  held: Atoms;
+  settled: Atoms;
+  released: Atoms;
+  createdAtMs: number;
+  expiresAtMs: number;
+  endedAtMs: number | undefined;
+};
+
+/** A wallet as the ledger has it: enough to put it into Redis again. */
+export type LedgerWallet = {
+  environmentId: string;
+  customerId: string;
+  walletId: string;
+  version: number;
+  freeze: FreezeName;
+  accounts: { asset: number; available: Atoms; held: Atoms; overage: Atoms; scheduled: Atoms }[];
+  grants: {
+    no: number;
+    remaining: Atoms;
+    held: Atoms;
+    state: GrantStateName;
+    purpose: PurposeName;
+    priority: number;
+    scoped: boolean;
+    asset: number;
+    amount: Atoms;
+    effectiveAtMs: number;
+    expiresAtMs: number | undefined;
+    createdAtMs: number;
+  }[];
+  holds: {
+    ref: string;
+    asset: number;
+    amount: Atoms;
+    held: Atoms;
+    settled: Atoms;
+    released: Atoms;
+    createdAtMs: number;
+    expiresAtMs: number;
+    sources: { grantNo: number; atoms: Atoms }[];
+  }[];
+};
+
+export type EntryLeg = {
+  asset: number;
+  /** Change of available + held − overage; may be negative. */
+  amount: bigint;
+  availableAfter: Atoms;
+  heldAfter: Atoms;
+  overageAfter: Atoms;
+};
+
+export type EntryRecord = {
+  walletId: string;
+  version: number;
+  kind: KindName;
+  late: boolean;
+  legs: EntryLeg[];
+  holdRef: string | undefined;
+  grantNo: number | undefined;
+  operationId: string;
+  /** What the caller attached: a JSON object (event, subject, labels, metadata, costs), or empty. */
+  attached: string;
+  occurredAtMs: number;
+};
+
+export type EntryFilter = {
+  asset: number | undefined;
+  kind: KindName | undefined;
+  fromMs: number | undefined;
+  toMs: number | undefined;
+};
+
+/** How far the ledger has a partition. */
+export type Checkpoint = { partition: number; epoch: number; seq: number };

@@ -1,0 +1,34 @@
+// Every Redis key of Farebox, and the ids that lead to them.
+//
+// All keys of a partition share its hash tag, so a script touches one slot. A wallet's id is derived from its
+// environment and customer, so no look-up stands before the script; text of callers never becomes part of a key.
+import { hash } from 'node:crypto';
+import { partitionsCount } from '../limits.ts';
+
+export type WalletRef = { walletId: string; partition: number };
+
+/** 128 bits of SHA-256 over environment and customer, in 22 characters; the last byte is the partition. */
+export function walletOf(environmentId: string, customerId: string): WalletRef {
+  const bytes = Buffer.from(hash('sha256', `${environmentId}\0${customerId}`, 'base64url'), 'base64url').subarray(0, 16);
+  return { walletId: bytes.toString('base64url'), partition: bytes[15]! };
+}
+
+const tags = Array.from({ length: partitionsCount }, (_, partition) => `{p${String(partition).padStart(3, '0')}}`);
+
+export const fenceKey = (partition: number): string => `${tags[partition]}:fence`;
+export const clockKey = (partition: number): string => `${tags[partition]}:clock`;
+export const deadlinesKey = (partition: number): string => `${tags[partition]}:deadlines`;
+export const outboxKey = (partition: number, epoch: number): string => `${tags[partition]}:outbox:${epoch}`;
+export const walletKey = ({ walletId, partition }: WalletRef): string => `${tags[partition]}:w:${walletId}`;
+export const holdsKey = ({ walletId, partition }: WalletRef): string => `${tags[partition]}:h:${walletId}`;
+export const operationKey = (partition: number, operationId: string): string => `${tags[partition]}:o:${operationId}`;
+export const lateKey = ({ walletId, partition }: WalletRef, holdRef: string): string =>
+  `${tags[partition]}:late:${walletId}:${holdRef}`;
+
+/** A counter that rises with every revoked key; gateways poll it. */
+export const revocationsKey = 'farebox:revocations';
+
+/** The partition that a wallet's id says. */
+export function partitionOf(walletId: string): number {
+  return Buffer.from(walletId, 'base64url')[15]!;
+}

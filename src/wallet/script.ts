@@ -1,0 +1,20 @@
+// The shape of a generated script: the function in the Redis library, how its arguments are written, how its replies are read.
+export type Script<Keys, Args, Reply> = {
+  name: string;
+  functionName: string;
+  keysCount: number;
+  encode: (keys: Keys, args: Args) => (string | number | Buffer)[];
+  decode: Record<string, (reply: unknown[]) => Reply>;
+};
+
+/** Read a raw reply. A `replayed` one is what the first call answered, marked. */
+export function decodeReply<Keys, Args, Reply extends { status: string }>(
+  script: Script<Keys, Args, Reply>,
+  raw: unknown[],
+): Reply {
+  const status = String(raw[0]);
+  if (status === 'replayed') return { ...decodeReply(script, raw.slice(1)), replayed: true };
+  const decode = script.decode[status];
+  if (!decode) throw new Error(`${script.name} answered '${status}', which its signature does not know`);
+  return decode(raw);
+}

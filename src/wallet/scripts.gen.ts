@@ -1,0 +1,2153 @@
+// Generated from lua/ by `npm run generate`: do not edit.
+import { atomsFromRedis as atoms, type Atoms } from '../units.ts';
+import type { Script } from './script.ts';
+
+/** The Redis library that holds all scripts; names end in its hash. */
+export const libraryHash = '33c5dc86e93d';
+
+export type AdvanceClockKeys = { fenceKey: string; clockKey: string };
+export type AdvanceClockArgs = { fence: string; toMs: number };
+export type AdvanceClockReply =
+  | { status: 'fenced' }
+  | { status: 'advanced'; nowMs: number };
+
+/**
+ * Move a partition's clock forward, for tests and test clocks: time never goes backwards in a partition.
+ */
+export const advanceClockScript: Script<AdvanceClockKeys, AdvanceClockArgs, AdvanceClockReply> = {
+  name: 'advance_clock',
+  functionName: 'advance_clock_33c5dc86e93d',
+  keysCount: 2,
+  encode: (keys, args) => [keys.fenceKey, keys.clockKey, args.fence, args.toMs],
+  decode: {
+    fenced: () => ({ status: 'fenced' }),
+    advanced: (reply) => ({ status: 'advanced', nowMs: reply[1] as number }),
+  },
+};
+
+export type ApplyDueKeys = { fenceKey: string; clockKey: string; walletKey: string; holdsKey: string; deadlinesKey: string; operationKey: string; outboxKey: string };
+export type ApplyDueArgs = { fence: string; notAfterMs: number; environment: string; operationId: string; fingerprint: string; keepMs: number };
+export type ApplyDueReply =
+  | { status: 'fenced'; replayed?: true }
+  | { status: 'late'; nowMs: number; replayed?: true }
+  | { status: 'conflict'; replayed?: true }
+  | { status: 'absent'; replayed?: true }
+  | { status: 'missing'; replayed?: true }
+  | { status: 'due'; replayed?: true }
+  | { status: 'applied'; appliedCount: number; moreFlag: number; epoch: number; seq: number; replayed?: true };
+
+/**
+ * Apply what is due in a wallet: grants that start, grants that expire; at most 16 a call.
+ *
+ * Every script does this before its own work; this one is for the sweep, for reading a wallet, and for a wallet with
+ * more due than one call applies.
+ */
+export const applyDueScript: Script<ApplyDueKeys, ApplyDueArgs, ApplyDueReply> = {
+  name: 'apply_due',
+  functionName: 'apply_due_33c5dc86e93d',
+  keysCount: 7,
+  encode: (keys, args) => [keys.fenceKey, keys.clockKey, keys.walletKey, keys.holdsKey, keys.deadlinesKey, keys.operationKey, keys.outboxKey, args.fence, args.notAfterMs, args.environment, args.operationId, args.fingerprint, args.keepMs],
+  decode: {
+    fenced: () => ({ status: 'fenced' }),
+    late: (reply) => ({ status: 'late', nowMs: reply[1] as number }),
+    conflict: () => ({ status: 'conflict' }),
+    absent: () => ({ status: 'absent' }),
+    missing: () => ({ status: 'missing' }),
+    due: () => ({ status: 'due' }),
+    applied: (reply) => ({ status: 'applied', appliedCount: reply[1] as number, moreFlag: reply[2] as number, epoch: reply[3] as number, seq: reply[4] as number }),
+  },
+};
+
+export type AuthorizeKeys = { fenceKey: string; clockKey: string; walletKey: string; holdsKey: string; deadlinesKey: string; operationKey: string; outboxKey: string };
+export type AuthorizeArgs = { fence: string; notAfterMs: number; environment: string; operationId: string; fingerprint: string; keepMs: number; asset: number; amountAtoms: Atoms; mode: string; ttlMs: number; repeated: string; attached: string };
+export type AuthorizeReply =
+  | { status: 'fenced'; replayed?: true }
+  | { status: 'late'; nowMs: number; replayed?: true }
+  | { status: 'conflict'; replayed?: true }
+  | { status: 'absent'; replayed?: true }
+  | { status: 'missing'; replayed?: true }
+  | { status: 'due'; replayed?: true }
+  | { status: 'shadow_approved'; takeAtoms: Atoms; availableAtoms: Atoms; heldAtoms: Atoms; version: number; epoch: number; seq: number; replayed?: true }
+  | { status: 'shadow_declined'; reason: number; availableAtoms: Atoms; heldAtoms: Atoms; affordableAtoms: Atoms; version: number; epoch: number; seq: number; replayed?: true }
+  | { status: 'overdue'; overdueRefs: string; replayed?: true }
+  | { status: 'approved'; takeAtoms: Atoms; availableAtoms: Atoms; heldAtoms: Atoms; createdAtMs: number; version: number; epoch: number; seq: number; replayed?: true }
+  | { status: 'declined'; reason: number; availableAtoms: Atoms; heldAtoms: Atoms; affordableAtoms: Atoms; version: number; epoch: number; seq: number; replayed?: true };
+
+/**
+ * Authorize: check the wallet and hold the money for one request, or say no.
+ *
+ * A decline changes nothing and is not remembered, except when it answers a repeat after an unknown outcome:
+ * then the delayed first attempt finds the "no" and cannot take money after it. A shadow decides like `strict`
+ * and writes nothing.
+ */
+export const authorizeScript: Script<AuthorizeKeys, AuthorizeArgs, AuthorizeReply> = {
+  name: 'authorize',
+  functionName: 'authorize_33c5dc86e93d',
+  keysCount: 7,
+  encode: (keys, args) => [keys.fenceKey, keys.clockKey, keys.walletKey, keys.holdsKey, keys.deadlinesKey, keys.operationKey, keys.outboxKey, args.fence, args.notAfterMs, args.environment, args.operationId, args.fingerprint, args.keepMs, args.asset, String(args.amountAtoms), args.mode, args.ttlMs, args.repeated, args.attached],
+  decode: {
+    fenced: () => ({ status: 'fenced' }),
+    late: (reply) => ({ status: 'late', nowMs: reply[1] as number }),
+    conflict: () => ({ status: 'conflict' }),
+    absent: () => ({ status: 'absent' }),
+    missing: () => ({ status: 'missing' }),
+    due: () => ({ status: 'due' }),
+    shadow_approved: (reply) => ({ status: 'shadow_approved', takeAtoms: atoms(reply[1]), availableAtoms: atoms(reply[2]), heldAtoms: atoms(reply[3]), version: reply[4] as number, epoch: reply[5] as number, seq: reply[6] as number }),
+    shadow_declined: (reply) => ({ status: 'shadow_declined', reason: reply[1] as number, availableAtoms: atoms(reply[2]), heldAtoms: atoms(reply[3]), affordableAtoms: atoms(reply[4]), version: reply[5] as number, epoch: reply[6] as number, seq: reply[7] as number }),
+    overdue: (reply) => ({ status: 'overdue', overdueRefs: String(reply[1]) }),
+    approved: (reply) => ({ status: 'approved', takeAtoms: atoms(reply[1]), availableAtoms: atoms(reply[2]), heldAtoms: atoms(reply[3]), createdAtMs: reply[4] as number, version: reply[5] as number, epoch: reply[6] as number, seq: reply[7] as number }),
+    declined: (reply) => ({ status: 'declined', reason: reply[1] as number, availableAtoms: atoms(reply[2]), heldAtoms: atoms(reply[3]), affordableAtoms: atoms(reply[4]), version: reply[5] as number, epoch: reply[6] as number, seq: reply[7] as number }),
+  },
+};
+
+export type ChargeKeys = { fenceKey: string; clockKey: string; walletKey: string; holdsKey: string; deadlinesKey: string; operationKey: string; outboxKey: string };
+export type ChargeArgs = { fence: string; notAfterMs: number; environment: string; operationId: string; fingerprint: string; keepMs: number; asset: number; amountAtoms: Atoms; mode: string; repeated: string; attached: string };
+export type ChargeReply =
+  | { status: 'fenced'; replayed?: true }
+  | { status: 'late'; nowMs: number; replayed?: true }
+  | { status: 'conflict'; replayed?: true }
+  | { status: 'absent'; replayed?: true }
+  | { status: 'missing'; replayed?: true }
+  | { status: 'due'; replayed?: true }
+  | { status: 'shadow_approved'; takeAtoms: Atoms; availableAtoms: Atoms; heldAtoms: Atoms; version: number; epoch: number; seq: number; replayed?: true }
+  | { status: 'shadow_declined'; reason: number; availableAtoms: Atoms; heldAtoms: Atoms; affordableAtoms: Atoms; version: number; epoch: number; seq: number; replayed?: true }
+  | { status: 'overdue'; overdueRefs: string; replayed?: true }
+  | { status: 'charged'; takeAtoms: Atoms; availableAtoms: Atoms; heldAtoms: Atoms; version: number; epoch: number; seq: number; replayed?: true }
+  | { status: 'declined'; reason: number; availableAtoms: Atoms; heldAtoms: Atoms; affordableAtoms: Atoms; version: number; epoch: number; seq: number; replayed?: true };
+
+/**
+ * Charge: check the wallet and take the money in one step, with no hold before it, or say no.
+ *
+ * Decides as authorize does, and remembers a decline in the same case only.
+ */
+export const chargeScript: Script<ChargeKeys, ChargeArgs, ChargeReply> = {
+  name: 'charge',
+  functionName: 'charge_33c5dc86e93d',
+  keysCount: 7,
+  encode: (keys, args) => [keys.fenceKey, keys.clockKey, keys.walletKey, keys.holdsKey, keys.deadlinesKey, keys.operationKey, keys.outboxKey, args.fence, args.notAfterMs, args.environment, args.operationId, args.fingerprint, args.keepMs, args.asset, String(args.amountAtoms), args.mode, args.repeated, args.attached],
+  decode: {
+    fenced: () => ({ status: 'fenced' }),
+    late: (reply) => ({ status: 'late', nowMs: reply[1] as number }),
+    conflict: () => ({ status: 'conflict' }),
+    absent: () => ({ status: 'absent' }),
+    missing: () => ({ status: 'missing' }),
+    due: () => ({ status: 'due' }),
+    shadow_approved: (reply) => ({ status: 'shadow_approved', takeAtoms: atoms(reply[1]), availableAtoms: atoms(reply[2]), heldAtoms: atoms(reply[3]), version: reply[4] as number, epoch: reply[5] as number, seq: reply[6] as number }),
+    shadow_declined: (reply) => ({ status: 'shadow_declined', reason: reply[1] as number, availableAtoms: atoms(reply[2]), heldAtoms: atoms(reply[3]), affordableAtoms: atoms(reply[4]), version: reply[5] as number, epoch: reply[6] as number, seq: reply[7] as number }),
+    overdue: (reply) => ({ status: 'overdue', overdueRefs: String(reply[1]) }),
+    charged: (reply) => ({ status: 'charged', takeAtoms: atoms(reply[1]), availableAtoms: atoms(reply[2]), heldAtoms: atoms(reply[3]), version: reply[4] as number, epoch: reply[5] as number, seq: reply[6] as number }),
+    declined: (reply) => ({ status: 'declined', reason: reply[1] as number, availableAtoms: atoms(reply[2]), heldAtoms: atoms(reply[3]), affordableAtoms: atoms(reply[4]), version: reply[5] as number, epoch: reply[6] as number, seq: reply[7] as number }),
+  },
+};
+
+export type CreditKeys = { fenceKey: string; clockKey: string; walletKey: string; holdsKey: string; deadlinesKey: string; operationKey: string; outboxKey: string };
+export type CreditArgs = { fence: string; notAfterMs: number; environment: string; operationId: string; fingerprint: string; keepMs: number; asset: number; grantNo: number; amountAtoms: Atoms; purpose: number; priority: number; effectiveAtMs: number; expiresAtMs: number; attached: string };
+export type CreditReply =
+  | { status: 'fenced'; replayed?: true }
+  | { status: 'late'; nowMs: number; replayed?: true }
+  | { status: 'conflict'; replayed?: true }
+  | { status: 'absent'; replayed?: true }
+  | { status: 'missing'; replayed?: true }
+  | { status: 'due'; replayed?: true }
+  | { status: 'out_of_bounds'; bound: number; replayed?: true }
+  | { status: 'granted'; remainingAtoms: Atoms; state: number; effectiveMs: number; atMs: number; version: number; epoch: number; seq: number; replayed?: true };
+
+/**
+ * Credit: put a grant into an account, now or at an instant to come.
+ *
+ * A grant in force repays overage first; the rest can be spent at once. A scheduled one waits, and counts into the
+ * headroom of the balance from now on. Grants are numbered by Postgres, where the intent to credit was written first.
+ */
+export const creditScript: Script<CreditKeys, CreditArgs, CreditReply> = {
+  name: 'credit',
+  functionName: 'credit_33c5dc86e93d',
+  keysCount: 7,
+  encode: (keys, args) => [keys.fenceKey, keys.clockKey, keys.walletKey, keys.holdsKey, keys.deadlinesKey, keys.operationKey, keys.outboxKey, args.fence, args.notAfterMs, args.environment, args.operationId, args.fingerprint, args.keepMs, args.asset, args.grantNo, String(args.amountAtoms), args.purpose, args.priority, args.effectiveAtMs, args.expiresAtMs, args.attached],
+  decode: {
+    fenced: () => ({ status: 'fenced' }),
+    late: (reply) => ({ status: 'late', nowMs: reply[1] as number }),
+    conflict: () => ({ status: 'conflict' }),
+    absent: () => ({ status: 'absent' }),
+    missing: () => ({ status: 'missing' }),
+    due: () => ({ status: 'due' }),
+    out_of_bounds: (reply) => ({ status: 'out_of_bounds', bound: reply[1] as number }),
+    granted: (reply) => ({ status: 'granted', remainingAtoms: atoms(reply[1]), state: reply[2] as number, effectiveMs: reply[3] as number, atMs: reply[4] as number, version: reply[5] as number, epoch: reply[6] as number, seq: reply[7] as number }),
+  },
+};
+
+export type ExpireHoldsKeys = { fenceKey: string; clockKey: string; walletKey: string; holdsKey: string; deadlinesKey: string; operationKey: string; outboxKey: string };
+export type ExpireHoldsArgs = { fence: string; notAfterMs: number; environment: string; operationId: string; fingerprint: string; keepMs: number; holdRefs: string };
+export type ExpireHoldsReply =
+  | { status: 'fenced'; replayed?: true }
+  | { status: 'late'; nowMs: number; replayed?: true }
+  | { status: 'conflict'; replayed?: true }
+  | { status: 'absent'; replayed?: true }
+  | { status: 'missing'; replayed?: true }
+  | { status: 'due'; replayed?: true }
+  | { status: 'expired'; expiredCount: number; epoch: number; seq: number; replayed?: true };
+
+/**
+ * Expire holds whose deadline has passed: what they still hold goes back.
+ *
+ * The caller names the holds, from the deadlines or from a decline; those that ended meanwhile, or got more time,
+ * are passed over.
+ */
+export const expireHoldsScript: Script<ExpireHoldsKeys, ExpireHoldsArgs, ExpireHoldsReply> = {
+  name: 'expire_holds',
+  functionName: 'expire_holds_33c5dc86e93d',
+  keysCount: 7,
+  encode: (keys, args) => [keys.fenceKey, keys.clockKey, keys.walletKey, keys.holdsKey, keys.deadlinesKey, keys.operationKey, keys.outboxKey, args.fence, args.notAfterMs, args.environment, args.operationId, args.fingerprint, args.keepMs, args.holdRefs],
+  decode: {
+    fenced: () => ({ status: 'fenced' }),
+    late: (reply) => ({ status: 'late', nowMs: reply[1] as number }),
+    conflict: () => ({ status: 'conflict' }),
+    absent: () => ({ status: 'absent' }),
+    missing: () => ({ status: 'missing' }),
+    due: () => ({ status: 'due' }),
+    expired: (reply) => ({ status: 'expired', expiredCount: reply[1] as number, epoch: reply[2] as number, seq: reply[3] as number }),
+  },
+};
+
+export type ExtendKeys = { fenceKey: string; clockKey: string; walletKey: string; holdsKey: string; deadlinesKey: string; operationKey: string; outboxKey: string };
+export type ExtendArgs = { fence: string; notAfterMs: number; environment: string; operationId: string; fingerprint: string; keepMs: number; asset: number; holdRef: string; amountAtoms: Atoms; ttlMs: number; repeated: string; attached: string };
+export type ExtendReply =
+  | { status: 'fenced'; replayed?: true }
+  | { status: 'late'; nowMs: number; replayed?: true }
+  | { status: 'conflict'; replayed?: true }
+  | { status: 'absent'; replayed?: true }
+  | { status: 'missing'; replayed?: true }
+  | { status: 'due'; replayed?: true }
+  | { status: 'unknown_hold'; replayed?: true }
+  | { status: 'out_of_bounds'; bound: number; replayed?: true }
+  | { status: 'overdue'; overdueRefs: string; replayed?: true }
+  | { status: 'expired'; settledAtoms: Atoms; releasedAtoms: Atoms; epoch: number; seq: number; replayed?: true }
+  | { status: 'extended'; totalAtoms: Atoms; availableAtoms: Atoms; heldAtoms: Atoms; expiresAtMs: number; atMs: number; version: number; epoch: number; seq: number; replayed?: true }
+  | { status: 'declined'; reason: number; availableAtoms: Atoms; heldAtoms: Atoms; affordableAtoms: Atoms; version: number; epoch: number; seq: number; replayed?: true };
+
+/**
+ * Extend a hold: more time, more money, or both; all of it or nothing.
+ *
+ * Time counts from now and never shortens. Money is checked as authorize checks it. A hold that is past its
+ * deadline expires here, and is told so.
+ */
+export const extendScript: Script<ExtendKeys, ExtendArgs, ExtendReply> = {
+  name: 'extend',
+  functionName: 'extend_33c5dc86e93d',
+  keysCount: 7,
+  encode: (keys, args) => [keys.fenceKey, keys.clockKey, keys.walletKey, keys.holdsKey, keys.deadlinesKey, keys.operationKey, keys.outboxKey, args.fence, args.notAfterMs, args.environment, args.operationId, args.fingerprint, args.keepMs, args.asset, args.holdRef, String(args.amountAtoms), args.ttlMs, args.repeated, args.attached],
+  decode: {
+    fenced: () => ({ status: 'fenced' }),
+    late: (reply) => ({ status: 'late', nowMs: reply[1] as number }),
+    conflict: () => ({ status: 'conflict' }),
+    absent: () => ({ status: 'absent' }),
+    missing: () => ({ status: 'missing' }),
+    due: () => ({ status: 'due' }),
+    unknown_hold: () => ({ status: 'unknown_hold' }),
+    out_of_bounds: (reply) => ({ status: 'out_of_bounds', bound: reply[1] as number }),
+    overdue: (reply) => ({ status: 'overdue', overdueRefs: String(reply[1]) }),
+    expired: (reply) => ({ status: 'expired', settledAtoms: atoms(reply[1]), releasedAtoms: atoms(reply[2]), epoch: reply[3] as number, seq: reply[4] as number }),
+    extended: (reply) => ({ status: 'extended', totalAtoms: atoms(reply[1]), availableAtoms: atoms(reply[2]), heldAtoms: atoms(reply[3]), expiresAtMs: reply[4] as number, atMs: reply[5] as number, version: reply[6] as number, epoch: reply[7] as number, seq: reply[8] as number }),
+    declined: (reply) => ({ status: 'declined', reason: reply[1] as number, availableAtoms: atoms(reply[2]), heldAtoms: atoms(reply[3]), affordableAtoms: atoms(reply[4]), version: reply[5] as number, epoch: reply[6] as number, seq: reply[7] as number }),
+  },
+};
+
+export type FreezeKeys = { fenceKey: string; clockKey: string; walletKey: string; holdsKey: string; deadlinesKey: string; operationKey: string; outboxKey: string };
+export type FreezeArgs = { fence: string; notAfterMs: number; environment: string; operationId: string; fingerprint: string; keepMs: number; fromFreeze: number; toFreeze: number; attached: string };
+export type FreezeReply =
+  | { status: 'fenced'; replayed?: true }
+  | { status: 'late'; nowMs: number; replayed?: true }
+  | { status: 'conflict'; replayed?: true }
+  | { status: 'absent'; replayed?: true }
+  | { status: 'missing'; replayed?: true }
+  | { status: 'due'; replayed?: true }
+  | { status: 'unchanged'; freeze: number; replayed?: true }
+  | { status: 'changed'; toFreeze: number; version: number; epoch: number; seq: number; replayed?: true };
+
+/**
+ * Freeze a wallet, or lift a freeze: a frozen wallet approves nothing, but settles and releases go on.
+ *
+ * An operator lifts an operator's freeze only. A freeze by the system replaces an operator's, never the reverse.
+ */
+export const freezeScript: Script<FreezeKeys, FreezeArgs, FreezeReply> = {
+  name: 'freeze',
+  functionName: 'freeze_33c5dc86e93d',
+  keysCount: 7,
+  encode: (keys, args) => [keys.fenceKey, keys.clockKey, keys.walletKey, keys.holdsKey, keys.deadlinesKey, keys.operationKey, keys.outboxKey, args.fence, args.notAfterMs, args.environment, args.operationId, args.fingerprint, args.keepMs, args.fromFreeze, args.toFreeze, args.attached],
+  decode: {
+    fenced: () => ({ status: 'fenced' }),
+    late: (reply) => ({ status: 'late', nowMs: reply[1] as number }),
+    conflict: () => ({ status: 'conflict' }),
+    absent: () => ({ status: 'absent' }),
+    missing: () => ({ status: 'missing' }),
+    due: () => ({ status: 'due' }),
+    unchanged: (reply) => ({ status: 'unchanged', freeze: reply[1] as number }),
+    changed: (reply) => ({ status: 'changed', toFreeze: reply[1] as number, version: reply[2] as number, epoch: reply[3] as number, seq: reply[4] as number }),
+  },
+};
+
+export type HydrateKeys = { fenceKey: string; clockKey: string; walletKey: string; holdsKey: string; deadlinesKey: string };
+export type HydrateArgs = { fence: string; environment: string; customerId: string; version: number; freeze: number; accountsPacked: Buffer | string; grantsPacked: Buffer | string; holdsPacked: Buffer | string };
+export type HydrateReply =
+  | { status: 'fenced' }
+  | { status: 'present' }
+  | { status: 'hydrated' };
+
+/**
+ * Hydrate: put a wallet into Redis as the ledger knows it, unless it is there.
+ *
+ * A new customer's wallet is the empty case. The caller has made sure that every entry of this wallet is in the
+ * ledger; a wallet that is there is left alone, so two callers at once, or a late one, do no harm.
+ */
+export const hydrateScript: Script<HydrateKeys, HydrateArgs, HydrateReply> = {
+  name: 'hydrate',
+  functionName: 'hydrate_33c5dc86e93d',
+  keysCount: 5,
+  encode: (keys, args) => [keys.fenceKey, keys.clockKey, keys.walletKey, keys.holdsKey, keys.deadlinesKey, args.fence, args.environment, args.customerId, args.version, args.freeze, args.accountsPacked, args.grantsPacked, args.holdsPacked],
+  decode: {
+    fenced: () => ({ status: 'fenced' }),
+    present: () => ({ status: 'present' }),
+    hydrated: () => ({ status: 'hydrated' }),
+  },
+};
+
+export type ListDueKeys = { fenceKey: string; clockKey: string; deadlinesKey: string };
+export type ListDueArgs = { fence: string; membersMax: number };
+export type ListDueReply =
+  | { status: 'fenced' }
+  | { status: 'due_members'; membersText: string; nowMs: number };
+
+/**
+ * List what is due in a partition, soonest first: wallets with grants to start or expire, holds past their deadline.
+ *
+ * A member is a wallet's id (22 characters), followed by a hold's ref where it is a hold.
+ */
+export const listDueScript: Script<ListDueKeys, ListDueArgs, ListDueReply> = {
+  name: 'list_due',
+  functionName: 'list_due_33c5dc86e93d',
+  keysCount: 3,
+  encode: (keys, args) => [keys.fenceKey, keys.clockKey, keys.deadlinesKey, args.fence, args.membersMax],
+  decode: {
+    fenced: () => ({ status: 'fenced' }),
+    due_members: (reply) => ({ status: 'due_members', membersText: String(reply[1]), nowMs: reply[2] as number }),
+  },
+};
+
+export type ReadHoldKeys = { fenceKey: string; clockKey: string; walletKey: string; holdsKey: string };
+export type ReadHoldArgs = { fence: string; environment: string; holdRef: string };
+export type ReadHoldReply =
+  | { status: 'fenced' }
+  | { status: 'absent' }
+  | { status: 'missing' }
+  | { status: 'due' }
+  | { status: 'unknown_hold' }
+  | { status: 'hold'; customerText: string; asset: number; amountAtoms: Atoms; heldAtoms: Atoms; settledAtoms: Atoms; createdAtMs: number; expiresAtMs: number; atMs: number };
+
+/**
+ * Read an open hold, and whose it is.
+ */
+export const readHoldScript: Script<ReadHoldKeys, ReadHoldArgs, ReadHoldReply> = {
+  name: 'read_hold',
+  functionName: 'read_hold_33c5dc86e93d',
+  keysCount: 4,
+  encode: (keys, args) => [keys.fenceKey, keys.clockKey, keys.walletKey, keys.holdsKey, args.fence, args.environment, args.holdRef],
+  decode: {
+    fenced: () => ({ status: 'fenced' }),
+    absent: () => ({ status: 'absent' }),
+    missing: () => ({ status: 'missing' }),
+    due: () => ({ status: 'due' }),
+    unknown_hold: () => ({ status: 'unknown_hold' }),
+    hold: (reply) => ({ status: 'hold', customerText: String(reply[1]), asset: reply[2] as number, amountAtoms: atoms(reply[3]), heldAtoms: atoms(reply[4]), settledAtoms: atoms(reply[5]), createdAtMs: reply[6] as number, expiresAtMs: reply[7] as number, atMs: reply[8] as number }),
+  },
+};
+
+export type ReadWalletKeys = { fenceKey: string; clockKey: string; walletKey: string };
+export type ReadWalletArgs = { fence: string; environment: string };
+export type ReadWalletReply =
+  | { status: 'fenced' }
+  | { status: 'absent' }
+  | { status: 'missing' }
+  | { status: 'due' }
+  | { status: 'wallet'; fieldsPacked: Buffer[]; atMs: number; version: number; freeze: number; epoch: number; seq: number };
+
+/**
+ * Read a wallet: all its fields as they are stored, when nothing is due.
+ */
+export const readWalletScript: Script<ReadWalletKeys, ReadWalletArgs, ReadWalletReply> = {
+  name: 'read_wallet',
+  functionName: 'read_wallet_33c5dc86e93d',
+  keysCount: 3,
+  encode: (keys, args) => [keys.fenceKey, keys.clockKey, keys.walletKey, args.fence, args.environment],
+  decode: {
+    fenced: () => ({ status: 'fenced' }),
+    absent: () => ({ status: 'absent' }),
+    missing: () => ({ status: 'missing' }),
+    due: () => ({ status: 'due' }),
+    wallet: (reply) => ({ status: 'wallet', fieldsPacked: reply[1] as Buffer[], atMs: reply[2] as number, version: reply[3] as number, freeze: reply[4] as number, epoch: reply[5] as number, seq: reply[6] as number }),
+  },
+};
+
+export type ReleaseKeys = { fenceKey: string; clockKey: string; walletKey: string; holdsKey: string; deadlinesKey: string; operationKey: string; outboxKey: string };
+export type ReleaseArgs = { fence: string; notAfterMs: number; environment: string; operationId: string; fingerprint: string; keepMs: number; asset: number; holdRef: string; attached: string };
+export type ReleaseReply =
+  | { status: 'fenced'; replayed?: true }
+  | { status: 'late'; nowMs: number; replayed?: true }
+  | { status: 'conflict'; replayed?: true }
+  | { status: 'absent'; replayed?: true }
+  | { status: 'missing'; replayed?: true }
+  | { status: 'due'; replayed?: true }
+  | { status: 'unknown_hold'; replayed?: true }
+  | { status: 'expired'; settledAtoms: Atoms; releasedAtoms: Atoms; epoch: number; seq: number; replayed?: true }
+  | { status: 'released'; settledAtoms: Atoms; releasedAtoms: Atoms; availableAtoms: Atoms; heldAtoms: Atoms; version: number; epoch: number; seq: number; replayed?: true };
+
+/**
+ * Release a hold: give back what it still holds.
+ *
+ * What returns goes to the grants it came from, last taken first. A hold ends once: one that is past its deadline
+ * expires here, and is told so. available + held − overage is the same before and after, but for what belonged to a
+ * grant that has ended: that leaves by an entry of its own.
+ */
+export const releaseScript: Script<ReleaseKeys, ReleaseArgs, ReleaseReply> = {
+  name: 'release',
+  functionName: 'release_33c5dc86e93d',
+  keysCount: 7,
+  encode: (keys, args) => [keys.fenceKey, keys.clockKey, keys.walletKey, keys.holdsKey, keys.deadlinesKey, keys.operationKey, keys.outboxKey, args.fence, args.notAfterMs, args.environment, args.operationId, args.fingerprint, args.keepMs, args.asset, args.holdRef, args.attached],
+  decode: {
+    fenced: () => ({ status: 'fenced' }),
+    late: (reply) => ({ status: 'late', nowMs: reply[1] as number }),
+    conflict: () => ({ status: 'conflict' }),
+    absent: () => ({ status: 'absent' }),
+    missing: () => ({ status: 'missing' }),
+    due: () => ({ status: 'due' }),
+    unknown_hold: () => ({ status: 'unknown_hold' }),
+    expired: (reply) => ({ status: 'expired', settledAtoms: atoms(reply[1]), releasedAtoms: atoms(reply[2]), epoch: reply[3] as number, seq: reply[4] as number }),
+    released: (reply) => ({ status: 'released', settledAtoms: atoms(reply[1]), releasedAtoms: atoms(reply[2]), availableAtoms: atoms(reply[3]), heldAtoms: atoms(reply[4]), version: reply[5] as number, epoch: reply[6] as number, seq: reply[7] as number }),
+  },
+};
+
+export type SettleKeys = { fenceKey: string; clockKey: string; walletKey: string; holdsKey: string; deadlinesKey: string; operationKey: string; outboxKey: string; lateKey: string };
+export type SettleArgs = { fence: string; notAfterMs: number; environment: string; operationId: string; fingerprint: string; keepMs: number; asset: number; holdRef: string; amountAtoms: Atoms; final: string; onExcess: string; expiredHold: Buffer | string; attached: string };
+export type SettleReply =
+  | { status: 'fenced'; replayed?: true }
+  | { status: 'late'; nowMs: number; replayed?: true }
+  | { status: 'conflict'; replayed?: true }
+  | { status: 'absent'; replayed?: true }
+  | { status: 'missing'; replayed?: true }
+  | { status: 'due'; replayed?: true }
+  | { status: 'closed'; replayed?: true }
+  | { status: 'unknown_hold'; replayed?: true }
+  | { status: 'exceeds_hold'; withinAtoms: Atoms; replayed?: true }
+  | { status: 'out_of_bounds'; bound: number; replayed?: true }
+  | { status: 'settled'; settledAtoms: Atoms; releasedAtoms: Atoms; overageAtoms: Atoms; availableAtoms: Atoms; heldAtoms: Atoms; lateFlag: number; openFlag: number; version: number; epoch: number; seq: number; replayed?: true };
+
+/**
+ * Settle a hold at its true cost: wholly, or in parts until the final one, which gives the rest back.
+ *
+ * More than is held: `charge` takes the rest from what is available, and what is missing becomes overage; `cap`
+ * takes the hold at most; `reject` changes nothing. A hold ends exactly at its deadline: from then on it has
+ * expired, and settling it is recorded once, as a final settle marked late, paid from what is available. A hold that
+ * the sweep has removed comes with its terms from the ledger.
+ */
+export const settleScript: Script<SettleKeys, SettleArgs, SettleReply> = {
+  name: 'settle',
+  functionName: 'settle_33c5dc86e93d',
+  keysCount: 8,
+  encode: (keys, args) => [keys.fenceKey, keys.clockKey, keys.walletKey, keys.holdsKey, keys.deadlinesKey, keys.operationKey, keys.outboxKey, keys.lateKey, args.fence, args.notAfterMs, args.environment, args.operationId, args.fingerprint, args.keepMs, args.asset, args.holdRef, String(args.amountAtoms), args.final, args.onExcess, args.expiredHold, args.attached],
+  decode: {
+    fenced: () => ({ status: 'fenced' }),
+    late: (reply) => ({ status: 'late', nowMs: reply[1] as number }),
+    conflict: () => ({ status: 'conflict' }),
+    absent: () => ({ status: 'absent' }),
+    missing: () => ({ status: 'missing' }),
+    due: () => ({ status: 'due' }),
+    closed: () => ({ status: 'closed' }),
+    unknown_hold: () => ({ status: 'unknown_hold' }),
+    exceeds_hold: (reply) => ({ status: 'exceeds_hold', withinAtoms: atoms(reply[1]) }),
+    out_of_bounds: (reply) => ({ status: 'out_of_bounds', bound: reply[1] as number }),
+    settled: (reply) => ({ status: 'settled', settledAtoms: atoms(reply[1]), releasedAtoms: atoms(reply[2]), overageAtoms: atoms(reply[3]), availableAtoms: atoms(reply[4]), heldAtoms: atoms(reply[5]), lateFlag: reply[6] as number, openFlag: reply[7] as number, version: reply[8] as number, epoch: reply[9] as number, seq: reply[10] as number }),
+  },
+};
+
+export type VoidKeys = { fenceKey: string; clockKey: string; walletKey: string; holdsKey: string; deadlinesKey: string; operationKey: string; outboxKey: string };
+export type VoidArgs = { fence: string; notAfterMs: number; environment: string; operationId: string; fingerprint: string; keepMs: number; asset: number; grantNo: number; attached: string };
+export type VoidReply =
+  | { status: 'fenced'; replayed?: true }
+  | { status: 'late'; nowMs: number; replayed?: true }
+  | { status: 'conflict'; replayed?: true }
+  | { status: 'absent'; replayed?: true }
+  | { status: 'missing'; replayed?: true }
+  | { status: 'due'; replayed?: true }
+  | { status: 'unknown_grant'; replayed?: true }
+  | { status: 'ended'; state: number; replayed?: true }
+  | { status: 'voided'; takenAtoms: Atoms; heldAtoms: Atoms; atMs: number; version: number; epoch: number; seq: number; replayed?: true };
+
+/**
+ * Void a grant: take back what it has left. What is held goes when it returns.
+ */
+export const voidScript: Script<VoidKeys, VoidArgs, VoidReply> = {
+  name: 'void',
+  functionName: 'void_33c5dc86e93d',
+  keysCount: 7,
+  encode: (keys, args) => [keys.fenceKey, keys.clockKey, keys.walletKey, keys.holdsKey, keys.deadlinesKey, keys.operationKey, keys.outboxKey, args.fence, args.notAfterMs, args.environment, args.operationId, args.fingerprint, args.keepMs, args.asset, args.grantNo, args.attached],
+  decode: {
+    fenced: () => ({ status: 'fenced' }),
+    late: (reply) => ({ status: 'late', nowMs: reply[1] as number }),
+    conflict: () => ({ status: 'conflict' }),
+    absent: () => ({ status: 'absent' }),
+    missing: () => ({ status: 'missing' }),
+    due: () => ({ status: 'due' }),
+    unknown_grant: () => ({ status: 'unknown_grant' }),
+    ended: (reply) => ({ status: 'ended', state: reply[1] as number }),
+    voided: (reply) => ({ status: 'voided', takenAtoms: atoms(reply[1]), heldAtoms: atoms(reply[2]), atMs: reply[3] as number, version: reply[4] as number, epoch: reply[5] as number, seq: reply[6] as number }),
+  },
+};
+
+/** What FUNCTION LOAD takes. */
+export const libraryText =
+  "#!lua name=farebox_33c5dc86e93d\n\
+local loaded, modules = {}, {}\n\
+local function require(name)\n\
+local module = loaded[name]\n\
+if module == nil then\n\
+module = modules[name]()\n\
+loaded[name] = module\n\
+end\n\
+return module\n\
+end\n\
+modules['commit'] = function()\n\
+local function commit(wallet, clock_key, holds_key, deadlines_key, operation_key)\n\
+redis.call('HSET', wallet.key, unpack(wallet.fields))\n\
+if wallet.fields_gone[1] then\n\
+redis.call('HDEL', wallet.key, unpack(wallet.fields_gone))\n\
+end\n\
+if wallet.holds[1] then\n\
+redis.call('HSET', holds_key, unpack(wallet.holds))\n\
+end\n\
+if wallet.holds_gone[1] then\n\
+redis.call('HDEL', holds_key, unpack(wallet.holds_gone))\n\
+end\n\
+if wallet.deadlines[1] then\n\
+redis.call('ZADD', deadlines_key, unpack(wallet.deadlines))\n\
+end\n\
+if wallet.deadlines_gone[1] then\n\
+redis.call('ZREM', deadlines_key, unpack(wallet.deadlines_gone))\n\
+end\n\
+if wallet.record then\n\
+redis.call('SET', operation_key, wallet.record, 'PX', wallet.keep_ms)\n\
+end\n\
+if wallet.late_key then\n\
+redis.call('SET', wallet.late_key, '1', 'PX', wallet.late_keep_ms)\n\
+end\n\
+for _, entry in ipairs(wallet.entries) do\n\
+redis.call('XADD', wallet.outbox_key, entry.id, 'e', entry.packed)\n\
+end\n\
+redis.call('SET', clock_key, wallet.clock)\n\
+end\n\
+return commit\n\
+end\n\
+modules['decide'] = function()\n\
+local function decide(account, requested, mode)\n\
+if requested == 0 then\n\
+return 0\n\
+elseif account.overage > 0 then\n\
+return nil, 3, 0\n\
+elseif account.available >= requested then\n\
+return requested\n\
+elseif mode == 'up_to' and account.available > 0 then\n\
+return account.available\n\
+elseif account.available + account.held >= requested then\n\
+return nil, 2, account.available\n\
+end\n\
+return nil, 1, account.available\n\
+end\n\
+return decide\n\
+end\n\
+modules['due'] = function()\n\
+local entries = require('entry')\n\
+local grants = require('grants')\n\
+local wallets = require('wallet')\n\
+local due = {}\n\
+local EVENT = '>dI4'\n\
+local EVENT_LENGTH = 12\n\
+local function load(wallet)\n\
+wallet.due = wallet.due or redis.call('HGET', wallet.key, 'd') or ''\n\
+end\n\
+local function soonest(wallet)\n\
+if wallet.due == '' then\n\
+return 4503599627370496\n\
+end\n\
+return (struct.unpack(EVENT, wallet.due))\n\
+end\n\
+local function prune(wallet)\n\
+local kept = {}\n\
+for at = 1, #wallet.due, EVENT_LENGTH do\n\
+local _, grant_no = struct.unpack(EVENT, wallet.due, at)\n\
+if wallets.terms(wallet, grant_no) then\n\
+kept[#kept + 1] = string.sub(wallet.due, at, at + EVENT_LENGTH - 1)\n\
+end\n\
+end\n\
+wallet.due = table.concat(kept)\n\
+end\n\
+function due.add(wallet, at_ms, grant_no)\n\
+load(wallet)\n\
+if #wallet.due > EVENT_LENGTH * 2 * (wallet.live_grants + 16) then\n\
+prune(wallet)\n\
+end\n\
+local at = #wallet.due\n\
+while at > 0 and struct.unpack(EVENT, wallet.due, at - EVENT_LENGTH + 1) > at_ms do\n\
+at = at - EVENT_LENGTH\n\
+end\n\
+wallet.due = string.sub(wallet.due, 1, at) .. struct.pack(EVENT, at_ms, grant_no) .. string.sub(wallet.due, at + 1)\n\
+wallet.due_at_ms = soonest(wallet)\n\
+end\n\
+local function activate(wallet, grant_no, terms, at_ms)\n\
+local account = wallets.account(wallet, terms.asset)\n\
+local entry = entries.begin(3, account)\n\
+account.scheduled = account.scheduled - terms.amount\n\
+account.changed = true\n\
+entry.at_ms = at_ms\n\
+grants.fund(wallet, entry, grant_no, terms)\n\
+entries.append(wallet, entry)\n\
+end\n\
+local function expire(wallet, grant_no, terms, at_ms)\n\
+local account = wallets.account(wallet, terms.asset)\n\
+local entry = entries.begin(10, account)\n\
+local grant = wallets.grant(wallet, grant_no)\n\
+entries.transfer(entry, 1, 6, grant.remaining)\n\
+grants.leave_order(account, grant_no)\n\
+grant.remaining = 0\n\
+entries.touch(entry, grant)\n\
+terms.state = 3\n\
+terms.changed = true\n\
+entry.grant_no = grant_no\n\
+entry.at_ms = at_ms\n\
+entries.append(wallet, entry)\n\
+end\n\
+function due.apply_some(wallet)\n\
+load(wallet)\n\
+local applied = 0\n\
+while soonest(wallet) <= wallet.now_ms and applied < 16 do\n\
+local at_ms, grant_no = struct.unpack(EVENT, wallet.due)\n\
+wallet.due = string.sub(wallet.due, EVENT_LENGTH + 1)\n\
+local terms = wallets.terms(wallet, grant_no)\n\
+if terms and terms.state == 1 then\n\
+activate(wallet, grant_no, terms, math.max(at_ms, terms.created_at_ms))\n\
+elseif terms and terms.state == 2 and terms.expires_at_ms <= at_ms then\n\
+expire(wallet, grant_no, terms, math.max(at_ms, terms.created_at_ms))\n\
+end\n\
+applied = applied + 1\n\
+end\n\
+wallet.due_at_ms = soonest(wallet)\n\
+return applied, wallet.due_at_ms > wallet.now_ms\n\
+end\n\
+function due.apply(wallet)\n\
+local _, done = due.apply_some(wallet)\n\
+return done\n\
+end\n\
+return due\n\
+end\n\
+modules['entry'] = function()\n\
+local wallets = require('wallet')\n\
+local entries = {}\n\
+local FORMAT = 1\n\
+local AVAILABLE, HELD, OVERAGE = 1, 2, 3\n\
+function entries.begin(kind, account)\n\
+return { kind = kind, account = account, transfers = {}, moves = {} }\n\
+end\n\
+function entries.transfer(entry, debit, credit, atoms)\n\
+if atoms == 0 then\n\
+return\n\
+end\n\
+local account = entry.account\n\
+if debit == AVAILABLE then\n\
+account.available = account.available - atoms\n\
+elseif debit == HELD then\n\
+account.held = account.held - atoms\n\
+elseif debit == OVERAGE then\n\
+account.overage = account.overage + atoms\n\
+end\n\
+if credit == AVAILABLE then\n\
+account.available = account.available + atoms\n\
+elseif credit == HELD then\n\
+account.held = account.held + atoms\n\
+elseif credit == OVERAGE then\n\
+account.overage = account.overage - atoms\n\
+end\n\
+account.changed = true\n\
+entry.transfers[#entry.transfers + 1] = struct.pack('>BBd', debit, credit, atoms)\n\
+end\n\
+function entries.touch(entry, grant)\n\
+grant.changed = true\n\
+if not entry.moves[grant.no] then\n\
+entry.moves[grant.no] = grant\n\
+entry.moves[#entry.moves + 1] = grant\n\
+end\n\
+end\n\
+function entries.end_grant(wallet, grant_no)\n\
+wallet.ended[#wallet.ended + 1] = grant_no\n\
+wallet.live_grants = wallet.live_grants - 1\n\
+end\n\
+function entries.append(wallet, entry)\n\
+wallet.version = wallet.version + 1\n\
+wallet.seq = wallet.seq + 1\n\
+local account = entry.account\n\
+local legs = '\\0'\n\
+if account then\n\
+legs = struct.pack('>BHddddB', 1, account.asset, account.available, account.held, account.overage, account.scheduled, #entry.transfers)\n\
+.. table.concat(entry.transfers)\n\
+end\n\
+local moves = struct.pack('>H', #entry.moves)\n\
+for _, grant in ipairs(entry.moves) do\n\
+moves = moves .. struct.pack('>I4dd', grant.no, grant.remaining, grant.held)\n\
+if grant.remaining == 0 and grant.held == 0 then\n\
+entries.end_grant(wallet, grant.no)\n\
+end\n\
+end\n\
+local terms = struct.pack('>I4', entry.grant_no or 0)\n\
+if entry.grant_no then\n\
+terms = terms .. wallets.pack_terms(wallet.terms[entry.grant_no])\n\
+end\n\
+local hold = '\\0'\n\
+if entry.hold_ref then\n\
+hold = struct.pack('>Bc0BHc0', #entry.hold_ref, entry.hold_ref, entry.hold_status, #entry.hold_packed, entry.hold_packed)\n\
+end\n\
+wallet.entries[#wallet.entries + 1] = {\n\
+id = string.format('%d-0', wallet.seq),\n\
+head = struct.pack(\n\
+'>BBBBddI4',\n\
+FORMAT,\n\
+entry.kind,\n\
+entry.late and 1 or 0,\n\
+wallet.freeze,\n\
+wallet.version,\n\
+entry.at_ms or wallet.now_ms,\n\
+wallet.epoch\n\
+) .. wallet.environment .. wallet.id .. legs .. moves .. terms .. hold,\n\
+}\n\
+end\n\
+return entries\n\
+end\n\
+modules['grants'] = function()\n\
+local entries = require('entry')\n\
+local wallets = require('wallet')\n\
+local grants = {}\n\
+local AVAILABLE, HELD, OVERAGE = 1, 2, 3\n\
+local NUMBER_LENGTH = 4\n\
+local function comes_before(terms, grant_no, other, other_no)\n\
+if terms.priority ~= other.priority then\n\
+return terms.priority < other.priority\n\
+elseif terms.scoped ~= other.scoped then\n\
+return terms.scoped > other.scoped\n\
+elseif terms.expires_at_ms ~= other.expires_at_ms then\n\
+return terms.expires_at_ms < other.expires_at_ms\n\
+elseif terms.purpose ~= other.purpose then\n\
+return terms.purpose < other.purpose\n\
+elseif terms.effective_at_ms ~= other.effective_at_ms then\n\
+return terms.effective_at_ms < other.effective_at_ms\n\
+elseif terms.created_at_ms ~= other.created_at_ms then\n\
+return terms.created_at_ms < other.created_at_ms\n\
+end\n\
+return grant_no < other_no\n\
+end\n\
+function grants.enter_order(wallet, account, grant_no)\n\
+local terms = wallets.terms(wallet, grant_no)\n\
+local low, high = 0, #account.order / NUMBER_LENGTH\n\
+while low < high do\n\
+local middle = math.floor((low + high) / 2)\n\
+local other_no = struct.unpack('>I4', account.order, middle * NUMBER_LENGTH + 1)\n\
+if comes_before(terms, grant_no, wallets.terms(wallet, other_no), other_no) then\n\
+high = middle\n\
+else\n\
+low = middle + 1\n\
+end\n\
+end\n\
+local at = low * NUMBER_LENGTH\n\
+account.order = string.sub(account.order, 1, at) .. struct.pack('>I4', grant_no) .. string.sub(account.order, at + 1)\n\
+account.order_changed = true\n\
+end\n\
+function grants.leave_order(account, grant_no)\n\
+for at = 1, #account.order, NUMBER_LENGTH do\n\
+if struct.unpack('>I4', account.order, at) == grant_no then\n\
+account.order = string.sub(account.order, 1, at - 1) .. string.sub(account.order, at + NUMBER_LENGTH)\n\
+account.order_changed = true\n\
+return\n\
+end\n\
+end\n\
+end\n\
+function grants.take(wallet, entry, atoms, into_hold)\n\
+local account = entry.account\n\
+local sources = {}\n\
+local at = 1\n\
+local missing = atoms\n\
+while missing > 0 do\n\
+local grant_no = struct.unpack('>I4', account.order, at)\n\
+local grant = wallets.grant(wallet, grant_no)\n\
+local part = math.min(missing, grant.remaining)\n\
+missing = missing - part\n\
+grant.remaining = grant.remaining - part\n\
+if into_hold then\n\
+grant.held = grant.held + part\n\
+end\n\
+entries.touch(entry, grant)\n\
+sources[#sources + 1] = grant_no\n\
+sources[#sources + 1] = part\n\
+if grant.remaining == 0 then\n\
+at = at + NUMBER_LENGTH\n\
+end\n\
+end\n\
+if at > 1 then\n\
+account.order = string.sub(account.order, at)\n\
+account.order_changed = true\n\
+end\n\
+return sources\n\
+end\n\
+function grants.spend_held(wallet, entry, hold, atoms)\n\
+local rest = {}\n\
+for i = 1, #hold.sources, 2 do\n\
+local part = math.min(atoms, hold.sources[i + 1])\n\
+atoms = atoms - part\n\
+if part > 0 then\n\
+local grant = wallets.grant(wallet, hold.sources[i])\n\
+grant.held = grant.held - part\n\
+entries.touch(entry, grant)\n\
+end\n\
+if hold.sources[i + 1] > part then\n\
+rest[#rest + 1] = hold.sources[i]\n\
+rest[#rest + 1] = hold.sources[i + 1] - part\n\
+end\n\
+end\n\
+hold.sources = rest\n\
+end\n\
+function grants.give_back(wallet, entry, hold)\n\
+local account = entry.account\n\
+local leaving = {}\n\
+for i = #hold.sources - 1, 1, -2 do\n\
+local grant_no, atoms = hold.sources[i], hold.sources[i + 1]\n\
+local grant = wallets.grant(wallet, grant_no)\n\
+local repaid = math.min(account.overage, atoms)\n\
+local back = atoms - repaid\n\
+grant.held = grant.held - atoms\n\
+entries.touch(entry, grant)\n\
+entries.transfer(entry, HELD, OVERAGE, repaid)\n\
+entries.transfer(entry, HELD, AVAILABLE, back)\n\
+if back > 0 then\n\
+local terms = wallets.terms(wallet, grant_no)\n\
+grant.remaining = grant.remaining + back\n\
+if terms.state ~= 2 then\n\
+leaving[#leaving + 1] = grant_no\n\
+elseif grant.remaining == back then\n\
+grants.enter_order(wallet, account, grant_no)\n\
+end\n\
+end\n\
+end\n\
+hold.sources = {}\n\
+return leaving\n\
+end\n\
+function grants.leave(wallet, account, leaving)\n\
+for _, grant_no in ipairs(leaving) do\n\
+local voided = wallets.terms(wallet, grant_no).state == 4\n\
+local entry = entries.begin(voided and 11 or 10, account)\n\
+local grant = wallets.grant(wallet, grant_no)\n\
+entries.transfer(entry, AVAILABLE, voided and 7 or 6, grant.remaining)\n\
+grant.remaining = 0\n\
+entries.touch(entry, grant)\n\
+entry.grant_no = grant_no\n\
+entries.append(wallet, entry)\n\
+end\n\
+end\n\
+function grants.fund(wallet, entry, grant_no, terms)\n\
+local account = entry.account\n\
+local repaid = math.min(account.overage, terms.amount)\n\
+entries.transfer(entry, 4, OVERAGE, repaid)\n\
+entries.transfer(entry, 4, AVAILABLE, terms.amount - repaid)\n\
+local grant = { no = grant_no, remaining = terms.amount - repaid, held = 0 }\n\
+wallet.grants[grant_no] = grant\n\
+terms.state = 2\n\
+terms.changed = true\n\
+entries.touch(entry, grant)\n\
+entry.grant_no = grant_no\n\
+if grant.remaining > 0 then\n\
+grants.enter_order(wallet, account, grant_no)\n\
+end\n\
+return grant\n\
+end\n\
+return grants\n\
+end\n\
+modules['holds'] = function()\n\
+local entries = require('entry')\n\
+local grants = require('grants')\n\
+local holds = {}\n\
+local TERMS = '>Hdddddd'\n\
+local TERMS_LENGTH = 50\n\
+local SOURCE = '>I4d'\n\
+local SOURCE_LENGTH = 12\n\
+function holds.pack(hold)\n\
+local packed = struct.pack(\n\
+TERMS,\n\
+hold.asset,\n\
+hold.amount,\n\
+hold.held,\n\
+hold.settled,\n\
+hold.released,\n\
+hold.created_at_ms,\n\
+hold.expires_at_ms\n\
+)\n\
+for i = 1, #hold.sources, 2 do\n\
+packed = packed .. struct.pack(SOURCE, hold.sources[i], hold.sources[i + 1])\n\
+end\n\
+return packed\n\
+end\n\
+function holds.unpack(ref, packed)\n\
+local hold = { ref = ref, sources = {} }\n\
+hold.asset, hold.amount, hold.held, hold.settled, hold.released, hold.created_at_ms, hold.expires_at_ms =\n\
+struct.unpack(TERMS, packed)\n\
+for at = TERMS_LENGTH + 1, #packed, SOURCE_LENGTH do\n\
+local grant_no, atoms = struct.unpack(SOURCE, packed, at)\n\
+hold.sources[#hold.sources + 1] = grant_no\n\
+hold.sources[#hold.sources + 1] = atoms\n\
+end\n\
+return hold\n\
+end\n\
+function holds.read(holds_key, ref)\n\
+local packed = redis.call('HGET', holds_key, ref)\n\
+return packed and holds.unpack(ref, packed)\n\
+end\n\
+function holds.load(wallet, packed, at)\n\
+local ref, record, next_at = struct.unpack('>Bc0Hc0', packed, at)\n\
+local hold = holds.unpack(ref, record)\n\
+wallet.holds[#wallet.holds + 1] = ref\n\
+wallet.holds[#wallet.holds + 1] = record\n\
+wallet.deadlines[#wallet.deadlines + 1] = hold.expires_at_ms\n\
+wallet.deadlines[#wallet.deadlines + 1] = wallet.id .. ref\n\
+wallet.open_holds = wallet.open_holds + 1\n\
+return next_at\n\
+end\n\
+function holds.keep(wallet, entry, hold, deadline_moved)\n\
+entry.hold_ref = hold.ref\n\
+entry.hold_status = 1\n\
+entry.hold_packed = holds.pack(hold)\n\
+wallet.holds[#wallet.holds + 1] = hold.ref\n\
+wallet.holds[#wallet.holds + 1] = entry.hold_packed\n\
+if deadline_moved then\n\
+wallet.deadlines[#wallet.deadlines + 1] = hold.expires_at_ms\n\
+wallet.deadlines[#wallet.deadlines + 1] = wallet.id .. hold.ref\n\
+end\n\
+end\n\
+function holds.close(wallet, entry, hold, status)\n\
+hold.released = hold.released + hold.held\n\
+hold.held = 0\n\
+local leaving = grants.give_back(wallet, entry, hold)\n\
+entry.hold_ref = hold.ref\n\
+entry.hold_status = status\n\
+entry.hold_packed = holds.pack(hold)\n\
+wallet.holds_gone[#wallet.holds_gone + 1] = hold.ref\n\
+wallet.deadlines_gone[#wallet.deadlines_gone + 1] = wallet.id .. hold.ref\n\
+wallet.open_holds = wallet.open_holds - 1\n\
+entries.append(wallet, entry)\n\
+grants.leave(wallet, entry.account, leaving)\n\
+end\n\
+function holds.expire(wallet, account, hold)\n\
+holds.close(wallet, entries.begin(8, account), hold, 4)\n\
+end\n\
+function holds.overdue(wallet, deadlines_key)\n\
+local members =\n\
+redis.call('ZRANGE', deadlines_key, '-inf', wallet.now_ms, 'BYSCORE', 'LIMIT', 0, 256)\n\
+local refs = {}\n\
+for _, member in ipairs(members) do\n\
+if string.sub(member, 1, #wallet.id) == wallet.id and #member > #wallet.id then\n\
+refs[#refs + 1] = string.sub(member, #wallet.id + 1)\n\
+end\n\
+end\n\
+return table.concat(refs, ' ')\n\
+end\n\
+return holds\n\
+end\n\
+modules['operation'] = function()\n\
+local operation = {}\n\
+local FINGERPRINT_LENGTH = 11\n\
+function operation.pack(reply)\n\
+local numbers_count = #reply - 1\n\
+return reply[1] .. '\\0' .. struct.pack('>' .. string.rep('d', numbers_count), unpack(reply, 2))\n\
+end\n\
+function operation.replay(record, fingerprint)\n\
+if string.sub(record, 1, FINGERPRINT_LENGTH) ~= fingerprint then\n\
+return { 'conflict' }\n\
+end\n\
+local zero_at = string.find(record, '\\0', FINGERPRINT_LENGTH + 1, true)\n\
+local numbers_count = (#record - zero_at) / 8\n\
+local reply = { struct.unpack('>' .. string.rep('d', numbers_count), record, zero_at + 1) }\n\
+reply[#reply] = nil\n\
+return { 'replayed', string.sub(record, FINGERPRINT_LENGTH + 1, zero_at - 1), unpack(reply) }\n\
+end\n\
+return operation\n\
+end\n\
+modules['seal'] = function()\n\
+local operation = require('operation')\n\
+local wallets = require('wallet')\n\
+local seal = {}\n\
+local NO_OPERATION = '\\0-----------\\0\\0'\n\
+local function add(list, first, second)\n\
+list[#list + 1] = first\n\
+list[#list + 1] = second\n\
+end\n\
+local function changed_fields(wallet)\n\
+local fields = { 'w', wallets.pack_meta(wallet) }\n\
+for asset, account in pairs(wallet.accounts) do\n\
+if account.changed then\n\
+add(fields, 'a' .. asset, wallets.pack_account(account))\n\
+end\n\
+if account.order_changed then\n\
+add(fields, 'o' .. asset, account.order)\n\
+end\n\
+end\n\
+for grant_no, grant in pairs(wallet.grants) do\n\
+if grant.changed then\n\
+add(fields, 'g' .. grant_no, wallets.pack_grant(grant))\n\
+end\n\
+end\n\
+for grant_no, terms in pairs(wallet.terms) do\n\
+if terms.changed then\n\
+add(fields, 't' .. grant_no, wallets.pack_terms(terms))\n\
+end\n\
+end\n\
+if wallet.due then\n\
+add(fields, 'd', wallet.due)\n\
+end\n\
+return fields\n\
+end\n\
+function seal.wallet(wallet)\n\
+wallet.fields = changed_fields(wallet)\n\
+wallet.fields_gone = {}\n\
+for _, grant_no in ipairs(wallet.ended) do\n\
+add(wallet.fields_gone, 'g' .. grant_no, 't' .. grant_no)\n\
+end\n\
+if wallet.due and wallet.due_at_ms == 4503599627370496 then\n\
+wallet.deadlines_gone[#wallet.deadlines_gone + 1] = wallet.id\n\
+elseif wallet.due then\n\
+add(wallet.deadlines, wallet.due_at_ms, wallet.id)\n\
+end\n\
+wallet.clock = struct.pack('>ddd', wallet.seq, wallet.now_ms, wallet.epoch)\n\
+end\n\
+function seal.operation(wallet, outbox_key, main_no, operation_id, fingerprint, keep_ms, attached, reply)\n\
+seal.wallet(wallet)\n\
+local reply_packed = operation.pack(reply)\n\
+for no, entry in ipairs(wallet.entries) do\n\
+if no == main_no then\n\
+entry.packed = entry.head\n\
+.. struct.pack('>Bc0c0Hc0', #operation_id, operation_id, fingerprint, #reply_packed, reply_packed)\n\
+.. attached\n\
+else\n\
+entry.packed = entry.head .. NO_OPERATION\n\
+end\n\
+end\n\
+if keep_ms > 0 then\n\
+wallet.record = fingerprint .. reply_packed\n\
+wallet.keep_ms = keep_ms\n\
+end\n\
+wallet.outbox_key = outbox_key\n\
+end\n\
+return seal\n\
+end\n\
+modules['wallet'] = function()\n\
+local operation = require('operation')\n\
+local wallets = {}\n\
+local META = '>ddI4HHBc12'\n\
+local ACCOUNT = '>dddd'\n\
+local GRANT = '>dd'\n\
+local ACCOUNT_LENGTH = 32\n\
+local TERMS = '>BBBBHdddd'\n\
+local TERMS_LENGTH = 38\n\
+local WALLET_ID_LENGTH = 22\n\
+local function read_account(asset, packed, order)\n\
+local account = { asset = asset, order = order or '', exists = packed and true }\n\
+if packed then\n\
+account.available, account.held, account.overage, account.scheduled = struct.unpack(ACCOUNT, packed)\n\
+else\n\
+account.available, account.held, account.overage, account.scheduled = 0, 0, 0, 0\n\
+end\n\
+return account\n\
+end\n\
+local function unpack_terms(packed, at)\n\
+local terms = {}\n\
+terms.state, terms.purpose, terms.priority, terms.scoped, terms.asset, terms.amount, terms.effective_at_ms, terms.expires_at_ms, terms.created_at_ms =\n\
+struct.unpack(TERMS, packed, at)\n\
+return terms\n\
+end\n\
+local function blank(wallet_key, clock, redis_now_ms)\n\
+local seq, clock_ms, epoch = struct.unpack('>ddd', clock)\n\
+return {\n\
+key = wallet_key,\n\
+id = string.sub(wallet_key, -WALLET_ID_LENGTH),\n\
+now_ms = math.max(redis_now_ms, clock_ms),\n\
+seq = seq,\n\
+epoch = epoch,\n\
+accounts = {},\n\
+grants = {}, -- by number: what a grant has left and holds\n\
+terms = {}, -- by number: a grant's terms\n\
+ended = {}, -- numbers of grants that leave the wallet\n\
+entries = {},\n\
+holds = {}, -- refs and records, in turn\n\
+holds_gone = {},\n\
+deadlines = {}, -- instants and members, in turn\n\
+deadlines_gone = {},\n\
+}\n\
+end\n\
+function wallets.open(\n\
+fence_key,\n\
+clock_key,\n\
+wallet_key,\n\
+operation_key,\n\
+fence,\n\
+not_after_ms,\n\
+fingerprint,\n\
+environment,\n\
+asset,\n\
+leave_due\n\
+)\n\
+local found = redis.call('MGET', fence_key, clock_key, operation_key)\n\
+if found[1] ~= fence or not found[2] then\n\
+return nil, { 'fenced' }\n\
+end\n\
+local time = redis.call('TIME')\n\
+local now_ms = time[1] * 1000 + math.floor(time[2] / 1000)\n\
+if now_ms > not_after_ms then\n\
+return nil, { 'late', now_ms }\n\
+end\n\
+if found[3] then\n\
+return nil, operation.replay(found[3], fingerprint)\n\
+end\n\
+local fields = redis.call('HMGET', wallet_key, 'w', 'a' .. asset, 'o' .. asset)\n\
+if not fields[1] then\n\
+return nil, { 'absent' }\n\
+end\n\
+local wallet = blank(wallet_key, found[2], now_ms)\n\
+local verified_epoch\n\
+wallet.version, wallet.due_at_ms, verified_epoch, wallet.open_holds, wallet.live_grants, wallet.freeze, wallet.environment =\n\
+struct.unpack(META, fields[1])\n\
+if wallet.environment ~= environment then\n\
+return nil, { 'missing' }\n\
+end\n\
+if verified_epoch ~= wallet.epoch then\n\
+return nil, { 'absent' }\n\
+end\n\
+wallet.account = read_account(asset, fields[2], fields[3])\n\
+wallet.accounts[asset] = wallet.account\n\
+if wallet.due_at_ms <= wallet.now_ms and not leave_due and not require('due').apply(wallet) then\n\
+return nil, { 'due' }\n\
+end\n\
+return wallet\n\
+end\n\
+function wallets.peek(fence_key, clock_key, wallet_key, fence, environment)\n\
+local found = redis.call('MGET', fence_key, clock_key)\n\
+if found[1] ~= fence or not found[2] then\n\
+return nil, { 'fenced' }\n\
+end\n\
+local packed = redis.call('HGET', wallet_key, 'w')\n\
+if not packed then\n\
+return nil, { 'absent' }\n\
+end\n\
+local time = redis.call('TIME')\n\
+local seq, clock_ms, epoch = struct.unpack('>ddd', found[2])\n\
+local wallet = { seq = seq, epoch = epoch }\n\
+wallet.now_ms = math.max(clock_ms, time[1] * 1000 + math.floor(time[2] / 1000))\n\
+local verified_epoch\n\
+wallet.version, wallet.due_at_ms, verified_epoch, wallet.open_holds, wallet.live_grants, wallet.freeze, wallet.environment =\n\
+struct.unpack(META, packed)\n\
+if wallet.environment ~= environment then\n\
+return nil, { 'missing' }\n\
+elseif verified_epoch ~= epoch then\n\
+return nil, { 'absent' }\n\
+elseif wallet.due_at_ms <= wallet.now_ms then\n\
+return nil, { 'due' }\n\
+end\n\
+return wallet\n\
+end\n\
+function wallets.build(wallet_key, clock, environment, version, freeze)\n\
+local wallet = blank(wallet_key, clock, 0)\n\
+wallet.version = version\n\
+wallet.freeze = freeze\n\
+wallet.environment = environment\n\
+wallet.due_at_ms = 4503599627370496\n\
+wallet.open_holds = 0\n\
+wallet.live_grants = 0\n\
+return wallet\n\
+end\n\
+function wallets.load_account(wallet, packed, at)\n\
+local asset, next_at = struct.unpack('>H', packed, at)\n\
+local account = read_account(asset, string.sub(packed, next_at, next_at + ACCOUNT_LENGTH - 1), '')\n\
+account.changed = true\n\
+wallet.accounts[asset] = account\n\
+return next_at + ACCOUNT_LENGTH\n\
+end\n\
+function wallets.load_grant(wallet, packed, at)\n\
+local grant = { changed = true }\n\
+grant.no, grant.remaining, grant.held, at = struct.unpack('>I4dd', packed, at)\n\
+local terms = unpack_terms(packed, at)\n\
+terms.changed = true\n\
+wallet.terms[grant.no] = terms\n\
+if terms.state ~= 1 then\n\
+wallet.grants[grant.no] = grant\n\
+end\n\
+wallet.live_grants = wallet.live_grants + 1\n\
+return grant.no, at + TERMS_LENGTH\n\
+end\n\
+function wallets.account(wallet, asset)\n\
+local account = wallet.accounts[asset]\n\
+if not account then\n\
+local fields = redis.call('HMGET', wallet.key, 'a' .. asset, 'o' .. asset)\n\
+account = read_account(asset, fields[1], fields[2])\n\
+wallet.accounts[asset] = account\n\
+end\n\
+return account\n\
+end\n\
+function wallets.grant(wallet, grant_no)\n\
+local grant = wallet.grants[grant_no]\n\
+if not grant then\n\
+local packed = redis.call('HGET', wallet.key, 'g' .. grant_no)\n\
+if not packed then\n\
+return nil\n\
+end\n\
+grant = { no = grant_no }\n\
+grant.remaining, grant.held = struct.unpack(GRANT, packed)\n\
+wallet.grants[grant_no] = grant\n\
+end\n\
+return grant\n\
+end\n\
+function wallets.terms(wallet, grant_no)\n\
+local terms = wallet.terms[grant_no]\n\
+if not terms then\n\
+local packed = redis.call('HGET', wallet.key, 't' .. grant_no)\n\
+if not packed then\n\
+return nil\n\
+end\n\
+terms = unpack_terms(packed, 1)\n\
+wallet.terms[grant_no] = terms\n\
+end\n\
+return terms\n\
+end\n\
+function wallets.pack_meta(wallet)\n\
+return struct.pack(\n\
+META,\n\
+wallet.version,\n\
+wallet.due_at_ms,\n\
+wallet.epoch,\n\
+wallet.open_holds,\n\
+wallet.live_grants,\n\
+wallet.freeze,\n\
+wallet.environment\n\
+)\n\
+end\n\
+function wallets.pack_account(account)\n\
+return struct.pack(ACCOUNT, account.available, account.held, account.overage, account.scheduled)\n\
+end\n\
+function wallets.pack_grant(grant)\n\
+return struct.pack(GRANT, grant.remaining, grant.held)\n\
+end\n\
+function wallets.pack_terms(terms)\n\
+return struct.pack(\n\
+TERMS,\n\
+terms.state,\n\
+terms.purpose,\n\
+terms.priority,\n\
+terms.scoped,\n\
+terms.asset,\n\
+terms.amount,\n\
+terms.effective_at_ms,\n\
+terms.expires_at_ms,\n\
+terms.created_at_ms\n\
+)\n\
+end\n\
+return wallets\n\
+end\n\
+do\n\
+redis.register_function({\n\
+function_name = 'advance_clock_33c5dc86e93d',\n\
+flags = {  },\n\
+callback = function(KEYS, ARGV)\n\
+local fence_key = KEYS[1] -- string: installation and epoch of this partition's data\n\
+local clock_key = KEYS[2] -- packed: seq, time, epoch\n\
+local fence = ARGV[1]\n\
+local to_ms = tonumber(ARGV[2])\n\
+local found = redis.call('MGET', fence_key, clock_key)\n\
+if found[1] ~= fence or not found[2] then\n\
+return { 'fenced' }\n\
+end\n\
+local seq, clock_ms, epoch = struct.unpack('>ddd', found[2])\n\
+local now_ms = math.max(clock_ms, to_ms)\n\
+local clock = struct.pack('>ddd', seq, now_ms, epoch)\n\
+redis.call('SET', clock_key, clock)\n\
+return { 'advanced', now_ms }\n\
+end,\n\
+})\n\
+end\n\
+do\n\
+local commit = require('commit')\n\
+local seal = require('seal')\n\
+local due = require('due')\n\
+local wallets = require('wallet')\n\
+redis.register_function({\n\
+function_name = 'apply_due_33c5dc86e93d',\n\
+flags = { 'allow-oom' },\n\
+callback = function(KEYS, ARGV)\n\
+local fence_key = KEYS[1] -- string: installation and epoch of this partition's data\n\
+local clock_key = KEYS[2] -- packed: seq, time, epoch\n\
+local wallet_key = KEYS[3] -- hash: see lib/wallet.lua\n\
+local holds_key = KEYS[4] -- hash: the wallet's open holds\n\
+local deadlines_key = KEYS[5] -- sorted set: holds and wallets by the instant at which they are due\n\
+local operation_key = KEYS[6] -- string: what this operation answered\n\
+local outbox_key = KEYS[7] -- stream: entries on their way to the ledger\n\
+local fence = ARGV[1]\n\
+local not_after_ms = tonumber(ARGV[2])\n\
+local environment = ARGV[3]\n\
+local operation_id = ARGV[4]\n\
+local fingerprint = ARGV[5]\n\
+local keep_ms = tonumber(ARGV[6])\n\
+local wallet, refusal = wallets.open(\n\
+fence_key, clock_key, wallet_key, operation_key, fence, not_after_ms, fingerprint, environment, 0, 'leave_due'\n\
+)\n\
+if not wallet then\n\
+return refusal\n\
+end\n\
+local applied_count, done = 0, true\n\
+if wallet.due_at_ms <= wallet.now_ms then\n\
+applied_count, done = due.apply_some(wallet)\n\
+end\n\
+local more_flag = done and 0 or 1\n\
+local epoch, seq = wallet.epoch, wallet.seq\n\
+local reply = { 'applied', applied_count, more_flag, epoch, seq }\n\
+if applied_count == 0 then\n\
+return reply\n\
+end\n\
+seal.operation(wallet, outbox_key, 0, operation_id, fingerprint, 0, '', reply)\n\
+commit(wallet, clock_key, holds_key, deadlines_key, operation_key)\n\
+return reply\n\
+end,\n\
+})\n\
+end\n\
+do\n\
+local commit = require('commit')\n\
+local decide = require('decide')\n\
+local entries = require('entry')\n\
+local grants = require('grants')\n\
+local holds = require('holds')\n\
+local seal = require('seal')\n\
+local wallets = require('wallet')\n\
+redis.register_function({\n\
+function_name = 'authorize_33c5dc86e93d',\n\
+flags = {  },\n\
+callback = function(KEYS, ARGV)\n\
+local fence_key = KEYS[1] -- string: installation and epoch of this partition's data\n\
+local clock_key = KEYS[2] -- packed: seq, time, epoch\n\
+local wallet_key = KEYS[3] -- hash: see lib/wallet.lua\n\
+local holds_key = KEYS[4] -- hash: the wallet's open holds\n\
+local deadlines_key = KEYS[5] -- sorted set: holds and wallets by the instant at which they are due\n\
+local operation_key = KEYS[6] -- string: what this operation answered\n\
+local outbox_key = KEYS[7] -- stream: entries on their way to the ledger\n\
+local fence = ARGV[1]\n\
+local not_after_ms = tonumber(ARGV[2])\n\
+local environment = ARGV[3]\n\
+local operation_id = ARGV[4]\n\
+local fingerprint = ARGV[5]\n\
+local keep_ms = tonumber(ARGV[6])\n\
+local asset = tonumber(ARGV[7])\n\
+local amount_atoms = tonumber(ARGV[8])\n\
+local mode = ARGV[9] -- strict, up_to or shadow\n\
+local ttl_ms = tonumber(ARGV[10])\n\
+local repeated = ARGV[11] -- '1' when this repeats an attempt whose outcome is unknown\n\
+local attached = ARGV[12]\n\
+local wallet, refusal = wallets.open(\n\
+fence_key,\n\
+clock_key,\n\
+wallet_key,\n\
+operation_key,\n\
+fence,\n\
+not_after_ms,\n\
+fingerprint,\n\
+environment,\n\
+asset\n\
+)\n\
+if not wallet then\n\
+return refusal\n\
+end\n\
+local account = wallet.account\n\
+local version, epoch, seq = wallet.version, wallet.epoch, wallet.seq - #wallet.entries\n\
+local available_atoms, held_atoms = account.available, account.held\n\
+local take_atoms, reason, affordable_atoms = decide(account, amount_atoms, mode)\n\
+if wallet.freeze ~= 0 then\n\
+take_atoms, reason, affordable_atoms = nil, 4, 0\n\
+elseif take_atoms and wallet.open_holds >= 10000 then\n\
+take_atoms, reason, affordable_atoms = nil, 5, 0\n\
+end\n\
+if mode == 'shadow' then\n\
+if take_atoms then\n\
+return { 'shadow_approved', take_atoms, available_atoms, held_atoms, version, epoch, seq }\n\
+end\n\
+return { 'shadow_declined', reason, available_atoms, held_atoms, affordable_atoms, version, epoch, seq }\n\
+end\n\
+if reason == 2 or reason == 5 then\n\
+local overdue_refs = holds.overdue(wallet, deadlines_key)\n\
+if overdue_refs ~= '' then\n\
+return { 'overdue', overdue_refs }\n\
+end\n\
+end\n\
+local reply\n\
+local main_no = 0\n\
+if take_atoms then\n\
+local entry = entries.begin(4, account)\n\
+local sources = grants.take(wallet, entry, take_atoms, true)\n\
+entries.transfer(entry, 1, 2, take_atoms)\n\
+wallet.open_holds = wallet.open_holds + 1\n\
+holds.keep(wallet, entry, {\n\
+ref = string.format('%d.%d', epoch, version + 1),\n\
+asset = asset,\n\
+amount = take_atoms,\n\
+held = take_atoms,\n\
+settled = 0,\n\
+released = 0,\n\
+created_at_ms = wallet.now_ms,\n\
+expires_at_ms = wallet.now_ms + ttl_ms,\n\
+sources = sources,\n\
+}, true)\n\
+entries.append(wallet, entry)\n\
+main_no = #wallet.entries\n\
+local created_at_ms = wallet.now_ms\n\
+available_atoms, held_atoms, version, seq = account.available, account.held, wallet.version, wallet.seq\n\
+reply = { 'approved', take_atoms, available_atoms, held_atoms, created_at_ms, version, epoch, seq }\n\
+else\n\
+reply = { 'declined', reason, available_atoms, held_atoms, affordable_atoms, version, epoch, seq }\n\
+if repeated ~= '1' then\n\
+return reply\n\
+end\n\
+end\n\
+seal.operation(wallet, outbox_key, main_no, operation_id, fingerprint, keep_ms, attached, reply)\n\
+commit(wallet, clock_key, holds_key, deadlines_key, operation_key)\n\
+return reply\n\
+end,\n\
+})\n\
+end\n\
+do\n\
+local commit = require('commit')\n\
+local decide = require('decide')\n\
+local entries = require('entry')\n\
+local grants = require('grants')\n\
+local holds = require('holds')\n\
+local seal = require('seal')\n\
+local wallets = require('wallet')\n\
+redis.register_function({\n\
+function_name = 'charge_33c5dc86e93d',\n\
+flags = {  },\n\
+callback = function(KEYS, ARGV)\n\
+local fence_key = KEYS[1] -- string: installation and epoch of this partition's data\n\
+local clock_key = KEYS[2] -- packed: seq, time, epoch\n\
+local wallet_key = KEYS[3] -- hash: see lib/wallet.lua\n\
+local holds_key = KEYS[4] -- hash: the wallet's open holds\n\
+local deadlines_key = KEYS[5] -- sorted set: holds and wallets by the instant at which they are due\n\
+local operation_key = KEYS[6] -- string: what this operation answered\n\
+local outbox_key = KEYS[7] -- stream: entries on their way to the ledger\n\
+local fence = ARGV[1]\n\
+local not_after_ms = tonumber(ARGV[2])\n\
+local environment = ARGV[3]\n\
+local operation_id = ARGV[4]\n\
+local fingerprint = ARGV[5]\n\
+local keep_ms = tonumber(ARGV[6])\n\
+local asset = tonumber(ARGV[7])\n\
+local amount_atoms = tonumber(ARGV[8])\n\
+local mode = ARGV[9] -- strict, up_to or shadow\n\
+local repeated = ARGV[10] -- '1' when this repeats an attempt whose outcome is unknown\n\
+local attached = ARGV[11]\n\
+local wallet, refusal =\n\
+wallets.open(fence_key, clock_key, wallet_key, operation_key, fence, not_after_ms, fingerprint, environment, asset)\n\
+if not wallet then\n\
+return refusal\n\
+end\n\
+local account = wallet.account\n\
+local version, epoch, seq = wallet.version, wallet.epoch, wallet.seq - #wallet.entries\n\
+local available_atoms, held_atoms = account.available, account.held\n\
+local take_atoms, reason, affordable_atoms = decide(account, amount_atoms, mode)\n\
+if wallet.freeze ~= 0 then\n\
+take_atoms, reason, affordable_atoms = nil, 4, 0\n\
+end\n\
+if mode == 'shadow' then\n\
+if take_atoms then\n\
+return { 'shadow_approved', take_atoms, available_atoms, held_atoms, version, epoch, seq }\n\
+end\n\
+return { 'shadow_declined', reason, available_atoms, held_atoms, affordable_atoms, version, epoch, seq }\n\
+end\n\
+if reason == 2 then\n\
+local overdue_refs = holds.overdue(wallet, deadlines_key)\n\
+if overdue_refs ~= '' then\n\
+return { 'overdue', overdue_refs }\n\
+end\n\
+end\n\
+local reply\n\
+local main_no = 0\n\
+if take_atoms then\n\
+local entry = entries.begin(9, account)\n\
+grants.take(wallet, entry, take_atoms, false)\n\
+entries.transfer(entry, 1, 5, take_atoms)\n\
+entries.append(wallet, entry)\n\
+main_no = #wallet.entries\n\
+available_atoms, version, seq = account.available, wallet.version, wallet.seq\n\
+reply = { 'charged', take_atoms, available_atoms, held_atoms, version, epoch, seq }\n\
+else\n\
+reply = { 'declined', reason, available_atoms, held_atoms, affordable_atoms, version, epoch, seq }\n\
+if repeated ~= '1' then\n\
+return reply\n\
+end\n\
+end\n\
+seal.operation(wallet, outbox_key, main_no, operation_id, fingerprint, keep_ms, attached, reply)\n\
+commit(wallet, clock_key, holds_key, deadlines_key, operation_key)\n\
+return reply\n\
+end,\n\
+})\n\
+end\n\
+do\n\
+local commit = require('commit')\n\
+local entries = require('entry')\n\
+local grants = require('grants')\n\
+local due = require('due')\n\
+local seal = require('seal')\n\
+local wallets = require('wallet')\n\
+redis.register_function({\n\
+function_name = 'credit_33c5dc86e93d',\n\
+flags = {  },\n\
+callback = function(KEYS, ARGV)\n\
+local fence_key = KEYS[1] -- string: installation and epoch of this partition's data\n\
+local clock_key = KEYS[2] -- packed: seq, time, epoch\n\
+local wallet_key = KEYS[3] -- hash: see lib/wallet.lua\n\
+local holds_key = KEYS[4] -- hash: the wallet's open holds\n\
+local deadlines_key = KEYS[5] -- sorted set: holds and wallets by the instant at which they are due\n\
+local operation_key = KEYS[6] -- string: what this operation answered\n\
+local outbox_key = KEYS[7] -- stream: entries on their way to the ledger\n\
+local fence = ARGV[1]\n\
+local not_after_ms = tonumber(ARGV[2])\n\
+local environment = ARGV[3]\n\
+local operation_id = ARGV[4]\n\
+local fingerprint = ARGV[5]\n\
+local keep_ms = tonumber(ARGV[6])\n\
+local asset = tonumber(ARGV[7])\n\
+local grant_no = tonumber(ARGV[8])\n\
+local amount_atoms = tonumber(ARGV[9])\n\
+local purpose = tonumber(ARGV[10])\n\
+local priority = tonumber(ARGV[11])\n\
+local effective_at_ms = tonumber(ARGV[12]) -- 0: now\n\
+local expires_at_ms = tonumber(ARGV[13]) -- 0: never\n\
+local attached = ARGV[14]\n\
+local wallet, refusal =\n\
+wallets.open(fence_key, clock_key, wallet_key, operation_key, fence, not_after_ms, fingerprint, environment, asset)\n\
+if not wallet then\n\
+return refusal\n\
+end\n\
+local account = wallet.account\n\
+local at_ms = wallet.now_ms\n\
+local repaid_atoms = effective_at_ms > at_ms and 0 or math.min(account.overage, amount_atoms)\n\
+if account.available + account.held + account.scheduled + amount_atoms - repaid_atoms > 4503599627370496 then\n\
+return { 'out_of_bounds', 1 }\n\
+elseif wallet.live_grants >= 1000 then\n\
+return { 'out_of_bounds', 2 }\n\
+end\n\
+local terms = {\n\
+state = 1,\n\
+purpose = purpose,\n\
+priority = priority,\n\
+scoped = 0,\n\
+asset = asset,\n\
+amount = amount_atoms,\n\
+effective_at_ms = effective_at_ms == 0 and at_ms or effective_at_ms,\n\
+expires_at_ms = expires_at_ms == 0 and 4503599627370496 or expires_at_ms,\n\
+created_at_ms = at_ms,\n\
+changed = true,\n\
+}\n\
+wallet.terms[grant_no] = terms\n\
+wallet.live_grants = wallet.live_grants + 1\n\
+local remaining_atoms = 0\n\
+if terms.effective_at_ms > at_ms then\n\
+local entry = entries.begin(2, account)\n\
+entry.grant_no = grant_no\n\
+account.scheduled = account.scheduled + amount_atoms\n\
+account.changed = true\n\
+due.add(wallet, terms.effective_at_ms, grant_no)\n\
+entries.append(wallet, entry)\n\
+else\n\
+local entry = entries.begin(1, account)\n\
+remaining_atoms = grants.fund(wallet, entry, grant_no, terms).remaining\n\
+entries.append(wallet, entry)\n\
+end\n\
+if terms.expires_at_ms < 4503599627370496 and (remaining_atoms > 0 or terms.state == 1) then\n\
+due.add(wallet, terms.expires_at_ms, grant_no)\n\
+end\n\
+local state = terms.state\n\
+if state == 2 and remaining_atoms == 0 then\n\
+state = 5\n\
+end\n\
+local effective_ms = terms.effective_at_ms\n\
+local version, epoch, seq = wallet.version, wallet.epoch, wallet.seq\n\
+local reply = { 'granted', remaining_atoms, state, effective_ms, at_ms, version, epoch, seq }\n\
+seal.operation(wallet, outbox_key, #wallet.entries, operation_id, fingerprint, keep_ms, attached, reply)\n\
+commit(wallet, clock_key, holds_key, deadlines_key, operation_key)\n\
+return reply\n\
+end,\n\
+})\n\
+end\n\
+do\n\
+local commit = require('commit')\n\
+local holds = require('holds')\n\
+local seal = require('seal')\n\
+local wallets = require('wallet')\n\
+redis.register_function({\n\
+function_name = 'expire_holds_33c5dc86e93d',\n\
+flags = { 'allow-oom' },\n\
+callback = function(KEYS, ARGV)\n\
+local fence_key = KEYS[1] -- string: installation and epoch of this partition's data\n\
+local clock_key = KEYS[2] -- packed: seq, time, epoch\n\
+local wallet_key = KEYS[3] -- hash: see lib/wallet.lua\n\
+local holds_key = KEYS[4] -- hash: the wallet's open holds\n\
+local deadlines_key = KEYS[5] -- sorted set: holds and wallets by the instant at which they are due\n\
+local operation_key = KEYS[6] -- string: what this operation answered\n\
+local outbox_key = KEYS[7] -- stream: entries on their way to the ledger\n\
+local fence = ARGV[1]\n\
+local not_after_ms = tonumber(ARGV[2])\n\
+local environment = ARGV[3]\n\
+local operation_id = ARGV[4]\n\
+local fingerprint = ARGV[5]\n\
+local keep_ms = tonumber(ARGV[6])\n\
+local hold_refs = ARGV[7] -- joined by spaces\n\
+local wallet, refusal =\n\
+wallets.open(fence_key, clock_key, wallet_key, operation_key, fence, not_after_ms, fingerprint, environment, 0)\n\
+if not wallet then\n\
+return refusal\n\
+end\n\
+local expired_count = 0\n\
+for hold_ref in string.gmatch(hold_refs, '%S+') do\n\
+local hold = expired_count < 100 and holds.read(holds_key, hold_ref)\n\
+if hold and hold.expires_at_ms <= wallet.now_ms then\n\
+holds.expire(wallet, wallets.account(wallet, hold.asset), hold)\n\
+expired_count = expired_count + 1\n\
+elseif not hold then\n\
+wallet.deadlines_gone[#wallet.deadlines_gone + 1] = wallet.id .. hold_ref\n\
+end\n\
+end\n\
+local epoch, seq = wallet.epoch, wallet.seq\n\
+local reply = { 'expired', expired_count, epoch, seq }\n\
+seal.operation(wallet, outbox_key, 0, operation_id, fingerprint, 0, '', reply)\n\
+commit(wallet, clock_key, holds_key, deadlines_key, operation_key)\n\
+return reply\n\
+end,\n\
+})\n\
+end\n\
+do\n\
+local commit = require('commit')\n\
+local decide = require('decide')\n\
+local entries = require('entry')\n\
+local grants = require('grants')\n\
+local holds = require('holds')\n\
+local seal = require('seal')\n\
+local wallets = require('wallet')\n\
+redis.register_function({\n\
+function_name = 'extend_33c5dc86e93d',\n\
+flags = {  },\n\
+callback = function(KEYS, ARGV)\n\
+local fence_key = KEYS[1] -- string: installation and epoch of this partition's data\n\
+local clock_key = KEYS[2] -- packed: seq, time, epoch\n\
+local wallet_key = KEYS[3] -- hash: see lib/wallet.lua\n\
+local holds_key = KEYS[4] -- hash: the wallet's open holds\n\
+local deadlines_key = KEYS[5] -- sorted set: holds and wallets by the instant at which they are due\n\
+local operation_key = KEYS[6] -- string: what this operation answered\n\
+local outbox_key = KEYS[7] -- stream: entries on their way to the ledger\n\
+local fence = ARGV[1]\n\
+local not_after_ms = tonumber(ARGV[2])\n\
+local environment = ARGV[3]\n\
+local operation_id = ARGV[4]\n\
+local fingerprint = ARGV[5]\n\
+local keep_ms = tonumber(ARGV[6])\n\
+local asset = tonumber(ARGV[7])\n\
+local hold_ref = ARGV[8]\n\
+local amount_atoms = tonumber(ARGV[9]) -- in addition to what is held\n\
+local ttl_ms = tonumber(ARGV[10]) -- 0: the deadline stays\n\
+local repeated = ARGV[11] -- '1' when this repeats an attempt whose outcome is unknown\n\
+local attached = ARGV[12]\n\
+local wallet, refusal =\n\
+wallets.open(fence_key, clock_key, wallet_key, operation_key, fence, not_after_ms, fingerprint, environment, asset)\n\
+if not wallet then\n\
+return refusal\n\
+end\n\
+local account = wallet.account\n\
+local version, epoch, seq = wallet.version, wallet.epoch, wallet.seq - #wallet.entries\n\
+local available_atoms, held_atoms = account.available, account.held\n\
+local hold = holds.read(holds_key, hold_ref)\n\
+if not hold then\n\
+return { 'unknown_hold' }\n\
+end\n\
+local take_atoms, reason, affordable_atoms = decide(account, amount_atoms, 'strict')\n\
+local expired = hold.expires_at_ms <= wallet.now_ms\n\
+if wallet.freeze ~= 0 then\n\
+take_atoms, reason, affordable_atoms = nil, 4, 0\n\
+elseif take_atoms and not expired and hold.amount + take_atoms > 1000000000000000 then\n\
+return { 'out_of_bounds', 3 }\n\
+end\n\
+if reason == 2 and not expired then\n\
+local overdue_refs = holds.overdue(wallet, deadlines_key)\n\
+if overdue_refs ~= '' then\n\
+return { 'overdue', overdue_refs }\n\
+end\n\
+end\n\
+local reply\n\
+local main_no = 0\n\
+if expired then\n\
+holds.expire(wallet, account, hold)\n\
+local settled_atoms, released_atoms = hold.settled, hold.released\n\
+seq = wallet.seq\n\
+reply = { 'expired', settled_atoms, released_atoms, epoch, seq }\n\
+keep_ms = 0\n\
+elseif take_atoms then\n\
+local entry = entries.begin(5, account)\n\
+local sources = grants.take(wallet, entry, take_atoms, true)\n\
+for i = 1, #sources do\n\
+hold.sources[#hold.sources + 1] = sources[i]\n\
+end\n\
+entries.transfer(entry, 1, 2, take_atoms)\n\
+hold.amount = hold.amount + take_atoms\n\
+hold.held = hold.held + take_atoms\n\
+hold.expires_at_ms = math.max(hold.expires_at_ms, wallet.now_ms + ttl_ms)\n\
+holds.keep(wallet, entry, hold, true)\n\
+entries.append(wallet, entry)\n\
+main_no = #wallet.entries\n\
+available_atoms, held_atoms, version, seq = account.available, account.held, wallet.version, wallet.seq\n\
+local total_atoms, expires_at_ms, at_ms = hold.amount, hold.expires_at_ms, wallet.now_ms\n\
+reply = { 'extended', total_atoms, available_atoms, held_atoms, expires_at_ms, at_ms, version, epoch, seq }\n\
+else\n\
+reply = { 'declined', reason, available_atoms, held_atoms, affordable_atoms, version, epoch, seq }\n\
+if repeated ~= '1' then\n\
+return reply\n\
+end\n\
+end\n\
+seal.operation(wallet, outbox_key, main_no, operation_id, fingerprint, keep_ms, attached, reply)\n\
+commit(wallet, clock_key, holds_key, deadlines_key, operation_key)\n\
+return reply\n\
+end,\n\
+})\n\
+end\n\
+do\n\
+local commit = require('commit')\n\
+local entries = require('entry')\n\
+local seal = require('seal')\n\
+local wallets = require('wallet')\n\
+redis.register_function({\n\
+function_name = 'freeze_33c5dc86e93d',\n\
+flags = { 'allow-oom' },\n\
+callback = function(KEYS, ARGV)\n\
+local fence_key = KEYS[1] -- string: installation and epoch of this partition's data\n\
+local clock_key = KEYS[2] -- packed: seq, time, epoch\n\
+local wallet_key = KEYS[3] -- hash: see lib/wallet.lua\n\
+local holds_key = KEYS[4] -- hash: the wallet's open holds\n\
+local deadlines_key = KEYS[5] -- sorted set: holds and wallets by the instant at which they are due\n\
+local operation_key = KEYS[6] -- string: what this operation answered\n\
+local outbox_key = KEYS[7] -- stream: entries on their way to the ledger\n\
+local fence = ARGV[1]\n\
+local not_after_ms = tonumber(ARGV[2])\n\
+local environment = ARGV[3]\n\
+local operation_id = ARGV[4]\n\
+local fingerprint = ARGV[5]\n\
+local keep_ms = tonumber(ARGV[6])\n\
+local from_freeze = tonumber(ARGV[7]) -- lift this freeze; 0: freeze\n\
+local to_freeze = tonumber(ARGV[8]) -- freeze for this reason; 0: lift\n\
+local attached = ARGV[9]\n\
+local wallet, refusal =\n\
+wallets.open(fence_key, clock_key, wallet_key, operation_key, fence, not_after_ms, fingerprint, environment, 0)\n\
+if not wallet then\n\
+return refusal\n\
+end\n\
+local freeze = wallet.freeze\n\
+local allowed = from_freeze == freeze\n\
+or (to_freeze > 1 and freeze == 1)\n\
+if not allowed or from_freeze == to_freeze then\n\
+return { 'unchanged', freeze }\n\
+end\n\
+wallet.freeze = to_freeze\n\
+local kind = to_freeze == 0 and 13 or 12\n\
+entries.append(wallet, entries.begin(kind, nil))\n\
+local version, epoch, seq = wallet.version, wallet.epoch, wallet.seq\n\
+local reply = { 'changed', to_freeze, version, epoch, seq }\n\
+seal.operation(wallet, outbox_key, #wallet.entries, operation_id, fingerprint, keep_ms, attached, reply)\n\
+commit(wallet, clock_key, holds_key, deadlines_key, operation_key)\n\
+return reply\n\
+end,\n\
+})\n\
+end\n\
+do\n\
+local commit = require('commit')\n\
+local due = require('due')\n\
+local grants = require('grants')\n\
+local holds = require('holds')\n\
+local seal = require('seal')\n\
+local wallets = require('wallet')\n\
+redis.register_function({\n\
+function_name = 'hydrate_33c5dc86e93d',\n\
+flags = {  },\n\
+callback = function(KEYS, ARGV)\n\
+local fence_key = KEYS[1] -- string: installation and epoch of this partition's data\n\
+local clock_key = KEYS[2] -- packed: seq, time, epoch\n\
+local wallet_key = KEYS[3] -- hash: see lib/wallet.lua\n\
+local holds_key = KEYS[4] -- hash: the wallet's open holds\n\
+local deadlines_key = KEYS[5] -- sorted set: holds and wallets by the instant at which they are due\n\
+local fence = ARGV[1]\n\
+local environment = ARGV[2]\n\
+local customer_id = ARGV[3]\n\
+local version = tonumber(ARGV[4])\n\
+local freeze = tonumber(ARGV[5])\n\
+local accounts_packed = ARGV[6] -- H asset, dddd account\n\
+local grants_packed = ARGV[7] -- I4 number, dd grant, then its terms\n\
+local holds_packed = ARGV[8] -- B length, ref, H length, record\n\
+local found = redis.call('MGET', fence_key, clock_key)\n\
+if found[1] ~= fence or not found[2] then\n\
+return { 'fenced' }\n\
+end\n\
+local present = redis.call('EXISTS', wallet_key)\n\
+if present == 1 then\n\
+return { 'present' }\n\
+end\n\
+local wallet = wallets.build(wallet_key, found[2], environment, version, freeze)\n\
+local at = 1\n\
+while at <= #accounts_packed do\n\
+at = wallets.load_account(wallet, accounts_packed, at)\n\
+end\n\
+at = 1\n\
+while at <= #grants_packed do\n\
+local grant_no\n\
+grant_no, at = wallets.load_grant(wallet, grants_packed, at)\n\
+local terms = wallet.terms[grant_no]\n\
+local grant = wallet.grants[grant_no]\n\
+if grant and grant.remaining > 0 then\n\
+grants.enter_order(wallet, wallet.accounts[terms.asset], grant_no)\n\
+end\n\
+if terms.state == 1 then\n\
+due.add(wallet, terms.effective_at_ms, grant_no)\n\
+end\n\
+if terms.state <= 2 and terms.expires_at_ms < 4503599627370496 then\n\
+due.add(wallet, terms.expires_at_ms, grant_no)\n\
+end\n\
+end\n\
+at = 1\n\
+while at <= #holds_packed do\n\
+at = holds.load(wallet, holds_packed, at)\n\
+end\n\
+seal.wallet(wallet)\n\
+wallet.fields[#wallet.fields + 1] = 'c'\n\
+wallet.fields[#wallet.fields + 1] = customer_id\n\
+commit(wallet, clock_key, holds_key, deadlines_key)\n\
+return { 'hydrated' }\n\
+end,\n\
+})\n\
+end\n\
+do\n\
+redis.register_function({\n\
+function_name = 'list_due_33c5dc86e93d',\n\
+flags = { 'no-writes' },\n\
+callback = function(KEYS, ARGV)\n\
+local fence_key = KEYS[1] -- string: installation and epoch of this partition's data\n\
+local clock_key = KEYS[2] -- packed: seq, time, epoch\n\
+local deadlines_key = KEYS[3] -- sorted set: holds and wallets by the instant at which they are due\n\
+local fence = ARGV[1]\n\
+local members_max = tonumber(ARGV[2])\n\
+local found = redis.call('MGET', fence_key, clock_key)\n\
+if found[1] ~= fence or not found[2] then\n\
+return { 'fenced' }\n\
+end\n\
+local time = redis.call('TIME')\n\
+local _, clock_ms = struct.unpack('>ddd', found[2])\n\
+local now_ms = math.max(clock_ms, time[1] * 1000 + math.floor(time[2] / 1000))\n\
+local due = redis.call('ZRANGE', deadlines_key, '-inf', now_ms, 'BYSCORE', 'LIMIT', 0, members_max)\n\
+local members_text = table.concat(due, ' ')\n\
+return { 'due_members', members_text, now_ms }\n\
+end,\n\
+})\n\
+end\n\
+do\n\
+local holds = require('holds')\n\
+local wallets = require('wallet')\n\
+redis.register_function({\n\
+function_name = 'read_hold_33c5dc86e93d',\n\
+flags = { 'no-writes' },\n\
+callback = function(KEYS, ARGV)\n\
+local fence_key = KEYS[1] -- string: installation and epoch of this partition's data\n\
+local clock_key = KEYS[2] -- packed: seq, time, epoch\n\
+local wallet_key = KEYS[3] -- hash: see lib/wallet.lua\n\
+local holds_key = KEYS[4] -- hash: the wallet's open holds\n\
+local fence = ARGV[1]\n\
+local environment = ARGV[2]\n\
+local hold_ref = ARGV[3]\n\
+local wallet, refusal = wallets.peek(fence_key, clock_key, wallet_key, fence, environment)\n\
+if not wallet then\n\
+return refusal\n\
+end\n\
+local hold = holds.read(holds_key, hold_ref)\n\
+if not hold then\n\
+return { 'unknown_hold' }\n\
+end\n\
+local customer_text = redis.call('HGET', wallet_key, 'c')\n\
+local asset, amount_atoms, held_atoms, settled_atoms = hold.asset, hold.amount, hold.held, hold.settled\n\
+local created_at_ms, expires_at_ms, at_ms = hold.created_at_ms, hold.expires_at_ms, wallet.now_ms\n\
+return { 'hold', customer_text, asset, amount_atoms, held_atoms, settled_atoms, created_at_ms, expires_at_ms, at_ms }\n\
+end,\n\
+})\n\
+end\n\
+do\n\
+local wallets = require('wallet')\n\
+redis.register_function({\n\
+function_name = 'read_wallet_33c5dc86e93d',\n\
+flags = { 'no-writes' },\n\
+callback = function(KEYS, ARGV)\n\
+local fence_key = KEYS[1] -- string: installation and epoch of this partition's data\n\
+local clock_key = KEYS[2] -- packed: seq, time, epoch\n\
+local wallet_key = KEYS[3] -- hash: see lib/wallet.lua\n\
+local fence = ARGV[1]\n\
+local environment = ARGV[2]\n\
+local wallet, refusal = wallets.peek(fence_key, clock_key, wallet_key, fence, environment)\n\
+if not wallet then\n\
+return refusal\n\
+end\n\
+local at_ms, version, freeze, epoch, seq = wallet.now_ms, wallet.version, wallet.freeze, wallet.epoch, wallet.seq\n\
+local fields_packed = redis.call('HGETALL', wallet_key)\n\
+return { 'wallet', fields_packed, at_ms, version, freeze, epoch, seq }\n\
+end,\n\
+})\n\
+end\n\
+do\n\
+local commit = require('commit')\n\
+local entries = require('entry')\n\
+local holds = require('holds')\n\
+local seal = require('seal')\n\
+local wallets = require('wallet')\n\
+redis.register_function({\n\
+function_name = 'release_33c5dc86e93d',\n\
+flags = { 'allow-oom' },\n\
+callback = function(KEYS, ARGV)\n\
+local fence_key = KEYS[1] -- string: installation and epoch of this partition's data\n\
+local clock_key = KEYS[2] -- packed: seq, time, epoch\n\
+local wallet_key = KEYS[3] -- hash: see lib/wallet.lua\n\
+local holds_key = KEYS[4] -- hash: the wallet's open holds\n\
+local deadlines_key = KEYS[5] -- sorted set: holds and wallets by the instant at which they are due\n\
+local operation_key = KEYS[6] -- string: what this operation answered\n\
+local outbox_key = KEYS[7] -- stream: entries on their way to the ledger\n\
+local fence = ARGV[1]\n\
+local not_after_ms = tonumber(ARGV[2])\n\
+local environment = ARGV[3]\n\
+local operation_id = ARGV[4]\n\
+local fingerprint = ARGV[5]\n\
+local keep_ms = tonumber(ARGV[6])\n\
+local asset = tonumber(ARGV[7])\n\
+local hold_ref = ARGV[8]\n\
+local attached = ARGV[9]\n\
+local wallet, refusal =\n\
+wallets.open(fence_key, clock_key, wallet_key, operation_key, fence, not_after_ms, fingerprint, environment, asset)\n\
+if not wallet then\n\
+return refusal\n\
+end\n\
+local account = wallet.account\n\
+local epoch = wallet.epoch\n\
+local hold = holds.read(holds_key, hold_ref)\n\
+if not hold then\n\
+return { 'unknown_hold' }\n\
+end\n\
+local reply\n\
+local main_no = 0\n\
+if hold.expires_at_ms <= wallet.now_ms then\n\
+holds.expire(wallet, account, hold)\n\
+local settled_atoms, released_atoms, seq = hold.settled, hold.released, wallet.seq\n\
+reply = { 'expired', settled_atoms, released_atoms, epoch, seq }\n\
+keep_ms = 0\n\
+else\n\
+main_no = #wallet.entries + 1\n\
+holds.close(wallet, entries.begin(7, account), hold, 3)\n\
+local settled_atoms, released_atoms = hold.settled, hold.released\n\
+local available_atoms, held_atoms, version, seq = account.available, account.held, wallet.version, wallet.seq\n\
+reply = { 'released', settled_atoms, released_atoms, available_atoms, held_atoms, version, epoch, seq }\n\
+end\n\
+seal.operation(wallet, outbox_key, main_no, operation_id, fingerprint, keep_ms, attached, reply)\n\
+commit(wallet, clock_key, holds_key, deadlines_key, operation_key)\n\
+return reply\n\
+end,\n\
+})\n\
+end\n\
+do\n\
+local commit = require('commit')\n\
+local entries = require('entry')\n\
+local grants = require('grants')\n\
+local holds = require('holds')\n\
+local seal = require('seal')\n\
+local wallets = require('wallet')\n\
+redis.register_function({\n\
+function_name = 'settle_33c5dc86e93d',\n\
+flags = { 'allow-oom' },\n\
+callback = function(KEYS, ARGV)\n\
+local fence_key = KEYS[1] -- string: installation and epoch of this partition's data\n\
+local clock_key = KEYS[2] -- packed: seq, time, epoch\n\
+local wallet_key = KEYS[3] -- hash: see lib/wallet.lua\n\
+local holds_key = KEYS[4] -- hash: the wallet's open holds\n\
+local deadlines_key = KEYS[5] -- sorted set: holds and wallets by the instant at which they are due\n\
+local operation_key = KEYS[6] -- string: what this operation answered\n\
+local outbox_key = KEYS[7] -- stream: entries on their way to the ledger\n\
+local late_key = KEYS[8] -- string: this hold was settled late\n\
+local fence = ARGV[1]\n\
+local not_after_ms = tonumber(ARGV[2])\n\
+local environment = ARGV[3]\n\
+local operation_id = ARGV[4]\n\
+local fingerprint = ARGV[5]\n\
+local keep_ms = tonumber(ARGV[6])\n\
+local asset = tonumber(ARGV[7])\n\
+local hold_ref = ARGV[8]\n\
+local amount_atoms = tonumber(ARGV[9])\n\
+local final = ARGV[10] -- '1' when no part follows\n\
+local on_excess = ARGV[11] -- charge, cap or reject\n\
+local expired_hold = ARGV[12] -- the terms of an expired hold, from the ledger; else empty\n\
+local attached = ARGV[13]\n\
+local wallet, refusal =\n\
+wallets.open(fence_key, clock_key, wallet_key, operation_key, fence, not_after_ms, fingerprint, environment, asset)\n\
+if not wallet then\n\
+return refusal\n\
+end\n\
+local account = wallet.account\n\
+local hold = holds.read(holds_key, hold_ref)\n\
+local late = false\n\
+if hold and hold.expires_at_ms <= wallet.now_ms then\n\
+late = true\n\
+holds.expire(wallet, account, hold)\n\
+elseif not hold and redis.call('EXISTS', late_key) == 1 then\n\
+return { 'closed' }\n\
+elseif not hold and expired_hold ~= '' then\n\
+late = true\n\
+hold = holds.unpack(hold_ref, expired_hold)\n\
+elseif not hold then\n\
+return { 'unknown_hold' }\n\
+end\n\
+local within_atoms = late and hold.released or hold.held\n\
+local spend_atoms = amount_atoms\n\
+if amount_atoms > within_atoms and on_excess == 'reject' then\n\
+return { 'exceeds_hold', within_atoms }\n\
+elseif amount_atoms > within_atoms and on_excess == 'cap' then\n\
+spend_atoms = within_atoms\n\
+end\n\
+local from_held_atoms = late and 0 or math.min(spend_atoms, hold.held)\n\
+local from_available_atoms = math.min(spend_atoms - from_held_atoms, account.available)\n\
+local from_overage_atoms = spend_atoms - from_held_atoms - from_available_atoms\n\
+if\n\
+hold.settled + spend_atoms > 4503599627370496\n\
+or account.overage + from_overage_atoms > 4503599627370496\n\
+then\n\
+return { 'out_of_bounds', 1 }\n\
+end\n\
+local entry = entries.begin(6, account)\n\
+local main_no = #wallet.entries + 1\n\
+grants.spend_held(wallet, entry, hold, from_held_atoms)\n\
+grants.take(wallet, entry, from_available_atoms, false)\n\
+entries.transfer(entry, 2, 5, from_held_atoms)\n\
+entries.transfer(entry, 1, 5, from_available_atoms)\n\
+entries.transfer(entry, 3, 5, from_overage_atoms)\n\
+hold.settled = hold.settled + spend_atoms\n\
+hold.held = hold.held - from_held_atoms\n\
+local late_flag, open_flag = 0, 0\n\
+if late then\n\
+late_flag = 1\n\
+hold.released = math.max(0, hold.released - spend_atoms)\n\
+entry.late = true\n\
+entry.hold_ref = hold_ref\n\
+entry.hold_status = 2\n\
+entry.hold_packed = holds.pack(hold)\n\
+wallet.late_key = late_key\n\
+wallet.late_keep_ms = 3600000\n\
+entries.append(wallet, entry)\n\
+elseif final == '1' then\n\
+holds.close(wallet, entry, hold, 2)\n\
+else\n\
+open_flag = 1\n\
+holds.keep(wallet, entry, hold, false)\n\
+entries.append(wallet, entry)\n\
+end\n\
+local settled_atoms, released_atoms = hold.settled, hold.released\n\
+local overage_atoms, available_atoms, held_atoms = account.overage, account.available, account.held\n\
+local version, epoch, seq = wallet.version, wallet.epoch, wallet.seq\n\
+local reply = {\n\
+'settled',\n\
+settled_atoms,\n\
+released_atoms,\n\
+overage_atoms,\n\
+available_atoms,\n\
+held_atoms,\n\
+late_flag,\n\
+open_flag,\n\
+version,\n\
+epoch,\n\
+seq,\n\
+}\n\
+seal.operation(wallet, outbox_key, main_no, operation_id, fingerprint, keep_ms, attached, reply)\n\
+commit(wallet, clock_key, holds_key, deadlines_key, operation_key)\n\
+return reply\n\
+end,\n\
+})\n\
+end\n\
+do\n\
+local commit = require('commit')\n\
+local entries = require('entry')\n\
+local grants = require('grants')\n\
+local seal = require('seal')\n\
+local wallets = require('wallet')\n\
+redis.register_function({\n\
+function_name = 'void_33c5dc86e93d',\n\
+flags = {  },\n\
+callback = function(KEYS, ARGV)\n\
+local fence_key = KEYS[1] -- string: installation and epoch of this partition's data\n\
+local clock_key = KEYS[2] -- packed: seq, time, epoch\n\
+local wallet_key = KEYS[3] -- hash: see lib/wallet.lua\n\
+local holds_key = KEYS[4] -- hash: the wallet's open holds\n\
+local deadlines_key = KEYS[5] -- sorted set: holds and wallets by the instant at which they are due\n\
+local operation_key = KEYS[6] -- string: what this operation answered\n\
+local outbox_key = KEYS[7] -- stream: entries on their way to the ledger\n\
+local fence = ARGV[1]\n\
+local not_after_ms = tonumber(ARGV[2])\n\
+local environment = ARGV[3]\n\
+local operation_id = ARGV[4]\n\
+local fingerprint = ARGV[5]\n\
+local keep_ms = tonumber(ARGV[6])\n\
+local asset = tonumber(ARGV[7])\n\
+local grant_no = tonumber(ARGV[8])\n\
+local attached = ARGV[9]\n\
+local wallet, refusal =\n\
+wallets.open(fence_key, clock_key, wallet_key, operation_key, fence, not_after_ms, fingerprint, environment, asset)\n\
+if not wallet then\n\
+return refusal\n\
+end\n\
+local terms = wallets.terms(wallet, grant_no)\n\
+if not terms or terms.asset ~= asset then\n\
+return { 'unknown_grant' }\n\
+elseif terms.state ~= 1 and terms.state ~= 2 then\n\
+local state = terms.state\n\
+return { 'ended', state }\n\
+end\n\
+local account = wallet.account\n\
+local entry = entries.begin(11, account)\n\
+entry.grant_no = grant_no\n\
+local taken_atoms, held_atoms = 0, 0\n\
+if terms.state == 1 then\n\
+taken_atoms = terms.amount\n\
+account.scheduled = account.scheduled - taken_atoms\n\
+account.changed = true\n\
+entries.end_grant(wallet, grant_no)\n\
+else\n\
+local grant = wallets.grant(wallet, grant_no)\n\
+taken_atoms, held_atoms = grant.remaining, grant.held\n\
+entries.transfer(entry, 1, 7, taken_atoms)\n\
+grants.leave_order(account, grant_no)\n\
+grant.remaining = 0\n\
+entries.touch(entry, grant)\n\
+end\n\
+terms.state = 4\n\
+terms.changed = true\n\
+entries.append(wallet, entry)\n\
+local at_ms, version, epoch, seq = wallet.now_ms, wallet.version, wallet.epoch, wallet.seq\n\
+local reply = { 'voided', taken_atoms, held_atoms, at_ms, version, epoch, seq }\n\
+seal.operation(wallet, outbox_key, #wallet.entries, operation_id, fingerprint, keep_ms, attached, reply)\n\
+commit(wallet, clock_key, holds_key, deadlines_key, operation_key)\n\
+return reply\n\
+end,\n\
+})\n\
+end\n\
+";
