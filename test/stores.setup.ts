@@ -74,9 +74,11 @@ function isLeft(folder: string): boolean {
 }
 
 async function removeRun(folder: string): Promise<void> {
-  for (const name of readdirSync(folder)) {
-    await stopLeftRedis(join(folder, name));
-    await stopLeftPostgres(join(folder, name));
+  // A store of a file's own, or the two of a launcher that the file started.
+  const folders = readdirSync(folder, { withFileTypes: true }).filter((entry) => entry.isDirectory());
+  for (const store of folders.flatMap(({ name }) => [name, join(name, 'redis'), join(name, 'postgres')])) {
+    await stopLeftRedis(join(folder, store));
+    await stopLeftPostgres(join(folder, store));
   }
   rmSync(folder, { recursive: true, force: true });
 }
