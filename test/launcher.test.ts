@@ -191,7 +191,8 @@ type Launcher = {
 async function start(env: NodeJS.ProcessEnv = {}, isEnough: () => boolean = () => false): Promise<Launcher> {
   const file = (name: string) => fileURLToPath(new URL(name, import.meta.url));
   const child = spawn(process.execPath, ['--import', 'tsx', file('launcher.process.ts'), file('launcher.stand-in.mjs')], {
-    env: { PATH: process.env['PATH'], FAREBOX_DATA_DIR: dataDir, PORT: String(port), ...env },
+    // As below npm: it ends by itself when the process that started it, here the test's, is gone.
+    env: { PATH: process.env['PATH'], npm_lifecycle_event: 'start', FAREBOX_DATA_DIR: dataDir, PORT: String(port), ...env },
     detached: true,
     stdio: ['ignore', 'pipe', 'pipe'],
   });
