@@ -13,5 +13,7 @@ export default defineConfig({
     testTimeout: 30_000,
     hookTimeout: 60_000,
     teardownTimeout: 60_000,
+    // The counts that `.ci/run` prints.
+    ...(process.env['CI'] ? { reporters: ['default', 'json'], outputFile: { json: '.cache/test-report.json' } } : {}),
   },
 });
