@@ -25,8 +25,9 @@ const MAJOR_MIN = 14;
 /** All that run here, best first. A data folder needs its own major version, so one may not be enough. */
 export function* findPostgres(search: PostgresSearch): Generator<PostgresBinaries> {
   for (const folder of new Set(candidateFolders(search))) {
-    const found = findRunner(join(folder, 'postgres'));
-    const version = found?.version.match(/(\d+)(\.\d+)?/);
+    // It does nothing but all that can go wrong: who may run it, whether it finds its siblings and its files.
+    const found = findRunner(join(folder, 'initdb'), ['--show', '-D', '/nonexistent']);
+    const version = found?.printed.match(/(?<=^VERSION=)(\d+)(\.\d+)?/m);
     if (!found || !version) continue;
     const major = Number(version[1]);
     if (major >= MAJOR_MIN) yield { folder, major, version: version[0], runner: found.runner };

@@ -94,7 +94,7 @@ function chooseBinaries(dataDir: string, options: PostgresOptions): PostgresBina
   }
   throw advice(
     major === null
-      ? 'no Postgres from 14 on runs here: run `npm install` with optional packages, install it (`apt-get install postgresql`, `brew install postgresql`), or set DATABASE_URL'
+      ? `no Postgres from 14 on runs here${process.getuid?.() === 0 ? ' as root' : ''}: install it (\`apt-get install postgresql\`, \`brew install postgresql\`), or set DATABASE_URL`
       : `the data in ${dataDir} are of Postgres ${major}, which is not here: install that version, or remove the folder to begin anew`,
   );
 }

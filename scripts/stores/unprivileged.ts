@@ -26,17 +26,18 @@ export type Runner = {
   readonly entersAnywhere: boolean;
 };
 
-/** The first way in which `<probe> --version` runs, and what that printed; null when there is none. */
-export function findRunner(probe: string): { readonly runner: Runner; readonly version: string } | null {
+/** The first way in which the program runs and exits with 0, and what it printed; null when there is none. */
+export function findRunner(program: string, programArgs: readonly string[]): { readonly runner: Runner; readonly printed: string } | null {
   for (const runner of possibleRunners()) {
-    const { file, args } = runner.command(probe, ['--version']);
+    const { file, args } = runner.command(program, programArgs);
     const result = spawnSync(file, args, {
       cwd: '/',
       encoding: 'utf8',
+      env: { PATH: process.env['PATH'] ?? '', LC_ALL: 'C' },
       timeout: 10_000,
       ...(runner.user ? { uid: runner.user.uid, gid: runner.user.gid } : {}),
     });
-    if (result.status === 0) return { runner, version: result.stdout.trim() };
+    if (result.status === 0) return { runner, printed: result.stdout + result.stderr };
   }
   return null;
 }
@@ -63,6 +64,8 @@ function possibleRunners(): Runner[] {
     '--clear-groups',
     '--inh-caps=+dac_override',
     '--ambient-caps=+dac_override',
+    // access(2), by which Postgres looks for its own files, heeds a plain user's capabilities only under this bit.
+    '--securebits=+no_setuid_fixup',
     '--',
   ];
   const unshare = ['--user', `--map-user=${user.uid}`, `--map-group=${user.gid}`, '--'];
