@@ -20,6 +20,18 @@ if not hold then
   return { 'unknown_hold' }
 end
 local customer_text = redis.call('HGET', wallet_key, 'c')
-local asset, amount_atoms, held_atoms, settled_atoms = hold.asset, hold.amount, hold.held, hold.settled
+local asset, amount_atoms, held_atoms = hold.asset, hold.amount, hold.held
+local settled_atoms, released_atoms = hold.settled, hold.released
 local created_at_ms, expires_at_ms, at_ms = hold.created_at_ms, hold.expires_at_ms, wallet.now_ms
-return { 'hold', customer_text, asset, amount_atoms, held_atoms, settled_atoms, created_at_ms, expires_at_ms, at_ms }
+return {
+  'hold',
+  customer_text,
+  asset,
+  amount_atoms,
+  held_atoms,
+  settled_atoms,
+  released_atoms,
+  created_at_ms,
+  expires_at_ms,
+  at_ms,
+}

@@ -32,3 +32,27 @@ export const revocationsKey = 'farebox:revocations';
 export function partitionOf(walletId: string): number {
   return Buffer.from(walletId, 'base64url')[15]!;
 }
+
+/** The keys that every money script takes, for one operation on one wallet. */
+export function moneyKeys(wallet: WalletRef, epoch: number, operationId: string): MoneyKeys {
+  const { partition } = wallet;
+  return {
+    fenceKey: fenceKey(partition),
+    clockKey: clockKey(partition),
+    walletKey: walletKey(wallet),
+    holdsKey: holdsKey(wallet),
+    deadlinesKey: deadlinesKey(partition),
+    operationKey: operationKey(partition, operationId),
+    outboxKey: outboxKey(partition, epoch),
+  };
+}
+
+export type MoneyKeys = {
+  fenceKey: string;
+  clockKey: string;
+  walletKey: string;
+  holdsKey: string;
+  deadlinesKey: string;
+  operationKey: string;
+  outboxKey: string;
+};

@@ -3,6 +3,8 @@ export type Script<Keys, Args, Reply> = {
   name: string;
   functionName: string;
   keysCount: number;
+  /** Its reply carries packed values: texts arrive as buffers. */
+  binary: boolean;
   encode: (keys: Keys, args: Args) => (string | number | Buffer)[];
   decode: Record<string, (reply: unknown[]) => Reply>;
 };

@@ -3,7 +3,7 @@ import { atomsFromRedis as atoms, type Atoms } from '../units.ts';
 import type { Script } from './script.ts';
 
 /** The Redis library that holds all scripts; names end in its hash. */
-export const libraryHash = '33c5dc86e93d';
+export const libraryHash = '61b93f2233c5';
 
 export type AdvanceClockKeys = { fenceKey: string; clockKey: string };
 export type AdvanceClockArgs = { fence: string; toMs: number };
@@ -16,8 +16,9 @@ export type AdvanceClockReply =
  */
 export const advanceClockScript: Script<AdvanceClockKeys, AdvanceClockArgs, AdvanceClockReply> = {
   name: 'advance_clock',
-  functionName: 'advance_clock_33c5dc86e93d',
+  functionName: 'advance_clock_61b93f2233c5',
   keysCount: 2,
+  binary: false,
   encode: (keys, args) => [keys.fenceKey, keys.clockKey, args.fence, args.toMs],
   decode: {
     fenced: () => ({ status: 'fenced' }),
@@ -44,8 +45,9 @@ export type ApplyDueReply =
  */
 export const applyDueScript: Script<ApplyDueKeys, ApplyDueArgs, ApplyDueReply> = {
   name: 'apply_due',
-  functionName: 'apply_due_33c5dc86e93d',
+  functionName: 'apply_due_61b93f2233c5',
   keysCount: 7,
+  binary: false,
   encode: (keys, args) => [keys.fenceKey, keys.clockKey, keys.walletKey, keys.holdsKey, keys.deadlinesKey, keys.operationKey, keys.outboxKey, args.fence, args.notAfterMs, args.environment, args.operationId, args.fingerprint, args.keepMs],
   decode: {
     fenced: () => ({ status: 'fenced' }),
@@ -82,8 +84,9 @@ export type AuthorizeReply =
  */
 export const authorizeScript: Script<AuthorizeKeys, AuthorizeArgs, AuthorizeReply> = {
   name: 'authorize',
-  functionName: 'authorize_33c5dc86e93d',
+  functionName: 'authorize_61b93f2233c5',
   keysCount: 7,
+  binary: false,
   encode: (keys, args) => [keys.fenceKey, keys.clockKey, keys.walletKey, keys.holdsKey, keys.deadlinesKey, keys.operationKey, keys.outboxKey, args.fence, args.notAfterMs, args.environment, args.operationId, args.fingerprint, args.keepMs, args.asset, String(args.amountAtoms), args.mode, args.ttlMs, args.repeated, args.attached],
   decode: {
     fenced: () => ({ status: 'fenced' }),
@@ -122,8 +125,9 @@ export type ChargeReply =
  */
 export const chargeScript: Script<ChargeKeys, ChargeArgs, ChargeReply> = {
   name: 'charge',
-  functionName: 'charge_33c5dc86e93d',
+  functionName: 'charge_61b93f2233c5',
   keysCount: 7,
+  binary: false,
   encode: (keys, args) => [keys.fenceKey, keys.clockKey, keys.walletKey, keys.holdsKey, keys.deadlinesKey, keys.operationKey, keys.outboxKey, args.fence, args.notAfterMs, args.environment, args.operationId, args.fingerprint, args.keepMs, args.asset, String(args.amountAtoms), args.mode, args.repeated, args.attached],
   decode: {
     fenced: () => ({ status: 'fenced' }),
@@ -160,8 +164,9 @@ export type CreditReply =
  */
 export const creditScript: Script<CreditKeys, CreditArgs, CreditReply> = {
   name: 'credit',
-  functionName: 'credit_33c5dc86e93d',
+  functionName: 'credit_61b93f2233c5',
   keysCount: 7,
+  binary: false,
   encode: (keys, args) => [keys.fenceKey, keys.clockKey, keys.walletKey, keys.holdsKey, keys.deadlinesKey, keys.operationKey, keys.outboxKey, args.fence, args.notAfterMs, args.environment, args.operationId, args.fingerprint, args.keepMs, args.asset, args.grantNo, String(args.amountAtoms), args.purpose, args.priority, args.effectiveAtMs, args.expiresAtMs, args.attached],
   decode: {
     fenced: () => ({ status: 'fenced' }),
@@ -194,8 +199,9 @@ export type ExpireHoldsReply =
  */
 export const expireHoldsScript: Script<ExpireHoldsKeys, ExpireHoldsArgs, ExpireHoldsReply> = {
   name: 'expire_holds',
-  functionName: 'expire_holds_33c5dc86e93d',
+  functionName: 'expire_holds_61b93f2233c5',
   keysCount: 7,
+  binary: false,
   encode: (keys, args) => [keys.fenceKey, keys.clockKey, keys.walletKey, keys.holdsKey, keys.deadlinesKey, keys.operationKey, keys.outboxKey, args.fence, args.notAfterMs, args.environment, args.operationId, args.fingerprint, args.keepMs, args.holdRefs],
   decode: {
     fenced: () => ({ status: 'fenced' }),
@@ -232,8 +238,9 @@ export type ExtendReply =
  */
 export const extendScript: Script<ExtendKeys, ExtendArgs, ExtendReply> = {
   name: 'extend',
-  functionName: 'extend_33c5dc86e93d',
+  functionName: 'extend_61b93f2233c5',
   keysCount: 7,
+  binary: false,
   encode: (keys, args) => [keys.fenceKey, keys.clockKey, keys.walletKey, keys.holdsKey, keys.deadlinesKey, keys.operationKey, keys.outboxKey, args.fence, args.notAfterMs, args.environment, args.operationId, args.fingerprint, args.keepMs, args.asset, args.holdRef, String(args.amountAtoms), args.ttlMs, args.repeated, args.attached],
   decode: {
     fenced: () => ({ status: 'fenced' }),
@@ -270,8 +277,9 @@ export type FreezeReply =
  */
 export const freezeScript: Script<FreezeKeys, FreezeArgs, FreezeReply> = {
   name: 'freeze',
-  functionName: 'freeze_33c5dc86e93d',
+  functionName: 'freeze_61b93f2233c5',
   keysCount: 7,
+  binary: false,
   encode: (keys, args) => [keys.fenceKey, keys.clockKey, keys.walletKey, keys.holdsKey, keys.deadlinesKey, keys.operationKey, keys.outboxKey, args.fence, args.notAfterMs, args.environment, args.operationId, args.fingerprint, args.keepMs, args.fromFreeze, args.toFreeze, args.attached],
   decode: {
     fenced: () => ({ status: 'fenced' }),
@@ -300,8 +308,9 @@ export type HydrateReply =
  */
 export const hydrateScript: Script<HydrateKeys, HydrateArgs, HydrateReply> = {
   name: 'hydrate',
-  functionName: 'hydrate_33c5dc86e93d',
+  functionName: 'hydrate_61b93f2233c5',
   keysCount: 5,
+  binary: false,
   encode: (keys, args) => [keys.fenceKey, keys.clockKey, keys.walletKey, keys.holdsKey, keys.deadlinesKey, args.fence, args.environment, args.customerId, args.version, args.freeze, args.accountsPacked, args.grantsPacked, args.holdsPacked],
   decode: {
     fenced: () => ({ status: 'fenced' }),
@@ -323,8 +332,9 @@ export type ListDueReply =
  */
 export const listDueScript: Script<ListDueKeys, ListDueArgs, ListDueReply> = {
   name: 'list_due',
-  functionName: 'list_due_33c5dc86e93d',
+  functionName: 'list_due_61b93f2233c5',
   keysCount: 3,
+  binary: false,
   encode: (keys, args) => [keys.fenceKey, keys.clockKey, keys.deadlinesKey, args.fence, args.membersMax],
   decode: {
     fenced: () => ({ status: 'fenced' }),
@@ -340,15 +350,16 @@ export type ReadHoldReply =
   | { status: 'missing' }
   | { status: 'due' }
   | { status: 'unknown_hold' }
-  | { status: 'hold'; customerText: string; asset: number; amountAtoms: Atoms; heldAtoms: Atoms; settledAtoms: Atoms; createdAtMs: number; expiresAtMs: number; atMs: number };
+  | { status: 'hold'; customerText: string; asset: number; amountAtoms: Atoms; heldAtoms: Atoms; settledAtoms: Atoms; releasedAtoms: Atoms; createdAtMs: number; expiresAtMs: number; atMs: number };
 
 /**
  * Read an open hold, and whose it is.
  */
 export const readHoldScript: Script<ReadHoldKeys, ReadHoldArgs, ReadHoldReply> = {
   name: 'read_hold',
-  functionName: 'read_hold_33c5dc86e93d',
+  functionName: 'read_hold_61b93f2233c5',
   keysCount: 4,
+  binary: false,
   encode: (keys, args) => [keys.fenceKey, keys.clockKey, keys.walletKey, keys.holdsKey, args.fence, args.environment, args.holdRef],
   decode: {
     fenced: () => ({ status: 'fenced' }),
@@ -356,7 +367,7 @@ export const readHoldScript: Script<ReadHoldKeys, ReadHoldArgs, ReadHoldReply> =
     missing: () => ({ status: 'missing' }),
     due: () => ({ status: 'due' }),
     unknown_hold: () => ({ status: 'unknown_hold' }),
-    hold: (reply) => ({ status: 'hold', customerText: String(reply[1]), asset: reply[2] as number, amountAtoms: atoms(reply[3]), heldAtoms: atoms(reply[4]), settledAtoms: atoms(reply[5]), createdAtMs: reply[6] as number, expiresAtMs: reply[7] as number, atMs: reply[8] as number }),
+    hold: (reply) => ({ status: 'hold', customerText: String(reply[1]), asset: reply[2] as number, amountAtoms: atoms(reply[3]), heldAtoms: atoms(reply[4]), settledAtoms: atoms(reply[5]), releasedAtoms: atoms(reply[6]), createdAtMs: reply[7] as number, expiresAtMs: reply[8] as number, atMs: reply[9] as number }),
   },
 };
 
@@ -374,8 +385,9 @@ export type ReadWalletReply =
  */
 export const readWalletScript: Script<ReadWalletKeys, ReadWalletArgs, ReadWalletReply> = {
   name: 'read_wallet',
-  functionName: 'read_wallet_33c5dc86e93d',
+  functionName: 'read_wallet_61b93f2233c5',
   keysCount: 3,
+  binary: true,
   encode: (keys, args) => [keys.fenceKey, keys.clockKey, keys.walletKey, args.fence, args.environment],
   decode: {
     fenced: () => ({ status: 'fenced' }),
@@ -408,8 +420,9 @@ export type ReleaseReply =
  */
 export const releaseScript: Script<ReleaseKeys, ReleaseArgs, ReleaseReply> = {
   name: 'release',
-  functionName: 'release_33c5dc86e93d',
+  functionName: 'release_61b93f2233c5',
   keysCount: 7,
+  binary: false,
   encode: (keys, args) => [keys.fenceKey, keys.clockKey, keys.walletKey, keys.holdsKey, keys.deadlinesKey, keys.operationKey, keys.outboxKey, args.fence, args.notAfterMs, args.environment, args.operationId, args.fingerprint, args.keepMs, args.asset, args.holdRef, args.attached],
   decode: {
     fenced: () => ({ status: 'fenced' }),
@@ -449,8 +462,9 @@ export type SettleReply =
  */
 export const settleScript: Script<SettleKeys, SettleArgs, SettleReply> = {
   name: 'settle',
-  functionName: 'settle_33c5dc86e93d',
+  functionName: 'settle_61b93f2233c5',
   keysCount: 8,
+  binary: false,
   encode: (keys, args) => [keys.fenceKey, keys.clockKey, keys.walletKey, keys.holdsKey, keys.deadlinesKey, keys.operationKey, keys.outboxKey, keys.lateKey, args.fence, args.notAfterMs, args.environment, args.operationId, args.fingerprint, args.keepMs, args.asset, args.holdRef, String(args.amountAtoms), args.final, args.onExcess, args.expiredHold, args.attached],
   decode: {
     fenced: () => ({ status: 'fenced' }),
@@ -485,8 +499,9 @@ export type VoidReply =
  */
 export const voidScript: Script<VoidKeys, VoidArgs, VoidReply> = {
   name: 'void',
-  functionName: 'void_33c5dc86e93d',
+  functionName: 'void_61b93f2233c5',
   keysCount: 7,
+  binary: false,
   encode: (keys, args) => [keys.fenceKey, keys.clockKey, keys.walletKey, keys.holdsKey, keys.deadlinesKey, keys.operationKey, keys.outboxKey, args.fence, args.notAfterMs, args.environment, args.operationId, args.fingerprint, args.keepMs, args.asset, args.grantNo, args.attached],
   decode: {
     fenced: () => ({ status: 'fenced' }),
@@ -503,7 +518,7 @@ export const voidScript: Script<VoidKeys, VoidArgs, VoidReply> = {
 
 /** What FUNCTION LOAD takes. */
 export const libraryText =
-  "#!lua name=farebox_33c5dc86e93d\n\
+  "#!lua name=farebox_61b93f2233c5\n\
 local loaded, modules = {}, {}\n\
 local function require(name)\n\
 local module = loaded[name]\n\
@@ -1057,6 +1072,7 @@ local ACCOUNT_LENGTH = 32\n\
 local TERMS = '>BBBBHdddd'\n\
 local TERMS_LENGTH = 38\n\
 local WALLET_ID_LENGTH = 22\n\
+local ANY_ENVIRONMENT = '*'\n\
 local function read_account(asset, packed, order)\n\
 local account = { asset = asset, order = order or '', exists = packed and true }\n\
 if packed then\n\
@@ -1123,7 +1139,7 @@ local wallet = blank(wallet_key, found[2], now_ms)\n\
 local verified_epoch\n\
 wallet.version, wallet.due_at_ms, verified_epoch, wallet.open_holds, wallet.live_grants, wallet.freeze, wallet.environment =\n\
 struct.unpack(META, fields[1])\n\
-if wallet.environment ~= environment then\n\
+if environment ~= wallet.environment and environment ~= ANY_ENVIRONMENT then\n\
 return nil, { 'missing' }\n\
 end\n\
 if verified_epoch ~= wallet.epoch then\n\
@@ -1152,7 +1168,7 @@ wallet.now_ms = math.max(clock_ms, time[1] * 1000 + math.floor(time[2] / 1000))\
 local verified_epoch\n\
 wallet.version, wallet.due_at_ms, verified_epoch, wallet.open_holds, wallet.live_grants, wallet.freeze, wallet.environment =\n\
 struct.unpack(META, packed)\n\
-if wallet.environment ~= environment then\n\
+if environment ~= wallet.environment and environment ~= ANY_ENVIRONMENT then\n\
 return nil, { 'missing' }\n\
 elseif verified_epoch ~= epoch then\n\
 return nil, { 'absent' }\n\
@@ -1260,7 +1276,7 @@ return wallets\n\
 end\n\
 do\n\
 redis.register_function({\n\
-function_name = 'advance_clock_33c5dc86e93d',\n\
+function_name = 'advance_clock_61b93f2233c5',\n\
 flags = {  },\n\
 callback = function(KEYS, ARGV)\n\
 local fence_key = KEYS[1] -- string: installation and epoch of this partition's data\n\
@@ -1285,7 +1301,7 @@ local seal = require('seal')\n\
 local due = require('due')\n\
 local wallets = require('wallet')\n\
 redis.register_function({\n\
-function_name = 'apply_due_33c5dc86e93d',\n\
+function_name = 'apply_due_61b93f2233c5',\n\
 flags = { 'allow-oom' },\n\
 callback = function(KEYS, ARGV)\n\
 local fence_key = KEYS[1] -- string: installation and epoch of this partition's data\n\
@@ -1332,7 +1348,7 @@ local holds = require('holds')\n\
 local seal = require('seal')\n\
 local wallets = require('wallet')\n\
 redis.register_function({\n\
-function_name = 'authorize_33c5dc86e93d',\n\
+function_name = 'authorize_61b93f2233c5',\n\
 flags = {  },\n\
 callback = function(KEYS, ARGV)\n\
 local fence_key = KEYS[1] -- string: installation and epoch of this partition's data\n\
@@ -1433,7 +1449,7 @@ local holds = require('holds')\n\
 local seal = require('seal')\n\
 local wallets = require('wallet')\n\
 redis.register_function({\n\
-function_name = 'charge_33c5dc86e93d',\n\
+function_name = 'charge_61b93f2233c5',\n\
 flags = {  },\n\
 callback = function(KEYS, ARGV)\n\
 local fence_key = KEYS[1] -- string: installation and epoch of this partition's data\n\
@@ -1508,7 +1524,7 @@ local due = require('due')\n\
 local seal = require('seal')\n\
 local wallets = require('wallet')\n\
 redis.register_function({\n\
-function_name = 'credit_33c5dc86e93d',\n\
+function_name = 'credit_61b93f2233c5',\n\
 flags = {  },\n\
 callback = function(KEYS, ARGV)\n\
 local fence_key = KEYS[1] -- string: installation and epoch of this partition's data\n\
@@ -1594,7 +1610,7 @@ local holds = require('holds')\n\
 local seal = require('seal')\n\
 local wallets = require('wallet')\n\
 redis.register_function({\n\
-function_name = 'expire_holds_33c5dc86e93d',\n\
+function_name = 'expire_holds_61b93f2233c5',\n\
 flags = { 'allow-oom' },\n\
 callback = function(KEYS, ARGV)\n\
 local fence_key = KEYS[1] -- string: installation and epoch of this partition's data\n\
@@ -1643,7 +1659,7 @@ local holds = require('holds')\n\
 local seal = require('seal')\n\
 local wallets = require('wallet')\n\
 redis.register_function({\n\
-function_name = 'extend_33c5dc86e93d',\n\
+function_name = 'extend_61b93f2233c5',\n\
 flags = {  },\n\
 callback = function(KEYS, ARGV)\n\
 local fence_key = KEYS[1] -- string: installation and epoch of this partition's data\n\
@@ -1732,7 +1748,7 @@ local entries = require('entry')\n\
 local seal = require('seal')\n\
 local wallets = require('wallet')\n\
 redis.register_function({\n\
-function_name = 'freeze_33c5dc86e93d',\n\
+function_name = 'freeze_61b93f2233c5',\n\
 flags = { 'allow-oom' },\n\
 callback = function(KEYS, ARGV)\n\
 local fence_key = KEYS[1] -- string: installation and epoch of this partition's data\n\
@@ -1781,7 +1797,7 @@ local holds = require('holds')\n\
 local seal = require('seal')\n\
 local wallets = require('wallet')\n\
 redis.register_function({\n\
-function_name = 'hydrate_33c5dc86e93d',\n\
+function_name = 'hydrate_61b93f2233c5',\n\
 flags = {  },\n\
 callback = function(KEYS, ARGV)\n\
 local fence_key = KEYS[1] -- string: installation and epoch of this partition's data\n\
@@ -1840,7 +1856,7 @@ end,\n\
 end\n\
 do\n\
 redis.register_function({\n\
-function_name = 'list_due_33c5dc86e93d',\n\
+function_name = 'list_due_61b93f2233c5',\n\
 flags = { 'no-writes' },\n\
 callback = function(KEYS, ARGV)\n\
 local fence_key = KEYS[1] -- string: installation and epoch of this partition's data\n\
@@ -1865,7 +1881,7 @@ do\n\
 local holds = require('holds')\n\
 local wallets = require('wallet')\n\
 redis.register_function({\n\
-function_name = 'read_hold_33c5dc86e93d',\n\
+function_name = 'read_hold_61b93f2233c5',\n\
 flags = { 'no-writes' },\n\
 callback = function(KEYS, ARGV)\n\
 local fence_key = KEYS[1] -- string: installation and epoch of this partition's data\n\
@@ -1884,16 +1900,28 @@ if not hold then\n\
 return { 'unknown_hold' }\n\
 end\n\
 local customer_text = redis.call('HGET', wallet_key, 'c')\n\
-local asset, amount_atoms, held_atoms, settled_atoms = hold.asset, hold.amount, hold.held, hold.settled\n\
+local asset, amount_atoms, held_atoms = hold.asset, hold.amount, hold.held\n\
+local settled_atoms, released_atoms = hold.settled, hold.released\n\
 local created_at_ms, expires_at_ms, at_ms = hold.created_at_ms, hold.expires_at_ms, wallet.now_ms\n\
-return { 'hold', customer_text, asset, amount_atoms, held_atoms, settled_atoms, created_at_ms, expires_at_ms, at_ms }\n\
+return {\n\
+'hold',\n\
+customer_text,\n\
+asset,\n\
+amount_atoms,\n\
+held_atoms,\n\
+settled_atoms,\n\
+released_atoms,\n\
+created_at_ms,\n\
+expires_at_ms,\n\
+at_ms,\n\
+}\n\
 end,\n\
 })\n\
 end\n\
 do\n\
 local wallets = require('wallet')\n\
 redis.register_function({\n\
-function_name = 'read_wallet_33c5dc86e93d',\n\
+function_name = 'read_wallet_61b93f2233c5',\n\
 flags = { 'no-writes' },\n\
 callback = function(KEYS, ARGV)\n\
 local fence_key = KEYS[1] -- string: installation and epoch of this partition's data\n\
@@ -1918,7 +1946,7 @@ local holds = require('holds')\n\
 local seal = require('seal')\n\
 local wallets = require('wallet')\n\
 redis.register_function({\n\
-function_name = 'release_33c5dc86e93d',\n\
+function_name = 'release_61b93f2233c5',\n\
 flags = { 'allow-oom' },\n\
 callback = function(KEYS, ARGV)\n\
 local fence_key = KEYS[1] -- string: installation and epoch of this partition's data\n\
@@ -1976,7 +2004,7 @@ local holds = require('holds')\n\
 local seal = require('seal')\n\
 local wallets = require('wallet')\n\
 redis.register_function({\n\
-function_name = 'settle_33c5dc86e93d',\n\
+function_name = 'settle_61b93f2233c5',\n\
 flags = { 'allow-oom' },\n\
 callback = function(KEYS, ARGV)\n\
 local fence_key = KEYS[1] -- string: installation and epoch of this partition's data\n\
@@ -2091,7 +2119,7 @@ local grants = require('grants')\n\
 local seal = require('seal')\n\
 local wallets = require('wallet')\n\
 redis.register_function({\n\
-function_name = 'void_33c5dc86e93d',\n\
+function_name = 'void_61b93f2233c5',\n\
 flags = {  },\n\
 callback = function(KEYS, ARGV)\n\
 local fence_key = KEYS[1] -- string: installation and epoch of this partition's data\n\

@@ -1,0 +1,73 @@
+// Authorize: hold money for one request, or say no. One Redis round trip.
+import type { Atoms } from '../units.ts';
+import { declinedOf, shadowOf, type Account, type Declined, type Shadow } from './decision.ts';
+import { execute } from './execute.ts';
+import { holdIdOf } from './ids.ts';
+import { walletOf } from './keys.ts';
+import type { Operation } from './operation.ts';
+import { authorizeScript } from './scripts.gen.ts';
+import type { Store } from './store.ts';
+import type { Trouble } from './target.ts';
+
+export type AuthorizeRequest = {
+  environmentId: string;
+  customerId: string;
+  asset: number;
+  amount: Atoms;
+  mode: 'strict' | 'up_to' | 'shadow';
+  ttlMs: number;
+  operation: Operation;
+  /** JSON that the caller attached, kept in the entry as it is. */
+  attached: string;
+};
+
+export type Approved = Account & {
+  status: 'approved';
+  holdId: string;
+  amount: Atoms;
+  createdAtMs: number;
+  expiresAtMs: number;
+  version: number;
+  replayed?: true;
+};
+
+export async function authorize(
+  store: Store,
+  request: AuthorizeRequest,
+): Promise<Approved | Declined | Shadow | Trouble> {
+  const wallet = walletOf(request.environmentId, request.customerId);
+  const reply = await execute(
+    store,
+    authorizeScript,
+    { ...wallet, environmentId: request.environmentId },
+    request.operation,
+    {
+      asset: request.asset,
+      amountAtoms: request.amount,
+      mode: request.mode,
+      ttlMs: request.ttlMs,
+      attached: request.attached,
+    },
+  );
+  switch (reply.status) {
+    case 'approved':
+      return {
+        status: 'approved',
+        holdId: holdIdOf(wallet.walletId, request.asset, `${reply.epoch}.${reply.version}`),
+        amount: reply.takeAtoms,
+        available: reply.availableAtoms,
+        held: reply.heldAtoms,
+        createdAtMs: reply.createdAtMs,
+        expiresAtMs: reply.createdAtMs + request.ttlMs,
+        version: reply.version,
+        ...(reply.replayed && { replayed: true }),
+      };
+    case 'declined':
+      return declinedOf(reply);
+    case 'shadow_approved':
+    case 'shadow_declined':
+      return shadowOf(reply);
+    default:
+      return reply;
+  }
+}

@@ -1,0 +1,51 @@
+// Charge: price and debit in one step, with no hold before it.
+import type { Atoms } from '../units.ts';
+import type { AuthorizeRequest } from './authorize.ts';
+import { declinedOf, shadowOf, type Account, type Declined, type Shadow } from './decision.ts';
+import { execute } from './execute.ts';
+import { chargeIdOf } from './ids.ts';
+import { walletOf } from './keys.ts';
+import { chargeScript } from './scripts.gen.ts';
+import type { Store } from './store.ts';
+import type { Trouble } from './target.ts';
+
+export type Charged = Account & {
+  status: 'charged';
+  chargeId: string;
+  amount: Atoms;
+  version: number;
+  replayed?: true;
+};
+
+export async function charge(
+  store: Store,
+  request: Omit<AuthorizeRequest, 'ttlMs'>,
+): Promise<Charged | Declined | Shadow | Trouble> {
+  const wallet = walletOf(request.environmentId, request.customerId);
+  const reply = await execute(
+    store,
+    chargeScript,
+    { ...wallet, environmentId: request.environmentId },
+    request.operation,
+    { asset: request.asset, amountAtoms: request.amount, mode: request.mode, attached: request.attached },
+  );
+  switch (reply.status) {
+    case 'charged':
+      return {
+        status: 'charged',
+        chargeId: chargeIdOf(wallet.walletId, reply.epoch, reply.version),
+        amount: reply.takeAtoms,
+        available: reply.availableAtoms,
+        held: reply.heldAtoms,
+        version: reply.version,
+        ...(reply.replayed && { replayed: true }),
+      };
+    case 'declined':
+      return declinedOf(reply);
+    case 'shadow_approved':
+    case 'shadow_declined':
+      return shadowOf(reply);
+    default:
+      return reply;
+  }
+}

@@ -1,0 +1,33 @@
+// Redis's clock as seen from here: each call says until when it may still be applied.
+//
+// A request that waits in front of a stalled Redis, or in a proxy's buffer, would otherwise debit after its caller has
+// been told no. The bound is a lower one (reply's time − time of receipt), so a call is never valid for longer than meant.
+import type { Redis } from 'ioredis';
+import { commandTimeoutMs } from '../limits.ts';
+
+const samplesMax = 10;
+
+export type RedisClock = {
+  /** In Redis's milliseconds: past this, the script refuses. */
+  notAfterMs: () => number;
+  /** Redis's clock less ours, in ms. */
+  offsetMs: () => number;
+  /** Look again; call every second, and after a refusal. */
+  sample: () => Promise<void>;
+};
+
+export function redisClock(redis: Redis): RedisClock {
+  const samples: number[] = [];
+  return {
+    notAfterMs: () => Date.now() + Math.max(...samples, -Infinity) + commandTimeoutMs,
+    offsetMs: () => (samples.length > 0 ? Math.max(...samples) : 0),
+    sample: async () => {
+      const [seconds = 0, micros = 0] = (await redis.time()).map(Number);
+      const offset = seconds * 1000 + Math.floor(micros / 1000) - Date.now();
+      // A clock that was set, not one that drifts: what was seen before says nothing any more.
+      if (samples.length > 0 && Math.abs(offset - Math.max(...samples)) > commandTimeoutMs) samples.length = 0;
+      samples.push(offset);
+      if (samples.length > samplesMax) samples.shift();
+    },
+  };
+}

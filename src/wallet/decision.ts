@@ -1,0 +1,47 @@
+// The answers that authorize, charge and extend share: a no, and what a shadow would have said.
+import { codes } from '../codes.gen.ts';
+import type { Atoms } from '../units.ts';
+import { namesByCode } from './packed.ts';
+
+export type ReasonName = keyof typeof codes.reason;
+export type Account = { available: Atoms; held: Atoms };
+export type Declined = {
+  status: 'declined';
+  reason: ReasonName;
+  available: Atoms;
+  held: Atoms;
+  /** The largest amount that would be approved now. */
+  affordable: Atoms;
+  replayed?: true;
+};
+export type Shadow = (
+  | { status: 'shadow_approved'; amount: Atoms }
+  | { status: 'shadow_declined'; reason: ReasonName; affordable: Atoms }
+) &
+  Account & { version: number };
+
+const reasonOf: (code: number) => ReasonName = namesByCode(codes.reason);
+
+type RawDeclined = { reason: number; availableAtoms: Atoms; heldAtoms: Atoms; affordableAtoms: Atoms; replayed?: true };
+type RawShadow = { availableAtoms: Atoms; heldAtoms: Atoms; version: number } & (
+  | { status: 'shadow_approved'; takeAtoms: Atoms }
+  | { status: 'shadow_declined'; reason: number; affordableAtoms: Atoms }
+);
+
+export function declinedOf(reply: RawDeclined): Declined {
+  return {
+    status: 'declined',
+    reason: reasonOf(reply.reason),
+    available: reply.availableAtoms,
+    held: reply.heldAtoms,
+    affordable: reply.affordableAtoms,
+    ...(reply.replayed && { replayed: true }),
+  };
+}
+
+export function shadowOf(reply: RawShadow): Shadow {
+  const account = { available: reply.availableAtoms, held: reply.heldAtoms, version: reply.version };
+  return reply.status === 'shadow_approved'
+    ? { status: reply.status, amount: reply.takeAtoms, ...account }
+    : { status: reply.status, reason: reasonOf(reply.reason), affordable: reply.affordableAtoms, ...account };
+}

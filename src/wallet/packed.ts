@@ -1,0 +1,183 @@
+// The packed records of a wallet, read and written as Lua's `struct` does it, big-endian (lua/lib/wallet.lua, holds.lua).
+import { codes } from '../codes.gen.ts';
+import type {
+  AccountName,
+  FreezeName,
+  GrantStateName,
+  HoldStatusName,
+  KindName,
+  LedgerWallet,
+  PurposeName,
+} from '../records.ts';
+import { atomsFromRedis, type Atoms } from '../units.ts';
+
+export type Balances = { available: Atoms; held: Atoms; overage: Atoms; scheduled: Atoms };
+export type GrantTerms = {
+  state: GrantStateName;
+  purpose: PurposeName;
+  priority: number;
+  scoped: boolean;
+  asset: number;
+  amount: Atoms;
+  effectiveAtMs: number;
+  /** `codes.never_ms` when the grant never expires. */
+  expiresAtMs: number;
+  createdAtMs: number;
+};
+export type HoldTerms = {
+  asset: number;
+  amount: Atoms;
+  held: Atoms;
+  settled: Atoms;
+  released: Atoms;
+  createdAtMs: number;
+  expiresAtMs: number;
+  /** What is still held, by the grant that it was taken from, in the order taken. */
+  sources: { grantNo: number; atoms: Atoms }[];
+};
+
+export function namesByCode<T extends Record<string, number>>(table: T): (code: number) => keyof T {
+  const names = new Map(Object.entries(table).map(([name, code]) => [code, name]));
+  return (code) => {
+    const name = names.get(code);
+    if (name === undefined) throw new Error(`an entry says ${code}, which is none of ${Object.keys(table).join(', ')}`);
+    return name;
+  };
+}
+
+export const kindOf: (code: number) => KindName = namesByCode(codes.kind);
+export const accountOf: (code: number) => AccountName = namesByCode(codes.account);
+export const purposeOf: (code: number) => PurposeName = namesByCode(codes.purpose);
+export const grantStateOf: (code: number) => GrantStateName = namesByCode(codes.grant_state);
+export const holdStatusOf: (code: number) => HoldStatusName = namesByCode(codes.hold_status);
+export const freezeOf: (code: number) => FreezeName = namesByCode(codes.freeze);
+
+/** Reads a hold's record, as it stands in the wallet's holds and in entries (lua/lib/holds.lua). */
+export function decodeHold(packed: Buffer): HoldTerms {
+  const from = cursor(packed);
+  const hold: HoldTerms = {
+    asset: from.uint16(),
+    amount: from.atoms(),
+    held: from.atoms(),
+    settled: from.atoms(),
+    released: from.atoms(),
+    createdAtMs: from.whole(),
+    expiresAtMs: from.whole(),
+    sources: [],
+  };
+  while (!from.atEnd()) hold.sources.push({ grantNo: from.uint32(), atoms: from.atoms() });
+  return hold;
+}
+
+export function readBalances(from: Cursor): Balances {
+  return { available: from.atoms(), held: from.atoms(), overage: from.atoms(), scheduled: from.atoms() };
+}
+
+export function readGrantTerms(from: Cursor): GrantTerms {
+  return {
+    state: grantStateOf(from.byte()),
+    purpose: purposeOf(from.byte()),
+    priority: from.byte(),
+    scoped: from.byte() === 1,
+    asset: from.uint16(),
+    amount: from.atoms(),
+    effectiveAtMs: from.whole(),
+    expiresAtMs: from.whole(),
+    createdAtMs: from.whole(),
+  };
+}
+
+export type Cursor = ReturnType<typeof cursor>;
+
+/** Reads `struct`'s big-endian values one after the other; past the end it throws. */
+export function cursor(packed: Buffer) {
+  let at = 0;
+  const advance = (length: number): number => {
+    const from = at;
+    at += length;
+    if (at > packed.length) throw new Error(`ends at byte ${packed.length}, inside a value that needs ${at}`);
+    return from;
+  };
+  const whole = (): number => {
+    const value = packed.readDoubleBE(advance(8));
+    if (!Number.isSafeInteger(value) || value < 0) throw new Error(`${value} is not a whole number`);
+    return value;
+  };
+  return {
+    byte: (): number => packed.readUInt8(advance(1)),
+    uint16: (): number => packed.readUInt16BE(advance(2)),
+    uint32: (): number => packed.readUInt32BE(advance(4)),
+    whole,
+    atoms: (): Atoms => atomsFromRedis(whole()),
+    bytes: (length: number): Buffer => packed.subarray(advance(length), at),
+    text: (length: number): string => packed.toString('utf8', advance(length), at),
+    rest: (): Buffer => packed.subarray(advance(packed.length - at), packed.length),
+    atEnd: (): boolean => at >= packed.length,
+  };
+}
+
+/** `H asset, dddd account` each, as hydrate takes them. */
+export function packAccounts(accounts: LedgerWallet['accounts']): Buffer {
+  return Buffer.concat(
+    accounts.map(({ asset, available, held, overage, scheduled }) =>
+      Buffer.concat([uint16(asset), doubles(available, held, overage, scheduled)]),
+    ),
+  );
+}
+
+/** `I4 number, dd grant, terms` each, as hydrate takes them. */
+export function packGrants(grants: LedgerWallet['grants']): Buffer {
+  return Buffer.concat(
+    grants.map((grant) =>
+      Buffer.concat([
+        uint32(grant.no),
+        doubles(grant.remaining, grant.held),
+        Buffer.from([
+          codes.grant_state[grant.state],
+          codes.purpose[grant.purpose],
+          grant.priority,
+          grant.scoped ? 1 : 0,
+        ]),
+        uint16(grant.asset),
+        doubles(grant.amount, grant.effectiveAtMs, grant.expiresAtMs ?? codes.never_ms, grant.createdAtMs),
+      ]),
+    ),
+  );
+}
+
+/** `B length, ref, H length, record` each, as hydrate takes them. */
+export function packHolds(holds: LedgerWallet['holds']): Buffer {
+  return Buffer.concat(
+    holds.map((hold) => {
+      const record = packHold(hold);
+      return Buffer.concat([Buffer.from([hold.ref.length]), Buffer.from(hold.ref), uint16(record.length), record]);
+    }),
+  );
+}
+
+/** A hold's record, as lua/lib/holds.lua packs it. */
+export function packHold(hold: HoldTerms): Buffer {
+  return Buffer.concat([
+    uint16(hold.asset),
+    doubles(hold.amount, hold.held, hold.settled, hold.released, hold.createdAtMs, hold.expiresAtMs),
+    ...hold.sources.map(({ grantNo, atoms }) => Buffer.concat([uint32(grantNo), doubles(atoms)])),
+  ]);
+}
+
+function uint16(value: number): Buffer {
+  const packed = Buffer.alloc(2);
+  packed.writeUInt16BE(value);
+  return packed;
+}
+
+function uint32(value: number): Buffer {
+  const packed = Buffer.alloc(4);
+  packed.writeUInt32BE(value);
+  return packed;
+}
+
+function doubles(...values: (Atoms | number)[]): Buffer {
+  const packed = Buffer.alloc(8 * values.length);
+  values.forEach((value, index) => packed.writeDoubleBE(Number(value), 8 * index));
+  return packed;
+}

@@ -1,0 +1,128 @@
+// Read a wallet as it is now: what is due has been applied first.
+import { codes } from '../codes.gen.ts';
+import type { FreezeName } from '../records.ts';
+import type { Atoms } from '../units.ts';
+import { call } from './call.ts';
+import { applyDue } from './execute.ts';
+import { hydrateWallet } from './hydrate.ts';
+import { clockKey, fenceKey, walletKey } from './keys.ts';
+import { cursor, freezeOf, readBalances, readGrantTerms, type GrantTerms } from './packed.ts';
+import { readWalletScript } from './scripts.gen.ts';
+import type { Store } from './store.ts';
+import { retryAfterMs, type Target, type Trouble } from './target.ts';
+
+export type LiveGrant = Omit<GrantTerms, 'expiresAtMs'> & {
+  no: number;
+  remaining: Atoms;
+  held: Atoms;
+  expiresAtMs: number | undefined;
+};
+export type LiveAccount = {
+  asset: number;
+  available: Atoms;
+  held: Atoms;
+  overage: Atoms;
+  /** In consumption order; one that has ended stays while a hold has some of it. */
+  grants: LiveGrant[];
+};
+export type LiveWallet = {
+  version: number;
+  freeze: FreezeName;
+  asOfMs: number;
+  accounts: LiveAccount[];
+  scheduled: LiveGrant[];
+};
+
+const roundsMax = 200;
+
+export async function readWallet(
+  store: Store,
+  target: Target,
+): Promise<{ status: 'wallet'; wallet: LiveWallet } | Trouble> {
+  const { partition } = target;
+  const keys = { fenceKey: fenceKey(partition), clockKey: clockKey(partition), walletKey: walletKey(target) };
+  for (let round = 1; round <= roundsMax; round += 1) {
+    const args = { fence: store.fences[partition]!, environment: target.environmentId };
+    const reply = await call(store.redis, readWalletScript, keys, args);
+    switch (reply.status) {
+      case 'wallet':
+        return {
+          status: 'wallet',
+          wallet: {
+            version: reply.version,
+            freeze: freezeOf(reply.freeze),
+            asOfMs: reply.atMs,
+            ...decodeFields(reply.fieldsPacked),
+          },
+        };
+      case 'due':
+        await applyDue(store, target);
+        break;
+      case 'absent': {
+        const loaded = await hydrateWallet(store, target);
+        if (loaded !== 'ready') return loaded;
+        break;
+      }
+      case 'missing':
+        return { status: 'no_customer' };
+      case 'fenced':
+        store.onFenced(partition);
+        return { status: 'unavailable', detail: 'this part of Redis does not belong to the present epoch', retryAfterMs };
+      case 'not_applied':
+      case 'unknown':
+        return { status: 'unavailable', detail: reply.detail, retryAfterMs };
+    }
+  }
+  return { status: 'unavailable', detail: 'this wallet has more due than it can catch up with now', retryAfterMs };
+}
+
+// The hash, field by field (lua/lib/wallet.lua lists them).
+function decodeFields(fields: Buffer[]): Pick<LiveWallet, 'accounts' | 'scheduled'> {
+  const values = new Map<string, Buffer>();
+  for (let i = 0; i < fields.length; i += 2) values.set(String(fields[i]), fields[i + 1]!);
+  const grants = [...values].filter(([field]) => field.startsWith('t')).map(([field, packed]) => {
+    return decodeGrant(Number(field.slice(1)), packed, values.get(`g${field.slice(1)}`));
+  });
+  const accounts = [...values]
+    .filter(([field]) => /^a\d/.test(field))
+    .map(([field, packed]) => {
+      const asset = Number(field.slice(1));
+      const { available, held, overage } = readBalances(cursor(packed));
+      return {
+        asset,
+        available,
+        held,
+        overage,
+        grants: grants
+          .filter((grant) => grant.asset === asset && grant.state !== 'scheduled')
+          .sort(inConsumptionOrder),
+      };
+    })
+    .sort((a, b) => a.asset - b.asset);
+  return { accounts, scheduled: grants.filter((grant) => grant.state === 'scheduled') };
+}
+
+function decodeGrant(no: number, packedTerms: Buffer, packed: Buffer | undefined): LiveGrant {
+  const terms = readGrantTerms(cursor(packedTerms));
+  const from = packed && cursor(packed);
+  return {
+    ...terms,
+    no,
+    remaining: from?.atoms() ?? (0n as Atoms),
+    held: from?.atoms() ?? (0n as Atoms),
+    expiresAtMs: terms.expiresAtMs === codes.never_ms ? undefined : terms.expiresAtMs,
+  };
+}
+
+// The order that lua/lib/grants.lua keeps; here also for grants that are wholly held, which it does not list.
+function inConsumptionOrder(a: LiveGrant, b: LiveGrant): number {
+  return (
+    a.priority - b.priority ||
+    Number(b.scoped) - Number(a.scoped) ||
+    (a.expiresAtMs ?? codes.never_ms) - (b.expiresAtMs ?? codes.never_ms) ||
+    codes.purpose[a.purpose] - codes.purpose[b.purpose] ||
+    a.effectiveAtMs - b.effectiveAtMs ||
+    a.createdAtMs - b.createdAtMs ||
+    a.no - b.no
+  );
+}

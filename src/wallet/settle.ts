@@ -1,0 +1,105 @@
+// Settle a hold at its true cost; one that has expired is settled late, once, with its terms from the ledger.
+import type { Atoms } from '../units.ts';
+import type { Account } from './decision.ts';
+import { closedAs, findEndedHold, targetOfHold, type Closed, type HoldTarget, type NoHold } from './ended-hold.ts';
+import { execute } from './execute.ts';
+import { lateKey } from './keys.ts';
+import type { Operation } from './operation.ts';
+import { packHold } from './packed.ts';
+import { settleScript } from './scripts.gen.ts';
+import type { Store } from './store.ts';
+import type { Trouble } from './target.ts';
+
+export type SettleRequest = {
+  environmentId: string;
+  holdId: string;
+  amount: Atoms;
+  final: boolean;
+  onExcess: 'charge' | 'cap' | 'reject';
+  operation: Operation;
+  attached: string;
+};
+
+export type Settled = Account & {
+  status: 'settled';
+  settled: Atoms;
+  released: Atoms;
+  overage: Atoms;
+  late: boolean;
+  open: boolean;
+  version: number;
+  replayed?: true;
+};
+
+type SettleOutcome =
+  | Settled
+  | { status: 'exceeds_hold'; held: Atoms }
+  | Closed
+  | NoHold
+  | { status: 'balance_limit' }
+  | Trouble;
+
+export async function settle(store: Store, request: SettleRequest): Promise<SettleOutcome> {
+  const target = targetOfHold(request.environmentId, request.holdId);
+  if (!target) return { status: 'no_hold' };
+  const outcome = await settleOnce(store, target, request, '');
+  if (outcome !== 'not_in_redis') return outcome;
+  const found = await findEndedHold(store, target);
+  if (found.status !== 'ended') return found;
+  if (found.hold.status !== 'expired') return closedAs(found.hold);
+  const late = await settleOnce(store, target, request, packHold({ ...found.hold, sources: [] }));
+  if (late !== 'not_in_redis') return late;
+  // Another late settle came first: the ledger will say what it took.
+  const again = await findEndedHold(store, target);
+  return again.status === 'ended' ? closedAs(again.hold) : again;
+}
+
+async function settleOnce(
+  store: Store,
+  target: HoldTarget,
+  request: SettleRequest,
+  expiredHold: Buffer | string,
+): Promise<SettleOutcome | 'not_in_redis'> {
+  const reply = await execute(
+    store,
+    settleScript,
+    target,
+    request.operation,
+    {
+      asset: target.asset,
+      holdRef: target.ref,
+      amountAtoms: request.amount,
+      final: request.final ? '1' : '0',
+      onExcess: request.onExcess,
+      expiredHold,
+      attached: request.attached,
+    },
+    lateKey(target, target.ref),
+  );
+  switch (reply.status) {
+    case 'settled':
+      return {
+        status: 'settled',
+        settled: reply.settledAtoms,
+        released: reply.releasedAtoms,
+        overage: reply.overageAtoms,
+        available: reply.availableAtoms,
+        held: reply.heldAtoms,
+        late: reply.lateFlag === 1,
+        open: reply.openFlag === 1,
+        version: reply.version,
+        ...(reply.replayed && { replayed: true }),
+      };
+    case 'exceeds_hold':
+      return { status: 'exceeds_hold', held: reply.withinAtoms };
+    case 'out_of_bounds':
+      return { status: 'balance_limit' };
+    case 'unknown_hold':
+    case 'closed':
+      return 'not_in_redis';
+    case 'no_customer':
+      return { status: 'no_hold' };
+    default:
+      return reply;
+  }
+}

@@ -1,0 +1,54 @@
+// Sweep a partition: expire the holds that are past their deadline, apply what is due in its wallets.
+import { call } from './call.ts';
+import { applyDue } from './execute.ts';
+import { expireHolds } from './expire-holds.ts';
+import { hydrateWallet } from './hydrate.ts';
+import { clockKey, deadlinesKey, fenceKey } from './keys.ts';
+import { listDueScript } from './scripts.gen.ts';
+import type { Store } from './store.ts';
+import { anyEnvironment } from './target.ts';
+
+const membersMax = 200;
+const refsPerCall = 100;
+const walletIdLength = 22;
+
+/** Returns how many holds expired and due events were applied, and whether there may be more. */
+export async function sweepPartition(store: Store, partition: number): Promise<{ done: number; more: boolean }> {
+  const reply = await call(
+    store.redis,
+    listDueScript,
+    { fenceKey: fenceKey(partition), clockKey: clockKey(partition), deadlinesKey: deadlinesKey(partition) },
+    { fence: store.fences[partition]!, membersMax },
+  );
+  if (reply.status === 'fenced') store.onFenced(partition);
+  if (reply.status !== 'due_members' || reply.membersText === '') return { done: 0, more: false };
+  const members = reply.membersText.split(' ');
+  const byWallet = new Map<string, string[]>();
+  for (const member of members) {
+    const walletId = member.slice(0, walletIdLength);
+    byWallet.set(walletId, [...(byWallet.get(walletId) ?? []), member]);
+  }
+  let done = 0;
+  for (const [walletId, ofWallet] of byWallet) {
+    const target = { walletId, partition, environmentId: anyEnvironment };
+    const refs = ofWallet.map((member) => member.slice(walletIdLength)).filter((ref) => ref !== '');
+    for (let i = 0; i < refs.length; i += refsPerCall) {
+      const batch = refs.slice(i, i + refsPerCall).join(' ');
+      const expired = (await expireHolds(store, target, batch)) ?? (await expireAbsent(store, target, batch));
+      done += expired;
+    }
+    if (refs.length < ofWallet.length) done += (await applyDue(store, target))?.applied ?? 0;
+  }
+  return { done, more: members.length === membersMax && done > 0 };
+}
+
+// A deadline whose wallet is not in Redis, or not verified in this epoch: load it, then expire.
+async function expireAbsent(
+  store: Store,
+  target: { walletId: string; partition: number; environmentId: string },
+  refs: string,
+): Promise<number> {
+  const loaded = await hydrateWallet(store, target);
+  if (loaded !== 'ready') return 0;
+  return (await expireHolds(store, target, refs)) ?? 0;
+}

@@ -1,0 +1,83 @@
+// Everything that can be done with wallets, bound to one store: what main.ts hands to the API.
+import { authorize } from './authorize.ts';
+import { charge } from './charge.ts';
+import { credit } from './credit.ts';
+import { extend } from './extend.ts';
+import { findHold } from './find-hold.ts';
+import { setFreeze } from './freeze.ts';
+import { hydrateWallet, putWallet } from './hydrate.ts';
+import { entryIdOf, grantIdOf, holdIdOf, parseGrantId, parseHoldId } from './ids.ts';
+import { walletOf } from './keys.ts';
+import { versionInLedger } from './ledger-wait.ts';
+import { operationOf } from './operation.ts';
+import { readWallet } from './read-wallet.ts';
+import { release } from './release.ts';
+import { settle } from './settle.ts';
+import type { Store } from './store.ts';
+import type { Trouble } from './target.ts';
+import { voidGrant } from './void-grant.ts';
+
+type OfCustomer = { environmentId: string; customerId: string };
+type Bound<F> = F extends (store: Store, request: infer R) => infer O ? (request: R) => O : never;
+
+export type Wallets = {
+  operationOf: typeof operationOf;
+  parseHoldId: typeof parseHoldId;
+  parseGrantId: typeof parseGrantId;
+  holdIdOf: typeof holdIdOf;
+  grantIdOf: typeof grantIdOf;
+  entryIdOf: typeof entryIdOf;
+  walletIdOf: (environmentId: string, customerId: string) => string;
+  /**
+   * A customer's wallet is there before the reply. `isNew`: this very call created the customer, so nothing can have
+   * happened to it; otherwise the ledger is asked, as after a loss.
+   */
+  createWallet: (customer: OfCustomer & { isNew: boolean }) => Promise<{ status: 'ready' } | Trouble>;
+  authorize: Bound<typeof authorize>;
+  charge: Bound<typeof charge>;
+  settle: Bound<typeof settle>;
+  release: Bound<typeof release>;
+  extend: Bound<typeof extend>;
+  findHold: Bound<typeof findHold>;
+  credit: Bound<typeof credit>;
+  voidGrant: Bound<typeof voidGrant>;
+  setFreeze: Bound<typeof setFreeze>;
+  readWallet: (customer: OfCustomer) => ReturnType<typeof readWallet>;
+  /** Waits up to 2 s for the ledger to have this version of the wallet. */
+  ledgerHas: (wallet: OfCustomer & { version: number }) => Promise<boolean>;
+};
+
+export function openWallets(store: Store): Wallets {
+  const targetOf = ({ environmentId, customerId }: OfCustomer) => ({
+    environmentId,
+    ...walletOf(environmentId, customerId),
+  });
+  return {
+    operationOf,
+    parseHoldId,
+    parseGrantId,
+    holdIdOf,
+    grantIdOf,
+    entryIdOf,
+    walletIdOf: (environmentId, customerId) => walletOf(environmentId, customerId).walletId,
+    createWallet: async ({ environmentId, customerId, isNew }) => {
+      const target = targetOf({ environmentId, customerId });
+      const nothing = { version: 0, freeze: 'none' as const, accounts: [], grants: [], holds: [] };
+      const put = isNew
+        ? await putWallet(store, target, { environmentId, customerId, walletId: target.walletId, ...nothing })
+        : await hydrateWallet(store, target);
+      return put === 'ready' ? { status: 'ready' } : put;
+    },
+    authorize: (request) => authorize(store, request),
+    charge: (request) => charge(store, request),
+    settle: (request) => settle(store, request),
+    release: (request) => release(store, request),
+    extend: (request) => extend(store, request),
+    findHold: (request) => findHold(store, request),
+    credit: (request) => credit(store, request),
+    voidGrant: (request) => voidGrant(store, request),
+    setFreeze: (request) => setFreeze(store, request),
+    readWallet: (customer) => readWallet(store, targetOf(customer)),
+    ledgerHas: (wallet) => versionInLedger(store, targetOf(wallet), wallet.version),
+  };
+}
