@@ -8,7 +8,10 @@ const folder = process.env.FAREBOX_DATA_DIR;
 const moodFile = join(folder, 'mood');
 const mood = existsSync(moodFile) ? readFileSync(moodFile, 'utf8').trim() : '';
 const { DATABASE_URL, REDIS_URL, FAREBOX_BOOTSTRAP_KEY } = process.env;
-appendFileSync(join(folder, 'ran'), `${JSON.stringify({ subcommand, pid: process.pid, DATABASE_URL, REDIS_URL, FAREBOX_BOOTSTRAP_KEY })}\n`);
+appendFileSync(
+  join(folder, 'ran'),
+  `${JSON.stringify({ subcommand, pid: process.pid, DATABASE_URL, REDIS_URL, FAREBOX_BOOTSTRAP_KEY })}\n`,
+);
 
 if (mood === `${subcommand} fails`) {
   console.log(JSON.stringify({ level: 60, msg: `the ${subcommand} cannot`, err: { message: 'for a reason' } }));

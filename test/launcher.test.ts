@@ -8,9 +8,13 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { Redis } from 'ioredis';
 import postgres from 'postgres';
-import { afterEach, beforeEach, expect, inject, test } from 'vitest';
+import { afterEach, beforeEach, expect, inject, test, vi } from 'vitest';
 import { beganAt, commandLine, freePort, waitUntil } from '../scripts/stores/process.ts';
 import { createDatabase, createRedis } from './stores.ts';
+
+// A start makes a database, loads TypeScript and runs three Nodes: seconds, of which a busy machine makes many.
+const START_BOUND_MS = 45_000;
+vi.setConfig({ testTimeout: 120_000 });
 
 let dataDir: string;
 let port: number;
@@ -136,9 +140,15 @@ test.each(['migrate', 'worker', 'gateway'])('a %s that fails is quoted, and all 
   writeFileSync(join(dataDir, 'mood'), `${subcommand} fails`);
   const launcher = await start();
   expect(await launcher.exited).toBe(1);
-  expect(launcher.output()).toContain(`farebox: ${subcommand} ended by itself (exit code 3): the ${subcommand} cannot: for a reason`);
+  expect(launcher.output()).toContain(
+    `farebox: ${subcommand} ended by itself (exit code 3): the ${subcommand} cannot: for a reason`,
+  );
   expect(storePids().filter(isRunning)).toEqual([]);
-  expect(ran().map((call) => call.pid).filter(isRunning)).toEqual([]);
+  expect(
+    ran()
+      .map((call) => call.pid)
+      .filter(isRunning),
+  ).toEqual([]);
 });
 
 test.each(['gateway', 'Redis', 'Postgres'])('when %s dies later, all stops and says so', async (name) => {
@@ -190,15 +200,26 @@ type Launcher = {
 /** Back when it is ready, has ended, or `isEnough`. */
 async function start(env: NodeJS.ProcessEnv = {}, isEnough: () => boolean = () => false): Promise<Launcher> {
   const file = (name: string) => fileURLToPath(new URL(name, import.meta.url));
-  const child = spawn(process.execPath, ['--import', 'tsx', file('launcher.process.ts'), file('launcher.stand-in.mjs')], {
-    // As below npm: it ends by itself when the process that started it, here the test's, is gone.
-    env: { PATH: process.env['PATH'], npm_lifecycle_event: 'start', FAREBOX_DATA_DIR: dataDir, PORT: String(port), ...env },
-    detached: true,
-    stdio: ['ignore', 'pipe', 'pipe'],
-  });
+  const child = spawn(
+    process.execPath,
+    ['--import', 'tsx', file('launcher.process.ts'), file('launcher.stand-in.mjs')],
+    {
+      // As below npm: it ends by itself when the process that started it, here the test's, is gone.
+      env: {
+        PATH: process.env['PATH'],
+        npm_lifecycle_event: 'start',
+        FAREBOX_DATA_DIR: dataDir,
+        PORT: String(port),
+        ...env,
+      },
+      detached: true,
+      stdio: ['ignore', 'pipe', 'pipe'],
+    },
+  );
   let text = '';
   let ended = false;
-  for (const stream of [child.stdout, child.stderr]) stream.setEncoding('utf8').on('data', (part: string) => (text += part));
+  for (const stream of [child.stdout, child.stderr])
+    stream.setEncoding('utf8').on('data', (part: string) => (text += part));
   const exited = new Promise<number | null>((resolve) => {
     child.once('close', (code) => {
       ended = true;
@@ -215,7 +236,9 @@ async function start(env: NodeJS.ProcessEnv = {}, isEnough: () => boolean = () =
     },
   };
   launched.push(launcher);
-  expect(await waitUntil(() => ended || text.includes('Ctrl-C stops everything') || isEnough(), 25_000)).toBe(true);
+  expect(await waitUntil(() => ended || text.includes('Ctrl-C stops everything') || isEnough(), START_BOUND_MS)).toBe(
+    true,
+  );
   return launcher;
 }
 
@@ -246,7 +269,10 @@ function allPids(launcher: Launcher): number[] {
 }
 
 function secretLines(launcher: Launcher): string[] {
-  return launcher.output().split('\n').filter((line) => /^ {2}(key|operator) /.test(line));
+  return launcher
+    .output()
+    .split('\n')
+    .filter((line) => /^ {2}(key|operator) /.test(line));
 }
 
 function read(name: string): string {

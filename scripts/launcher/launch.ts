@@ -6,7 +6,16 @@ import { accessSync, constants, mkdirSync } from 'node:fs';
 import { join, relative } from 'node:path';
 import { advice } from '../stores/advice.ts';
 import { startPostgres, stopLeftPostgres } from '../stores/postgres.ts';
-import { describeExit, type Exit, lastLines, type Program, startProgram, stopProcess, tryListen, waitUntil } from '../stores/process.ts';
+import {
+  describeExit,
+  type Exit,
+  lastLines,
+  type Program,
+  startProgram,
+  stopProcess,
+  tryListen,
+  waitUntil,
+} from '../stores/process.ts';
 import { startRedis, stopLeftRedis } from '../stores/redis.ts';
 import { greeting } from './greeting.ts';
 import { type Lock, takeLock } from './lock.ts';
@@ -52,7 +61,7 @@ async function bringUp(options: LaunchOptions, undo: Undo): Promise<{ parts: Par
   const { settings, signal, say } = options;
   const startedMs = performance.now();
   makeDataDir(settings.dataDir);
-  const lock = await takeLock(settings.dataDir, settings.url);
+  const lock = await takeLock(settings.dataDir, settings.url, say);
   if (lock.status === 'held') {
     throw advice(
       `already running at ${lock.url} (process ${lock.pid}) on ${shown(settings.dataDir)}: stop it, or give this one a FAREBOX_DATA_DIR and a PORT of its own`,
@@ -94,14 +103,18 @@ function makeDataDir(dataDir: string): void {
     accessSync(dataDir, constants.W_OK | constants.X_OK);
   } catch (error) {
     const code = (error as NodeJS.ErrnoException).code;
-    throw advice(`cannot write to ${shown(dataDir)} (${code}): make it writable, or name another folder in FAREBOX_DATA_DIR`);
+    throw advice(
+      `cannot write to ${shown(dataDir)} (${code}): make it writable, or name another folder in FAREBOX_DATA_DIR`,
+    );
   }
 }
 
 async function checkPort({ port, host }: Settings): Promise<void> {
   const code = await tryListen(port, host);
-  if (code === 'EADDRINUSE') throw advice(`port ${port} on ${host} is taken: stop what listens there, or set PORT to another one`);
-  if (code !== null) throw advice(`cannot listen on ${host}, port ${port} (${code}): set HOST and PORT to what this machine allows`);
+  if (code === 'EADDRINUSE')
+    throw advice(`port ${port} on ${host} is taken: stop what listens there, or set PORT to another one`);
+  if (code !== null)
+    throw advice(`cannot listen on ${host}, port ${port} (${code}): set HOST and PORT to what this machine allows`);
 }
 
 type Store = { readonly url: string; readonly parts: readonly Part[] };
@@ -116,7 +129,10 @@ async function postgresFor({ settings, say }: LaunchOptions, undo: Undo): Promis
   const server = await startPostgres({ dataDir, say });
   undo.push(server.stop);
   say(`Postgres ${server.version} on 127.0.0.1:${server.port}`);
-  return { url: server.url, parts: [{ name: 'Postgres', exited: server.exited, logFile: join(server.dataDir, 'log') }] };
+  return {
+    url: server.url,
+    parts: [{ name: 'Postgres', exited: server.exited, logFile: join(server.dataDir, 'log') }],
+  };
 }
 
 async function redisFor({ settings, say, signal }: LaunchOptions, undo: Undo): Promise<Store> {
@@ -144,7 +160,8 @@ async function migrate(app: App): Promise<void> {
   const { program, part } = startPart(app, 'migrate');
   await waitUntil(() => !program.running() || signal.aborted, MIGRATE_BOUND_MS);
   signal.throwIfAborted();
-  if (program.running()) throw advice(`migrations take longer than ${MIGRATE_BOUND_MS / 1000} s: see ${shown(part.logFile)}`);
+  if (program.running())
+    throw advice(`migrations take longer than ${MIGRATE_BOUND_MS / 1000} s: see ${shown(part.logFile)}`);
   const exit = await program.exited;
   if (exit.code !== 0) throw diagnosis(part, exit);
   say('migrations applied');
@@ -155,7 +172,14 @@ function startPart(app: App, name: 'migrate' | 'worker' | 'gateway'): { program:
   const { main, settings, signal } = app.options;
   signal.throwIfAborted();
   const logFile = join(settings.dataDir, `${name}.log`);
-  const program = startProgram({ file: process.execPath, args: [main, name], env: app.env, cwd: process.cwd(), logFile, ipc: true });
+  const program = startProgram({
+    file: process.execPath,
+    args: [main, name],
+    env: app.env,
+    cwd: process.cwd(),
+    logFile,
+    ipc: true,
+  });
   app.undo.push(() => stopProcess(program.pid, program.running, { signal: 'SIGTERM', boundMs: CHILD_STOP_BOUND_MS }));
   app.lock.addChild(name, program.pid);
   return { program, part: { name, exited: program.exited, logFile } };
@@ -174,12 +198,18 @@ async function untilReady(url: string, parts: readonly Part[], signal: AbortSign
   };
   const ended: { part: Part; exit: Exit }[] = [];
   for (const part of parts) void untilEnd(part).then((end) => ended.push(end));
-  const isDone = await waitUntil(async () => signal.aborted || ended.length > 0 || (await isReady()), READY_BOUND_MS, 100);
+  const isDone = await waitUntil(
+    async () => signal.aborted || ended.length > 0 || (await isReady()),
+    READY_BOUND_MS,
+    100,
+  );
   signal.throwIfAborted();
   if (ended[0]) throw diagnosis(ended[0].part, ended[0].exit);
   if (!isDone) {
     const gateway = parts.find((part) => part.name === 'gateway');
-    throw advice(`the gateway is not ready after ${READY_BOUND_MS / 1000} s (${said}): see ${gateway ? shown(gateway.logFile) : 'its log'}`);
+    throw advice(
+      `the gateway is not ready after ${READY_BOUND_MS / 1000} s (${said}): see ${gateway ? shown(gateway.logFile) : 'its log'}`,
+    );
   }
 }
 
@@ -196,7 +226,9 @@ function onAbort(signal: AbortSignal): Promise<null> {
 
 function diagnosis(part: Part, exit: Exit): Error {
   const said = lastLines(part.logFile, 1)[0];
-  return advice(`${part.name} ended by itself (${describeExit(exit)})${said ? `: ${spoken(said)}` : ''} (see ${shown(part.logFile)})`);
+  return advice(
+    `${part.name} ended by itself (${describeExit(exit)})${said ? `: ${spoken(said)}` : ''} (see ${shown(part.logFile)})`,
+  );
 }
 
 /** The message of a line that the app's logger wrote as JSON; any other line as it is. */

@@ -21,7 +21,7 @@ export type Lock =
 
 const CHILD_STOP_BOUND_MS = 20_000;
 
-export async function takeLock(dataDir: string, url: string): Promise<Lock> {
+export async function takeLock(dataDir: string, url: string, say: (line: string) => void): Promise<Lock> {
   const file = join(dataDir, 'launcher.json');
   const own = join(dataDir, `launcher.${process.pid}.json`);
   let held: Held = { pid: process.pid, beganAt: beganAt(process.pid) ?? '', url, children: [] };
@@ -32,7 +32,7 @@ export async function takeLock(dataDir: string, url: string): Promise<Lock> {
       if (tryLink(own, file)) break;
       const other = readHeld(file);
       if (other !== null && isRunning(other)) return { status: 'held', pid: other.pid, url: other.url };
-      await removeStale(file, `${own}.stale`);
+      await removeStale(file, `${own}.stale`, say);
     }
   } finally {
     rmSync(own, { force: true });
@@ -64,7 +64,7 @@ function tryLink(own: string, file: string): boolean {
 
 // Two starts may find the same stale file. Each moves the file away before it looks again, and puts back what
 // turns out to be the other's new one.
-async function removeStale(file: string, moved: string): Promise<void> {
+async function removeStale(file: string, moved: string, say: (line: string) => void): Promise<void> {
   try {
     renameSync(file, moved);
   } catch (error) {
@@ -73,11 +73,12 @@ async function removeStale(file: string, moved: string): Promise<void> {
   }
   const found = readHeld(moved);
   if (found !== null && isRunning(found)) tryLink(moved, file);
-  else for (const child of found?.children ?? []) await stopChild(child);
+  else for (const child of found?.children.filter(isRunning) ?? []) await stopChild(child, say);
   rmSync(moved, { force: true });
 }
 
-async function stopChild(child: Child): Promise<void> {
+async function stopChild(child: Child, say: (line: string) => void): Promise<void> {
+  say(`stopping the ${child.name} that an earlier run left (process ${child.pid})`);
   await stopProcess(child.pid, () => isRunning(child), { signal: 'SIGTERM', boundMs: CHILD_STOP_BOUND_MS });
 }
 

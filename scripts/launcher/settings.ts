@@ -22,7 +22,8 @@ export function readSettings(env: NodeJS.ProcessEnv): Settings {
   const read = (name: string) => env[name]?.trim() || null;
   const host = read('HOST') ?? '127.0.0.1';
   const port = Number(read('PORT') ?? '3000');
-  if (!Number.isInteger(port) || port < 1 || port > 65_535) throw advice(`PORT is ${read('PORT')}: give a number from 1 to 65535`);
+  if (!Number.isInteger(port) || port < 1 || port > 65_535)
+    throw advice(`PORT is ${read('PORT')}: give a number from 1 to 65535`);
   return {
     host,
     port,

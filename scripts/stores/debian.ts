@@ -80,7 +80,11 @@ function keep(made: string, root: string): void {
   }
 }
 
-async function fetch(names: readonly string[], folder: string, signal: AbortSignal | undefined): Promise<string | null> {
+async function fetch(
+  names: readonly string[],
+  folder: string,
+  signal: AbortSignal | undefined,
+): Promise<string | null> {
   for (const part of ['lists/partial', 'cache/archives/partial']) mkdirSync(join(folder, part), { recursive: true });
   const config = join(folder, 'apt.conf');
   writeFileSync(config, aptConfig(folder));
@@ -108,6 +112,7 @@ Acquire::Retries "2";
 Acquire::http::Timeout "30";
 Acquire::https::Timeout "30";
 Acquire::Languages "none";
+APT::Update::Error-Mode "any";
 `;
 }
 
@@ -150,7 +155,8 @@ function run(file: string, args: readonly string[], boundMs: number, signal?: Ab
     });
     child.once('error', (error) => done(error.message));
     child.once('close', (code) => {
-      const last = complaints.split('\n').findLast((line) => line.startsWith('E:')) ?? complaints.trim().split('\n').at(-1);
+      const last =
+        complaints.split('\n').findLast((line) => line.startsWith('E:')) ?? complaints.trim().split('\n').at(-1);
       done(code === 0 ? null : last || `${file} ended with ${code ?? 'a timeout'}`);
     });
   });

@@ -2,7 +2,16 @@
 //
 // `postgres` on PATH is often a lone symlink into the folder where its siblings are, and Debian puts none
 // of them on PATH at all, so a folder counts when both `postgres` and `initdb` are in it.
-import { accessSync, chmodSync, constants, existsSync, readdirSync, readFileSync, realpathSync, symlinkSync } from 'node:fs';
+import {
+  accessSync,
+  chmodSync,
+  constants,
+  existsSync,
+  readdirSync,
+  readFileSync,
+  realpathSync,
+  symlinkSync,
+} from 'node:fs';
 import { createRequire } from 'node:module';
 import { delimiter, dirname, join, resolve } from 'node:path';
 import { findRunner, type Runner } from './unprivileged.ts';

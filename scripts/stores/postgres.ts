@@ -4,13 +4,32 @@
 // only, on a free port, and asks for that password; there is no socket file. A server that an earlier run
 // left behind is stopped first, never shared: so the settings and the process are always those of this run.
 import { createHash, randomBytes } from 'node:crypto';
-import { chownSync, existsSync, lstatSync, mkdirSync, readFileSync, realpathSync, renameSync, rmSync, writeFileSync } from 'node:fs';
+import {
+  chownSync,
+  existsSync,
+  lstatSync,
+  mkdirSync,
+  readFileSync,
+  realpathSync,
+  renameSync,
+  rmSync,
+  writeFileSync,
+} from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import postgres from 'postgres';
 import { advice } from './advice.ts';
 import { findPostgres, type PostgresBinaries } from './postgres-binaries.ts';
-import { commandLine, describeExit, type Exit, freePort, lastLines, startProgram, stopProcess, waitUntil } from './process.ts';
+import {
+  commandLine,
+  describeExit,
+  type Exit,
+  freePort,
+  lastLines,
+  startProgram,
+  stopProcess,
+  waitUntil,
+} from './process.ts';
 import { giveTo } from './unprivileged.ts';
 
 export type PostgresOptions = {
@@ -65,7 +84,8 @@ export async function startPostgres(options: PostgresOptions): Promise<PostgresS
       return { url, port, version: binaries.version, dataDir: folder, ...server };
     }
     // A port taken in between, or memory that the dead server's last children still held: both pass.
-    if (attempt === START_ATTEMPTS_MAX) throw advice(`Postgres did not start: ${started.reason} (${join(folder, 'log')})`);
+    if (attempt === START_ATTEMPTS_MAX)
+      throw advice(`Postgres did not start: ${started.reason} (${join(folder, 'log')})`);
   }
 }
 
@@ -87,7 +107,9 @@ async function stopLeft(cluster: string): Promise<void> {
 
 function chooseBinaries(dataDir: string, options: PostgresOptions): PostgresBinaries {
   const search = { path: options.path ?? process.env['PATH'] ?? '', bundledOnly: options.bundledOnly ?? false };
-  const present = [dataDir, temporaryFolder(dataDir)].map((folder) => join(folder, 'data', 'PG_VERSION')).find((file) => existsSync(file));
+  const present = [dataDir, temporaryFolder(dataDir)]
+    .map((folder) => join(folder, 'data', 'PG_VERSION'))
+    .find((file) => existsSync(file));
   const major = present === undefined ? null : Number(readFileSync(present, 'utf8'));
   for (const found of findPostgres(search)) {
     if (major === null || found.major === major) return found;
@@ -106,7 +128,8 @@ function reachableFolder(dataDir: string, binaries: PostgresBinaries, say: (line
   const folder = temporaryFolder(dataDir);
   mkdirSync(folder, { recursive: true, mode: 0o711 });
   const stat = lstatSync(folder);
-  if (!stat.isDirectory() || stat.uid !== 0) throw advice(`${folder} is not ours: remove it, or start as an ordinary user`);
+  if (!stat.isDirectory() || stat.uid !== 0)
+    throw advice(`${folder} is not ours: remove it, or start as an ordinary user`);
   say(`Postgres does not run as root: its data are in ${folder}, where a plain user can enter`);
   return folder;
 }
@@ -164,7 +187,10 @@ async function initialize(
 }
 
 type Launched =
-  | { readonly server: { readonly pid: number; readonly exited: Promise<Exit>; readonly stop: () => Promise<void> }; readonly port: number }
+  | {
+      readonly server: { readonly pid: number; readonly exited: Promise<Exit>; readonly stop: () => Promise<void> };
+      readonly port: number;
+    }
   | { readonly reason: string };
 
 async function launch(folder: string, binaries: PostgresBinaries, options: PostgresOptions): Promise<Launched> {

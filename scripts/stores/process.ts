@@ -75,7 +75,11 @@ export function beganAt(pid: number): string | null {
   return fields === undefined || isZombie ? null : (fields[19] ?? null);
 }
 
-export async function waitUntil(isDone: () => boolean | Promise<boolean>, boundMs: number, everyMs = 20): Promise<boolean> {
+export async function waitUntil(
+  isDone: () => boolean | Promise<boolean>,
+  boundMs: number,
+  everyMs = 20,
+): Promise<boolean> {
   const endMs = performance.now() + boundMs;
   while (!(await isDone())) {
     if (performance.now() >= endMs) return false;
@@ -133,7 +137,10 @@ export function tryListen(port: number, host: string): Promise<string | null> {
 /** The last lines of a log, for a message that says why something did not start. */
 export function lastLines(file: string, count: number): string[] {
   try {
-    return readFileSync(file, 'utf8').split('\n').filter((line) => line.trim() !== '').slice(-count);
+    return readFileSync(file, 'utf8')
+      .split('\n')
+      .filter((line) => line.trim() !== '')
+      .slice(-count);
   } catch {
     return [];
   }

@@ -34,7 +34,8 @@ async function fetchRedis(search: RedisSearch): Promise<RedisBinary> {
     // redis-server is a symlink into redis-tools, which may be installed without it.
     const unpacked = await unpackDebianPackage('redis-server', { ...search, also: ['redis-tools'] });
     if (unpacked.status === 'not_debian') throw advice(`no Redis from 7.0 on is on PATH: ${REMEDY}`);
-    if (unpacked.status === 'failed') throw advice(`no Redis is on PATH and its package can't be had (${unpacked.reason}): ${REMEDY}`);
+    if (unpacked.status === 'failed')
+      throw advice(`no Redis is on PATH and its package can't be had (${unpacked.reason}): ${REMEDY}`);
     const found = probe(join(unpacked.root, 'usr/bin/redis-server'), {
       LD_LIBRARY_PATH: unpacked.libraryFolders.join(delimiter),
     });

@@ -8,7 +8,17 @@ import { existsSync, mkdirSync, readFileSync, realpathSync, rmSync, writeFileSyn
 import { createConnection } from 'node:net';
 import { join } from 'node:path';
 import { advice } from './advice.ts';
-import { commandLine, describeExit, type Exit, freePort, lastLines, type Program, startProgram, stopProcess, waitUntil } from './process.ts';
+import {
+  commandLine,
+  describeExit,
+  type Exit,
+  freePort,
+  lastLines,
+  type Program,
+  startProgram,
+  stopProcess,
+  waitUntil,
+} from './process.ts';
 import { findRedis, type RedisBinary } from './redis-binaries.ts';
 
 export type RedisOptions = {
@@ -68,7 +78,8 @@ export async function startRedis(options: RedisOptions): Promise<RedisServer> {
       const launched = await launch(folder, binary, { ...options, port: candidate, password });
       if ('program' in launched) return { program: launched.program, port: candidate };
       // Somebody may have taken the port since it was found free.
-      if (attempt === START_ATTEMPTS_MAX) throw advice(`Redis did not start: ${launched.reason} (${join(folder, 'log')})`);
+      if (attempt === START_ATTEMPTS_MAX)
+        throw advice(`Redis did not start: ${launched.reason} (${join(folder, 'log')})`);
     }
   }
 
@@ -111,7 +122,11 @@ export async function stopLeftRedis(dataDir: string): Promise<void> {
 
 type Settings = RedisOptions & { readonly port: number; readonly password: string };
 
-async function launch(folder: string, binary: RedisBinary, settings: Settings): Promise<{ program: Program } | { reason: string }> {
+async function launch(
+  folder: string,
+  binary: RedisBinary,
+  settings: Settings,
+): Promise<{ program: Program } | { reason: string }> {
   const configFile = join(folder, 'redis.conf');
   const logFile = join(folder, 'log');
   // In a file, since a command line is for everyone to read.

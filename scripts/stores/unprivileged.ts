@@ -17,7 +17,10 @@ export type Identity = { readonly uid: number; readonly gid: number };
 
 export type Runner = {
   readonly how: 'plain' | 'setpriv' | 'unshare' | 'setuid';
-  readonly command: (file: string, args: readonly string[]) => { readonly file: string; readonly args: readonly string[] };
+  readonly command: (
+    file: string,
+    args: readonly string[],
+  ) => { readonly file: string; readonly args: readonly string[] };
   /** Whom the process becomes by plain setuid; null: nothing to change. */
   readonly user: Identity | null;
   /** To whom its data must belong; null: to whoever makes it. */
@@ -27,7 +30,10 @@ export type Runner = {
 };
 
 /** The first way in which the program runs and exits with 0, and what it printed; null when there is none. */
-export function findRunner(program: string, programArgs: readonly string[]): { readonly runner: Runner; readonly printed: string } | null {
+export function findRunner(
+  program: string,
+  programArgs: readonly string[],
+): { readonly runner: Runner; readonly printed: string } | null {
   for (const runner of possibleRunners()) {
     const { file, args } = runner.command(program, programArgs);
     const result = spawnSync(file, args, {
@@ -90,7 +96,9 @@ function possibleRunners(): Runner[] {
 
 // It must be a user with a name: initdb looks itself up.
 function plainUser(): Identity | null {
-  const users = readFileSync('/etc/passwd', 'utf8').split('\n').map((line) => line.split(':'));
+  const users = readFileSync('/etc/passwd', 'utf8')
+    .split('\n')
+    .map((line) => line.split(':'));
   for (const name of ['nobody', 'postgres', 'daemon']) {
     const found = users.find((fields) => fields[0] === name);
     if (found?.[2] && found[3]) return { uid: Number(found[2]), gid: Number(found[3]) };
