@@ -18,7 +18,7 @@ local AVAILABLE, HELD, OVERAGE = codes.account.available, codes.account.held, co
 
 -- Begin the entry of the next version: `account` is nil when no money is concerned.
 function entries.begin(kind, account)
-  return { kind = kind, account = account, transfers = {}, moves = {} }
+  return { kind = kind, account = account, transfers = {}, moves = {}, moved = {} }
 end
 
 -- Move money from one account of the double entry to another: the only place where a balance changes.
@@ -48,8 +48,8 @@ end
 -- Say that a grant's numbers changed: it is written, and named in the entry.
 function entries.touch(entry, grant)
   grant.changed = true
-  if not entry.moves[grant.no] then
-    entry.moves[grant.no] = grant
+  if not entry.moved[grant.no] then
+    entry.moved[grant.no] = true
     entry.moves[#entry.moves + 1] = grant
   end
 end

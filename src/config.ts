@@ -1,0 +1,61 @@
+// What the environment says, parsed once; every variable is in README's table.
+import { z } from 'zod';
+
+const text = z.string().trim().min(1);
+const unsetWhenEmpty = (value: unknown) => (typeof value === 'string' && value.trim() === '' ? undefined : value);
+const optional = <T extends z.ZodType>(schema: T) => z.preprocess(unsetWhenEmpty, schema.optional());
+
+const schema = z.object({
+  HOST: z.preprocess(unsetWhenEmpty, text.default('127.0.0.1')),
+  PORT: z.preprocess(unsetWhenEmpty, z.coerce.number().int().min(0).max(65_535).default(3000)),
+  DATABASE_URL: text,
+  REDIS_URL: text,
+  QUEUE_REDIS_URL: optional(text),
+  FAREBOX_BOOTSTRAP_KEY: optional(text.min(24).startsWith('fb_test_')),
+  FAREBOX_ADMIN_PASSWORD: optional(text),
+  FAREBOX_DURABILITY: z.preprocess(unsetWhenEmpty, z.enum(['fast', 'durable', 'replicated']).default('fast')),
+  LOG_LEVEL: z.preprocess(
+    unsetWhenEmpty,
+    z.enum(['fatal', 'error', 'warn', 'info', 'debug', 'trace', 'silent']).default('info'),
+  ),
+});
+
+export type Config = {
+  host: string;
+  port: number;
+  databaseUrl: string;
+  redisUrl: string;
+  queueRedisUrl: string;
+  bootstrapKey: string | undefined;
+  adminPassword: string | undefined;
+  durability: 'fast' | 'durable' | 'replicated';
+  logLevel: string;
+};
+
+/** The configuration, or one line for each variable that is missing or wrong; never a value, which may be a secret. */
+export function readConfig(
+  env: Record<string, string | undefined>,
+): { status: 'ok'; config: Config } | { status: 'wrong'; problems: string[] } {
+  const parsed = schema.safeParse(env);
+  if (!parsed.success) {
+    return {
+      status: 'wrong',
+      problems: parsed.error.issues.map((issue) => `${issue.path.join('.')}: ${issue.message}`),
+    };
+  }
+  const read = parsed.data;
+  return {
+    status: 'ok',
+    config: {
+      host: read.HOST,
+      port: read.PORT,
+      databaseUrl: read.DATABASE_URL,
+      redisUrl: read.REDIS_URL,
+      queueRedisUrl: read.QUEUE_REDIS_URL ?? read.REDIS_URL,
+      bootstrapKey: read.FAREBOX_BOOTSTRAP_KEY,
+      adminPassword: read.FAREBOX_ADMIN_PASSWORD,
+      durability: read.FAREBOX_DURABILITY,
+      logLevel: read.LOG_LEVEL,
+    },
+  };
+}

@@ -1,0 +1,14 @@
+// One JSON line for each thing that an operator may want to know; nothing secret.
+import { pino, type Logger } from 'pino';
+
+export type Log = Logger;
+
+export function openLog(level: string, role: string): Log {
+  return pino({
+    level,
+    base: { role },
+    // Should one ever get near the log, it is taken out.
+    redact: ['authorization', 'secret', 'password', '*.authorization', '*.secret', '*.password', 'req.headers'],
+    serializers: { error: pino.stdSerializers.err },
+  });
+}

@@ -1,0 +1,50 @@
+// What Redis promises about what it has acknowledged: read from its configuration, compared with what is required.
+import type { Redis } from 'ioredis';
+
+export type DurabilityClass = 'none' | 'fast' | 'durable';
+
+export type Durability = { class: DurabilityClass; problems: string[] };
+
+/**
+ * `durable`: AOF with appendfsync always. `fast`: AOF with everysec: survives a killed process, loses up to two seconds
+ * with the machine. Without AOF a restart loses everything: no class at all. Redis must not evict, either: a wallet that
+ * vanishes takes its money along.
+ */
+export async function readDurability(redis: Redis): Promise<Durability> {
+  const settings = await readSettings(redis);
+  if (!settings) {
+    // Managed services forbid CONFIG; what they do with writes is theirs to say.
+    return { class: 'fast', problems: [] };
+  }
+  const problems: string[] = [];
+  const policy = settings.get('maxmemory-policy');
+  if (policy !== 'noeviction') {
+    problems.push(`Redis evicts keys (maxmemory-policy ${policy}): set it to noeviction`);
+  }
+  if (settings.get('appendonly') !== 'yes') return { class: 'none', problems };
+  return { class: settings.get('appendfsync') === 'always' ? 'durable' : 'fast', problems };
+}
+
+const rank: Record<DurabilityClass | 'replicated', number> = { none: 0, fast: 1, durable: 2, replicated: 3 };
+
+/** What is missing, in words for an operator; empty when Redis is good enough. */
+export function durabilityProblems(durability: Durability, required: 'fast' | 'durable' | 'replicated'): string[] {
+  if (rank[durability.class] >= rank[required]) return durability.problems;
+  const fix = {
+    fast: 'set appendonly yes',
+    durable: 'set appendonly yes and appendfsync always',
+    replicated: 'this release cannot wait for replicas yet: require durable',
+  }[required];
+  const has = durability.class === 'none' ? 'keeps no append-only file' : `is configured for class ${durability.class}`;
+  return [...durability.problems, `Redis ${has}, and FAREBOX_DURABILITY asks for ${required}: ${fix}`];
+}
+
+async function readSettings(redis: Redis): Promise<Map<string, string> | undefined> {
+  try {
+    const flat = (await redis.config('GET', 'maxmemory-policy', 'appendonly', 'appendfsync')) as string[];
+    return new Map(Array.from({ length: flat.length / 2 }, (_, i) => [flat[2 * i]!, flat[2 * i + 1]!]));
+  } catch (error) {
+    if (error instanceof Error && error.name === 'ReplyError') return undefined;
+    throw error;
+  }
+}

@@ -1,0 +1,52 @@
+// Whether every partition takes decisions: fences, Redis's clock, what Redis keeps. Looked at every second, not per request.
+import { clockSkewMaxMs, partitionsCount } from '../limits.ts';
+import { durabilityProblems, readDurability, type DurabilityClass } from './durability.ts';
+import { fenceKey } from './keys.ts';
+import type { Store } from './store.ts';
+
+export type Health = {
+  ready: boolean;
+  /** Partitions whose fence is this epoch's. */
+  partitionsOpen: number;
+  durability: DurabilityClass;
+  clockOffsetMs: number;
+  /** What is wrong and what would fix it. */
+  problems: string[];
+};
+
+export const unknownHealth: Health = {
+  ready: false,
+  partitionsOpen: 0,
+  durability: 'none',
+  clockOffsetMs: 0,
+  problems: ['Redis has not answered yet'],
+};
+
+export async function readHealth(store: Store, required: 'fast' | 'durable' | 'replicated'): Promise<Health> {
+  await store.clock.sample();
+  const durability = await readDurability(store.redis);
+  const problems = durabilityProblems(durability, required);
+  const clockOffsetMs = store.clock.offsetMs();
+  if (Math.abs(clockOffsetMs) > clockSkewMaxMs) {
+    problems.push(`Redis's clock and ours differ by ${clockOffsetMs} ms: synchronise them`);
+  }
+  // One by one rather than MGET: in a cluster they live on different nodes. ioredis sends them in one go.
+  const fences = await Promise.all(
+    Array.from({ length: partitionsCount }, (_, partition) => store.redis.get(fenceKey(partition))),
+  );
+  const partitionsOpen = fences.filter((fence, partition) => fence === store.fences[partition]).length;
+  if (partitionsOpen < partitionsCount) {
+    problems.push(
+      `${partitionsCount - partitionsOpen} of ${partitionsCount} partitions do not take decisions: their fence is ` +
+        'missing or belongs to another installation or epoch; the worker opens a new installation, and what Redis ' +
+        'lost has to be recovered',
+    );
+  }
+  return {
+    ready: problems.length === 0,
+    partitionsOpen,
+    durability: durability.class,
+    clockOffsetMs,
+    problems,
+  };
+}
