@@ -8,38 +8,26 @@
 //   B length, hold ref (0: none) [, B status, H length, hold after]
 //   B length, operation id; c11 fingerprint; H length, reply
 //   the rest: what the caller attached
-import { codes } from '../codes.gen.ts';
-import type { AccountName, FreezeName, GrantStateName, HoldStatusName, KindName, PurposeName } from '../records.ts';
-import { atomsFromRedis, type Atoms } from '../units.ts';
+import type { AccountName, FreezeName, HoldStatusName, KindName } from '../records.ts';
+import type { Atoms } from '../units.ts';
+import {
+  accountOf,
+  cursor,
+  decodeHold,
+  freezeOf,
+  holdStatusOf,
+  kindOf,
+  readBalances,
+  readGrantTerms,
+  type Balances,
+  type Cursor,
+  type GrantTerms,
+  type HoldTerms,
+} from '../wallet/packed.ts';
 
 export type Transfer = { debit: AccountName; credit: AccountName; atoms: Atoms };
-export type Balances = { available: Atoms; held: Atoms; overage: Atoms; scheduled: Atoms };
 export type Leg = { asset: number; after: Balances; transfers: Transfer[] };
 export type GrantMove = { grantNo: number; remaining: Atoms; held: Atoms };
-export type GrantTerms = {
-  state: GrantStateName;
-  purpose: PurposeName;
-  priority: number;
-  scoped: boolean;
-  asset: number;
-  amount: Atoms;
-  effectiveAtMs: number;
-  /** `codes.never_ms` when the grant never expires. */
-  expiresAtMs: number;
-  createdAtMs: number;
-};
-export type HoldTerms = {
-  asset: number;
-  amount: Atoms;
-  held: Atoms;
-  settled: Atoms;
-  released: Atoms;
-  createdAtMs: number;
-  expiresAtMs: number;
-  /** What is still held, by the grant that it was taken from, in the order taken. */
-  sources: { grantNo: number; atoms: Atoms }[];
-};
-
 export type Entry = {
   kind: KindName;
   late: boolean;
@@ -61,22 +49,6 @@ export type Entry = {
 };
 
 const formatKnown = 1;
-
-function namesByCode<T extends Record<string, number>>(table: T): (code: number) => keyof T {
-  const names = new Map(Object.entries(table).map(([name, code]) => [code, name]));
-  return (code) => {
-    const name = names.get(code);
-    if (name === undefined) throw new Error(`an entry says ${code}, which is none of ${Object.keys(table).join(', ')}`);
-    return name;
-  };
-}
-
-const kindOf = namesByCode(codes.kind);
-const accountOf = namesByCode(codes.account);
-export const purposeOf = namesByCode(codes.purpose);
-export const grantStateOf = namesByCode(codes.grant_state);
-const holdStatusOf = namesByCode(codes.hold_status);
-export const freezeOf = namesByCode(codes.freeze);
 
 /** Reads one entry. Throws on anything that the layout does not explain: such an entry is for quarantine. */
 export function decodeEntry(packed: Buffer): Entry {
@@ -110,23 +82,6 @@ export function decodeEntry(packed: Buffer): Entry {
   return entry;
 }
 
-/** Reads a hold's record, as it stands in the wallet's holds and in entries (lua/lib/holds.lua). */
-export function decodeHold(packed: Buffer): HoldTerms {
-  const from = cursor(packed);
-  const hold: HoldTerms = {
-    asset: from.uint16(),
-    amount: from.atoms(),
-    held: from.atoms(),
-    settled: from.atoms(),
-    released: from.atoms(),
-    createdAtMs: from.whole(),
-    expiresAtMs: from.whole(),
-    sources: [],
-  };
-  while (!from.atEnd()) hold.sources.push({ grantNo: from.uint32(), atoms: from.atoms() });
-  return hold;
-}
-
 /** The change of available + held − overage that one leg made: what `amount` of the API's entry says. */
 export function changeOf(leg: Leg): bigint {
   const own = (account: AccountName) => account === 'available' || account === 'held' || account === 'overage';
@@ -148,53 +103,7 @@ function readLeg(from: Cursor): Leg {
   };
 }
 
-export function readBalances(from: Cursor): Balances {
-  return { available: from.atoms(), held: from.atoms(), overage: from.atoms(), scheduled: from.atoms() };
-}
-
-export function readGrantTerms(from: Cursor): GrantTerms {
-  return {
-    state: grantStateOf(from.byte()),
-    purpose: purposeOf(from.byte()),
-    priority: from.byte(),
-    scoped: from.byte() === 1,
-    asset: from.uint16(),
-    amount: from.atoms(),
-    effectiveAtMs: from.whole(),
-    expiresAtMs: from.whole(),
-    createdAtMs: from.whole(),
-  };
-}
-
 function repeat<T>(count: number, read: () => T): T[] {
   return Array.from({ length: count }, read);
 }
 
-export type Cursor = ReturnType<typeof cursor>;
-
-/** Reads `struct`'s big-endian values one after the other; past the end it throws. */
-export function cursor(packed: Buffer) {
-  let at = 0;
-  const advance = (length: number): number => {
-    const from = at;
-    at += length;
-    if (at > packed.length) throw new Error(`ends at byte ${packed.length}, inside a value that needs ${at}`);
-    return from;
-  };
-  const whole = (): number => {
-    const value = packed.readDoubleBE(advance(8));
-    if (!Number.isSafeInteger(value) || value < 0) throw new Error(`${value} is not a whole number`);
-    return value;
-  };
-  return {
-    byte: (): number => packed.readUInt8(advance(1)),
-    uint16: (): number => packed.readUInt16BE(advance(2)),
-    uint32: (): number => packed.readUInt32BE(advance(4)),
-    whole,
-    atoms: (): Atoms => atomsFromRedis(whole()),
-    bytes: (length: number): Buffer => packed.subarray(advance(length), at),
-    text: (length: number): string => packed.toString('utf8', advance(length), at),
-    rest: (): Buffer => packed.subarray(advance(packed.length - at), packed.length),
-    atEnd: (): boolean => at >= packed.length,
-  };
-}
