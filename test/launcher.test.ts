@@ -12,6 +12,9 @@ import { afterEach, beforeEach, expect, inject, test, vi } from 'vitest';
 import { beganAt, commandLine, freePort, waitUntil } from '../scripts/stores/process.ts';
 import { createDatabase, createRedis } from './stores.ts';
 
+const LAUNCHER = fileURLToPath(new URL('./launcher.process.ts', import.meta.url));
+const STAND_IN = fileURLToPath(new URL('./launcher.stand-in.mjs', import.meta.url));
+
 // A start makes a database, loads TypeScript and runs three Nodes: seconds, of which a busy machine makes many.
 const START_BOUND_MS = 45_000;
 vi.setConfig({ testTimeout: 120_000 });
@@ -199,27 +202,23 @@ type Launcher = {
 
 /** Back when it is ready, has ended, or `isEnough`. */
 async function start(env: NodeJS.ProcessEnv = {}, isEnough: () => boolean = () => false): Promise<Launcher> {
-  const file = (name: string) => fileURLToPath(new URL(name, import.meta.url));
-  const child = spawn(
-    process.execPath,
-    ['--import', 'tsx', file('launcher.process.ts'), file('launcher.stand-in.mjs')],
-    {
+  const child = spawn(process.execPath, ['--import', 'tsx', LAUNCHER, STAND_IN], {
+    env: {
+      PATH: process.env['PATH'],
       // As below npm: it ends by itself when the process that started it, here the test's, is gone.
-      env: {
-        PATH: process.env['PATH'],
-        npm_lifecycle_event: 'start',
-        FAREBOX_DATA_DIR: dataDir,
-        PORT: String(port),
-        ...env,
-      },
-      detached: true,
-      stdio: ['ignore', 'pipe', 'pipe'],
+      npm_lifecycle_event: 'start',
+      FAREBOX_DATA_DIR: dataDir,
+      PORT: String(port),
+      ...env,
     },
-  );
+    detached: true,
+    stdio: ['ignore', 'pipe', 'pipe'],
+  });
   let text = '';
   let ended = false;
-  for (const stream of [child.stdout, child.stderr])
+  for (const stream of [child.stdout, child.stderr]) {
     stream.setEncoding('utf8').on('data', (part: string) => (text += part));
+  }
   const exited = new Promise<number | null>((resolve) => {
     child.once('close', (code) => {
       ended = true;
