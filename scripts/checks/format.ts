@@ -1,0 +1,18 @@
+// Format of TypeScript: as `.oxfmtrc.json` has it, so that nobody discusses it.
+import { outcomeOf, type Outcome } from './outcome.ts';
+import { printedLines, runTool } from './run-program.ts';
+
+const FILES = ['{src,scripts,bench,test}/**/*.{ts,tsx,mjs}', '*.ts'];
+
+export async function format(root: string): Promise<Outcome> {
+  const ran = await runTool('oxfmt', ['--list-different', ...FILES], { root });
+  if (ran.exitCode === 0) return { status: 'ok' };
+  const isList = ran.stdout.trim() !== '';
+  const advice = ': not formatted; `npm run check -- --fix` does it';
+  return outcomeOf(printedLines(ran).map((line) => (isList ? line + advice : line)));
+}
+
+export async function formatFiles(root: string): Promise<void> {
+  const ran = await runTool('oxfmt', FILES, { root });
+  if (ran.exitCode !== 0) throw new Error(printedLines(ran).join('\n'));
+}
