@@ -1,0 +1,504 @@
+// Every table. What happened is in `entries` and `transfers`, for ever; the other tables of the ledger say what that comes to.
+//
+// A row belongs to one environment, which is the first column of nearly every key. Names are those of the scripts, so
+// that a wallet reads alike in Redis, in an entry and here. What one row can get wrong, its CHECK refuses; what takes
+// several rows to see, the drain proves before it writes (append.ts) and `npm run audit` proves again.
+//
+// `entries` and `transfers` are partitioned by month of `occurred_at` and refuse UPDATE, DELETE and TRUNCATE:
+// see the migration written by hand, drizzle/0001_ledger.sql.
+import { sql } from 'drizzle-orm';
+import {
+  boolean,
+  check,
+  foreignKey,
+  index,
+  integer,
+  json,
+  pgEnum,
+  pgTable,
+  primaryKey,
+  smallint,
+  text,
+  unique,
+  uniqueIndex,
+  uuid,
+} from 'drizzle-orm/pg-core';
+import { codes } from '../codes.gen.ts';
+import type { AccountName, JsonObject, PurposeName, Scope } from '../records.ts';
+import { atoms, bytes, counter, identifier, instant } from './columns.ts';
+
+function names<T extends Record<string, number>>(table: T): [keyof T & string, ...(keyof T & string)[]] {
+  return Object.keys(table) as [keyof T & string, ...(keyof T & string)[]];
+}
+
+export type LedgerAccount = Exclude<AccountName, 'funding'> | `funding:${PurposeName}`;
+const ledgerAccounts: [LedgerAccount, ...LedgerAccount[]] = [
+  ...['available', 'held', 'overage', 'funding:promotional', 'funding:bundled', 'funding:paid'] as const,
+  ...['revenue', 'expired', 'voided'] as const,
+];
+const balanceMax = sql.raw(String(codes.limit.balance_atoms));
+const amountMax = sql.raw(String(codes.limit.amount_atoms));
+
+export const environmentMode = pgEnum('environment_mode', ['test', 'live']);
+export const entryKind = pgEnum('entry_kind', names(codes.kind));
+export const ledgerAccount = pgEnum('ledger_account', ledgerAccounts);
+export const purpose = pgEnum('purpose', names(codes.purpose));
+export const grantState = pgEnum('grant_state', names(codes.grant_state));
+export const holdStatus = pgEnum('hold_status', names(codes.hold_status));
+export const freezeReason = pgEnum('freeze_reason', names(codes.freeze));
+export const creditState = pgEnum('credit_state', ['pending', 'refused', 'applied']);
+
+// ── The installation and its partitions ──────────────────────────────────────────────────────────────────────────
+
+export const installation = pgTable(
+  'installation',
+  {
+    only: boolean().primaryKey().default(true),
+    id: uuid().notNull().defaultRandom(),
+    createdAt: instant().notNull().default(sql`now()`),
+  },
+  (row) => [check('installation_only', sql`${row.only}`)],
+);
+
+/** How far the ledger has each partition: all entries of `epoch` up to `seq`. */
+export const partitions = pgTable(
+  'partitions',
+  {
+    partition: smallint().primaryKey(),
+    epoch: integer().notNull(),
+    seq: counter().notNull().default(0),
+    /** The latest instant that an entry of this partition carried. */
+    clockMs: counter().notNull().default(0),
+    /** From here on the fence in Redis must be there: without it, writes were lost. */
+    openedAt: instant(),
+  },
+  (row) => [
+    check('partitions_number', sql`${row.partition} between 0 and 255`),
+    check('partitions_forward', sql`${row.epoch} > 0 and ${row.seq} >= 0 and ${row.clockMs} >= 0`),
+  ],
+);
+
+export const epochs = pgTable(
+  'epochs',
+  {
+    partition: smallint()
+      .notNull()
+      .references(() => partitions.partition),
+    epoch: integer().notNull(),
+    runId: text(),
+    replicationId: text(),
+    openedAt: instant(),
+    sealedAt: instant(),
+  },
+  (row) => [primaryKey({ columns: [row.partition, row.epoch] })],
+);
+
+// ── Environments and what their callers made ─────────────────────────────────────────────────────────────────────
+
+export const environments = pgTable(
+  'environments',
+  {
+    id: identifier().primaryKey(),
+    name: text().notNull(),
+    mode: environmentMode().notNull(),
+    /** The one that the first start makes. */
+    isDefault: boolean().notNull().default(false),
+    createdAt: instant().notNull().default(sql`now()`),
+  },
+  (row) => [
+    check('environments_id', sql`${row.id} ~ '^[a-z0-9]{12}$'`),
+    uniqueIndex('environments_default').on(row.isDefault).where(sql`${row.isDefault}`),
+  ],
+);
+
+export const keys = pgTable(
+  'keys',
+  {
+    environmentId: identifier()
+      .notNull()
+      .references(() => environments.id),
+    id: identifier().notNull(),
+    /** SHA-256 of the secret, base64url; the secret is nowhere. */
+    hash: identifier().notNull(),
+    name: text().notNull(),
+    scopes: text().array().notNull().$type<Scope[]>(),
+    createdAt: instant().notNull().default(sql`now()`),
+    expiresAt: instant(),
+    revokedAt: instant(),
+  },
+  (row) => [primaryKey({ columns: [row.environmentId, row.id] }), unique('keys_hash').on(row.hash)],
+);
+
+export const assets = pgTable(
+  'assets',
+  {
+    environmentId: identifier()
+      .notNull()
+      .references(() => environments.id),
+    number: integer().notNull(),
+    code: identifier().notNull(),
+    name: text().notNull(),
+    scale: smallint().notNull(),
+    kind: text().notNull().$type<'fiat' | 'custom'>(),
+    createdAt: instant().notNull().default(sql`now()`),
+  },
+  (row) => [
+    primaryKey({ columns: [row.environmentId, row.number] }),
+    unique('assets_code').on(row.environmentId, row.code),
+    check('assets_number', sql`${row.number} between 1 and 65535`),
+    check('assets_scale', sql`${row.scale} between 0 and 9`),
+    check('assets_kind', sql`${row.kind} in ('fiat', 'custom')`),
+  ],
+);
+
+export const customers = pgTable(
+  'customers',
+  {
+    environmentId: identifier()
+      .notNull()
+      .references(() => environments.id),
+    id: identifier().notNull(),
+    walletId: identifier().notNull(),
+    name: text(),
+    email: text(),
+    metadata: json().notNull().$type<JsonObject>(),
+    /** The number of the latest grant that was asked for. */
+    grantsCount: integer().notNull().default(0),
+    operationId: identifier().notNull(),
+    fingerprint: identifier().notNull(),
+    createdAt: instant().notNull().default(sql`now()`),
+  },
+  (row) => [
+    primaryKey({ columns: [row.environmentId, row.id] }),
+    index('customers_newest').on(row.environmentId, row.createdAt, row.id),
+    index('customers_operation').on(row.environmentId, row.operationId),
+  ],
+);
+
+/** Grants that were asked for, written before the script runs: what Redis may forget, this never does. */
+export const credits = pgTable(
+  'credits',
+  {
+    environmentId: identifier().notNull(),
+    walletId: identifier().notNull(),
+    grantNo: integer().notNull(),
+    customerId: identifier().notNull(),
+    operationId: identifier().notNull(),
+    fingerprint: identifier().notNull(),
+    state: creditState().notNull().default('pending'),
+    asset: integer().notNull(),
+    amount: atoms().notNull(),
+    purpose: purpose().notNull(),
+    priority: smallint().notNull(),
+    /** Null: from the moment that it is applied. */
+    effectiveAt: instant(),
+    expiresAt: instant(),
+    description: text(),
+    metadata: json().notNull().$type<JsonObject>(),
+    createdAt: instant().notNull().default(sql`now()`),
+    /** When the script was last tried: the sweep leaves it alone for a while. */
+    attemptedAt: instant().notNull().default(sql`now()`),
+  },
+  (row) => [
+    primaryKey({ columns: [row.environmentId, row.walletId, row.grantNo] }),
+    unique('credits_operation').on(row.environmentId, row.operationId),
+    foreignKey({
+      name: 'credits_customer',
+      columns: [row.environmentId, row.customerId],
+      foreignColumns: [customers.environmentId, customers.id],
+    }),
+    foreignKey({
+      name: 'credits_asset',
+      columns: [row.environmentId, row.asset],
+      foreignColumns: [assets.environmentId, assets.number],
+    }),
+    index('credits_pending').on(row.attemptedAt).where(sql`${row.state} = 'pending'`),
+    check('credits_amount', sql`${row.amount} > 0 and ${row.amount} <= ${amountMax}`),
+    check('credits_priority', sql`${row.priority} between 0 and 100`),
+    check('credits_grant_no', sql`${row.grantNo} > 0`),
+  ],
+);
+
+// ── The ledger: what happened ────────────────────────────────────────────────────────────────────────────────────
+
+/** One row for each version of a wallet, complete: these rows alone reproduce it at any version. */
+export const entries = pgTable(
+  'entries',
+  {
+    environmentId: identifier().notNull(),
+    walletId: identifier().notNull(),
+    version: counter().notNull(),
+    occurredAt: instant().notNull(),
+    partition: smallint().notNull(),
+    epoch: integer().notNull(),
+    seq: counter().notNull(),
+    kind: entryKind().notNull(),
+    late: boolean().notNull(),
+    /** The wallet's freeze after this entry. */
+    freeze: freezeReason().notNull(),
+    // One element for each asset that moved: the change of available + held − overage, and the account after it.
+    assets: integer().array().notNull(),
+    amounts: atoms().array().notNull(),
+    availableAfter: atoms().array().notNull(),
+    heldAfter: atoms().array().notNull(),
+    overageAfter: atoms().array().notNull(),
+    scheduledAfter: atoms().array().notNull(),
+    // One element for each grant that moved: what it has left and holds after it.
+    moveGrants: integer().array().notNull(),
+    moveRemaining: atoms().array().notNull(),
+    moveHeld: atoms().array().notNull(),
+    // The grant whose terms this entry set, and its terms after it.
+    grantNo: integer(),
+    grantState: grantState(),
+    grantPurpose: purpose(),
+    grantPriority: smallint(),
+    grantScoped: boolean(),
+    grantAsset: integer(),
+    grantAmount: atoms(),
+    grantEffectiveAt: instant(),
+    grantExpiresAt: instant(),
+    grantCreatedAt: instant(),
+    // The hold that this entry opened, changed or ended, after it; the sources are the grants of what it still holds.
+    holdRef: identifier(),
+    holdStatus: holdStatus(),
+    holdAsset: integer(),
+    holdAmount: atoms(),
+    holdHeld: atoms(),
+    holdSettled: atoms(),
+    holdReleased: atoms(),
+    holdCreatedAt: instant(),
+    holdExpiresAt: instant(),
+    holdSourceGrants: integer().array(),
+    holdSourceAtoms: atoms().array(),
+    // The operation that asked for this entry. Null for what happened beside one: grants that expired, holds that ran out.
+    operationId: identifier(),
+    fingerprint: identifier(),
+    reply: bytes(),
+    attached: text(),
+  },
+  (row) => [
+    primaryKey({ columns: [row.environmentId, row.walletId, row.version, row.occurredAt] }),
+    index('entries_operation').on(row.environmentId, row.operationId).where(sql`${row.operationId} is not null`),
+    check('entries_number', sql`${row.version} > 0 and ${row.epoch} > 0 and ${row.seq} > 0`),
+    check(
+      'entries_legs',
+      sql`cardinality(${row.assets}) = all (array[cardinality(${row.amounts}), cardinality(${row.availableAfter}), cardinality(${row.heldAfter}), cardinality(${row.overageAfter}), cardinality(${row.scheduledAfter})])`,
+    ),
+    check('entries_balances', sql`0 <= all (${row.availableAfter} || ${row.heldAfter} || ${row.overageAfter} || ${row.scheduledAfter})`),
+    check(
+      'entries_moves',
+      sql`cardinality(${row.moveGrants}) = all (array[cardinality(${row.moveRemaining}), cardinality(${row.moveHeld})]) and 0 <= all (${row.moveRemaining} || ${row.moveHeld})`,
+    ),
+    check(
+      'entries_grant',
+      sql`num_nonnulls(${row.grantNo}, ${row.grantState}, ${row.grantPurpose}, ${row.grantPriority}, ${row.grantScoped}, ${row.grantAsset}, ${row.grantAmount}, ${row.grantEffectiveAt}, ${row.grantCreatedAt}) in (0, 9)`,
+    ),
+    check(
+      'entries_hold',
+      sql`num_nonnulls(${row.holdRef}, ${row.holdStatus}, ${row.holdAsset}, ${row.holdAmount}, ${row.holdHeld}, ${row.holdSettled}, ${row.holdReleased}, ${row.holdCreatedAt}, ${row.holdExpiresAt}, ${row.holdSourceGrants}, ${row.holdSourceAtoms}) in (0, 11)`,
+    ),
+    check(
+      'entries_operation',
+      sql`num_nonnulls(${row.operationId}, ${row.fingerprint}, ${row.reply}, ${row.attached}) in (0, 4)`,
+    ),
+  ],
+);
+
+/** Money from one account to another: `debit` loses it, `credit` gets it. Overage that is debited grows: it is owed. */
+export const transfers = pgTable(
+  'transfers',
+  {
+    environmentId: identifier().notNull(),
+    walletId: identifier().notNull(),
+    version: counter().notNull(),
+    no: smallint().notNull(),
+    occurredAt: instant().notNull(),
+    asset: integer().notNull(),
+    debit: ledgerAccount().notNull(),
+    credit: ledgerAccount().notNull(),
+    amount: atoms().notNull(),
+  },
+  (row) => [
+    primaryKey({ columns: [row.environmentId, row.walletId, row.version, row.no, row.occurredAt] }),
+    check('transfers_amount', sql`${row.amount} > 0`),
+    check('transfers_between', sql`${row.debit} <> ${row.credit}`),
+  ],
+);
+
+// ── The ledger: what it comes to ─────────────────────────────────────────────────────────────────────────────────
+
+export const wallets = pgTable(
+  'wallets',
+  {
+    environmentId: identifier().notNull(),
+    walletId: identifier().notNull(),
+    customerId: identifier().notNull(),
+    partition: smallint().notNull(),
+    version: counter().notNull().default(0),
+    freeze: freezeReason().notNull().default('none'),
+    /** An entry of this wallet is in quarantine, and all that follow it go there too. */
+    quarantinedAt: instant(),
+    /** When Redis was seen to have the freeze that comes with it. */
+    quarantineFrozenAt: instant(),
+  },
+  (row) => [
+    primaryKey({ columns: [row.environmentId, row.walletId] }),
+    foreignKey({
+      name: 'wallets_customer',
+      columns: [row.environmentId, row.customerId],
+      foreignColumns: [customers.environmentId, customers.id],
+    }),
+    index('wallets_to_freeze')
+      .on(row.quarantinedAt)
+      .where(sql`${row.quarantinedAt} is not null and ${row.quarantineFrozenAt} is null`),
+    check('wallets_version', sql`${row.version} >= 0`),
+    check('wallets_partition', sql`${row.partition} between 0 and 255`),
+  ],
+);
+
+export const accounts = pgTable(
+  'accounts',
+  {
+    environmentId: identifier().notNull(),
+    walletId: identifier().notNull(),
+    asset: integer().notNull(),
+    available: atoms().notNull(),
+    held: atoms().notNull(),
+    overage: atoms().notNull(),
+    scheduled: atoms().notNull(),
+  },
+  (row) => [
+    primaryKey({ columns: [row.environmentId, row.walletId, row.asset] }),
+    foreignKey({
+      name: 'accounts_wallet',
+      columns: [row.environmentId, row.walletId],
+      foreignColumns: [wallets.environmentId, wallets.walletId],
+    }),
+    foreignKey({
+      name: 'accounts_asset',
+      columns: [row.environmentId, row.asset],
+      foreignColumns: [assets.environmentId, assets.number],
+    }),
+    check(
+      'accounts_not_negative',
+      sql`${row.available} >= 0 and ${row.held} >= 0 and ${row.overage} >= 0 and ${row.scheduled} >= 0`,
+    ),
+    check('accounts_within_limit', sql`${row.available} + ${row.held} <= ${balanceMax} and ${row.overage} <= ${balanceMax}`),
+    check('accounts_overage_repaid_first', sql`${row.overage} = 0 or ${row.available} = 0`),
+  ],
+);
+
+/** Where wallets' money comes from and goes to: one row for each partition, so that lanes never wait for each other. */
+export const environmentAccounts = pgTable(
+  'environment_accounts',
+  {
+    environmentId: identifier().notNull(),
+    asset: integer().notNull(),
+    account: ledgerAccount().notNull(),
+    partition: smallint().notNull(),
+    /** Credits less debits. */
+    balance: atoms().notNull(),
+  },
+  (row) => [
+    primaryKey({ columns: [row.environmentId, row.asset, row.account, row.partition] }),
+    foreignKey({
+      name: 'environment_accounts_asset',
+      columns: [row.environmentId, row.asset],
+      foreignColumns: [assets.environmentId, assets.number],
+    }),
+    check('environment_accounts_account', sql`${row.account} not in ('available', 'held', 'overage')`),
+    check(
+      'environment_accounts_sign',
+      sql`case when ${row.account} in ('revenue', 'expired', 'voided') then ${row.balance} >= 0 else ${row.balance} <= 0 end`,
+    ),
+  ],
+);
+
+export const grants = pgTable(
+  'grants',
+  {
+    environmentId: identifier().notNull(),
+    walletId: identifier().notNull(),
+    grantNo: integer().notNull(),
+    state: grantState().notNull(),
+    purpose: purpose().notNull(),
+    priority: smallint().notNull(),
+    scoped: boolean().notNull(),
+    asset: integer().notNull(),
+    amount: atoms().notNull(),
+    remaining: atoms().notNull(),
+    held: atoms().notNull(),
+    effectiveAt: instant().notNull(),
+    expiresAt: instant(),
+    createdAt: instant().notNull(),
+  },
+  (row) => [
+    primaryKey({ columns: [row.environmentId, row.walletId, row.grantNo] }),
+    foreignKey({
+      name: 'grants_wallet',
+      columns: [row.environmentId, row.walletId],
+      foreignColumns: [wallets.environmentId, wallets.walletId],
+    }),
+    check('grants_amount', sql`${row.amount} > 0 and ${row.amount} <= ${amountMax}`),
+    check('grants_left', sql`${row.remaining} >= 0 and ${row.held} >= 0 and ${row.remaining} + ${row.held} <= ${row.amount}`),
+    check('grants_idle', sql`${row.state} not in ('scheduled', 'spent') or (${row.remaining} = 0 and ${row.held} = 0)`),
+    check('grants_ended', sql`${row.state} not in ('expired', 'voided') or ${row.remaining} = 0`),
+    check('grants_priority', sql`${row.priority} between 0 and 100`),
+  ],
+);
+
+/** Holds stay after their end: a late settle, or a second one, is told how it ended. */
+export const holds = pgTable(
+  'holds',
+  {
+    environmentId: identifier().notNull(),
+    walletId: identifier().notNull(),
+    ref: identifier().notNull(),
+    partition: smallint().notNull(),
+    status: holdStatus().notNull(),
+    late: boolean().notNull(),
+    asset: integer().notNull(),
+    amount: atoms().notNull(),
+    held: atoms().notNull(),
+    settled: atoms().notNull(),
+    released: atoms().notNull(),
+    createdAt: instant().notNull(),
+    expiresAt: instant().notNull(),
+    endedAt: instant(),
+    sourceGrants: integer().array().notNull(),
+    sourceAtoms: atoms().array().notNull(),
+  },
+  (row) => [
+    primaryKey({ columns: [row.environmentId, row.walletId, row.ref] }),
+    index('holds_due').on(row.partition, row.expiresAt).where(sql`${row.status} = 'open'`),
+    check(
+      'holds_amounts',
+      sql`${row.amount} >= 0 and ${row.held} >= 0 and ${row.settled} >= 0 and ${row.released} >= 0 and ${row.held} <= ${row.amount}`,
+    ),
+    check('holds_end', sql`(${row.status} = 'open') = (${row.endedAt} is null) and (${row.status} = 'open' or ${row.held} = 0)`),
+    check('holds_late', sql`not ${row.late} or ${row.status} = 'settled'`),
+    check('holds_sources', sql`cardinality(${row.sourceGrants}) = cardinality(${row.sourceAtoms}) and 0 < all (${row.sourceAtoms})`),
+  ],
+);
+
+/** Entries that the ledger did not take, as they came, and those of the same wallet that came after them. */
+export const quarantine = pgTable(
+  'quarantine',
+  {
+    partition: smallint().notNull(),
+    epoch: integer().notNull(),
+    seq: counter().notNull(),
+    /** The stream's bytes, verbatim; empty where entries are missing. */
+    raw: bytes().notNull(),
+    reason: text().notNull(),
+    at: instant().notNull().default(sql`now()`),
+    // Whose it is, as far as the bytes say.
+    environmentId: identifier(),
+    walletId: identifier(),
+    version: counter(),
+  },
+  (row) => [
+    primaryKey({ columns: [row.partition, row.epoch, row.seq] }),
+    index('quarantine_wallet').on(row.environmentId, row.walletId, row.partition, row.epoch, row.seq),
+  ],
+);
