@@ -45,7 +45,14 @@ import type {
   Wallet,
 } from '../contract.ts';
 import { type CallOptions, checkedTimeoutMs, type Connection, type Fetch, type Request, send } from './send.ts';
-import { type HoldCalls, type HoldRequest, withHold, type WithHoldOptions, type Worked, type WorkingHold } from './with-hold.ts';
+import {
+  type HoldCalls,
+  type HoldRequest,
+  withHold,
+  type WithHoldOptions,
+  type Worked,
+  type WorkingHold,
+} from './with-hold.ts';
 
 export type * from '../contract.ts';
 export { each } from './each.ts';
@@ -203,7 +210,8 @@ const TIMEOUT_MS = 10_000;
 /** What can't be a header fails here, without showing the key: the runtime's own message would quote it. */
 function checkedApiKey(apiKey: string): string {
   const trimmed = apiKey.trim();
-  if (!/^[\x21-\x7e]+$/.test(trimmed)) throw new RangeError('apiKey: printable ASCII characters, at least one, no spaces');
+  if (!/^[\x21-\x7e]+$/.test(trimmed))
+    throw new RangeError('apiKey: printable ASCII characters, at least one, no spaces');
   return trimmed;
 }
 

@@ -109,7 +109,9 @@ type Answered = {
   readonly status: 'answered';
   readonly http: number;
   readonly headers: FetchReply['headers'];
-  readonly body: { readonly status: 'json'; readonly value: unknown } | { readonly status: 'not_json'; readonly cause: unknown };
+  readonly body:
+    | { readonly status: 'json'; readonly value: unknown }
+    | { readonly status: 'not_json'; readonly cause: unknown };
 };
 
 async function attempt(sending: Sending, boundMs: number): Promise<Attempt> {
@@ -139,7 +141,10 @@ async function attempt(sending: Sending, boundMs: number): Promise<Attempt> {
   }
 }
 
-async function exchange({ connection, request, body, idempotencyKey }: Sending, signal: AbortSignal): Promise<Answered> {
+async function exchange(
+  { connection, request, body, idempotencyKey }: Sending,
+  signal: AbortSignal,
+): Promise<Answered> {
   // Looked up at each call, and called without a `this`, which browsers insist on.
   const fetch: Fetch = connection.fetch ?? globalThis.fetch;
   const headers: Record<string, string> = { accept: 'application/json', authorization: `Bearer ${connection.apiKey}` };
@@ -199,7 +204,9 @@ function conclude(sending: Sending, last: Attempt, before: Outcome): unknown {
   const decline = declineOf(last);
   if (decline === null) throw refused(sending, last, outcome);
   // The key, so that who must know can ask again.
-  return outcome === 'unknown' ? { ...decline, outcome, idempotency_key: sending.idempotencyKey ?? undefined } : decline;
+  return outcome === 'unknown'
+    ? { ...decline, outcome, idempotency_key: sending.idempotencyKey ?? undefined }
+    : decline;
 }
 
 function outcomeOf({ request }: Sending, attempted: Attempt): Outcome {
@@ -255,7 +262,9 @@ function nameOf(request: Request): string {
 
 function problemOf(answered: Answered): Problem | null {
   const body = objectOf(answered);
-  return answered.http >= 400 && typeof body?.['code'] === 'string' && body['status'] !== 'declined' ? (body as Problem) : null;
+  return answered.http >= 400 && typeof body?.['code'] === 'string' && body['status'] !== 'declined'
+    ? (body as Problem)
+    : null;
 }
 
 function declineOf(answered: Answered): Declined | null {

@@ -84,7 +84,12 @@ export async function withHold<Result>(
   const approved = await calls.authorize(request, options);
   if (approved.status === 'declined') return approved;
   const account: Spending = { approved, current: approved, spent: null, hasEnded: false };
-  const keeping = keepAlive(calls, account, request.ttl_ms ?? approved.remaining_ttl_ms, options.keepAliveMs ?? KEEP_ALIVE_MS);
+  const keeping = keepAlive(
+    calls,
+    account,
+    request.ttl_ms ?? approved.remaining_ttl_ms,
+    options.keepAliveMs ?? KEEP_ALIVE_MS,
+  );
   const ending = await untilEnd(work, workingHold(calls, account), options);
   account.hasEnded = true;
   await keeping.stop();
@@ -178,7 +183,12 @@ function untilAborted(signal: AbortSignal | undefined, over: AbortSignal): Promi
   });
 }
 
-function keepAlive(calls: HoldCalls, account: Spending, ttlMs: number, keepAliveMs: number): { stop: () => Promise<void> } {
+function keepAlive(
+  calls: HoldCalls,
+  account: Spending,
+  ttlMs: number,
+  keepAliveMs: number,
+): { stop: () => Promise<void> } {
   const over = new AbortController();
   const endMs = performance.now() + keepAliveMs;
   const run = async () => {
@@ -236,7 +246,8 @@ async function settle(
     } catch (error) {
       if (!(error instanceof FareboxError)) throw error;
       const waitMs = error.retryAfterMs ?? pauseMs;
-      if (!error.retryable || performance.now() + waitMs >= deadlineMs) throw unsettled(error, holdId, spent.amount, ending);
+      if (!error.retryable || performance.now() + waitMs >= deadlineMs)
+        throw unsettled(error, holdId, spent.amount, ending);
       await pause(waitMs, undefined);
       pauseMs = Math.min(pauseMs * 2, SETTLE_PAUSE_MS_MAX);
     }
