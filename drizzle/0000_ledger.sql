@@ -27,6 +27,8 @@ CREATE TABLE "assets" (
 	"name" text NOT NULL,
 	"scale" smallint NOT NULL,
 	"kind" text NOT NULL,
+	"operation_id" text collate "C",
+	"fingerprint" text collate "C",
 	"created_at" timestamp (3) with time zone DEFAULT now() NOT NULL,
 	CONSTRAINT "assets_environment_id_number_pk" PRIMARY KEY("environment_id","number"),
 	CONSTRAINT "assets_code" UNIQUE("environment_id","code"),
@@ -249,6 +251,15 @@ CREATE TABLE "quarantine" (
 	CONSTRAINT "quarantine_partition_epoch_seq_pk" PRIMARY KEY("partition","epoch","seq")
 );
 --> statement-breakpoint
+CREATE TABLE "replies" (
+	"environment_id" text collate "C" NOT NULL,
+	"operation_id" text collate "C" NOT NULL,
+	"fingerprint" text collate "C" NOT NULL,
+	"reply" text NOT NULL,
+	"created_at" timestamp (3) with time zone DEFAULT now() NOT NULL,
+	CONSTRAINT "replies_environment_id_operation_id_pk" PRIMARY KEY("environment_id","operation_id")
+);
+--> statement-breakpoint
 CREATE TABLE "transfers" (
 	"environment_id" text collate "C" NOT NULL,
 	"wallet_id" text collate "C" NOT NULL,
@@ -288,6 +299,7 @@ ALTER TABLE "environment_accounts" ADD CONSTRAINT "environment_accounts_asset" F
 ALTER TABLE "epochs" ADD CONSTRAINT "epochs_partition_partitions_partition_fk" FOREIGN KEY ("partition") REFERENCES "public"."partitions"("partition") ON DELETE no action ON UPDATE no action;--> statement-breakpoint
 ALTER TABLE "grants" ADD CONSTRAINT "grants_wallet" FOREIGN KEY ("environment_id","wallet_id") REFERENCES "public"."wallets"("environment_id","wallet_id") ON DELETE no action ON UPDATE no action;--> statement-breakpoint
 ALTER TABLE "keys" ADD CONSTRAINT "keys_environment_id_environments_id_fk" FOREIGN KEY ("environment_id") REFERENCES "public"."environments"("id") ON DELETE no action ON UPDATE no action;--> statement-breakpoint
+ALTER TABLE "replies" ADD CONSTRAINT "replies_environment_id_environments_id_fk" FOREIGN KEY ("environment_id") REFERENCES "public"."environments"("id") ON DELETE no action ON UPDATE no action;--> statement-breakpoint
 ALTER TABLE "wallets" ADD CONSTRAINT "wallets_customer" FOREIGN KEY ("environment_id","customer_id") REFERENCES "public"."customers"("environment_id","id") ON DELETE no action ON UPDATE no action;--> statement-breakpoint
 CREATE INDEX "credits_pending" ON "credits" USING btree ("attempted_at") WHERE "credits"."state" = 'pending';--> statement-breakpoint
 CREATE INDEX "customers_newest" ON "customers" USING btree ("environment_id","created_at","id");--> statement-breakpoint
@@ -296,4 +308,5 @@ CREATE INDEX "entries_operation" ON "entries" USING btree ("environment_id","ope
 CREATE UNIQUE INDEX "environments_default" ON "environments" USING btree ("is_default") WHERE "environments"."is_default";--> statement-breakpoint
 CREATE INDEX "holds_due" ON "holds" USING btree ("partition","expires_at") WHERE "holds"."status" = 'open';--> statement-breakpoint
 CREATE INDEX "quarantine_wallet" ON "quarantine" USING btree ("environment_id","wallet_id","partition","epoch","seq");--> statement-breakpoint
+CREATE INDEX "replies_oldest" ON "replies" USING btree ("created_at");--> statement-breakpoint
 CREATE INDEX "wallets_to_freeze" ON "wallets" USING btree ("quarantined_at") WHERE "wallets"."quarantined_at" is not null and "wallets"."quarantine_frozen_at" is null;

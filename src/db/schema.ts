@@ -5,7 +5,7 @@
 // several rows to see, the drain proves before it writes (append.ts) and `npm run audit` proves again.
 //
 // `entries` and `transfers` are partitioned by month of `occurred_at` and refuse UPDATE, DELETE and TRUNCATE:
-// see the migration written by hand, drizzle/0001_ledger.sql.
+// see the migration written by hand, drizzle/0001_partitions.sql.
 import { sql } from 'drizzle-orm';
 import {
   boolean,
@@ -140,6 +140,9 @@ export const assets = pgTable(
     name: text().notNull(),
     scale: smallint().notNull(),
     kind: text().notNull().$type<'fiat' | 'custom'>(),
+    /** What asked for it; null for those that every environment starts with. */
+    operationId: identifier(),
+    fingerprint: identifier(),
     createdAt: instant().notNull().default(sql`now()`),
   },
   (row) => [
@@ -217,6 +220,21 @@ export const credits = pgTable(
     check('credits_priority', sql`${row.priority} between 0 and 100`),
     check('credits_grant_no', sql`${row.grantNo} > 0`),
   ],
+);
+
+/** What other operations answered, for an hour: an operation that credits or spends is remembered where its money is. */
+export const replies = pgTable(
+  'replies',
+  {
+    environmentId: identifier()
+      .notNull()
+      .references(() => environments.id),
+    operationId: identifier().notNull(),
+    fingerprint: identifier().notNull(),
+    reply: text().notNull(),
+    createdAt: instant().notNull().default(sql`now()`),
+  },
+  (row) => [primaryKey({ columns: [row.environmentId, row.operationId] }), index('replies_oldest').on(row.createdAt)],
 );
 
 // ── The ledger: what happened ────────────────────────────────────────────────────────────────────────────────────
