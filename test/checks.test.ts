@@ -243,6 +243,7 @@ describe('imports', () => {
 
   test.each([
     ['no table', '# A\n', 'no table with the columns folder'],
+    ['a table elsewhere', tableOf('').replace('\n\n', '\n\n## Next\n\n'), 'no table with the columns folder'],
     ['a name without a row', tableOf('| `api` | `walet` | | |'), '`api` may import `walet`, which has no row'],
     ['two rows for one folder', tableOf('| `api` | | | |\n| `api` | any | | |'), '`api` has two rows'],
     ['a row with too few cells', tableOf('| `api` | any |'), 'a row has not 4 cells'],

@@ -2,7 +2,8 @@
 import { outcomeOf, type Outcome } from './outcome.ts';
 import { printedLines, runTool } from './run-program.ts';
 
-const FILES = ['{src,scripts,bench,test}/**/*.{ts,tsx,mjs}', '*.ts'];
+// What is generated, built or installed is left out by the configuration.
+const FILES = ['**/*.{ts,tsx,mjs}'];
 
 export async function format(root: string): Promise<Outcome> {
   const ran = await runTool('oxfmt', ['--list-different', ...FILES], { root });
