@@ -11,3 +11,9 @@ export async function generated(root: string): Promise<Outcome> {
   const ran = await runTool('tsx', [GENERATOR, '--check'], { root });
   return outcomeOf(ran.exitCode === 0 ? [] : printedLines(ran));
 }
+
+export async function generate(root: string): Promise<void> {
+  if (!existsSync(join(root, GENERATOR))) return;
+  const ran = await runTool('tsx', [GENERATOR], { root });
+  if (ran.exitCode !== 0) throw new Error(printedLines(ran).join('\n'));
+}
