@@ -285,6 +285,7 @@ CREATE TABLE "wallets" (
 	"quarantined_at" timestamp (3) with time zone,
 	"quarantine_frozen_at" timestamp (3) with time zone,
 	CONSTRAINT "wallets_environment_id_wallet_id_pk" PRIMARY KEY("environment_id","wallet_id"),
+	CONSTRAINT "wallets_wallet" UNIQUE("wallet_id"),
 	CONSTRAINT "wallets_version" CHECK ("wallets"."version" >= 0),
 	CONSTRAINT "wallets_partition" CHECK ("wallets"."partition" between 0 and 255)
 );

@@ -8,6 +8,8 @@ export const identifier = customType<{ data: string }>({ dataType: () => 'text c
 /** Money: atoms of the row's asset. */
 export const atoms = () => bigint({ mode: 'bigint' }).$type<Atoms>();
 
+export const atomsArray = () => bigint({ mode: 'bigint' }).array().$type<Atoms[]>();
+
 /** Counts up: versions, seqs. Below 2^53, as in the scripts. */
 export const counter = () => bigint({ mode: 'number' });
 

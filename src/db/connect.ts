@@ -10,6 +10,8 @@ export type DatabaseOptions = {
   connectionsMax: number;
   /** Shown in pg_stat_activity. */
   name: string;
+  /** A session that hangs inside a transaction must not keep a lane from others: longer than any batch takes. */
+  idleInTransactionMsMax?: number;
 };
 
 export function openDatabase(url: string, options: DatabaseOptions): Sql {
@@ -17,27 +19,45 @@ export function openDatabase(url: string, options: DatabaseOptions): Sql {
     max: options.connectionsMax,
     types: { bigint: postgres.BigInt },
     onnotice: () => {},
+    connect_timeout: 5,
     connection: {
       application_name: `farebox ${options.name}`,
       TimeZone: 'UTC',
       DateStyle: 'ISO',
       // Compiling a query that runs for milliseconds costs more than it saves.
       jit: false,
-      // A worker that hangs must not keep a lane from the others; longer than any batch takes.
-      idle_in_transaction_session_timeout: 30_000,
+      idle_in_transaction_session_timeout: options.idleInTransactionMsMax ?? 30_000,
     },
   });
 }
 
-const orms = new WeakMap<Sql, ReturnType<typeof makeOrm>>();
+export type Orm = ReturnType<typeof makeOrm>;
 
-/** Drizzle on this connection pool: for the queries that name columns one by one. */
-export function orm(sql: Sql): ReturnType<typeof makeOrm> {
-  const known = orms.get(sql) ?? makeOrm(sql);
-  orms.set(sql, known);
-  return known;
+const orms = new WeakMap<Sql, Orm>();
+
+/** Drizzle on these connections: for the queries that name columns one by one. */
+export function orm(sql: Sql): Orm {
+  const known = orms.get(sql);
+  if (known) return known;
+  const made = makeOrm(sql);
+  orms.set(sql, made);
+  return made;
 }
 
 function makeOrm(sql: Sql) {
   return drizzle(sql, { casing: 'snake_case' });
+}
+
+const unavailableCodes = new Set([
+  ...['CONNECTION_CLOSED', 'CONNECTION_ENDED', 'CONNECTION_DESTROYED', 'CONNECT_TIMEOUT', 'CONNECTION_CONNECT_TIMEOUT'],
+  ...['ECONNREFUSED', 'ECONNRESET', 'EPIPE', 'ETIMEDOUT', 'ENOTFOUND', 'EAI_AGAIN', 'EHOSTUNREACH', 'ENETUNREACH'],
+]);
+// Connection exceptions; shutting down, crashed, starting up; too many connections; read-only: a primary that is one no more.
+const unavailableStates = /^(08...|57P0[1-4]|53300|25006)$/;
+
+/** Whether an error says that Postgres cannot be reached or takes no writes now, rather than that a query is wrong. */
+export function isDatabaseUnavailable(error: unknown): boolean {
+  if (!(error instanceof Error)) return false;
+  const code = 'code' in error ? String(error.code) : '';
+  return unavailableCodes.has(code) || unavailableStates.test(code) || isDatabaseUnavailable(error.cause);
 }

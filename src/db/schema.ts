@@ -8,6 +8,7 @@
 // see the migration written by hand, drizzle/0001_partitions.sql.
 import { sql } from 'drizzle-orm';
 import {
+  bigint,
   boolean,
   check,
   foreignKey,
@@ -25,7 +26,7 @@ import {
 } from 'drizzle-orm/pg-core';
 import { codes } from '../codes.gen.ts';
 import type { AccountName, JsonObject, PurposeName, Scope } from '../records.ts';
-import { atoms, bytes, counter, identifier, instant } from './columns.ts';
+import { atoms, atomsArray, bytes, counter, identifier, instant } from './columns.ts';
 
 function names<T extends Record<string, number>>(table: T): [keyof T & string, ...(keyof T & string)[]] {
   return Object.keys(table) as [keyof T & string, ...(keyof T & string)[]];
@@ -33,8 +34,8 @@ function names<T extends Record<string, number>>(table: T): [keyof T & string, .
 
 export type LedgerAccount = Exclude<AccountName, 'funding'> | `funding:${PurposeName}`;
 const ledgerAccounts: [LedgerAccount, ...LedgerAccount[]] = [
-  ...['available', 'held', 'overage', 'funding:promotional', 'funding:bundled', 'funding:paid'] as const,
-  ...['revenue', 'expired', 'voided'] as const,
+  ...(['available', 'held', 'overage', 'funding:promotional', 'funding:bundled', 'funding:paid'] as const),
+  ...(['revenue', 'expired', 'voided'] as const),
 ];
 const balanceMax = sql.raw(String(codes.limit.balance_atoms));
 const amountMax = sql.raw(String(codes.limit.amount_atoms));
@@ -55,7 +56,9 @@ export const installation = pgTable(
   {
     only: boolean().primaryKey().default(true),
     id: uuid().notNull().defaultRandom(),
-    createdAt: instant().notNull().default(sql`now()`),
+    createdAt: instant()
+      .notNull()
+      .default(sql`now()`),
   },
   (row) => [check('installation_only', sql`${row.only}`)],
 );
@@ -103,11 +106,15 @@ export const environments = pgTable(
     mode: environmentMode().notNull(),
     /** The one that the first start makes. */
     isDefault: boolean().notNull().default(false),
-    createdAt: instant().notNull().default(sql`now()`),
+    createdAt: instant()
+      .notNull()
+      .default(sql`now()`),
   },
   (row) => [
     check('environments_id', sql`${row.id} ~ '^[a-z0-9]{12}$'`),
-    uniqueIndex('environments_default').on(row.isDefault).where(sql`${row.isDefault}`),
+    uniqueIndex('environments_default')
+      .on(row.isDefault)
+      .where(sql`${row.isDefault}`),
   ],
 );
 
@@ -122,7 +129,9 @@ export const keys = pgTable(
     hash: identifier().notNull(),
     name: text().notNull(),
     scopes: text().array().notNull().$type<Scope[]>(),
-    createdAt: instant().notNull().default(sql`now()`),
+    createdAt: instant()
+      .notNull()
+      .default(sql`now()`),
     expiresAt: instant(),
     revokedAt: instant(),
   },
@@ -143,7 +152,9 @@ export const assets = pgTable(
     /** What asked for it; null for those that every environment starts with. */
     operationId: identifier(),
     fingerprint: identifier(),
-    createdAt: instant().notNull().default(sql`now()`),
+    createdAt: instant()
+      .notNull()
+      .default(sql`now()`),
   },
   (row) => [
     primaryKey({ columns: [row.environmentId, row.number] }),
@@ -169,7 +180,9 @@ export const customers = pgTable(
     grantsCount: integer().notNull().default(0),
     operationId: identifier().notNull(),
     fingerprint: identifier().notNull(),
-    createdAt: instant().notNull().default(sql`now()`),
+    createdAt: instant()
+      .notNull()
+      .default(sql`now()`),
   },
   (row) => [
     primaryKey({ columns: [row.environmentId, row.id] }),
@@ -198,9 +211,13 @@ export const credits = pgTable(
     expiresAt: instant(),
     description: text(),
     metadata: json().notNull().$type<JsonObject>(),
-    createdAt: instant().notNull().default(sql`now()`),
+    createdAt: instant()
+      .notNull()
+      .default(sql`now()`),
     /** When the script was last tried: the sweep leaves it alone for a while. */
-    attemptedAt: instant().notNull().default(sql`now()`),
+    attemptedAt: instant()
+      .notNull()
+      .default(sql`now()`),
   },
   (row) => [
     primaryKey({ columns: [row.environmentId, row.walletId, row.grantNo] }),
@@ -215,7 +232,9 @@ export const credits = pgTable(
       columns: [row.environmentId, row.asset],
       foreignColumns: [assets.environmentId, assets.number],
     }),
-    index('credits_pending').on(row.attemptedAt).where(sql`${row.state} = 'pending'`),
+    index('credits_pending')
+      .on(row.attemptedAt)
+      .where(sql`${row.state} = 'pending'`),
     check('credits_amount', sql`${row.amount} > 0 and ${row.amount} <= ${amountMax}`),
     check('credits_priority', sql`${row.priority} between 0 and 100`),
     check('credits_grant_no', sql`${row.grantNo} > 0`),
@@ -232,7 +251,9 @@ export const replies = pgTable(
     operationId: identifier().notNull(),
     fingerprint: identifier().notNull(),
     reply: text().notNull(),
-    createdAt: instant().notNull().default(sql`now()`),
+    createdAt: instant()
+      .notNull()
+      .default(sql`now()`),
   },
   (row) => [primaryKey({ columns: [row.environmentId, row.operationId] }), index('replies_oldest').on(row.createdAt)],
 );
@@ -256,15 +277,15 @@ export const entries = pgTable(
     freeze: freezeReason().notNull(),
     // One element for each asset that moved: the change of available + held − overage, and the account after it.
     assets: integer().array().notNull(),
-    amounts: atoms().array().notNull(),
-    availableAfter: atoms().array().notNull(),
-    heldAfter: atoms().array().notNull(),
-    overageAfter: atoms().array().notNull(),
-    scheduledAfter: atoms().array().notNull(),
+    amounts: bigint({ mode: 'bigint' }).array().notNull(),
+    availableAfter: atomsArray().notNull(),
+    heldAfter: atomsArray().notNull(),
+    overageAfter: atomsArray().notNull(),
+    scheduledAfter: atomsArray().notNull(),
     // One element for each grant that moved: what it has left and holds after it.
     moveGrants: integer().array().notNull(),
-    moveRemaining: atoms().array().notNull(),
-    moveHeld: atoms().array().notNull(),
+    moveRemaining: atomsArray().notNull(),
+    moveHeld: atomsArray().notNull(),
     // The grant whose terms this entry set, and its terms after it.
     grantNo: integer(),
     grantState: grantState(),
@@ -287,7 +308,7 @@ export const entries = pgTable(
     holdCreatedAt: instant(),
     holdExpiresAt: instant(),
     holdSourceGrants: integer().array(),
-    holdSourceAtoms: atoms().array(),
+    holdSourceAtoms: atomsArray(),
     // The operation that asked for this entry. Null for what happened beside one: grants that expired, holds that ran out.
     operationId: identifier(),
     fingerprint: identifier(),
@@ -296,13 +317,18 @@ export const entries = pgTable(
   },
   (row) => [
     primaryKey({ columns: [row.environmentId, row.walletId, row.version, row.occurredAt] }),
-    index('entries_operation').on(row.environmentId, row.operationId).where(sql`${row.operationId} is not null`),
+    index('entries_operation')
+      .on(row.environmentId, row.operationId)
+      .where(sql`${row.operationId} is not null`),
     check('entries_number', sql`${row.version} > 0 and ${row.epoch} > 0 and ${row.seq} > 0`),
     check(
       'entries_legs',
       sql`cardinality(${row.assets}) = all (array[cardinality(${row.amounts}), cardinality(${row.availableAfter}), cardinality(${row.heldAfter}), cardinality(${row.overageAfter}), cardinality(${row.scheduledAfter})])`,
     ),
-    check('entries_balances', sql`0 <= all (${row.availableAfter} || ${row.heldAfter} || ${row.overageAfter} || ${row.scheduledAfter})`),
+    check(
+      'entries_balances',
+      sql`0 <= all (${row.availableAfter} || ${row.heldAfter} || ${row.overageAfter} || ${row.scheduledAfter})`,
+    ),
     check(
       'entries_moves',
       sql`cardinality(${row.moveGrants}) = all (array[cardinality(${row.moveRemaining}), cardinality(${row.moveHeld})]) and 0 <= all (${row.moveRemaining} || ${row.moveHeld})`,
@@ -366,6 +392,8 @@ export const wallets = pgTable(
       columns: [row.environmentId, row.customerId],
       foreignColumns: [customers.environmentId, customers.id],
     }),
+    // What Farebox does by itself starts from a wallet's id alone.
+    unique('wallets_wallet').on(row.walletId),
     index('wallets_to_freeze')
       .on(row.quarantinedAt)
       .where(sql`${row.quarantinedAt} is not null and ${row.quarantineFrozenAt} is null`),
@@ -401,7 +429,10 @@ export const accounts = pgTable(
       'accounts_not_negative',
       sql`${row.available} >= 0 and ${row.held} >= 0 and ${row.overage} >= 0 and ${row.scheduled} >= 0`,
     ),
-    check('accounts_within_limit', sql`${row.available} + ${row.held} <= ${balanceMax} and ${row.overage} <= ${balanceMax}`),
+    check(
+      'accounts_within_limit',
+      sql`${row.available} + ${row.held} <= ${balanceMax} and ${row.overage} <= ${balanceMax}`,
+    ),
     check('accounts_overage_repaid_first', sql`${row.overage} = 0 or ${row.available} = 0`),
   ],
 );
@@ -458,7 +489,10 @@ export const grants = pgTable(
       foreignColumns: [wallets.environmentId, wallets.walletId],
     }),
     check('grants_amount', sql`${row.amount} > 0 and ${row.amount} <= ${amountMax}`),
-    check('grants_left', sql`${row.remaining} >= 0 and ${row.held} >= 0 and ${row.remaining} + ${row.held} <= ${row.amount}`),
+    check(
+      'grants_left',
+      sql`${row.remaining} >= 0 and ${row.held} >= 0 and ${row.remaining} + ${row.held} <= ${row.amount}`,
+    ),
     check('grants_idle', sql`${row.state} not in ('scheduled', 'spent') or (${row.remaining} = 0 and ${row.held} = 0)`),
     check('grants_ended', sql`${row.state} not in ('expired', 'voided') or ${row.remaining} = 0`),
     check('grants_priority', sql`${row.priority} between 0 and 100`),
@@ -484,18 +518,26 @@ export const holds = pgTable(
     expiresAt: instant().notNull(),
     endedAt: instant(),
     sourceGrants: integer().array().notNull(),
-    sourceAtoms: atoms().array().notNull(),
+    sourceAtoms: atomsArray().notNull(),
   },
   (row) => [
     primaryKey({ columns: [row.environmentId, row.walletId, row.ref] }),
-    index('holds_due').on(row.partition, row.expiresAt).where(sql`${row.status} = 'open'`),
+    index('holds_due')
+      .on(row.partition, row.expiresAt)
+      .where(sql`${row.status} = 'open'`),
     check(
       'holds_amounts',
       sql`${row.amount} >= 0 and ${row.held} >= 0 and ${row.settled} >= 0 and ${row.released} >= 0 and ${row.held} <= ${row.amount}`,
     ),
-    check('holds_end', sql`(${row.status} = 'open') = (${row.endedAt} is null) and (${row.status} = 'open' or ${row.held} = 0)`),
+    check(
+      'holds_end',
+      sql`(${row.status} = 'open') = (${row.endedAt} is null) and (${row.status} = 'open' or ${row.held} = 0)`,
+    ),
     check('holds_late', sql`not ${row.late} or ${row.status} = 'settled'`),
-    check('holds_sources', sql`cardinality(${row.sourceGrants}) = cardinality(${row.sourceAtoms}) and 0 < all (${row.sourceAtoms})`),
+    check(
+      'holds_sources',
+      sql`cardinality(${row.sourceGrants}) = cardinality(${row.sourceAtoms}) and 0 < all (${row.sourceAtoms})`,
+    ),
   ],
 );
 
@@ -509,7 +551,9 @@ export const quarantine = pgTable(
     /** The stream's bytes, verbatim; empty where entries are missing. */
     raw: bytes().notNull(),
     reason: text().notNull(),
-    at: instant().notNull().default(sql`now()`),
+    at: instant()
+      .notNull()
+      .default(sql`now()`),
     // Whose it is, as far as the bytes say.
     environmentId: identifier(),
     walletId: identifier(),

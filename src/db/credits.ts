@@ -1,0 +1,180 @@
+// Credits: grants that were asked for, written here before the script runs.
+//
+// A credit is pending until the ledger has its entry (applied, by the drain) or the script said no (refused). It is
+// remembered for ever under its operation, so a repeat finds it, years later too. A pending one that nobody follows up,
+// because its gateway died, is found by the worker's sweep and applied under the same operation: at most once.
+import { and, eq, inArray, lt, sql as raw } from 'drizzle-orm';
+import type { Credit, CreditApplied } from '../records.ts';
+import { zeroAtoms } from '../units.ts';
+import { orm, type Orm, type Sql } from './connect.ts';
+import { credits, customers, entries } from './schema.ts';
+
+export type NewCredit = Omit<Credit, 'grantNo' | 'walletId' | 'applied' | 'createdAtMs'>;
+/** `createdAtMs` is when the intent was written. */
+export type BegunCredit = Credit & { createdAtMs: number };
+
+/** Writes the intent to credit, or finds the one that this operation wrote before. One that was refused is begun anew. */
+export async function beginCredit(
+  sql: Sql,
+  environmentId: string,
+  credit: NewCredit,
+): Promise<{ status: 'begun'; credit: BegunCredit } | { status: 'no_customer' | 'conflict' }> {
+  return orm(sql).transaction(async (transaction) => {
+    // The customer's row numbers grants, and lets one operation through at a time: its id names the customer.
+    const [customer] = await transaction
+      .select({ walletId: customers.walletId, grantsCount: customers.grantsCount })
+      .from(customers)
+      .where(and(eq(customers.environmentId, environmentId), eq(customers.id, credit.customerId)))
+      .for('no key update');
+    if (!customer) return { status: 'no_customer' };
+    const known = await repeatCredit(transaction, environmentId, credit.operationId, credit.fingerprint);
+    if (known) return known;
+    const grantNo = customer.grantsCount + 1;
+    await transaction
+      .update(customers)
+      .set({ grantsCount: grantNo })
+      .where(and(eq(customers.environmentId, environmentId), eq(customers.id, credit.customerId)));
+    const [row] = await transaction
+      .insert(credits)
+      .values({
+        environmentId,
+        walletId: customer.walletId,
+        grantNo,
+        customerId: credit.customerId,
+        operationId: credit.operationId,
+        fingerprint: credit.fingerprint,
+        asset: credit.asset,
+        amount: credit.amount,
+        purpose: credit.purpose,
+        priority: credit.priority,
+        effectiveAt: credit.effectiveAtMs ?? null,
+        expiresAt: credit.expiresAtMs ?? null,
+        description: credit.description ?? null,
+        metadata: credit.metadata,
+      })
+      .returning();
+    if (!row) throw new Error('a credit was inserted, and Postgres returned no row');
+    return { status: 'begun', credit: toCredit(row, undefined) };
+  });
+}
+
+/** Whether this operation has begun a credit, and not been refused. */
+export async function hasCredit(sql: Sql, environmentId: string, operationId: string): Promise<boolean> {
+  const rows = await orm(sql)
+    .select({ grantNo: credits.grantNo })
+    .from(credits)
+    .where(
+      and(
+        eq(credits.environmentId, environmentId),
+        eq(credits.operationId, operationId),
+        inArray(credits.state, ['pending', 'applied']),
+      ),
+    );
+  return rows.length > 0;
+}
+
+/** The script refused it: nothing may apply it later. One that the ledger has stays applied. */
+export async function refuseCredit(sql: Sql, environmentId: string, walletId: string, grantNo: number): Promise<void> {
+  await orm(sql)
+    .update(credits)
+    .set({ state: 'refused' })
+    .where(
+      and(
+        eq(credits.environmentId, environmentId),
+        eq(credits.walletId, walletId),
+        eq(credits.grantNo, grantNo),
+        eq(credits.state, 'pending'),
+      ),
+    );
+}
+
+/** Credits that have been pending for `ageMs`, oldest first; for as long again, nobody else is given them. */
+export async function claimPendingCredits(
+  sql: Sql,
+  { ageMs, limit }: { ageMs: number; limit: number },
+): Promise<{ environmentId: string; credit: BegunCredit }[]> {
+  return orm(sql).transaction(async (transaction) => {
+    const rows = await transaction
+      .select()
+      .from(credits)
+      .where(
+        and(eq(credits.state, 'pending'), lt(credits.attemptedAt, raw`now() - make_interval(secs => ${ageMs / 1000})`)),
+      )
+      .orderBy(credits.attemptedAt)
+      .limit(limit)
+      .for('no key update', { skipLocked: true });
+    for (const row of rows) {
+      await transaction
+        .update(credits)
+        .set({ attemptedAt: raw`now()` })
+        .where(
+          and(
+            eq(credits.environmentId, row.environmentId),
+            eq(credits.walletId, row.walletId),
+            eq(credits.grantNo, row.grantNo),
+          ),
+        );
+    }
+    return rows.map((row) => ({ environmentId: row.environmentId, credit: toCredit(row, undefined) }));
+  });
+}
+
+type On = Pick<Orm, 'select' | 'update'>;
+
+async function repeatCredit(
+  on: On,
+  environmentId: string,
+  operationId: string,
+  fingerprint: string,
+): Promise<{ status: 'begun'; credit: BegunCredit } | { status: 'conflict' } | undefined> {
+  const ofOperation = and(eq(credits.environmentId, environmentId), eq(credits.operationId, operationId));
+  const [row] = await on.select().from(credits).where(ofOperation);
+  if (!row) return undefined;
+  if (row.fingerprint !== fingerprint) return { status: 'conflict' };
+  if (row.state === 'refused') {
+    await on
+      .update(credits)
+      .set({ state: 'pending', attemptedAt: raw`now()` })
+      .where(ofOperation);
+  }
+  const applied = row.state === 'applied' ? await findApplied(on, environmentId, operationId) : undefined;
+  return { status: 'begun', credit: toCredit(row, applied) };
+}
+
+/** What the script answered, from the entry that it wrote. */
+async function findApplied(on: On, environmentId: string, operationId: string): Promise<CreditApplied | undefined> {
+  const [entry] = await on
+    .select()
+    .from(entries)
+    .where(and(eq(entries.environmentId, environmentId), eq(entries.operationId, operationId)));
+  if (!entry || entry.grantNo === null || entry.grantState === null || entry.grantEffectiveAt === null)
+    return undefined;
+  const remaining = entry.moveRemaining[entry.moveGrants.indexOf(entry.grantNo)] ?? zeroAtoms;
+  return {
+    remaining,
+    state: entry.grantState === 'active' && remaining === 0n ? 'spent' : entry.grantState,
+    effectiveAtMs: entry.grantEffectiveAt,
+    atMs: entry.occurredAt,
+    version: entry.version,
+  };
+}
+
+function toCredit(row: typeof credits.$inferSelect, applied: CreditApplied | undefined): BegunCredit {
+  return {
+    grantNo: row.grantNo,
+    customerId: row.customerId,
+    walletId: row.walletId,
+    operationId: row.operationId,
+    fingerprint: row.fingerprint,
+    asset: row.asset,
+    amount: row.amount,
+    purpose: row.purpose,
+    priority: row.priority,
+    effectiveAtMs: row.effectiveAt ?? undefined,
+    expiresAtMs: row.expiresAt ?? undefined,
+    description: row.description ?? undefined,
+    metadata: row.metadata,
+    applied,
+    createdAtMs: row.createdAt,
+  };
+}

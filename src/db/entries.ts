@@ -1,0 +1,95 @@
+// Entries of the ledger, listed and looked up; they are written by append.ts alone.
+import { and, arrayContains, desc, eq, gte, lt } from 'drizzle-orm';
+import type { EntryFilter, EntryRecord, KindName, PageRequest } from '../records.ts';
+import { orm, type Sql } from './connect.ts';
+import { cursorOf, pageOf, type Listed } from './page.ts';
+import { entries } from './schema.ts';
+
+const cursors = cursorOf('number');
+
+export async function listEntries(
+  sql: Sql,
+  environmentId: string,
+  walletId: string,
+  filter: EntryFilter,
+  page: PageRequest,
+): Promise<Listed<EntryRecord>> {
+  const after = cursors.read(page.cursor);
+  if (after === 'bad_cursor') return after;
+  const rows = await orm(sql)
+    .select()
+    .from(entries)
+    .where(
+      and(
+        eq(entries.environmentId, environmentId),
+        eq(entries.walletId, walletId),
+        after && lt(entries.version, after[0]),
+        filter.asset === undefined ? undefined : arrayContains(entries.assets, [filter.asset]),
+        filter.kind === undefined ? undefined : eq(entries.kind, filter.kind),
+        filter.fromMs === undefined ? undefined : gte(entries.occurredAt, filter.fromMs),
+        filter.toMs === undefined ? undefined : lt(entries.occurredAt, filter.toMs),
+      ),
+    )
+    .orderBy(desc(entries.version))
+    .limit(page.limit + 1);
+  return pageOf(rows, { limit: page.limit, item: toEntry, cursor: (row) => cursors.write([row.version]) });
+}
+
+/** What an operation did: the entry that carries it. `reply` is the script's, packed as lua/lib/operation.lua does it. */
+export type OperationRecord = {
+  walletId: string;
+  version: number;
+  kind: KindName;
+  fingerprint: string;
+  reply: Buffer;
+  occurredAtMs: number;
+};
+
+export async function findOperation(
+  sql: Sql,
+  environmentId: string,
+  operationId: string,
+): Promise<OperationRecord | undefined> {
+  const [row] = await orm(sql)
+    .select()
+    .from(entries)
+    .where(and(eq(entries.environmentId, environmentId), eq(entries.operationId, operationId)))
+    .limit(1);
+  if (!row || row.fingerprint === null || row.reply === null) return undefined;
+  return {
+    walletId: row.walletId,
+    version: row.version,
+    kind: row.kind,
+    fingerprint: row.fingerprint,
+    reply: row.reply,
+    occurredAtMs: row.occurredAt,
+  };
+}
+
+function toEntry(row: typeof entries.$inferSelect): EntryRecord {
+  return {
+    walletId: row.walletId,
+    version: row.version,
+    kind: row.kind,
+    late: row.late,
+    legs: row.assets.map((asset, i) => ({
+      asset,
+      amount: element(row.amounts, i),
+      availableAfter: element(row.availableAfter, i),
+      heldAfter: element(row.heldAfter, i),
+      overageAfter: element(row.overageAfter, i),
+    })),
+    holdRef: row.holdRef ?? undefined,
+    grantNo: row.grantNo ?? undefined,
+    operationId: row.operationId ?? '',
+    attached: row.attached ?? '',
+    occurredAtMs: row.occurredAt,
+  };
+}
+
+/** Arrays of one entry are of one length: a CHECK of the table. */
+function element<T>(array: T[], i: number): T {
+  const value = array[i];
+  if (value === undefined) throw new Error('an entry with arrays of different lengths');
+  return value;
+}

@@ -1,0 +1,84 @@
+// Which installation this is, and how far the ledger has each of its partitions.
+import { asc, eq, inArray, isNull, sql as raw } from 'drizzle-orm';
+import { partitionsCount } from '../limits.ts';
+import type { Checkpoint } from '../records.ts';
+import { orm, type Sql } from './connect.ts';
+import { epochs, installation, partitions } from './schema.ts';
+
+export type PartitionRow = {
+  partition: number;
+  epoch: number;
+  seq: number;
+  clockMs: number;
+  openedAtMs: number | undefined;
+};
+
+// One number for all of Farebox: who has this advisory lock opens partitions or recovers them.
+const partitionsLock = 7_205_759_404;
+
+/** The installation's id, made at the first call; from several processes at once, by one of them. */
+export async function installationOf(sql: Sql): Promise<string> {
+  await orm(sql).insert(installation).values({}).onConflictDoNothing();
+  const [row] = await orm(sql).select({ id: installation.id }).from(installation);
+  if (!row) throw new Error('the installation can neither be made nor found');
+  return row.id;
+}
+
+/** All partitions in order, made in epoch 1 where they are not there yet. */
+export async function readPartitions(sql: Sql): Promise<PartitionRow[]> {
+  const read = () => orm(sql).select().from(partitions).orderBy(asc(partitions.partition));
+  let rows = await read();
+  if (rows.length < partitionsCount) {
+    const all = Array.from({ length: partitionsCount }, (_, partition) => ({ partition, epoch: 1 }));
+    await orm(sql).transaction(async (transaction) => {
+      await transaction.insert(partitions).values(all).onConflictDoNothing();
+      await transaction.insert(epochs).values(all).onConflictDoNothing();
+    });
+    rows = await read();
+  }
+  return rows.map(({ openedAt, ...row }) => ({ ...row, openedAtMs: openedAt ?? undefined }));
+}
+
+/** How far the ledger has a partition. */
+export async function readCheckpoint(sql: Sql, partition: number): Promise<Checkpoint> {
+  const [row] = await orm(sql)
+    .select({ partition: partitions.partition, epoch: partitions.epoch, seq: partitions.seq })
+    .from(partitions)
+    .where(eq(partitions.partition, partition));
+  if (!row) throw new Error(`partition ${partition} was never made: the first start makes all of them`);
+  return row;
+}
+
+/** From here on a fence that is missing in Redis means that writes were lost. */
+export async function markOpened(
+  sql: Sql,
+  numbers: number[],
+  redis: { runId: string; replicationId: string },
+): Promise<void> {
+  if (numbers.length === 0) return;
+  await orm(sql).transaction(async (transaction) => {
+    await transaction
+      .update(partitions)
+      .set({ openedAt: raw`now()` })
+      .where(inArray(partitions.partition, numbers));
+    await transaction
+      .update(epochs)
+      .set({ runId: redis.runId, replicationId: redis.replicationId, openedAt: raw`now()` })
+      .where(raw`${inArray(epochs.partition, numbers)} and ${isNull(epochs.openedAt)}`);
+  });
+}
+
+/** Runs `work` while no other process opens or recovers partitions; waits its turn. */
+export async function withPartitionsLocked<T>(sql: Sql, work: () => Promise<T>): Promise<T> {
+  const session = await sql.reserve();
+  try {
+    await session`select pg_advisory_lock(${partitionsLock})`;
+    try {
+      return await work();
+    } finally {
+      await session`select pg_advisory_unlock(${partitionsLock})`;
+    }
+  } finally {
+    session.release();
+  }
+}

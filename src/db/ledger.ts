@@ -1,0 +1,44 @@
+// The ledger's side of the API: the queries that a gateway makes, bound to one connection pool.
+import { createAsset, listAssets } from './assets.ts';
+import type { Sql } from './connect.ts';
+import { beginCredit, hasCredit, refuseCredit } from './credits.ts';
+import { createCustomer, findCustomer, listCustomers, updateCustomer } from './customers.ts';
+import { listEntries } from './entries.ts';
+import { findGrant, listGrants } from './grants.ts';
+import { findHold } from './holds.ts';
+import { createKeyOnce, findKey, listKeys, revokeKey } from './keys.ts';
+import { findReply, rememberReply } from './replies.ts';
+
+/** `announceRevocation` tells the gateways that a key was revoked: it raises a counter in Redis that they poll. */
+export function openLedger(sql: Sql, { announceRevocation }: { announceRevocation: () => Promise<void> }) {
+  const bind =
+    <Rest extends unknown[], Result>(query: (sql: Sql, ...rest: Rest) => Result) =>
+    (...rest: Rest): Result =>
+      query(sql, ...rest);
+  return {
+    findKey: bind(findKey),
+    createKey: bind(createKeyOnce),
+    listKeys: bind(listKeys),
+    revokeKey: (environmentId: string, keyId: string) => revokeKey(sql, environmentId, keyId, announceRevocation),
+
+    createAsset: bind(createAsset),
+    listAssets: bind(listAssets),
+
+    createCustomer: bind(createCustomer),
+    findCustomer: bind(findCustomer),
+    listCustomers: bind(listCustomers),
+    updateCustomer: bind(updateCustomer),
+
+    beginCredit: bind(beginCredit),
+    hasCredit: bind(hasCredit),
+    refuseCredit: bind(refuseCredit),
+    findGrant: bind(findGrant),
+    listGrants: bind(listGrants),
+
+    findHold: bind(findHold),
+    listEntries: bind(listEntries),
+
+    findReply: bind(findReply),
+    rememberReply: bind(rememberReply),
+  };
+}
