@@ -25,8 +25,8 @@ local not_after_ms = tonumber(ARGV[2])
 local environment = ARGV[3]
 local operation_id = ARGV[4]
 local fingerprint = ARGV[5]
-local keep_ms = tonumber(ARGV[6])
-local asset = tonumber(ARGV[7])
+local keep_ms = ARGV[6] -- how long the answer is remembered
+local asset = ARGV[7]
 local amount_atoms = tonumber(ARGV[8])
 local mode = ARGV[9] -- strict, up_to or shadow
 local ttl_ms = tonumber(ARGV[10])
@@ -83,7 +83,7 @@ if take_atoms then
   holds.keep(wallet, entry, {
     -- Numbered by the version it makes; the epoch keeps numbers apart that a lost Redis gave out before.
     ref = string.format('%d.%d', epoch, version + 1),
-    asset = asset,
+    asset = account.asset,
     amount = take_atoms,
     held = take_atoms,
     settled = 0,

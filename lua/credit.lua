@@ -23,8 +23,8 @@ local not_after_ms = tonumber(ARGV[2])
 local environment = ARGV[3]
 local operation_id = ARGV[4]
 local fingerprint = ARGV[5]
-local keep_ms = tonumber(ARGV[6])
-local asset = tonumber(ARGV[7])
+local keep_ms = ARGV[6] -- how long the answer is remembered
+local asset = ARGV[7]
 local grant_no = tonumber(ARGV[8])
 local amount_atoms = tonumber(ARGV[9])
 local purpose = tonumber(ARGV[10])
@@ -53,7 +53,7 @@ local terms = {
   purpose = purpose,
   priority = priority,
   scoped = 0,
-  asset = asset,
+  asset = account.asset,
   amount = amount_atoms,
   effective_at_ms = effective_at_ms == 0 and at_ms or effective_at_ms,
   expires_at_ms = expires_at_ms == 0 and codes.never_ms or expires_at_ms,

@@ -21,11 +21,11 @@ local not_after_ms = tonumber(ARGV[2])
 local environment = ARGV[3]
 local operation_id = ARGV[4]
 local fingerprint = ARGV[5]
-local keep_ms = tonumber(ARGV[6])
+local keep_ms = ARGV[6] -- how long the answer is remembered
 local hold_refs = ARGV[7] -- joined by spaces
 
 local wallet, refusal =
-  wallets.open(fence_key, clock_key, wallet_key, operation_key, fence, not_after_ms, fingerprint, environment, 0)
+  wallets.open(fence_key, clock_key, wallet_key, operation_key, fence, not_after_ms, fingerprint, environment, '0')
 if not wallet then
   return refusal
 end
@@ -42,7 +42,7 @@ for hold_ref in string.gmatch(hold_refs, '%S+') do
 end
 local epoch, seq = wallet.epoch, wallet.seq
 local reply = { 'expired', expired_count, epoch, seq }
-seal.operation(wallet, outbox_key, 0, operation_id, fingerprint, 0, '', reply)
+seal.operation(wallet, outbox_key, 0, operation_id, fingerprint, '0', '', reply)
 -- COMMIT
 commit(wallet, clock_key, holds_key, deadlines_key, operation_key)
 return reply

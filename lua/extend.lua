@@ -24,8 +24,8 @@ local not_after_ms = tonumber(ARGV[2])
 local environment = ARGV[3]
 local operation_id = ARGV[4]
 local fingerprint = ARGV[5]
-local keep_ms = tonumber(ARGV[6])
-local asset = tonumber(ARGV[7])
+local keep_ms = ARGV[6] -- how long the answer is remembered
+local asset = ARGV[7]
 local hold_ref = ARGV[8]
 local amount_atoms = tonumber(ARGV[9]) -- in addition to what is held
 local ttl_ms = tonumber(ARGV[10]) -- 0: the deadline stays
@@ -66,7 +66,7 @@ if expired then
   local settled_atoms, released_atoms = hold.settled, hold.released
   seq = wallet.seq
   reply = { 'expired', settled_atoms, released_atoms, epoch, seq }
-  keep_ms = 0
+  keep_ms = '0'
 elseif take_atoms then
   local entry = entries.begin(codes.kind.extend, account)
   local sources = grants.take(wallet, entry, take_atoms, true)

@@ -20,13 +20,13 @@ local not_after_ms = tonumber(ARGV[2])
 local environment = ARGV[3]
 local operation_id = ARGV[4]
 local fingerprint = ARGV[5]
-local keep_ms = tonumber(ARGV[6])
+local keep_ms = ARGV[6] -- how long the answer is remembered
 local from_freeze = tonumber(ARGV[7]) -- lift this freeze; 0: freeze
 local to_freeze = tonumber(ARGV[8]) -- freeze for this reason; 0: lift
 local attached = ARGV[9]
 
 local wallet, refusal =
-  wallets.open(fence_key, clock_key, wallet_key, operation_key, fence, not_after_ms, fingerprint, environment, 0)
+  wallets.open(fence_key, clock_key, wallet_key, operation_key, fence, not_after_ms, fingerprint, environment, '0')
 if not wallet then
   return refusal
 end

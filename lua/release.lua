@@ -23,8 +23,8 @@ local not_after_ms = tonumber(ARGV[2])
 local environment = ARGV[3]
 local operation_id = ARGV[4]
 local fingerprint = ARGV[5]
-local keep_ms = tonumber(ARGV[6])
-local asset = tonumber(ARGV[7])
+local keep_ms = ARGV[6] -- how long the answer is remembered
+local asset = ARGV[7]
 local hold_ref = ARGV[8]
 local attached = ARGV[9]
 
@@ -46,7 +46,7 @@ if hold.expires_at_ms <= wallet.now_ms then
   holds.expire(wallet, account, hold)
   local settled_atoms, released_atoms, seq = hold.settled, hold.released, wallet.seq
   reply = { 'expired', settled_atoms, released_atoms, epoch, seq }
-  keep_ms = 0
+  keep_ms = '0'
 else
   main_no = #wallet.entries + 1
   holds.close(wallet, entries.begin(codes.kind.release, account), hold, codes.hold_status.released)

@@ -19,8 +19,8 @@ local not_after_ms = tonumber(ARGV[2])
 local environment = ARGV[3]
 local operation_id = ARGV[4]
 local fingerprint = ARGV[5]
-local keep_ms = tonumber(ARGV[6])
-local asset = tonumber(ARGV[7])
+local keep_ms = ARGV[6] -- how long the answer is remembered
+local asset = ARGV[7]
 local grant_no = tonumber(ARGV[8])
 local attached = ARGV[9]
 
@@ -30,7 +30,7 @@ if not wallet then
   return refusal
 end
 local terms = wallets.terms(wallet, grant_no)
-if not terms or terms.asset ~= asset then
+if not terms or terms.asset ~= wallet.account.asset then
   return { 'unknown_grant' }
 elseif terms.state ~= codes.grant_state.scheduled and terms.state ~= codes.grant_state.active then
   local state = terms.state

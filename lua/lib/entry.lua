@@ -14,11 +14,12 @@ local wallets = require('wallet')
 local entries = {}
 
 local FORMAT = 1
+local NO_GRANT = '\0\0\0\0'
 local AVAILABLE, HELD, OVERAGE = codes.account.available, codes.account.held, codes.account.overage
 
 -- Begin the entry of the next version: `account` is nil when no money is concerned.
 function entries.begin(kind, account)
-  return { kind = kind, account = account, transfers = {}, moves = {}, moved = {} }
+  return { kind = kind, account = account, transfers = '', transfers_count = 0, touched = {} }
 end
 
 -- Move money from one account of the double entry to another: the only place where a balance changes.
@@ -42,15 +43,16 @@ function entries.transfer(entry, debit, credit, atoms)
     account.overage = account.overage - atoms
   end
   account.changed = true
-  entry.transfers[#entry.transfers + 1] = struct.pack('>BBd', debit, credit, atoms)
+  entry.transfers_count = entry.transfers_count + 1
+  entry.transfers = entry.transfers .. struct.pack('>BBd', debit, credit, atoms)
 end
 
 -- Say that a grant's numbers changed: it is written, and named in the entry.
 function entries.touch(entry, grant)
   grant.changed = true
-  if not entry.moved[grant.no] then
-    entry.moved[grant.no] = true
-    entry.moves[#entry.moves + 1] = grant
+  if grant.touched_by ~= entry then
+    grant.touched_by = entry
+    entry.touched[#entry.touched + 1] = grant
   end
 end
 
@@ -66,40 +68,52 @@ end
 function entries.append(wallet, entry)
   wallet.version = wallet.version + 1
   wallet.seq = wallet.seq + 1
+  local head = struct.pack(
+    '>BBBBddI4c12c22',
+    FORMAT,
+    entry.kind,
+    entry.late and 1 or 0,
+    wallet.freeze,
+    wallet.version,
+    entry.at_ms or wallet.now_ms,
+    wallet.epoch,
+    wallet.environment,
+    wallet.id
+  )
   local account = entry.account
-  local legs = '\0'
+  local leg = '\0'
   if account then
-    legs = struct.pack('>BHddddB', 1, account.asset, account.available, account.held, account.overage, account.scheduled, #entry.transfers)
-      .. table.concat(entry.transfers)
+    leg = struct.pack(
+      '>BHddddB',
+      1,
+      account.asset,
+      account.available,
+      account.held,
+      account.overage,
+      account.scheduled,
+      entry.transfers_count
+    )
   end
-  local moves = struct.pack('>H', #entry.moves)
-  for _, grant in ipairs(entry.moves) do
+  local moves = struct.pack('>H', #entry.touched)
+  for i = 1, #entry.touched do
+    local grant = entry.touched[i]
     moves = moves .. struct.pack('>I4dd', grant.no, grant.remaining, grant.held)
     if grant.remaining == 0 and grant.held == 0 then
       entries.end_grant(wallet, grant.no)
     end
   end
-  local terms = struct.pack('>I4', entry.grant_no or 0)
+  local terms = NO_GRANT
   if entry.grant_no then
-    terms = terms .. wallets.pack_terms(wallet.terms[entry.grant_no])
+    terms = struct.pack('>I4', entry.grant_no) .. wallets.pack_terms(wallet.terms[entry.grant_no])
   end
   local hold = '\0'
+  local hold_packed = ''
   if entry.hold_ref then
-    hold = struct.pack('>Bc0BHc0', #entry.hold_ref, entry.hold_ref, entry.hold_status, #entry.hold_packed, entry.hold_packed)
+    hold_packed = entry.hold_packed
+    hold = struct.pack('>Bc0BH', #entry.hold_ref, entry.hold_ref, entry.hold_status, #hold_packed)
   end
-  wallet.entries[#wallet.entries + 1] = {
-    id = string.format('%d-0', wallet.seq),
-    head = struct.pack(
-      '>BBBBddI4',
-      FORMAT,
-      entry.kind,
-      entry.late and 1 or 0,
-      wallet.freeze,
-      wallet.version,
-      entry.at_ms or wallet.now_ms,
-      wallet.epoch
-    ) .. wallet.environment .. wallet.id .. legs .. moves .. terms .. hold,
-  }
+  local packed = head .. leg .. entry.transfers .. moves .. terms .. hold .. hold_packed
+  wallet.entries[#wallet.entries + 1] = { id = string.format('%d-0', wallet.seq), packed = packed }
 end
 
 return entries

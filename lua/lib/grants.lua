@@ -157,7 +157,7 @@ function grants.fund(wallet, entry, grant_no, terms)
   local repaid = math.min(account.overage, terms.amount)
   entries.transfer(entry, codes.account.funding, OVERAGE, repaid)
   entries.transfer(entry, codes.account.funding, AVAILABLE, terms.amount - repaid)
-  local grant = { no = grant_no, remaining = terms.amount - repaid, held = 0 }
+  local grant = { no = grant_no, field = string.format('g%d', grant_no), remaining = terms.amount - repaid, held = 0 }
   wallet.grants[grant_no] = grant
   terms.state = codes.grant_state.active
   terms.changed = true

@@ -54,7 +54,7 @@ function holds.load(wallet, packed, at)
   local hold = holds.unpack(ref, record)
   wallet.holds[#wallet.holds + 1] = ref
   wallet.holds[#wallet.holds + 1] = record
-  wallet.deadlines[#wallet.deadlines + 1] = hold.expires_at_ms
+  wallet.deadlines[#wallet.deadlines + 1] = string.format('%d', hold.expires_at_ms)
   wallet.deadlines[#wallet.deadlines + 1] = wallet.id .. ref
   wallet.open_holds = wallet.open_holds + 1
   return next_at
@@ -68,7 +68,7 @@ function holds.keep(wallet, entry, hold, deadline_moved)
   wallet.holds[#wallet.holds + 1] = hold.ref
   wallet.holds[#wallet.holds + 1] = entry.hold_packed
   if deadline_moved then
-    wallet.deadlines[#wallet.deadlines + 1] = hold.expires_at_ms
+    wallet.deadlines[#wallet.deadlines + 1] = string.format('%d', hold.expires_at_ms)
     wallet.deadlines[#wallet.deadlines + 1] = wallet.id .. hold.ref
   end
 end

@@ -5,10 +5,24 @@
 local operation = {}
 
 local FINGERPRINT_LENGTH = 11
+-- By how many numbers they hold. Written out, since a library has no `string` while it is loaded.
+local FORMATS = {
+  '>d',
+  '>dd',
+  '>ddd',
+  '>dddd',
+  '>ddddd',
+  '>dddddd',
+  '>ddddddd',
+  '>dddddddd',
+  '>ddddddddd',
+  '>dddddddddd',
+  '>ddddddddddd',
+  '>dddddddddddd',
+}
 
 function operation.pack(reply)
-  local numbers_count = #reply - 1
-  return reply[1] .. '\0' .. struct.pack('>' .. string.rep('d', numbers_count), unpack(reply, 2))
+  return reply[1] .. '\0' .. struct.pack(FORMATS[#reply - 1], unpack(reply, 2))
 end
 
 function operation.replay(record, fingerprint)
@@ -16,8 +30,7 @@ function operation.replay(record, fingerprint)
     return { 'conflict' }
   end
   local zero_at = string.find(record, '\0', FINGERPRINT_LENGTH + 1, true)
-  local numbers_count = (#record - zero_at) / 8
-  local reply = { struct.unpack('>' .. string.rep('d', numbers_count), record, zero_at + 1) }
+  local reply = { struct.unpack(FORMATS[(#record - zero_at) / 8], record, zero_at + 1) }
   -- The last value is where reading stopped.
   reply[#reply] = nil
   return { 'replayed', string.sub(record, FINGERPRINT_LENGTH + 1, zero_at - 1), unpack(reply) }

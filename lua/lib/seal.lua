@@ -8,28 +8,29 @@ local seal = {}
 local NO_OPERATION = '\0-----------\0\0'
 
 local function add(list, first, second)
-  list[#list + 1] = first
-  list[#list + 1] = second
+  local n = #list
+  list[n + 1] = first
+  list[n + 2] = second
 end
 
 local function changed_fields(wallet)
   local fields = { 'w', wallets.pack_meta(wallet) }
   for asset, account in pairs(wallet.accounts) do
     if account.changed then
-      add(fields, 'a' .. asset, wallets.pack_account(account))
+      add(fields, account.field, wallets.pack_account(account))
     end
     if account.order_changed then
-      add(fields, 'o' .. asset, account.order)
+      add(fields, string.format('o%d', asset), account.order)
     end
   end
-  for grant_no, grant in pairs(wallet.grants) do
+  for _, grant in pairs(wallet.grants) do
     if grant.changed then
-      add(fields, 'g' .. grant_no, wallets.pack_grant(grant))
+      add(fields, grant.field, wallets.pack_grant(grant))
     end
   end
   for grant_no, terms in pairs(wallet.terms) do
     if terms.changed then
-      add(fields, 't' .. grant_no, wallets.pack_terms(terms))
+      add(fields, string.format('t%d', grant_no), wallets.pack_terms(terms))
     end
   end
   if wallet.due then
@@ -43,17 +44,17 @@ function seal.wallet(wallet)
   wallet.fields = changed_fields(wallet)
   wallet.fields_gone = {}
   for _, grant_no in ipairs(wallet.ended) do
-    add(wallet.fields_gone, 'g' .. grant_no, 't' .. grant_no)
+    add(wallet.fields_gone, string.format('g%d', grant_no), string.format('t%d', grant_no))
   end
   if wallet.due and wallet.due_at_ms == codes.never_ms then
     wallet.deadlines_gone[#wallet.deadlines_gone + 1] = wallet.id
   elseif wallet.due then
-    add(wallet.deadlines, wallet.due_at_ms, wallet.id)
+    add(wallet.deadlines, string.format('%d', wallet.due_at_ms), wallet.id)
   end
   wallet.clock = struct.pack('>ddd', wallet.seq, wallet.now_ms, wallet.epoch)
 end
 
--- The whole operation. `reply` is what this call answers; with `keep_ms` above zero it is remembered.
+-- The whole operation. `reply` is what this call answers; unless `keep_ms` is '0' it is remembered.
 --
 -- The entry `main_no` is the one that the caller asked for: it carries operation, reply and what the caller
 -- attached. The others (grants that expired, holds that ran out) happened beside it.
@@ -62,14 +63,15 @@ function seal.operation(wallet, outbox_key, main_no, operation_id, fingerprint, 
   local reply_packed = operation.pack(reply)
   for no, entry in ipairs(wallet.entries) do
     if no == main_no then
-      entry.packed = entry.head
-        .. struct.pack('>Bc0c0Hc0', #operation_id, operation_id, fingerprint, #reply_packed, reply_packed)
+      entry.packed = entry.packed
+        .. struct.pack('>Bc0c11H', #operation_id, operation_id, fingerprint, #reply_packed)
+        .. reply_packed
         .. attached
     else
-      entry.packed = entry.head .. NO_OPERATION
+      entry.packed = entry.packed .. NO_OPERATION
     end
   end
-  if keep_ms > 0 then
+  if keep_ms ~= '0' then
     wallet.record = fingerprint .. reply_packed
     wallet.keep_ms = keep_ms
   end

@@ -24,8 +24,8 @@ local WALLET_ID_LENGTH = 22
 -- What Farebox does by itself, such as expiring a hold, it does in every environment.
 local ANY_ENVIRONMENT = '*'
 
-local function read_account(asset, packed, order)
-  local account = { asset = asset, order = order or '', exists = packed and true }
+local function read_account(asset, field, packed, order)
+  local account = { asset = asset, field = field, order = order or '' }
   if packed then
     account.available, account.held, account.overage, account.scheduled = struct.unpack(ACCOUNT, packed)
   else
@@ -86,7 +86,8 @@ function wallets.open(
   if found[3] then
     return nil, operation.replay(found[3], fingerprint)
   end
-  local fields = redis.call('HMGET', wallet_key, 'w', 'a' .. asset, 'o' .. asset)
+  local account_field = 'a' .. asset
+  local fields = redis.call('HMGET', wallet_key, 'w', account_field, 'o' .. asset)
   if not fields[1] then
     return nil, { 'absent' }
   end
@@ -100,8 +101,8 @@ function wallets.open(
   if verified_epoch ~= wallet.epoch then
     return nil, { 'absent' }
   end
-  wallet.account = read_account(asset, fields[2], fields[3])
-  wallet.accounts[asset] = wallet.account
+  wallet.account = read_account(tonumber(asset), account_field, fields[2], fields[3])
+  wallet.accounts[wallet.account.asset] = wallet.account
   if wallet.due_at_ms <= wallet.now_ms and not leave_due and not require('due').apply(wallet) then
     return nil, { 'due' }
   end
@@ -150,7 +151,7 @@ end
 -- Take one account of the ledger's at `at`; returns where the next one begins.
 function wallets.load_account(wallet, packed, at)
   local asset, next_at = struct.unpack('>H', packed, at)
-  local account = read_account(asset, string.sub(packed, next_at, next_at + ACCOUNT_LENGTH - 1), '')
+  local account = read_account(asset, string.format('a%d', asset), string.sub(packed, next_at, next_at + ACCOUNT_LENGTH - 1), '')
   account.changed = true
   wallet.accounts[asset] = account
   return next_at + ACCOUNT_LENGTH
@@ -160,6 +161,7 @@ end
 function wallets.load_grant(wallet, packed, at)
   local grant = { changed = true }
   grant.no, grant.remaining, grant.held, at = struct.unpack('>I4dd', packed, at)
+  grant.field = string.format('g%d', grant.no)
   local terms = unpack_terms(packed, at)
   terms.changed = true
   wallet.terms[grant.no] = terms
@@ -174,8 +176,9 @@ end
 function wallets.account(wallet, asset)
   local account = wallet.accounts[asset]
   if not account then
-    local fields = redis.call('HMGET', wallet.key, 'a' .. asset, 'o' .. asset)
-    account = read_account(asset, fields[1], fields[2])
+    local field = string.format('a%d', asset)
+    local fields = redis.call('HMGET', wallet.key, field, string.format('o%d', asset))
+    account = read_account(asset, field, fields[1], fields[2])
     wallet.accounts[asset] = account
   end
   return account
@@ -185,12 +188,14 @@ end
 function wallets.grant(wallet, grant_no)
   local grant = wallet.grants[grant_no]
   if not grant then
-    local packed = redis.call('HGET', wallet.key, 'g' .. grant_no)
+    -- '%d' costs half of what `..` does with a number.
+    local field = string.format('g%d', grant_no)
+    local packed = redis.call('HGET', wallet.key, field)
     if not packed then
       return nil
     end
-    grant = { no = grant_no }
-    grant.remaining, grant.held = struct.unpack(GRANT, packed)
+    local remaining, held = struct.unpack(GRANT, packed)
+    grant = { no = grant_no, field = field, remaining = remaining, held = held }
     wallet.grants[grant_no] = grant
   end
   return grant
@@ -200,7 +205,7 @@ end
 function wallets.terms(wallet, grant_no)
   local terms = wallet.terms[grant_no]
   if not terms then
-    local packed = redis.call('HGET', wallet.key, 't' .. grant_no)
+    local packed = redis.call('HGET', wallet.key, string.format('t%d', grant_no))
     if not packed then
       return nil
     end

@@ -60,7 +60,8 @@ ${replies.map((reply) => `    ${reply.status}: (${reply.values.length > 0 ? 'rep
 function argType(arg: Argument): string {
   if (arg.name.endsWith('_packed') || arg.name === 'expired_hold') return 'Buffer | string';
   if (arg.name.endsWith('_atoms')) return 'Atoms';
-  return arg.isNumber ? 'number' : 'string';
+  // Numbers that a script hands on as they came stay text in Lua, where turning one into the other costs.
+  return arg.isNumber || arg.name.endsWith('_ms') || arg.name === 'asset' ? 'number' : 'string';
 }
 
 function encodeArg(arg: Argument): string {

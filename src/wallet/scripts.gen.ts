@@ -3,7 +3,7 @@ import { atomsFromRedis as atoms, type Atoms } from '../units.ts';
 import type { Script } from './script.ts';
 
 /** The Redis library that holds all scripts; names end in its hash. */
-export const libraryHash = '771ad6d0dfc1';
+export const libraryHash = 'b710ac598226';
 
 export type AdvanceClockKeys = { fenceKey: string; clockKey: string };
 export type AdvanceClockArgs = { fence: string; toMs: number };
@@ -16,7 +16,7 @@ export type AdvanceClockReply =
  */
 export const advanceClockScript: Script<AdvanceClockKeys, AdvanceClockArgs, AdvanceClockReply> = {
   name: 'advance_clock',
-  functionName: 'advance_clock_771ad6d0dfc1',
+  functionName: 'advance_clock_b710ac598226',
   keysCount: 2,
   binary: false,
   encode: (keys, args) => [keys.fenceKey, keys.clockKey, args.fence, args.toMs],
@@ -45,7 +45,7 @@ export type ApplyDueReply =
  */
 export const applyDueScript: Script<ApplyDueKeys, ApplyDueArgs, ApplyDueReply> = {
   name: 'apply_due',
-  functionName: 'apply_due_771ad6d0dfc1',
+  functionName: 'apply_due_b710ac598226',
   keysCount: 7,
   binary: false,
   encode: (keys, args) => [keys.fenceKey, keys.clockKey, keys.walletKey, keys.holdsKey, keys.deadlinesKey, keys.operationKey, keys.outboxKey, args.fence, args.notAfterMs, args.environment, args.operationId, args.fingerprint, args.keepMs],
@@ -84,7 +84,7 @@ export type AuthorizeReply =
  */
 export const authorizeScript: Script<AuthorizeKeys, AuthorizeArgs, AuthorizeReply> = {
   name: 'authorize',
-  functionName: 'authorize_771ad6d0dfc1',
+  functionName: 'authorize_b710ac598226',
   keysCount: 7,
   binary: false,
   encode: (keys, args) => [keys.fenceKey, keys.clockKey, keys.walletKey, keys.holdsKey, keys.deadlinesKey, keys.operationKey, keys.outboxKey, args.fence, args.notAfterMs, args.environment, args.operationId, args.fingerprint, args.keepMs, args.asset, String(args.amountAtoms), args.mode, args.ttlMs, args.repeated, args.attached],
@@ -125,7 +125,7 @@ export type ChargeReply =
  */
 export const chargeScript: Script<ChargeKeys, ChargeArgs, ChargeReply> = {
   name: 'charge',
-  functionName: 'charge_771ad6d0dfc1',
+  functionName: 'charge_b710ac598226',
   keysCount: 7,
   binary: false,
   encode: (keys, args) => [keys.fenceKey, keys.clockKey, keys.walletKey, keys.holdsKey, keys.deadlinesKey, keys.operationKey, keys.outboxKey, args.fence, args.notAfterMs, args.environment, args.operationId, args.fingerprint, args.keepMs, args.asset, String(args.amountAtoms), args.mode, args.repeated, args.attached],
@@ -164,7 +164,7 @@ export type CreditReply =
  */
 export const creditScript: Script<CreditKeys, CreditArgs, CreditReply> = {
   name: 'credit',
-  functionName: 'credit_771ad6d0dfc1',
+  functionName: 'credit_b710ac598226',
   keysCount: 7,
   binary: false,
   encode: (keys, args) => [keys.fenceKey, keys.clockKey, keys.walletKey, keys.holdsKey, keys.deadlinesKey, keys.operationKey, keys.outboxKey, args.fence, args.notAfterMs, args.environment, args.operationId, args.fingerprint, args.keepMs, args.asset, args.grantNo, String(args.amountAtoms), args.purpose, args.priority, args.effectiveAtMs, args.expiresAtMs, args.attached],
@@ -199,7 +199,7 @@ export type ExpireHoldsReply =
  */
 export const expireHoldsScript: Script<ExpireHoldsKeys, ExpireHoldsArgs, ExpireHoldsReply> = {
   name: 'expire_holds',
-  functionName: 'expire_holds_771ad6d0dfc1',
+  functionName: 'expire_holds_b710ac598226',
   keysCount: 7,
   binary: false,
   encode: (keys, args) => [keys.fenceKey, keys.clockKey, keys.walletKey, keys.holdsKey, keys.deadlinesKey, keys.operationKey, keys.outboxKey, args.fence, args.notAfterMs, args.environment, args.operationId, args.fingerprint, args.keepMs, args.holdRefs],
@@ -238,7 +238,7 @@ export type ExtendReply =
  */
 export const extendScript: Script<ExtendKeys, ExtendArgs, ExtendReply> = {
   name: 'extend',
-  functionName: 'extend_771ad6d0dfc1',
+  functionName: 'extend_b710ac598226',
   keysCount: 7,
   binary: false,
   encode: (keys, args) => [keys.fenceKey, keys.clockKey, keys.walletKey, keys.holdsKey, keys.deadlinesKey, keys.operationKey, keys.outboxKey, args.fence, args.notAfterMs, args.environment, args.operationId, args.fingerprint, args.keepMs, args.asset, args.holdRef, String(args.amountAtoms), args.ttlMs, args.repeated, args.attached],
@@ -277,7 +277,7 @@ export type FreezeReply =
  */
 export const freezeScript: Script<FreezeKeys, FreezeArgs, FreezeReply> = {
   name: 'freeze',
-  functionName: 'freeze_771ad6d0dfc1',
+  functionName: 'freeze_b710ac598226',
   keysCount: 7,
   binary: false,
   encode: (keys, args) => [keys.fenceKey, keys.clockKey, keys.walletKey, keys.holdsKey, keys.deadlinesKey, keys.operationKey, keys.outboxKey, args.fence, args.notAfterMs, args.environment, args.operationId, args.fingerprint, args.keepMs, args.fromFreeze, args.toFreeze, args.attached],
@@ -308,7 +308,7 @@ export type HydrateReply =
  */
 export const hydrateScript: Script<HydrateKeys, HydrateArgs, HydrateReply> = {
   name: 'hydrate',
-  functionName: 'hydrate_771ad6d0dfc1',
+  functionName: 'hydrate_b710ac598226',
   keysCount: 5,
   binary: false,
   encode: (keys, args) => [keys.fenceKey, keys.clockKey, keys.walletKey, keys.holdsKey, keys.deadlinesKey, args.fence, args.environment, args.customerId, args.version, args.freeze, args.accountsPacked, args.grantsPacked, args.holdsPacked],
@@ -332,7 +332,7 @@ export type ListDueReply =
  */
 export const listDueScript: Script<ListDueKeys, ListDueArgs, ListDueReply> = {
   name: 'list_due',
-  functionName: 'list_due_771ad6d0dfc1',
+  functionName: 'list_due_b710ac598226',
   keysCount: 3,
   binary: false,
   encode: (keys, args) => [keys.fenceKey, keys.clockKey, keys.deadlinesKey, args.fence, args.membersMax],
@@ -357,7 +357,7 @@ export type ReadHoldReply =
  */
 export const readHoldScript: Script<ReadHoldKeys, ReadHoldArgs, ReadHoldReply> = {
   name: 'read_hold',
-  functionName: 'read_hold_771ad6d0dfc1',
+  functionName: 'read_hold_b710ac598226',
   keysCount: 4,
   binary: false,
   encode: (keys, args) => [keys.fenceKey, keys.clockKey, keys.walletKey, keys.holdsKey, args.fence, args.environment, args.holdRef],
@@ -385,7 +385,7 @@ export type ReadWalletReply =
  */
 export const readWalletScript: Script<ReadWalletKeys, ReadWalletArgs, ReadWalletReply> = {
   name: 'read_wallet',
-  functionName: 'read_wallet_771ad6d0dfc1',
+  functionName: 'read_wallet_b710ac598226',
   keysCount: 3,
   binary: true,
   encode: (keys, args) => [keys.fenceKey, keys.clockKey, keys.walletKey, args.fence, args.environment],
@@ -420,7 +420,7 @@ export type ReleaseReply =
  */
 export const releaseScript: Script<ReleaseKeys, ReleaseArgs, ReleaseReply> = {
   name: 'release',
-  functionName: 'release_771ad6d0dfc1',
+  functionName: 'release_b710ac598226',
   keysCount: 7,
   binary: false,
   encode: (keys, args) => [keys.fenceKey, keys.clockKey, keys.walletKey, keys.holdsKey, keys.deadlinesKey, keys.operationKey, keys.outboxKey, args.fence, args.notAfterMs, args.environment, args.operationId, args.fingerprint, args.keepMs, args.asset, args.holdRef, args.attached],
@@ -462,7 +462,7 @@ export type SettleReply =
  */
 export const settleScript: Script<SettleKeys, SettleArgs, SettleReply> = {
   name: 'settle',
-  functionName: 'settle_771ad6d0dfc1',
+  functionName: 'settle_b710ac598226',
   keysCount: 8,
   binary: false,
   encode: (keys, args) => [keys.fenceKey, keys.clockKey, keys.walletKey, keys.holdsKey, keys.deadlinesKey, keys.operationKey, keys.outboxKey, keys.lateKey, args.fence, args.notAfterMs, args.environment, args.operationId, args.fingerprint, args.keepMs, args.asset, args.holdRef, String(args.amountAtoms), args.final, args.onExcess, args.expiredHold, args.attached],
@@ -499,7 +499,7 @@ export type VoidReply =
  */
 export const voidScript: Script<VoidKeys, VoidArgs, VoidReply> = {
   name: 'void',
-  functionName: 'void_771ad6d0dfc1',
+  functionName: 'void_b710ac598226',
   keysCount: 7,
   binary: false,
   encode: (keys, args) => [keys.fenceKey, keys.clockKey, keys.walletKey, keys.holdsKey, keys.deadlinesKey, keys.operationKey, keys.outboxKey, args.fence, args.notAfterMs, args.environment, args.operationId, args.fingerprint, args.keepMs, args.asset, args.grantNo, args.attached],
@@ -518,7 +518,7 @@ export const voidScript: Script<VoidKeys, VoidArgs, VoidReply> = {
 
 /** What FUNCTION LOAD takes. */
 export const libraryText =
-  "#!lua name=farebox_771ad6d0dfc1\n\
+  "#!lua name=farebox_b710ac598226\n\
 local loaded, modules = {}, {}\n\
 local function require(name)\n\
 local module = loaded[name]\n\
@@ -664,9 +664,10 @@ modules['entry'] = function()\n\
 local wallets = require('wallet')\n\
 local entries = {}\n\
 local FORMAT = 1\n\
+local NO_GRANT = '\\0\\0\\0\\0'\n\
 local AVAILABLE, HELD, OVERAGE = 1, 2, 3\n\
 function entries.begin(kind, account)\n\
-return { kind = kind, account = account, transfers = {}, moves = {}, moved = {} }\n\
+return { kind = kind, account = account, transfers = '', transfers_count = 0, touched = {} }\n\
 end\n\
 function entries.transfer(entry, debit, credit, atoms)\n\
 if atoms == 0 then\n\
@@ -688,13 +689,14 @@ elseif credit == OVERAGE then\n\
 account.overage = account.overage - atoms\n\
 end\n\
 account.changed = true\n\
-entry.transfers[#entry.transfers + 1] = struct.pack('>BBd', debit, credit, atoms)\n\
+entry.transfers_count = entry.transfers_count + 1\n\
+entry.transfers = entry.transfers .. struct.pack('>BBd', debit, credit, atoms)\n\
 end\n\
 function entries.touch(entry, grant)\n\
 grant.changed = true\n\
-if not entry.moved[grant.no] then\n\
-entry.moved[grant.no] = true\n\
-entry.moves[#entry.moves + 1] = grant\n\
+if grant.touched_by ~= entry then\n\
+grant.touched_by = entry\n\
+entry.touched[#entry.touched + 1] = grant\n\
 end\n\
 end\n\
 function entries.end_grant(wallet, grant_no)\n\
@@ -704,40 +706,52 @@ end\n\
 function entries.append(wallet, entry)\n\
 wallet.version = wallet.version + 1\n\
 wallet.seq = wallet.seq + 1\n\
-local account = entry.account\n\
-local legs = '\\0'\n\
-if account then\n\
-legs = struct.pack('>BHddddB', 1, account.asset, account.available, account.held, account.overage, account.scheduled, #entry.transfers)\n\
-.. table.concat(entry.transfers)\n\
-end\n\
-local moves = struct.pack('>H', #entry.moves)\n\
-for _, grant in ipairs(entry.moves) do\n\
-moves = moves .. struct.pack('>I4dd', grant.no, grant.remaining, grant.held)\n\
-if grant.remaining == 0 and grant.held == 0 then\n\
-entries.end_grant(wallet, grant.no)\n\
-end\n\
-end\n\
-local terms = struct.pack('>I4', entry.grant_no or 0)\n\
-if entry.grant_no then\n\
-terms = terms .. wallets.pack_terms(wallet.terms[entry.grant_no])\n\
-end\n\
-local hold = '\\0'\n\
-if entry.hold_ref then\n\
-hold = struct.pack('>Bc0BHc0', #entry.hold_ref, entry.hold_ref, entry.hold_status, #entry.hold_packed, entry.hold_packed)\n\
-end\n\
-wallet.entries[#wallet.entries + 1] = {\n\
-id = string.format('%d-0', wallet.seq),\n\
-head = struct.pack(\n\
-'>BBBBddI4',\n\
+local head = struct.pack(\n\
+'>BBBBddI4c12c22',\n\
 FORMAT,\n\
 entry.kind,\n\
 entry.late and 1 or 0,\n\
 wallet.freeze,\n\
 wallet.version,\n\
 entry.at_ms or wallet.now_ms,\n\
-wallet.epoch\n\
-) .. wallet.environment .. wallet.id .. legs .. moves .. terms .. hold,\n\
-}\n\
+wallet.epoch,\n\
+wallet.environment,\n\
+wallet.id\n\
+)\n\
+local account = entry.account\n\
+local leg = '\\0'\n\
+if account then\n\
+leg = struct.pack(\n\
+'>BHddddB',\n\
+1,\n\
+account.asset,\n\
+account.available,\n\
+account.held,\n\
+account.overage,\n\
+account.scheduled,\n\
+entry.transfers_count\n\
+)\n\
+end\n\
+local moves = struct.pack('>H', #entry.touched)\n\
+for i = 1, #entry.touched do\n\
+local grant = entry.touched[i]\n\
+moves = moves .. struct.pack('>I4dd', grant.no, grant.remaining, grant.held)\n\
+if grant.remaining == 0 and grant.held == 0 then\n\
+entries.end_grant(wallet, grant.no)\n\
+end\n\
+end\n\
+local terms = NO_GRANT\n\
+if entry.grant_no then\n\
+terms = struct.pack('>I4', entry.grant_no) .. wallets.pack_terms(wallet.terms[entry.grant_no])\n\
+end\n\
+local hold = '\\0'\n\
+local hold_packed = ''\n\
+if entry.hold_ref then\n\
+hold_packed = entry.hold_packed\n\
+hold = struct.pack('>Bc0BH', #entry.hold_ref, entry.hold_ref, entry.hold_status, #hold_packed)\n\
+end\n\
+local packed = head .. leg .. entry.transfers .. moves .. terms .. hold .. hold_packed\n\
+wallet.entries[#wallet.entries + 1] = { id = string.format('%d-0', wallet.seq), packed = packed }\n\
 end\n\
 return entries\n\
 end\n\
@@ -874,7 +888,7 @@ local account = entry.account\n\
 local repaid = math.min(account.overage, terms.amount)\n\
 entries.transfer(entry, 4, OVERAGE, repaid)\n\
 entries.transfer(entry, 4, AVAILABLE, terms.amount - repaid)\n\
-local grant = { no = grant_no, remaining = terms.amount - repaid, held = 0 }\n\
+local grant = { no = grant_no, field = string.format('g%d', grant_no), remaining = terms.amount - repaid, held = 0 }\n\
 wallet.grants[grant_no] = grant\n\
 terms.state = 2\n\
 terms.changed = true\n\
@@ -931,7 +945,7 @@ local ref, record, next_at = struct.unpack('>Bc0Hc0', packed, at)\n\
 local hold = holds.unpack(ref, record)\n\
 wallet.holds[#wallet.holds + 1] = ref\n\
 wallet.holds[#wallet.holds + 1] = record\n\
-wallet.deadlines[#wallet.deadlines + 1] = hold.expires_at_ms\n\
+wallet.deadlines[#wallet.deadlines + 1] = string.format('%d', hold.expires_at_ms)\n\
 wallet.deadlines[#wallet.deadlines + 1] = wallet.id .. ref\n\
 wallet.open_holds = wallet.open_holds + 1\n\
 return next_at\n\
@@ -943,7 +957,7 @@ entry.hold_packed = holds.pack(hold)\n\
 wallet.holds[#wallet.holds + 1] = hold.ref\n\
 wallet.holds[#wallet.holds + 1] = entry.hold_packed\n\
 if deadline_moved then\n\
-wallet.deadlines[#wallet.deadlines + 1] = hold.expires_at_ms\n\
+wallet.deadlines[#wallet.deadlines + 1] = string.format('%d', hold.expires_at_ms)\n\
 wallet.deadlines[#wallet.deadlines + 1] = wallet.id .. hold.ref\n\
 end\n\
 end\n\
@@ -979,17 +993,29 @@ end\n\
 modules['operation'] = function()\n\
 local operation = {}\n\
 local FINGERPRINT_LENGTH = 11\n\
+local FORMATS = {\n\
+'>d',\n\
+'>dd',\n\
+'>ddd',\n\
+'>dddd',\n\
+'>ddddd',\n\
+'>dddddd',\n\
+'>ddddddd',\n\
+'>dddddddd',\n\
+'>ddddddddd',\n\
+'>dddddddddd',\n\
+'>ddddddddddd',\n\
+'>dddddddddddd',\n\
+}\n\
 function operation.pack(reply)\n\
-local numbers_count = #reply - 1\n\
-return reply[1] .. '\\0' .. struct.pack('>' .. string.rep('d', numbers_count), unpack(reply, 2))\n\
+return reply[1] .. '\\0' .. struct.pack(FORMATS[#reply - 1], unpack(reply, 2))\n\
 end\n\
 function operation.replay(record, fingerprint)\n\
 if string.sub(record, 1, FINGERPRINT_LENGTH) ~= fingerprint then\n\
 return { 'conflict' }\n\
 end\n\
 local zero_at = string.find(record, '\\0', FINGERPRINT_LENGTH + 1, true)\n\
-local numbers_count = (#record - zero_at) / 8\n\
-local reply = { struct.unpack('>' .. string.rep('d', numbers_count), record, zero_at + 1) }\n\
+local reply = { struct.unpack(FORMATS[(#record - zero_at) / 8], record, zero_at + 1) }\n\
 reply[#reply] = nil\n\
 return { 'replayed', string.sub(record, FINGERPRINT_LENGTH + 1, zero_at - 1), unpack(reply) }\n\
 end\n\
@@ -1001,27 +1027,28 @@ local wallets = require('wallet')\n\
 local seal = {}\n\
 local NO_OPERATION = '\\0-----------\\0\\0'\n\
 local function add(list, first, second)\n\
-list[#list + 1] = first\n\
-list[#list + 1] = second\n\
+local n = #list\n\
+list[n + 1] = first\n\
+list[n + 2] = second\n\
 end\n\
 local function changed_fields(wallet)\n\
 local fields = { 'w', wallets.pack_meta(wallet) }\n\
 for asset, account in pairs(wallet.accounts) do\n\
 if account.changed then\n\
-add(fields, 'a' .. asset, wallets.pack_account(account))\n\
+add(fields, account.field, wallets.pack_account(account))\n\
 end\n\
 if account.order_changed then\n\
-add(fields, 'o' .. asset, account.order)\n\
+add(fields, string.format('o%d', asset), account.order)\n\
 end\n\
 end\n\
-for grant_no, grant in pairs(wallet.grants) do\n\
+for _, grant in pairs(wallet.grants) do\n\
 if grant.changed then\n\
-add(fields, 'g' .. grant_no, wallets.pack_grant(grant))\n\
+add(fields, grant.field, wallets.pack_grant(grant))\n\
 end\n\
 end\n\
 for grant_no, terms in pairs(wallet.terms) do\n\
 if terms.changed then\n\
-add(fields, 't' .. grant_no, wallets.pack_terms(terms))\n\
+add(fields, string.format('t%d', grant_no), wallets.pack_terms(terms))\n\
 end\n\
 end\n\
 if wallet.due then\n\
@@ -1033,12 +1060,12 @@ function seal.wallet(wallet)\n\
 wallet.fields = changed_fields(wallet)\n\
 wallet.fields_gone = {}\n\
 for _, grant_no in ipairs(wallet.ended) do\n\
-add(wallet.fields_gone, 'g' .. grant_no, 't' .. grant_no)\n\
+add(wallet.fields_gone, string.format('g%d', grant_no), string.format('t%d', grant_no))\n\
 end\n\
 if wallet.due and wallet.due_at_ms == 4503599627370496 then\n\
 wallet.deadlines_gone[#wallet.deadlines_gone + 1] = wallet.id\n\
 elseif wallet.due then\n\
-add(wallet.deadlines, wallet.due_at_ms, wallet.id)\n\
+add(wallet.deadlines, string.format('%d', wallet.due_at_ms), wallet.id)\n\
 end\n\
 wallet.clock = struct.pack('>ddd', wallet.seq, wallet.now_ms, wallet.epoch)\n\
 end\n\
@@ -1047,14 +1074,15 @@ seal.wallet(wallet)\n\
 local reply_packed = operation.pack(reply)\n\
 for no, entry in ipairs(wallet.entries) do\n\
 if no == main_no then\n\
-entry.packed = entry.head\n\
-.. struct.pack('>Bc0c0Hc0', #operation_id, operation_id, fingerprint, #reply_packed, reply_packed)\n\
+entry.packed = entry.packed\n\
+.. struct.pack('>Bc0c11H', #operation_id, operation_id, fingerprint, #reply_packed)\n\
+.. reply_packed\n\
 .. attached\n\
 else\n\
-entry.packed = entry.head .. NO_OPERATION\n\
+entry.packed = entry.packed .. NO_OPERATION\n\
 end\n\
 end\n\
-if keep_ms > 0 then\n\
+if keep_ms ~= '0' then\n\
 wallet.record = fingerprint .. reply_packed\n\
 wallet.keep_ms = keep_ms\n\
 end\n\
@@ -1073,8 +1101,8 @@ local TERMS = '>BBBBHdddd'\n\
 local TERMS_LENGTH = 38\n\
 local WALLET_ID_LENGTH = 22\n\
 local ANY_ENVIRONMENT = '*'\n\
-local function read_account(asset, packed, order)\n\
-local account = { asset = asset, order = order or '', exists = packed and true }\n\
+local function read_account(asset, field, packed, order)\n\
+local account = { asset = asset, field = field, order = order or '' }\n\
 if packed then\n\
 account.available, account.held, account.overage, account.scheduled = struct.unpack(ACCOUNT, packed)\n\
 else\n\
@@ -1131,7 +1159,8 @@ end\n\
 if found[3] then\n\
 return nil, operation.replay(found[3], fingerprint)\n\
 end\n\
-local fields = redis.call('HMGET', wallet_key, 'w', 'a' .. asset, 'o' .. asset)\n\
+local account_field = 'a' .. asset\n\
+local fields = redis.call('HMGET', wallet_key, 'w', account_field, 'o' .. asset)\n\
 if not fields[1] then\n\
 return nil, { 'absent' }\n\
 end\n\
@@ -1145,8 +1174,8 @@ end\n\
 if verified_epoch ~= wallet.epoch then\n\
 return nil, { 'absent' }\n\
 end\n\
-wallet.account = read_account(asset, fields[2], fields[3])\n\
-wallet.accounts[asset] = wallet.account\n\
+wallet.account = read_account(tonumber(asset), account_field, fields[2], fields[3])\n\
+wallet.accounts[wallet.account.asset] = wallet.account\n\
 if wallet.due_at_ms <= wallet.now_ms and not leave_due and not require('due').apply(wallet) then\n\
 return nil, { 'due' }\n\
 end\n\
@@ -1189,7 +1218,7 @@ return wallet\n\
 end\n\
 function wallets.load_account(wallet, packed, at)\n\
 local asset, next_at = struct.unpack('>H', packed, at)\n\
-local account = read_account(asset, string.sub(packed, next_at, next_at + ACCOUNT_LENGTH - 1), '')\n\
+local account = read_account(asset, string.format('a%d', asset), string.sub(packed, next_at, next_at + ACCOUNT_LENGTH - 1), '')\n\
 account.changed = true\n\
 wallet.accounts[asset] = account\n\
 return next_at + ACCOUNT_LENGTH\n\
@@ -1197,6 +1226,7 @@ end\n\
 function wallets.load_grant(wallet, packed, at)\n\
 local grant = { changed = true }\n\
 grant.no, grant.remaining, grant.held, at = struct.unpack('>I4dd', packed, at)\n\
+grant.field = string.format('g%d', grant.no)\n\
 local terms = unpack_terms(packed, at)\n\
 terms.changed = true\n\
 wallet.terms[grant.no] = terms\n\
@@ -1209,8 +1239,9 @@ end\n\
 function wallets.account(wallet, asset)\n\
 local account = wallet.accounts[asset]\n\
 if not account then\n\
-local fields = redis.call('HMGET', wallet.key, 'a' .. asset, 'o' .. asset)\n\
-account = read_account(asset, fields[1], fields[2])\n\
+local field = string.format('a%d', asset)\n\
+local fields = redis.call('HMGET', wallet.key, field, string.format('o%d', asset))\n\
+account = read_account(asset, field, fields[1], fields[2])\n\
 wallet.accounts[asset] = account\n\
 end\n\
 return account\n\
@@ -1218,12 +1249,13 @@ end\n\
 function wallets.grant(wallet, grant_no)\n\
 local grant = wallet.grants[grant_no]\n\
 if not grant then\n\
-local packed = redis.call('HGET', wallet.key, 'g' .. grant_no)\n\
+local field = string.format('g%d', grant_no)\n\
+local packed = redis.call('HGET', wallet.key, field)\n\
 if not packed then\n\
 return nil\n\
 end\n\
-grant = { no = grant_no }\n\
-grant.remaining, grant.held = struct.unpack(GRANT, packed)\n\
+local remaining, held = struct.unpack(GRANT, packed)\n\
+grant = { no = grant_no, field = field, remaining = remaining, held = held }\n\
 wallet.grants[grant_no] = grant\n\
 end\n\
 return grant\n\
@@ -1231,7 +1263,7 @@ end\n\
 function wallets.terms(wallet, grant_no)\n\
 local terms = wallet.terms[grant_no]\n\
 if not terms then\n\
-local packed = redis.call('HGET', wallet.key, 't' .. grant_no)\n\
+local packed = redis.call('HGET', wallet.key, string.format('t%d', grant_no))\n\
 if not packed then\n\
 return nil\n\
 end\n\
@@ -1276,7 +1308,7 @@ return wallets\n\
 end\n\
 do\n\
 redis.register_function({\n\
-function_name = 'advance_clock_771ad6d0dfc1',\n\
+function_name = 'advance_clock_b710ac598226',\n\
 flags = {  },\n\
 callback = function(KEYS, ARGV)\n\
 local fence_key = KEYS[1] -- string: installation and epoch of this partition's data\n\
@@ -1301,7 +1333,7 @@ local seal = require('seal')\n\
 local due = require('due')\n\
 local wallets = require('wallet')\n\
 redis.register_function({\n\
-function_name = 'apply_due_771ad6d0dfc1',\n\
+function_name = 'apply_due_b710ac598226',\n\
 flags = { 'allow-oom' },\n\
 callback = function(KEYS, ARGV)\n\
 local fence_key = KEYS[1] -- string: installation and epoch of this partition's data\n\
@@ -1316,9 +1348,9 @@ local not_after_ms = tonumber(ARGV[2])\n\
 local environment = ARGV[3]\n\
 local operation_id = ARGV[4]\n\
 local fingerprint = ARGV[5]\n\
-local keep_ms = tonumber(ARGV[6])\n\
+local keep_ms = ARGV[6] -- how long the answer is remembered\n\
 local wallet, refusal = wallets.open(\n\
-fence_key, clock_key, wallet_key, operation_key, fence, not_after_ms, fingerprint, environment, 0, 'leave_due'\n\
+fence_key, clock_key, wallet_key, operation_key, fence, not_after_ms, fingerprint, environment, '0', 'leave_due'\n\
 )\n\
 if not wallet then\n\
 return refusal\n\
@@ -1333,7 +1365,7 @@ local reply = { 'applied', applied_count, more_flag, epoch, seq }\n\
 if applied_count == 0 then\n\
 return reply\n\
 end\n\
-seal.operation(wallet, outbox_key, 0, operation_id, fingerprint, 0, '', reply)\n\
+seal.operation(wallet, outbox_key, 0, operation_id, fingerprint, '0', '', reply)\n\
 commit(wallet, clock_key, holds_key, deadlines_key, operation_key)\n\
 return reply\n\
 end,\n\
@@ -1348,7 +1380,7 @@ local holds = require('holds')\n\
 local seal = require('seal')\n\
 local wallets = require('wallet')\n\
 redis.register_function({\n\
-function_name = 'authorize_771ad6d0dfc1',\n\
+function_name = 'authorize_b710ac598226',\n\
 flags = {  },\n\
 callback = function(KEYS, ARGV)\n\
 local fence_key = KEYS[1] -- string: installation and epoch of this partition's data\n\
@@ -1363,8 +1395,8 @@ local not_after_ms = tonumber(ARGV[2])\n\
 local environment = ARGV[3]\n\
 local operation_id = ARGV[4]\n\
 local fingerprint = ARGV[5]\n\
-local keep_ms = tonumber(ARGV[6])\n\
-local asset = tonumber(ARGV[7])\n\
+local keep_ms = ARGV[6] -- how long the answer is remembered\n\
+local asset = ARGV[7]\n\
 local amount_atoms = tonumber(ARGV[8])\n\
 local mode = ARGV[9] -- strict, up_to or shadow\n\
 local ttl_ms = tonumber(ARGV[10])\n\
@@ -1414,7 +1446,7 @@ entries.transfer(entry, 1, 2, take_atoms)\n\
 wallet.open_holds = wallet.open_holds + 1\n\
 holds.keep(wallet, entry, {\n\
 ref = string.format('%d.%d', epoch, version + 1),\n\
-asset = asset,\n\
+asset = account.asset,\n\
 amount = take_atoms,\n\
 held = take_atoms,\n\
 settled = 0,\n\
@@ -1449,7 +1481,7 @@ local holds = require('holds')\n\
 local seal = require('seal')\n\
 local wallets = require('wallet')\n\
 redis.register_function({\n\
-function_name = 'charge_771ad6d0dfc1',\n\
+function_name = 'charge_b710ac598226',\n\
 flags = {  },\n\
 callback = function(KEYS, ARGV)\n\
 local fence_key = KEYS[1] -- string: installation and epoch of this partition's data\n\
@@ -1464,8 +1496,8 @@ local not_after_ms = tonumber(ARGV[2])\n\
 local environment = ARGV[3]\n\
 local operation_id = ARGV[4]\n\
 local fingerprint = ARGV[5]\n\
-local keep_ms = tonumber(ARGV[6])\n\
-local asset = tonumber(ARGV[7])\n\
+local keep_ms = ARGV[6] -- how long the answer is remembered\n\
+local asset = ARGV[7]\n\
 local amount_atoms = tonumber(ARGV[8])\n\
 local mode = ARGV[9] -- strict, up_to or shadow\n\
 local repeated = ARGV[10] -- '1' when this repeats an attempt whose outcome is unknown\n\
@@ -1524,7 +1556,7 @@ local due = require('due')\n\
 local seal = require('seal')\n\
 local wallets = require('wallet')\n\
 redis.register_function({\n\
-function_name = 'credit_771ad6d0dfc1',\n\
+function_name = 'credit_b710ac598226',\n\
 flags = {  },\n\
 callback = function(KEYS, ARGV)\n\
 local fence_key = KEYS[1] -- string: installation and epoch of this partition's data\n\
@@ -1539,8 +1571,8 @@ local not_after_ms = tonumber(ARGV[2])\n\
 local environment = ARGV[3]\n\
 local operation_id = ARGV[4]\n\
 local fingerprint = ARGV[5]\n\
-local keep_ms = tonumber(ARGV[6])\n\
-local asset = tonumber(ARGV[7])\n\
+local keep_ms = ARGV[6] -- how long the answer is remembered\n\
+local asset = ARGV[7]\n\
 local grant_no = tonumber(ARGV[8])\n\
 local amount_atoms = tonumber(ARGV[9])\n\
 local purpose = tonumber(ARGV[10])\n\
@@ -1566,7 +1598,7 @@ state = 1,\n\
 purpose = purpose,\n\
 priority = priority,\n\
 scoped = 0,\n\
-asset = asset,\n\
+asset = account.asset,\n\
 amount = amount_atoms,\n\
 effective_at_ms = effective_at_ms == 0 and at_ms or effective_at_ms,\n\
 expires_at_ms = expires_at_ms == 0 and 4503599627370496 or expires_at_ms,\n\
@@ -1610,7 +1642,7 @@ local holds = require('holds')\n\
 local seal = require('seal')\n\
 local wallets = require('wallet')\n\
 redis.register_function({\n\
-function_name = 'expire_holds_771ad6d0dfc1',\n\
+function_name = 'expire_holds_b710ac598226',\n\
 flags = { 'allow-oom' },\n\
 callback = function(KEYS, ARGV)\n\
 local fence_key = KEYS[1] -- string: installation and epoch of this partition's data\n\
@@ -1625,10 +1657,10 @@ local not_after_ms = tonumber(ARGV[2])\n\
 local environment = ARGV[3]\n\
 local operation_id = ARGV[4]\n\
 local fingerprint = ARGV[5]\n\
-local keep_ms = tonumber(ARGV[6])\n\
+local keep_ms = ARGV[6] -- how long the answer is remembered\n\
 local hold_refs = ARGV[7] -- joined by spaces\n\
 local wallet, refusal =\n\
-wallets.open(fence_key, clock_key, wallet_key, operation_key, fence, not_after_ms, fingerprint, environment, 0)\n\
+wallets.open(fence_key, clock_key, wallet_key, operation_key, fence, not_after_ms, fingerprint, environment, '0')\n\
 if not wallet then\n\
 return refusal\n\
 end\n\
@@ -1644,7 +1676,7 @@ end\n\
 end\n\
 local epoch, seq = wallet.epoch, wallet.seq\n\
 local reply = { 'expired', expired_count, epoch, seq }\n\
-seal.operation(wallet, outbox_key, 0, operation_id, fingerprint, 0, '', reply)\n\
+seal.operation(wallet, outbox_key, 0, operation_id, fingerprint, '0', '', reply)\n\
 commit(wallet, clock_key, holds_key, deadlines_key, operation_key)\n\
 return reply\n\
 end,\n\
@@ -1659,7 +1691,7 @@ local holds = require('holds')\n\
 local seal = require('seal')\n\
 local wallets = require('wallet')\n\
 redis.register_function({\n\
-function_name = 'extend_771ad6d0dfc1',\n\
+function_name = 'extend_b710ac598226',\n\
 flags = {  },\n\
 callback = function(KEYS, ARGV)\n\
 local fence_key = KEYS[1] -- string: installation and epoch of this partition's data\n\
@@ -1674,8 +1706,8 @@ local not_after_ms = tonumber(ARGV[2])\n\
 local environment = ARGV[3]\n\
 local operation_id = ARGV[4]\n\
 local fingerprint = ARGV[5]\n\
-local keep_ms = tonumber(ARGV[6])\n\
-local asset = tonumber(ARGV[7])\n\
+local keep_ms = ARGV[6] -- how long the answer is remembered\n\
+local asset = ARGV[7]\n\
 local hold_ref = ARGV[8]\n\
 local amount_atoms = tonumber(ARGV[9]) -- in addition to what is held\n\
 local ttl_ms = tonumber(ARGV[10]) -- 0: the deadline stays\n\
@@ -1713,7 +1745,7 @@ holds.expire(wallet, account, hold)\n\
 local settled_atoms, released_atoms = hold.settled, hold.released\n\
 seq = wallet.seq\n\
 reply = { 'expired', settled_atoms, released_atoms, epoch, seq }\n\
-keep_ms = 0\n\
+keep_ms = '0'\n\
 elseif take_atoms then\n\
 local entry = entries.begin(5, account)\n\
 local sources = grants.take(wallet, entry, take_atoms, true)\n\
@@ -1748,7 +1780,7 @@ local entries = require('entry')\n\
 local seal = require('seal')\n\
 local wallets = require('wallet')\n\
 redis.register_function({\n\
-function_name = 'freeze_771ad6d0dfc1',\n\
+function_name = 'freeze_b710ac598226',\n\
 flags = { 'allow-oom' },\n\
 callback = function(KEYS, ARGV)\n\
 local fence_key = KEYS[1] -- string: installation and epoch of this partition's data\n\
@@ -1763,12 +1795,12 @@ local not_after_ms = tonumber(ARGV[2])\n\
 local environment = ARGV[3]\n\
 local operation_id = ARGV[4]\n\
 local fingerprint = ARGV[5]\n\
-local keep_ms = tonumber(ARGV[6])\n\
+local keep_ms = ARGV[6] -- how long the answer is remembered\n\
 local from_freeze = tonumber(ARGV[7]) -- lift this freeze; 0: freeze\n\
 local to_freeze = tonumber(ARGV[8]) -- freeze for this reason; 0: lift\n\
 local attached = ARGV[9]\n\
 local wallet, refusal =\n\
-wallets.open(fence_key, clock_key, wallet_key, operation_key, fence, not_after_ms, fingerprint, environment, 0)\n\
+wallets.open(fence_key, clock_key, wallet_key, operation_key, fence, not_after_ms, fingerprint, environment, '0')\n\
 if not wallet then\n\
 return refusal\n\
 end\n\
@@ -1797,7 +1829,7 @@ local holds = require('holds')\n\
 local seal = require('seal')\n\
 local wallets = require('wallet')\n\
 redis.register_function({\n\
-function_name = 'hydrate_771ad6d0dfc1',\n\
+function_name = 'hydrate_b710ac598226',\n\
 flags = {  },\n\
 callback = function(KEYS, ARGV)\n\
 local fence_key = KEYS[1] -- string: installation and epoch of this partition's data\n\
@@ -1856,7 +1888,7 @@ end,\n\
 end\n\
 do\n\
 redis.register_function({\n\
-function_name = 'list_due_771ad6d0dfc1',\n\
+function_name = 'list_due_b710ac598226',\n\
 flags = { 'no-writes' },\n\
 callback = function(KEYS, ARGV)\n\
 local fence_key = KEYS[1] -- string: installation and epoch of this partition's data\n\
@@ -1881,7 +1913,7 @@ do\n\
 local holds = require('holds')\n\
 local wallets = require('wallet')\n\
 redis.register_function({\n\
-function_name = 'read_hold_771ad6d0dfc1',\n\
+function_name = 'read_hold_b710ac598226',\n\
 flags = { 'no-writes' },\n\
 callback = function(KEYS, ARGV)\n\
 local fence_key = KEYS[1] -- string: installation and epoch of this partition's data\n\
@@ -1921,7 +1953,7 @@ end\n\
 do\n\
 local wallets = require('wallet')\n\
 redis.register_function({\n\
-function_name = 'read_wallet_771ad6d0dfc1',\n\
+function_name = 'read_wallet_b710ac598226',\n\
 flags = { 'no-writes' },\n\
 callback = function(KEYS, ARGV)\n\
 local fence_key = KEYS[1] -- string: installation and epoch of this partition's data\n\
@@ -1946,7 +1978,7 @@ local holds = require('holds')\n\
 local seal = require('seal')\n\
 local wallets = require('wallet')\n\
 redis.register_function({\n\
-function_name = 'release_771ad6d0dfc1',\n\
+function_name = 'release_b710ac598226',\n\
 flags = { 'allow-oom' },\n\
 callback = function(KEYS, ARGV)\n\
 local fence_key = KEYS[1] -- string: installation and epoch of this partition's data\n\
@@ -1961,8 +1993,8 @@ local not_after_ms = tonumber(ARGV[2])\n\
 local environment = ARGV[3]\n\
 local operation_id = ARGV[4]\n\
 local fingerprint = ARGV[5]\n\
-local keep_ms = tonumber(ARGV[6])\n\
-local asset = tonumber(ARGV[7])\n\
+local keep_ms = ARGV[6] -- how long the answer is remembered\n\
+local asset = ARGV[7]\n\
 local hold_ref = ARGV[8]\n\
 local attached = ARGV[9]\n\
 local wallet, refusal =\n\
@@ -1982,7 +2014,7 @@ if hold.expires_at_ms <= wallet.now_ms then\n\
 holds.expire(wallet, account, hold)\n\
 local settled_atoms, released_atoms, seq = hold.settled, hold.released, wallet.seq\n\
 reply = { 'expired', settled_atoms, released_atoms, epoch, seq }\n\
-keep_ms = 0\n\
+keep_ms = '0'\n\
 else\n\
 main_no = #wallet.entries + 1\n\
 holds.close(wallet, entries.begin(7, account), hold, 3)\n\
@@ -2004,7 +2036,7 @@ local holds = require('holds')\n\
 local seal = require('seal')\n\
 local wallets = require('wallet')\n\
 redis.register_function({\n\
-function_name = 'settle_771ad6d0dfc1',\n\
+function_name = 'settle_b710ac598226',\n\
 flags = { 'allow-oom' },\n\
 callback = function(KEYS, ARGV)\n\
 local fence_key = KEYS[1] -- string: installation and epoch of this partition's data\n\
@@ -2020,8 +2052,8 @@ local not_after_ms = tonumber(ARGV[2])\n\
 local environment = ARGV[3]\n\
 local operation_id = ARGV[4]\n\
 local fingerprint = ARGV[5]\n\
-local keep_ms = tonumber(ARGV[6])\n\
-local asset = tonumber(ARGV[7])\n\
+local keep_ms = ARGV[6] -- how long the answer is remembered\n\
+local asset = ARGV[7]\n\
 local hold_ref = ARGV[8]\n\
 local amount_atoms = tonumber(ARGV[9])\n\
 local final = ARGV[10] -- '1' when no part follows\n\
@@ -2119,7 +2151,7 @@ local grants = require('grants')\n\
 local seal = require('seal')\n\
 local wallets = require('wallet')\n\
 redis.register_function({\n\
-function_name = 'void_771ad6d0dfc1',\n\
+function_name = 'void_b710ac598226',\n\
 flags = {  },\n\
 callback = function(KEYS, ARGV)\n\
 local fence_key = KEYS[1] -- string: installation and epoch of this partition's data\n\
@@ -2134,8 +2166,8 @@ local not_after_ms = tonumber(ARGV[2])\n\
 local environment = ARGV[3]\n\
 local operation_id = ARGV[4]\n\
 local fingerprint = ARGV[5]\n\
-local keep_ms = tonumber(ARGV[6])\n\
-local asset = tonumber(ARGV[7])\n\
+local keep_ms = ARGV[6] -- how long the answer is remembered\n\
+local asset = ARGV[7]\n\
 local grant_no = tonumber(ARGV[8])\n\
 local attached = ARGV[9]\n\
 local wallet, refusal =\n\
@@ -2144,7 +2176,7 @@ if not wallet then\n\
 return refusal\n\
 end\n\
 local terms = wallets.terms(wallet, grant_no)\n\
-if not terms or terms.asset ~= asset then\n\
+if not terms or terms.asset ~= wallet.account.asset then\n\
 return { 'unknown_grant' }\n\
 elseif terms.state ~= 1 and terms.state ~= 2 then\n\
 local state = terms.state\n\

@@ -1,0 +1,69 @@
+#!/usr/bin/env node
+// `farebox`: choose what to run, and stop it in order.
+import { readConfig, type Config } from './config.ts';
+import { openLog } from './log.ts';
+import { runEnvironment } from './run/environment.ts';
+import { runGateway } from './run/gateway.ts';
+import { runKeys } from './run/keys.ts';
+import { runMigrate } from './run/migrate.ts';
+import { runWorker } from './run/worker.ts';
+
+const usage = `farebox migrate                                     bring the database to this release, first start included
+farebox gateway                                     decide: the HTTP API
+farebox worker                                      drain, expire, keep the books
+farebox environment create <name> --mode test|live  a new environment and its first key
+farebox environment list
+farebox keys create <name> --scopes a,b [--environment <id>]
+farebox keys list [--environment <id>]
+farebox keys revoke <key id> [--environment <id>]
+
+DATABASE_URL and REDIS_URL say where; README has the other variables.`;
+
+const [command, ...args] = process.argv.slice(2);
+const problem = await run();
+if (problem !== undefined) {
+  console.error(`farebox: ${problem}`);
+  process.exitCode = 1;
+}
+
+async function run(): Promise<string | undefined> {
+  if (command === undefined || command === 'help' || command === '--help') {
+    console.log(usage);
+    return undefined;
+  }
+  const commands: Record<string, (config: Config) => Promise<string | undefined>> = {
+    migrate: runMigrate,
+    gateway: (config) => serve(config, 'gateway'),
+    worker: (config) => serve(config, 'worker'),
+    environment: (config) => runEnvironment(config, args),
+    keys: (config) => runKeys(config, args),
+  };
+  const chosen = commands[command];
+  if (!chosen) return `there is no command '${command}'\n\n${usage}`;
+  const read = readConfig(process.env);
+  if (read.status === 'wrong') return `set ${read.problems.join('; ')}`;
+  return chosen(read.config);
+}
+
+async function serve(config: Config, role: 'gateway' | 'worker'): Promise<string | undefined> {
+  const log = openLog(config.logLevel, role);
+  try {
+    const running = await (role === 'gateway' ? runGateway(config, log) : runWorker(config, log));
+    await stopRequested();
+    await running.stop();
+  } catch (error) {
+    log.fatal({ error }, `${role} cannot go on`);
+    process.exitCode = 1;
+  }
+  // What third parties left open must not keep a stopped process alive.
+  process.exit();
+}
+
+// SIGTERM and Ctrl-C; and with the launcher above us, its end: nobody would stop us any more.
+function stopRequested(): Promise<void> {
+  return new Promise((resolve) => {
+    process.once('SIGTERM', () => resolve());
+    process.once('SIGINT', () => resolve());
+    process.once('disconnect', () => resolve());
+  });
+}

@@ -1,0 +1,55 @@
+// What operators watch: Prometheus metrics of one process.
+import { collectDefaultMetrics, Counter, Gauge, Histogram, Registry } from 'prom-client';
+
+export type Metrics = ReturnType<typeof openMetrics>;
+
+export function openMetrics(role: 'gateway' | 'worker') {
+  const registry = new Registry();
+  registry.setDefaultLabels({ role });
+  collectDefaultMetrics({ register: registry, prefix: 'farebox_' });
+  const registers = [registry];
+  return {
+    registry,
+    requests: new Histogram({
+      name: 'farebox_request_duration_seconds',
+      help: 'Duration of requests, by route and status',
+      labelNames: ['route', 'status'],
+      buckets: [0.001, 0.002, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5],
+      registers,
+    }),
+    partitionsOpen: new Gauge({
+      name: 'farebox_partitions_open',
+      help: 'Partitions that take decisions, of 256',
+      registers,
+    }),
+    redisClockOffset: new Gauge({
+      name: 'farebox_redis_clock_offset_seconds',
+      help: "Redis's clock less this process's",
+      registers,
+    }),
+    fenced: new Counter({
+      name: 'farebox_fenced_total',
+      help: 'Calls refused because a partition belongs to another installation or epoch',
+      registers,
+    }),
+    entriesDrained: new Counter({ name: 'farebox_entries_drained_total', help: 'Entries stored in the ledger', registers }),
+    drainDuration: new Histogram({
+      name: 'farebox_drain_batch_duration_seconds',
+      help: 'Duration of one drain transaction',
+      buckets: [0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5],
+      registers,
+    }),
+    drainLag: new Gauge({
+      name: 'farebox_drain_lag_seconds',
+      help: 'Age of the oldest entry that is not in the ledger yet, by lane',
+      labelNames: ['lane'],
+      registers,
+    }),
+    quarantined: new Counter({
+      name: 'farebox_entries_quarantined_total',
+      help: 'Entries that did not prove and were set aside: look at once',
+      registers,
+    }),
+    swept: new Counter({ name: 'farebox_swept_total', help: 'Holds expired and due events applied', registers }),
+  };
+}

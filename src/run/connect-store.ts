@@ -1,0 +1,37 @@
+// The wallet store of a process: Redis, with the ledger behind it for what Redis has let go of.
+import type { Redis } from 'ioredis';
+import type { Sql } from '../db/connect.ts';
+import { findHold } from '../db/holds.ts';
+import { readInstallation } from '../db/installation.ts';
+import { loadWallet, walletVersion } from '../db/wallets.ts';
+import { readCheckpoint, readEpochs } from '../db/partitions.ts';
+import type { Log } from '../log.ts';
+import { waitUntilReady } from '../wallet/redis.ts';
+import { openStore, type Store } from '../wallet/store.ts';
+
+const connectTimeoutMs = 10_000;
+
+export async function connectStore(options: {
+  sql: Sql;
+  redis: Redis;
+  log: Log;
+  markDirty: Store['markDirty'];
+  onFenced: Store['onFenced'];
+}): Promise<Store> {
+  const { sql, redis, log } = options;
+  if (!(await waitUntilReady(redis, connectTimeoutMs))) log.warn('Redis cannot be reached yet: refusing until it can');
+  return openStore({
+    redis,
+    installation: await readInstallation(sql),
+    epochs: await readEpochs(sql),
+    markDirty: options.markDirty,
+    onFenced: options.onFenced,
+    onWarning: (message, fields) => log.warn(fields, message),
+    ledger: {
+      loadWallet: (by) => loadWallet(sql, by),
+      walletVersion: (environmentId, walletId) => walletVersion(sql, environmentId, walletId),
+      readCheckpoint: (partition) => readCheckpoint(sql, partition),
+      findHold: (environmentId, walletId, ref) => findHold(sql, environmentId, walletId, ref),
+    },
+  });
+}

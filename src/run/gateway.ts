@@ -1,0 +1,104 @@
+// The gateway: connections, caches, the API and its server, wired; started and stopped here.
+import { createServer } from 'node:http';
+import { getRequestListener } from '@hono/node-server';
+import type { AddressInfo } from 'node:net';
+import { createApp } from '../api/app.ts';
+import type { Config } from '../config.ts';
+import { isUnavailable, openDatabase } from '../db/connect.ts';
+import { openLedger } from '../db/ledger.ts';
+import type { Log } from '../log.ts';
+import { openMetrics } from '../metrics.ts';
+import { openNudge } from '../outbox/nudge.ts';
+import { readHealth, unknownHealth, type Health } from '../wallet/health.ts';
+import { keyCache } from '../wallet/key-cache.ts';
+import { revocationsKey } from '../wallet/keys.ts';
+import { connectRedis } from '../wallet/redis.ts';
+import { openWallets } from '../wallet/wallets.ts';
+import { operatorPages } from '../web/operator-pages.ts';
+import { connectStore } from './connect-store.ts';
+import { every } from './every.ts';
+
+const healthIntervalMs = 1_000;
+const databaseConnectionsMax = 8;
+const stopBoundMs = 15_000;
+
+export type Running = { url: string; stop: () => Promise<void> };
+
+export async function runGateway(config: Config, log: Log): Promise<Running> {
+  const metrics = openMetrics('gateway');
+  const sql = openDatabase(config.databaseUrl, { connectionsMax: databaseConnectionsMax, name: 'gateway' });
+  const redis = connectRedis(config.redisUrl, (error) => log.warn({ error }, 'Redis connection'));
+  const nudge = openNudge(config.queueRedisUrl, (error) => log.warn({ error }, 'queue connection'));
+  const store = await connectStore({ sql, redis, log, markDirty: nudge.markDirty, onFenced: () => metrics.fenced.inc() });
+  const ledger = openLedger(sql, { onRevoked: async () => void (await redis.incr(revocationsKey)) });
+  const keys = keyCache(redis, ledger.findKey);
+
+  let health: Health = unknownHealth;
+  let draining = false;
+  const look = every(healthIntervalMs, async () => {
+    const previous = health;
+    health = await Promise.all([readHealth(store, config.durability), keys.poll()]).then(
+      ([read]) => read,
+      (error: Error) => ({ ...unknownHealth, problems: [`Redis does not answer: ${error.message}`] }),
+    );
+    metrics.partitionsOpen.set(health.partitionsOpen);
+    metrics.redisClockOffset.set(health.clockOffsetMs / 1000);
+    if (previous.problems.join() !== health.problems.join()) {
+      log.info({ ready: health.ready, problems: health.problems }, 'readiness');
+    }
+  });
+  await look.now();
+
+  const app = createApp({
+    ledger,
+    wallets: openWallets(store),
+    authenticate: keys.authenticate,
+    isUnavailable,
+    readiness: async () => ({
+      ready: health.ready && !draining,
+      dependencies: {
+        gateway: { status: draining ? 'draining' : 'ok' },
+        redis: {
+          status: health.problems.length === 0 ? 'ok' : health.problems.join('; '),
+          durability: health.durability,
+          required: config.durability,
+          partitions_open: health.partitionsOpen,
+          clock_offset_ms: health.clockOffsetMs,
+        },
+        // Decisions go on without it, so it does not make the gateway unready.
+        postgres: { status: await sql`select 1`.then(() => 'ok', () => 'cannot be reached') },
+      },
+    }),
+    metrics: async () => ({ contentType: metrics.registry.contentType, text: await metrics.registry.metrics() }),
+    observe: ({ path, status, tookMs }) => metrics.requests.labels(path, String(status)).observe(tookMs / 1000),
+    log,
+  });
+  app.route('/admin', operatorPages({ queues: nudge.queues, password: config.adminPassword }));
+
+  const server = createServer(getRequestListener(app.fetch));
+  await new Promise<void>((resolve, reject) => {
+    server.once('error', reject);
+    server.listen(config.port, config.host, resolve);
+  });
+  const { port } = server.address() as AddressInfo;
+  const url = `http://${config.host}:${port}`;
+  log.info({ url, durability: health.durability }, 'gateway listens');
+
+  return {
+    url,
+    stop: async () => {
+      draining = true;
+      look.stop();
+      // In-flight requests are answered; connections that only wait are closed.
+      const closed = new Promise<void>((resolve) => server.close(() => resolve()));
+      server.closeIdleConnections();
+      const cut = setTimeout(() => server.closeAllConnections(), stopBoundMs);
+      await closed;
+      clearTimeout(cut);
+      await nudge.stop();
+      redis.disconnect();
+      await sql.end({ timeout: 5 });
+      log.info('gateway stopped');
+    },
+  };
+}
