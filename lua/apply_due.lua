@@ -21,7 +21,7 @@ local not_after_ms = tonumber(ARGV[2])
 local environment = ARGV[3]
 local operation_id = ARGV[4]
 local fingerprint = ARGV[5]
-local keep_ms = ARGV[6] -- how long the answer is remembered
+local keep_ms = ARGV[6] -- '0': a repeat finds nothing left to do
 
 local wallet, refusal = wallets.open(
   fence_key, clock_key, wallet_key, operation_key, fence, not_after_ms, fingerprint, environment, '0', 'leave_due'
@@ -39,7 +39,7 @@ local reply = { 'applied', applied_count, more_flag, epoch, seq }
 if applied_count == 0 then
   return reply
 end
-seal.operation(wallet, outbox_key, 0, operation_id, fingerprint, '0', '', reply)
+seal.operation(wallet, outbox_key, 0, operation_id, fingerprint, keep_ms, '', reply)
 -- COMMIT
 commit(wallet, clock_key, holds_key, deadlines_key, operation_key)
 return reply

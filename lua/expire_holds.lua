@@ -21,7 +21,7 @@ local not_after_ms = tonumber(ARGV[2])
 local environment = ARGV[3]
 local operation_id = ARGV[4]
 local fingerprint = ARGV[5]
-local keep_ms = ARGV[6] -- how long the answer is remembered
+local keep_ms = ARGV[6] -- '0': a repeat finds nothing left to do
 local hold_refs = ARGV[7] -- joined by spaces
 
 local wallet, refusal =
@@ -42,7 +42,7 @@ for hold_ref in string.gmatch(hold_refs, '%S+') do
 end
 local epoch, seq = wallet.epoch, wallet.seq
 local reply = { 'expired', expired_count, epoch, seq }
-seal.operation(wallet, outbox_key, 0, operation_id, fingerprint, '0', '', reply)
+seal.operation(wallet, outbox_key, 0, operation_id, fingerprint, keep_ms, '', reply)
 -- COMMIT
 commit(wallet, clock_key, holds_key, deadlines_key, operation_key)
 return reply

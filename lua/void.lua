@@ -40,7 +40,8 @@ end
 local account = wallet.account
 local entry = entries.begin(codes.kind.void_grant, account)
 entry.grant_no = grant_no
-local taken_atoms, held_atoms = 0, 0
+local taken_atoms
+local held_atoms = 0
 if terms.state == codes.grant_state.scheduled then
   taken_atoms = terms.amount
   account.scheduled = account.scheduled - taken_atoms

@@ -24,6 +24,17 @@ local WALLET_ID_LENGTH = 22
 -- What Farebox does by itself, such as expiring a hold, it does in every environment.
 local ANY_ENVIRONMENT = '*'
 
+local function read_meta(wallet, packed)
+  local version, due_at_ms, verified_epoch, open_holds, live_grants, freeze, environment = struct.unpack(META, packed)
+  wallet.version = version
+  wallet.due_at_ms = due_at_ms
+  wallet.open_holds = open_holds
+  wallet.live_grants = live_grants
+  wallet.freeze = freeze
+  wallet.environment = environment
+  return verified_epoch
+end
+
 local function read_account(asset, field, packed, order)
   local account = { asset = asset, field = field, order = order or '' }
   if packed then
@@ -35,10 +46,19 @@ local function read_account(asset, field, packed, order)
 end
 
 local function unpack_terms(packed, at)
-  local terms = {}
-  terms.state, terms.purpose, terms.priority, terms.scoped, terms.asset, terms.amount, terms.effective_at_ms, terms.expires_at_ms, terms.created_at_ms =
+  local state, purpose, priority, scoped, asset, amount, effective_at_ms, expires_at_ms, created_at_ms =
     struct.unpack(TERMS, packed, at)
-  return terms
+  return {
+    state = state,
+    purpose = purpose,
+    priority = priority,
+    scoped = scoped,
+    asset = asset,
+    amount = amount,
+    effective_at_ms = effective_at_ms,
+    expires_at_ms = expires_at_ms,
+    created_at_ms = created_at_ms,
+  }
 end
 
 local function blank(wallet_key, clock, redis_now_ms)
@@ -92,9 +112,7 @@ function wallets.open(
     return nil, { 'absent' }
   end
   local wallet = blank(wallet_key, found[2], now_ms)
-  local verified_epoch
-  wallet.version, wallet.due_at_ms, verified_epoch, wallet.open_holds, wallet.live_grants, wallet.freeze, wallet.environment =
-    struct.unpack(META, fields[1])
+  local verified_epoch = read_meta(wallet, fields[1])
   if environment ~= wallet.environment and environment ~= ANY_ENVIRONMENT then
     return nil, { 'missing' }
   end
@@ -123,9 +141,7 @@ function wallets.peek(fence_key, clock_key, wallet_key, fence, environment)
   local seq, clock_ms, epoch = struct.unpack('>ddd', found[2])
   local wallet = { seq = seq, epoch = epoch }
   wallet.now_ms = math.max(clock_ms, time[1] * 1000 + math.floor(time[2] / 1000))
-  local verified_epoch
-  wallet.version, wallet.due_at_ms, verified_epoch, wallet.open_holds, wallet.live_grants, wallet.freeze, wallet.environment =
-    struct.unpack(META, packed)
+  local verified_epoch = read_meta(wallet, packed)
   if environment ~= wallet.environment and environment ~= ANY_ENVIRONMENT then
     return nil, { 'missing' }
   elseif verified_epoch ~= epoch then
@@ -151,7 +167,8 @@ end
 -- Take one account of the ledger's at `at`; returns where the next one begins.
 function wallets.load_account(wallet, packed, at)
   local asset, next_at = struct.unpack('>H', packed, at)
-  local account = read_account(asset, string.format('a%d', asset), string.sub(packed, next_at, next_at + ACCOUNT_LENGTH - 1), '')
+  local fields = string.sub(packed, next_at, next_at + ACCOUNT_LENGTH - 1)
+  local account = read_account(asset, string.format('a%d', asset), fields, '')
   account.changed = true
   wallet.accounts[asset] = account
   return next_at + ACCOUNT_LENGTH

@@ -2,9 +2,8 @@
 import type { Redis } from 'ioredis';
 import type { Sql } from '../db/connect.ts';
 import { findHold } from '../db/holds.ts';
-import { readInstallation } from '../db/installation.ts';
-import { loadWallet, walletVersion } from '../db/wallets.ts';
-import { readCheckpoint, readEpochs } from '../db/partitions.ts';
+import { installationOf, readCheckpoint, readPartitions } from '../db/installation.ts';
+import { loadWallet, readWalletVersion } from '../db/wallets.ts';
 import type { Log } from '../log.ts';
 import { waitUntilReady } from '../wallet/redis.ts';
 import { openStore, type Store } from '../wallet/store.ts';
@@ -22,14 +21,14 @@ export async function connectStore(options: {
   if (!(await waitUntilReady(redis, connectTimeoutMs))) log.warn('Redis cannot be reached yet: refusing until it can');
   return openStore({
     redis,
-    installation: await readInstallation(sql),
-    epochs: await readEpochs(sql),
+    installation: await installationOf(sql),
+    epochs: (await readPartitions(sql)).map(({ epoch }) => epoch),
     markDirty: options.markDirty,
     onFenced: options.onFenced,
     onWarning: (message, fields) => log.warn(fields, message),
     ledger: {
       loadWallet: (by) => loadWallet(sql, by),
-      walletVersion: (environmentId, walletId) => walletVersion(sql, environmentId, walletId),
+      walletVersion: (environmentId, walletId) => readWalletVersion(sql, environmentId, walletId),
       readCheckpoint: (partition) => readCheckpoint(sql, partition),
       findHold: (environmentId, walletId, ref) => findHold(sql, environmentId, walletId, ref),
     },

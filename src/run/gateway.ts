@@ -4,7 +4,7 @@ import { getRequestListener } from '@hono/node-server';
 import type { AddressInfo } from 'node:net';
 import { createApp } from '../api/app.ts';
 import type { Config } from '../config.ts';
-import { isUnavailable, openDatabase } from '../db/connect.ts';
+import { isDatabaseUnavailable, openDatabase } from '../db/connect.ts';
 import { openLedger } from '../db/ledger.ts';
 import type { Log } from '../log.ts';
 import { openMetrics } from '../metrics.ts';
@@ -30,7 +30,7 @@ export async function runGateway(config: Config, log: Log): Promise<Running> {
   const redis = connectRedis(config.redisUrl, (error) => log.warn({ error }, 'Redis connection'));
   const nudge = openNudge(config.queueRedisUrl, (error) => log.warn({ error }, 'queue connection'));
   const store = await connectStore({ sql, redis, log, markDirty: nudge.markDirty, onFenced: () => metrics.fenced.inc() });
-  const ledger = openLedger(sql, { onRevoked: async () => void (await redis.incr(revocationsKey)) });
+  const ledger = openLedger(sql, { announceRevocation: async () => void (await redis.incr(revocationsKey)) });
   const keys = keyCache(redis, ledger.findKey);
 
   let health: Health = unknownHealth;
@@ -53,7 +53,7 @@ export async function runGateway(config: Config, log: Log): Promise<Running> {
     ledger,
     wallets: openWallets(store),
     authenticate: keys.authenticate,
-    isUnavailable,
+    isUnavailable: isDatabaseUnavailable,
     readiness: async () => ({
       ready: health.ready && !draining,
       dependencies: {

@@ -67,7 +67,10 @@ export async function authorize(
     case 'shadow_approved':
     case 'shadow_declined':
       return shadowOf(reply);
-    default:
+    case 'no_customer':
+    case 'conflict':
+    case 'unavailable':
+    case 'unknown':
       return reply;
   }
 }

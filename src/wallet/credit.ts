@@ -51,7 +51,10 @@ export async function credit(
       };
     case 'out_of_bounds':
       return { status: reply.bound === codes.bound.grants ? 'too_many_grants' : 'balance_limit' };
-    default:
+    case 'no_customer':
+    case 'conflict':
+    case 'unavailable':
+    case 'unknown':
       return reply;
   }
 }

@@ -103,7 +103,7 @@ export async function applyDue(store: Store, target: Target): Promise<{ applied:
     environment: target.environmentId,
     operationId: operation.id,
     fingerprint: noFingerprint,
-    keepMs: operation.keepMs,
+    keepMs: 0,
   });
   if (reply.status !== 'applied') return undefined;
   if (reply.appliedCount > 0) store.markDirty(partition);

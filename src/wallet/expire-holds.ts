@@ -20,7 +20,7 @@ export async function expireHolds(
     environment: target.environmentId,
     operationId: operation.id,
     fingerprint: operation.fingerprint,
-    keepMs: operation.keepMs,
+    keepMs: 0,
     holdRefs: refs,
   });
   if (reply.status !== 'expired') return undefined;

@@ -70,7 +70,9 @@ export async function extend(
     }
     case 'no_customer':
       return { status: 'no_hold' };
-    default:
+    case 'conflict':
+    case 'unavailable':
+    case 'unknown':
       return reply;
   }
 }

@@ -51,7 +51,10 @@ async function change(
       return { status: 'changed', version: reply.version, ...(reply.replayed && { replayed: true }) };
     case 'unchanged':
       return { status: 'unchanged', freeze: freezeOf(reply.freeze) };
-    default:
+    case 'no_customer':
+    case 'conflict':
+    case 'unavailable':
+    case 'unknown':
       return reply;
   }
 }

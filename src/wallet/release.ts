@@ -46,7 +46,9 @@ export async function release(
     }
     case 'no_customer':
       return { status: 'no_hold' };
-    default:
+    case 'conflict':
+    case 'unavailable':
+    case 'unknown':
       return reply;
   }
 }

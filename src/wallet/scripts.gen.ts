@@ -3,7 +3,7 @@ import { atomsFromRedis as atoms, type Atoms } from '../units.ts';
 import type { Script } from './script.ts';
 
 /** The Redis library that holds all scripts; names end in its hash. */
-export const libraryHash = 'b710ac598226';
+export const libraryHash = 'fe8fe2d96e78';
 
 export type AdvanceClockKeys = { fenceKey: string; clockKey: string };
 export type AdvanceClockArgs = { fence: string; toMs: number };
@@ -16,7 +16,7 @@ export type AdvanceClockReply =
  */
 export const advanceClockScript: Script<AdvanceClockKeys, AdvanceClockArgs, AdvanceClockReply> = {
   name: 'advance_clock',
-  functionName: 'advance_clock_b710ac598226',
+  functionName: 'advance_clock_fe8fe2d96e78',
   keysCount: 2,
   binary: false,
   encode: (keys, args) => [keys.fenceKey, keys.clockKey, args.fence, args.toMs],
@@ -45,7 +45,7 @@ export type ApplyDueReply =
  */
 export const applyDueScript: Script<ApplyDueKeys, ApplyDueArgs, ApplyDueReply> = {
   name: 'apply_due',
-  functionName: 'apply_due_b710ac598226',
+  functionName: 'apply_due_fe8fe2d96e78',
   keysCount: 7,
   binary: false,
   encode: (keys, args) => [keys.fenceKey, keys.clockKey, keys.walletKey, keys.holdsKey, keys.deadlinesKey, keys.operationKey, keys.outboxKey, args.fence, args.notAfterMs, args.environment, args.operationId, args.fingerprint, args.keepMs],
@@ -84,7 +84,7 @@ export type AuthorizeReply =
  */
 export const authorizeScript: Script<AuthorizeKeys, AuthorizeArgs, AuthorizeReply> = {
   name: 'authorize',
-  functionName: 'authorize_b710ac598226',
+  functionName: 'authorize_fe8fe2d96e78',
   keysCount: 7,
   binary: false,
   encode: (keys, args) => [keys.fenceKey, keys.clockKey, keys.walletKey, keys.holdsKey, keys.deadlinesKey, keys.operationKey, keys.outboxKey, args.fence, args.notAfterMs, args.environment, args.operationId, args.fingerprint, args.keepMs, args.asset, String(args.amountAtoms), args.mode, args.ttlMs, args.repeated, args.attached],
@@ -125,7 +125,7 @@ export type ChargeReply =
  */
 export const chargeScript: Script<ChargeKeys, ChargeArgs, ChargeReply> = {
   name: 'charge',
-  functionName: 'charge_b710ac598226',
+  functionName: 'charge_fe8fe2d96e78',
   keysCount: 7,
   binary: false,
   encode: (keys, args) => [keys.fenceKey, keys.clockKey, keys.walletKey, keys.holdsKey, keys.deadlinesKey, keys.operationKey, keys.outboxKey, args.fence, args.notAfterMs, args.environment, args.operationId, args.fingerprint, args.keepMs, args.asset, String(args.amountAtoms), args.mode, args.repeated, args.attached],
@@ -164,7 +164,7 @@ export type CreditReply =
  */
 export const creditScript: Script<CreditKeys, CreditArgs, CreditReply> = {
   name: 'credit',
-  functionName: 'credit_b710ac598226',
+  functionName: 'credit_fe8fe2d96e78',
   keysCount: 7,
   binary: false,
   encode: (keys, args) => [keys.fenceKey, keys.clockKey, keys.walletKey, keys.holdsKey, keys.deadlinesKey, keys.operationKey, keys.outboxKey, args.fence, args.notAfterMs, args.environment, args.operationId, args.fingerprint, args.keepMs, args.asset, args.grantNo, String(args.amountAtoms), args.purpose, args.priority, args.effectiveAtMs, args.expiresAtMs, args.attached],
@@ -199,7 +199,7 @@ export type ExpireHoldsReply =
  */
 export const expireHoldsScript: Script<ExpireHoldsKeys, ExpireHoldsArgs, ExpireHoldsReply> = {
   name: 'expire_holds',
-  functionName: 'expire_holds_b710ac598226',
+  functionName: 'expire_holds_fe8fe2d96e78',
   keysCount: 7,
   binary: false,
   encode: (keys, args) => [keys.fenceKey, keys.clockKey, keys.walletKey, keys.holdsKey, keys.deadlinesKey, keys.operationKey, keys.outboxKey, args.fence, args.notAfterMs, args.environment, args.operationId, args.fingerprint, args.keepMs, args.holdRefs],
@@ -238,7 +238,7 @@ export type ExtendReply =
  */
 export const extendScript: Script<ExtendKeys, ExtendArgs, ExtendReply> = {
   name: 'extend',
-  functionName: 'extend_b710ac598226',
+  functionName: 'extend_fe8fe2d96e78',
   keysCount: 7,
   binary: false,
   encode: (keys, args) => [keys.fenceKey, keys.clockKey, keys.walletKey, keys.holdsKey, keys.deadlinesKey, keys.operationKey, keys.outboxKey, args.fence, args.notAfterMs, args.environment, args.operationId, args.fingerprint, args.keepMs, args.asset, args.holdRef, String(args.amountAtoms), args.ttlMs, args.repeated, args.attached],
@@ -277,7 +277,7 @@ export type FreezeReply =
  */
 export const freezeScript: Script<FreezeKeys, FreezeArgs, FreezeReply> = {
   name: 'freeze',
-  functionName: 'freeze_b710ac598226',
+  functionName: 'freeze_fe8fe2d96e78',
   keysCount: 7,
   binary: false,
   encode: (keys, args) => [keys.fenceKey, keys.clockKey, keys.walletKey, keys.holdsKey, keys.deadlinesKey, keys.operationKey, keys.outboxKey, args.fence, args.notAfterMs, args.environment, args.operationId, args.fingerprint, args.keepMs, args.fromFreeze, args.toFreeze, args.attached],
@@ -308,7 +308,7 @@ export type HydrateReply =
  */
 export const hydrateScript: Script<HydrateKeys, HydrateArgs, HydrateReply> = {
   name: 'hydrate',
-  functionName: 'hydrate_b710ac598226',
+  functionName: 'hydrate_fe8fe2d96e78',
   keysCount: 5,
   binary: false,
   encode: (keys, args) => [keys.fenceKey, keys.clockKey, keys.walletKey, keys.holdsKey, keys.deadlinesKey, args.fence, args.environment, args.customerId, args.version, args.freeze, args.accountsPacked, args.grantsPacked, args.holdsPacked],
@@ -332,7 +332,7 @@ export type ListDueReply =
  */
 export const listDueScript: Script<ListDueKeys, ListDueArgs, ListDueReply> = {
   name: 'list_due',
-  functionName: 'list_due_b710ac598226',
+  functionName: 'list_due_fe8fe2d96e78',
   keysCount: 3,
   binary: false,
   encode: (keys, args) => [keys.fenceKey, keys.clockKey, keys.deadlinesKey, args.fence, args.membersMax],
@@ -357,7 +357,7 @@ export type ReadHoldReply =
  */
 export const readHoldScript: Script<ReadHoldKeys, ReadHoldArgs, ReadHoldReply> = {
   name: 'read_hold',
-  functionName: 'read_hold_b710ac598226',
+  functionName: 'read_hold_fe8fe2d96e78',
   keysCount: 4,
   binary: false,
   encode: (keys, args) => [keys.fenceKey, keys.clockKey, keys.walletKey, keys.holdsKey, args.fence, args.environment, args.holdRef],
@@ -385,7 +385,7 @@ export type ReadWalletReply =
  */
 export const readWalletScript: Script<ReadWalletKeys, ReadWalletArgs, ReadWalletReply> = {
   name: 'read_wallet',
-  functionName: 'read_wallet_b710ac598226',
+  functionName: 'read_wallet_fe8fe2d96e78',
   keysCount: 3,
   binary: true,
   encode: (keys, args) => [keys.fenceKey, keys.clockKey, keys.walletKey, args.fence, args.environment],
@@ -420,7 +420,7 @@ export type ReleaseReply =
  */
 export const releaseScript: Script<ReleaseKeys, ReleaseArgs, ReleaseReply> = {
   name: 'release',
-  functionName: 'release_b710ac598226',
+  functionName: 'release_fe8fe2d96e78',
   keysCount: 7,
   binary: false,
   encode: (keys, args) => [keys.fenceKey, keys.clockKey, keys.walletKey, keys.holdsKey, keys.deadlinesKey, keys.operationKey, keys.outboxKey, args.fence, args.notAfterMs, args.environment, args.operationId, args.fingerprint, args.keepMs, args.asset, args.holdRef, args.attached],
@@ -462,7 +462,7 @@ export type SettleReply =
  */
 export const settleScript: Script<SettleKeys, SettleArgs, SettleReply> = {
   name: 'settle',
-  functionName: 'settle_b710ac598226',
+  functionName: 'settle_fe8fe2d96e78',
   keysCount: 8,
   binary: false,
   encode: (keys, args) => [keys.fenceKey, keys.clockKey, keys.walletKey, keys.holdsKey, keys.deadlinesKey, keys.operationKey, keys.outboxKey, keys.lateKey, args.fence, args.notAfterMs, args.environment, args.operationId, args.fingerprint, args.keepMs, args.asset, args.holdRef, String(args.amountAtoms), args.final, args.onExcess, args.expiredHold, args.attached],
@@ -499,7 +499,7 @@ export type VoidReply =
  */
 export const voidScript: Script<VoidKeys, VoidArgs, VoidReply> = {
   name: 'void',
-  functionName: 'void_b710ac598226',
+  functionName: 'void_fe8fe2d96e78',
   keysCount: 7,
   binary: false,
   encode: (keys, args) => [keys.fenceKey, keys.clockKey, keys.walletKey, keys.holdsKey, keys.deadlinesKey, keys.operationKey, keys.outboxKey, args.fence, args.notAfterMs, args.environment, args.operationId, args.fingerprint, args.keepMs, args.asset, args.grantNo, args.attached],
@@ -518,7 +518,7 @@ export const voidScript: Script<VoidKeys, VoidArgs, VoidReply> = {
 
 /** What FUNCTION LOAD takes. */
 export const libraryText =
-  "#!lua name=farebox_b710ac598226\n\
+  "#!lua name=farebox_fe8fe2d96e78\n\
 local loaded, modules = {}, {}\n\
 local function require(name)\n\
 local module = loaded[name]\n\
@@ -1101,6 +1101,16 @@ local TERMS = '>BBBBHdddd'\n\
 local TERMS_LENGTH = 38\n\
 local WALLET_ID_LENGTH = 22\n\
 local ANY_ENVIRONMENT = '*'\n\
+local function read_meta(wallet, packed)\n\
+local version, due_at_ms, verified_epoch, open_holds, live_grants, freeze, environment = struct.unpack(META, packed)\n\
+wallet.version = version\n\
+wallet.due_at_ms = due_at_ms\n\
+wallet.open_holds = open_holds\n\
+wallet.live_grants = live_grants\n\
+wallet.freeze = freeze\n\
+wallet.environment = environment\n\
+return verified_epoch\n\
+end\n\
 local function read_account(asset, field, packed, order)\n\
 local account = { asset = asset, field = field, order = order or '' }\n\
 if packed then\n\
@@ -1111,10 +1121,19 @@ end\n\
 return account\n\
 end\n\
 local function unpack_terms(packed, at)\n\
-local terms = {}\n\
-terms.state, terms.purpose, terms.priority, terms.scoped, terms.asset, terms.amount, terms.effective_at_ms, terms.expires_at_ms, terms.created_at_ms =\n\
+local state, purpose, priority, scoped, asset, amount, effective_at_ms, expires_at_ms, created_at_ms =\n\
 struct.unpack(TERMS, packed, at)\n\
-return terms\n\
+return {\n\
+state = state,\n\
+purpose = purpose,\n\
+priority = priority,\n\
+scoped = scoped,\n\
+asset = asset,\n\
+amount = amount,\n\
+effective_at_ms = effective_at_ms,\n\
+expires_at_ms = expires_at_ms,\n\
+created_at_ms = created_at_ms,\n\
+}\n\
 end\n\
 local function blank(wallet_key, clock, redis_now_ms)\n\
 local seq, clock_ms, epoch = struct.unpack('>ddd', clock)\n\
@@ -1165,9 +1184,7 @@ if not fields[1] then\n\
 return nil, { 'absent' }\n\
 end\n\
 local wallet = blank(wallet_key, found[2], now_ms)\n\
-local verified_epoch\n\
-wallet.version, wallet.due_at_ms, verified_epoch, wallet.open_holds, wallet.live_grants, wallet.freeze, wallet.environment =\n\
-struct.unpack(META, fields[1])\n\
+local verified_epoch = read_meta(wallet, fields[1])\n\
 if environment ~= wallet.environment and environment ~= ANY_ENVIRONMENT then\n\
 return nil, { 'missing' }\n\
 end\n\
@@ -1194,9 +1211,7 @@ local time = redis.call('TIME')\n\
 local seq, clock_ms, epoch = struct.unpack('>ddd', found[2])\n\
 local wallet = { seq = seq, epoch = epoch }\n\
 wallet.now_ms = math.max(clock_ms, time[1] * 1000 + math.floor(time[2] / 1000))\n\
-local verified_epoch\n\
-wallet.version, wallet.due_at_ms, verified_epoch, wallet.open_holds, wallet.live_grants, wallet.freeze, wallet.environment =\n\
-struct.unpack(META, packed)\n\
+local verified_epoch = read_meta(wallet, packed)\n\
 if environment ~= wallet.environment and environment ~= ANY_ENVIRONMENT then\n\
 return nil, { 'missing' }\n\
 elseif verified_epoch ~= epoch then\n\
@@ -1218,7 +1233,8 @@ return wallet\n\
 end\n\
 function wallets.load_account(wallet, packed, at)\n\
 local asset, next_at = struct.unpack('>H', packed, at)\n\
-local account = read_account(asset, string.format('a%d', asset), string.sub(packed, next_at, next_at + ACCOUNT_LENGTH - 1), '')\n\
+local fields = string.sub(packed, next_at, next_at + ACCOUNT_LENGTH - 1)\n\
+local account = read_account(asset, string.format('a%d', asset), fields, '')\n\
 account.changed = true\n\
 wallet.accounts[asset] = account\n\
 return next_at + ACCOUNT_LENGTH\n\
@@ -1308,7 +1324,7 @@ return wallets\n\
 end\n\
 do\n\
 redis.register_function({\n\
-function_name = 'advance_clock_b710ac598226',\n\
+function_name = 'advance_clock_fe8fe2d96e78',\n\
 flags = {  },\n\
 callback = function(KEYS, ARGV)\n\
 local fence_key = KEYS[1] -- string: installation and epoch of this partition's data\n\
@@ -1333,7 +1349,7 @@ local seal = require('seal')\n\
 local due = require('due')\n\
 local wallets = require('wallet')\n\
 redis.register_function({\n\
-function_name = 'apply_due_b710ac598226',\n\
+function_name = 'apply_due_fe8fe2d96e78',\n\
 flags = { 'allow-oom' },\n\
 callback = function(KEYS, ARGV)\n\
 local fence_key = KEYS[1] -- string: installation and epoch of this partition's data\n\
@@ -1348,7 +1364,7 @@ local not_after_ms = tonumber(ARGV[2])\n\
 local environment = ARGV[3]\n\
 local operation_id = ARGV[4]\n\
 local fingerprint = ARGV[5]\n\
-local keep_ms = ARGV[6] -- how long the answer is remembered\n\
+local keep_ms = ARGV[6] -- '0': a repeat finds nothing left to do\n\
 local wallet, refusal = wallets.open(\n\
 fence_key, clock_key, wallet_key, operation_key, fence, not_after_ms, fingerprint, environment, '0', 'leave_due'\n\
 )\n\
@@ -1365,7 +1381,7 @@ local reply = { 'applied', applied_count, more_flag, epoch, seq }\n\
 if applied_count == 0 then\n\
 return reply\n\
 end\n\
-seal.operation(wallet, outbox_key, 0, operation_id, fingerprint, '0', '', reply)\n\
+seal.operation(wallet, outbox_key, 0, operation_id, fingerprint, keep_ms, '', reply)\n\
 commit(wallet, clock_key, holds_key, deadlines_key, operation_key)\n\
 return reply\n\
 end,\n\
@@ -1380,7 +1396,7 @@ local holds = require('holds')\n\
 local seal = require('seal')\n\
 local wallets = require('wallet')\n\
 redis.register_function({\n\
-function_name = 'authorize_b710ac598226',\n\
+function_name = 'authorize_fe8fe2d96e78',\n\
 flags = {  },\n\
 callback = function(KEYS, ARGV)\n\
 local fence_key = KEYS[1] -- string: installation and epoch of this partition's data\n\
@@ -1481,7 +1497,7 @@ local holds = require('holds')\n\
 local seal = require('seal')\n\
 local wallets = require('wallet')\n\
 redis.register_function({\n\
-function_name = 'charge_b710ac598226',\n\
+function_name = 'charge_fe8fe2d96e78',\n\
 flags = {  },\n\
 callback = function(KEYS, ARGV)\n\
 local fence_key = KEYS[1] -- string: installation and epoch of this partition's data\n\
@@ -1556,7 +1572,7 @@ local due = require('due')\n\
 local seal = require('seal')\n\
 local wallets = require('wallet')\n\
 redis.register_function({\n\
-function_name = 'credit_b710ac598226',\n\
+function_name = 'credit_fe8fe2d96e78',\n\
 flags = {  },\n\
 callback = function(KEYS, ARGV)\n\
 local fence_key = KEYS[1] -- string: installation and epoch of this partition's data\n\
@@ -1642,7 +1658,7 @@ local holds = require('holds')\n\
 local seal = require('seal')\n\
 local wallets = require('wallet')\n\
 redis.register_function({\n\
-function_name = 'expire_holds_b710ac598226',\n\
+function_name = 'expire_holds_fe8fe2d96e78',\n\
 flags = { 'allow-oom' },\n\
 callback = function(KEYS, ARGV)\n\
 local fence_key = KEYS[1] -- string: installation and epoch of this partition's data\n\
@@ -1657,7 +1673,7 @@ local not_after_ms = tonumber(ARGV[2])\n\
 local environment = ARGV[3]\n\
 local operation_id = ARGV[4]\n\
 local fingerprint = ARGV[5]\n\
-local keep_ms = ARGV[6] -- how long the answer is remembered\n\
+local keep_ms = ARGV[6] -- '0': a repeat finds nothing left to do\n\
 local hold_refs = ARGV[7] -- joined by spaces\n\
 local wallet, refusal =\n\
 wallets.open(fence_key, clock_key, wallet_key, operation_key, fence, not_after_ms, fingerprint, environment, '0')\n\
@@ -1676,7 +1692,7 @@ end\n\
 end\n\
 local epoch, seq = wallet.epoch, wallet.seq\n\
 local reply = { 'expired', expired_count, epoch, seq }\n\
-seal.operation(wallet, outbox_key, 0, operation_id, fingerprint, '0', '', reply)\n\
+seal.operation(wallet, outbox_key, 0, operation_id, fingerprint, keep_ms, '', reply)\n\
 commit(wallet, clock_key, holds_key, deadlines_key, operation_key)\n\
 return reply\n\
 end,\n\
@@ -1691,7 +1707,7 @@ local holds = require('holds')\n\
 local seal = require('seal')\n\
 local wallets = require('wallet')\n\
 redis.register_function({\n\
-function_name = 'extend_b710ac598226',\n\
+function_name = 'extend_fe8fe2d96e78',\n\
 flags = {  },\n\
 callback = function(KEYS, ARGV)\n\
 local fence_key = KEYS[1] -- string: installation and epoch of this partition's data\n\
@@ -1780,7 +1796,7 @@ local entries = require('entry')\n\
 local seal = require('seal')\n\
 local wallets = require('wallet')\n\
 redis.register_function({\n\
-function_name = 'freeze_b710ac598226',\n\
+function_name = 'freeze_fe8fe2d96e78',\n\
 flags = { 'allow-oom' },\n\
 callback = function(KEYS, ARGV)\n\
 local fence_key = KEYS[1] -- string: installation and epoch of this partition's data\n\
@@ -1829,7 +1845,7 @@ local holds = require('holds')\n\
 local seal = require('seal')\n\
 local wallets = require('wallet')\n\
 redis.register_function({\n\
-function_name = 'hydrate_b710ac598226',\n\
+function_name = 'hydrate_fe8fe2d96e78',\n\
 flags = {  },\n\
 callback = function(KEYS, ARGV)\n\
 local fence_key = KEYS[1] -- string: installation and epoch of this partition's data\n\
@@ -1888,7 +1904,7 @@ end,\n\
 end\n\
 do\n\
 redis.register_function({\n\
-function_name = 'list_due_b710ac598226',\n\
+function_name = 'list_due_fe8fe2d96e78',\n\
 flags = { 'no-writes' },\n\
 callback = function(KEYS, ARGV)\n\
 local fence_key = KEYS[1] -- string: installation and epoch of this partition's data\n\
@@ -1913,7 +1929,7 @@ do\n\
 local holds = require('holds')\n\
 local wallets = require('wallet')\n\
 redis.register_function({\n\
-function_name = 'read_hold_b710ac598226',\n\
+function_name = 'read_hold_fe8fe2d96e78',\n\
 flags = { 'no-writes' },\n\
 callback = function(KEYS, ARGV)\n\
 local fence_key = KEYS[1] -- string: installation and epoch of this partition's data\n\
@@ -1953,7 +1969,7 @@ end\n\
 do\n\
 local wallets = require('wallet')\n\
 redis.register_function({\n\
-function_name = 'read_wallet_b710ac598226',\n\
+function_name = 'read_wallet_fe8fe2d96e78',\n\
 flags = { 'no-writes' },\n\
 callback = function(KEYS, ARGV)\n\
 local fence_key = KEYS[1] -- string: installation and epoch of this partition's data\n\
@@ -1978,7 +1994,7 @@ local holds = require('holds')\n\
 local seal = require('seal')\n\
 local wallets = require('wallet')\n\
 redis.register_function({\n\
-function_name = 'release_b710ac598226',\n\
+function_name = 'release_fe8fe2d96e78',\n\
 flags = { 'allow-oom' },\n\
 callback = function(KEYS, ARGV)\n\
 local fence_key = KEYS[1] -- string: installation and epoch of this partition's data\n\
@@ -2036,7 +2052,7 @@ local holds = require('holds')\n\
 local seal = require('seal')\n\
 local wallets = require('wallet')\n\
 redis.register_function({\n\
-function_name = 'settle_b710ac598226',\n\
+function_name = 'settle_fe8fe2d96e78',\n\
 flags = { 'allow-oom' },\n\
 callback = function(KEYS, ARGV)\n\
 local fence_key = KEYS[1] -- string: installation and epoch of this partition's data\n\
@@ -2151,7 +2167,7 @@ local grants = require('grants')\n\
 local seal = require('seal')\n\
 local wallets = require('wallet')\n\
 redis.register_function({\n\
-function_name = 'void_b710ac598226',\n\
+function_name = 'void_fe8fe2d96e78',\n\
 flags = {  },\n\
 callback = function(KEYS, ARGV)\n\
 local fence_key = KEYS[1] -- string: installation and epoch of this partition's data\n\
@@ -2185,7 +2201,8 @@ end\n\
 local account = wallet.account\n\
 local entry = entries.begin(11, account)\n\
 entry.grant_no = grant_no\n\
-local taken_atoms, held_atoms = 0, 0\n\
+local taken_atoms\n\
+local held_atoms = 0\n\
 if terms.state == 1 then\n\
 taken_atoms = terms.amount\n\
 account.scheduled = account.scheduled - taken_atoms\n\

@@ -99,7 +99,9 @@ async function settleOnce(
       return 'not_in_redis';
     case 'no_customer':
       return { status: 'no_hold' };
-    default:
+    case 'conflict':
+    case 'unavailable':
+    case 'unknown':
       return reply;
   }
 }

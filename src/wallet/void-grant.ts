@@ -48,7 +48,10 @@ export async function voidGrant(
       return { status: 'ended' };
     case 'unknown_grant':
       return { status: 'no_grant' };
-    default:
+    case 'no_customer':
+    case 'conflict':
+    case 'unavailable':
+    case 'unknown':
       return reply;
   }
 }
