@@ -1,0 +1,81 @@
+// The demo as a process: from its options to the table, and a clean stop in between whenever one is asked for.
+import { setMaxListeners } from 'node:events';
+import { farebox, FareboxError } from '../../src/sdk/farebox.ts';
+import { drainLagMs, readBooks } from './books.ts';
+import { createCrowd } from './customers.ts';
+import { type DemoOptions, readOptions, usage } from './options.ts';
+import { type DemoGateway, startOwnGateway } from './own-gateway.ts';
+import { ANSWER_PRICE, ANSWER_TOKENS_MAX, PROMPT_PRICE } from './prices.ts';
+import { seconds, showProgress } from './progress.ts';
+import { replay } from './replay.ts';
+import { isSound, report, type Result } from './report.ts';
+import { newTally } from './tally.ts';
+import { readTrace } from './trace.ts';
+
+const say = (line: string) => console.log(line);
+
+export async function runDemo(args: readonly string[], env: NodeJS.ProcessEnv): Promise<void> {
+  const stop = new AbortController();
+  // Each request under way listens, for as long as its model's pause lasts.
+  setMaxListeners(0, stop.signal);
+  // The same Ctrl-C may come twice, from the terminal and from npm: what is under way is ended once, in order.
+  for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.on(signal, () => stop.abort());
+  try {
+    const options = readOptions(args, env);
+    if (options === null) return say(usage);
+    process.exitCode = (await demo(options, stop.signal)) ? 0 : 1;
+  } catch (error) {
+    if (stop.signal.aborted && error === stop.signal.reason) return say('stopped');
+    const isPlain = error instanceof FareboxError || (error instanceof Error && error.name === 'Advice');
+    console.error(isPlain ? `demo: ${error.message}` : error);
+    process.exitCode = 1;
+  }
+}
+
+async function demo(options: DemoOptions, signal: AbortSignal): Promise<boolean> {
+  const running = options.gateway ? foreignGateway(options.gateway) : await startOwnGateway(say, signal);
+  try {
+    const result = await play(running, options, signal);
+    say(`\n${report(result)}\n`);
+    return isSound(result);
+  } finally {
+    await running.stop();
+  }
+}
+
+function foreignGateway(given: { readonly baseUrl: string; readonly apiKey: string }): DemoGateway {
+  return { ...given, audit: () => Promise.resolve(null), stop: () => Promise.resolve() };
+}
+
+async function play(running: DemoGateway, options: DemoOptions, signal: AbortSignal): Promise<Result> {
+  const gateway = farebox(running);
+  const arrivals = readTrace(options.traceFile, options.requestsMax);
+  const spanMs = arrivals.at(-1)?.atMs ?? 0;
+  say(
+    `${arrivals.length} requests of ${seconds(spanMs)} (Azure Public Dataset, CC BY 4.0) for ${options.customers} customers`,
+  );
+  say(
+    `${PROMPT_PRICE} USD for a million tokens of prompt, ${ANSWER_PRICE} of answer; held: ${ANSWER_TOKENS_MAX} tokens of answer`,
+  );
+  const crowd = await createCrowd(gateway, arrivals, options.customers);
+  signal.throwIfAborted();
+
+  const tally = newTally();
+  say(
+    options.speed === 'max'
+      ? 'as fast as it goes'
+      : `${options.speed} times real pace: about ${seconds(spanMs / options.speed)}`,
+  );
+  const endProgress = showProgress(tally, arrivals.length, process.stdout);
+  try {
+    await replay(gateway, arrivals, crowd, tally, { ...options, signal });
+  } finally {
+    endProgress();
+  }
+  const tookMs = performance.now() - tally.startedMs;
+  if (signal.aborted) say('stopped: what was under way is settled');
+  const lagMs = await drainLagMs(gateway, tally.lastSettle);
+  const books = await readBooks(gateway, crowd.customers);
+  const audit = await running.audit();
+  return { tally, tookMs, requests: arrivals.length, speed: options.speed, drainLagMs: lagMs, books, audit };
+}
