@@ -2,6 +2,7 @@
 import { getEventListeners } from 'node:events';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { describe, expect, test } from 'vitest';
+import { freePort } from '../scripts/stores/process.ts';
 import { each, type Farebox, FareboxError } from '../src/sdk/farebox.ts';
 import {
   busy,
@@ -332,6 +333,13 @@ describe('a request', () => {
 
   test('never shows the API key in an error', () => {
     expect(() => server.client({ apiKey: 'fb_test_se\ncret' })).toThrow(/^apiKey: printable/);
+  });
+
+  test('says why there is no connection', async () => {
+    const nowhere = server.client({ baseUrl: `http://127.0.0.1:${await freePort()}` });
+    expect((await failure(nowhere.wallets.get('user_42'))).message).toMatch(
+      /GET .*wallet: network_error: .*ECONNREFUSED/,
+    );
   });
 
   test('accepts a key with a line break after it, as files have', async () => {

@@ -219,7 +219,7 @@ function outcomeOf({ request }: Sending, attempted: Attempt): Outcome {
 
 function unanswered({ request, idempotencyKey }: Sending, last: Unanswered, outcome: Outcome): FareboxError {
   return new FareboxError(
-    `${nameOf(request)}: ${last.code}${last.cause instanceof Error ? `: ${last.cause.message}` : ''} (outcome ${outcome})`,
+    `${[nameOf(request), last.code, ...reasonsOf(last.cause)].join(': ')} (outcome ${outcome})`,
     {
       code: last.code,
       status: null,
@@ -233,6 +233,11 @@ function unanswered({ request, idempotencyKey }: Sending, last: Unanswered, outc
     },
     last.cause,
   );
+}
+
+/** Node says `fetch failed`, and why only in the cause of that. */
+function reasonsOf(cause: unknown): string[] {
+  return cause instanceof Error ? [cause.message, ...reasonsOf(cause.cause)] : [];
 }
 
 function refused({ request, idempotencyKey }: Sending, last: Answered, outcome: Outcome): FareboxError {
