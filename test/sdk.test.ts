@@ -1,7 +1,7 @@
 // One call of the client, whatever the server does: deadline, retry, and what the caller is told.
 import { getEventListeners } from 'node:events';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { describe, expect, test } from 'vitest';
+import { describe, expect, test, vi } from 'vitest';
 import { freePort } from '../scripts/stores/process.ts';
 import { each, type Farebox, FareboxError } from '../src/sdk/farebox.ts';
 import {
@@ -329,6 +329,17 @@ describe('a request', () => {
     expect(keys).not.toContain(undefined);
     expect(new Set(keys).size).toBe(10);
     expect(server.seen.map(({ body }) => body)).not.toContain('');
+  });
+
+  test('has a key where the page is not secure, too', async () => {
+    vi.stubGlobal('crypto', { getRandomValues: crypto.getRandomValues.bind(crypto) });
+    await gateway.charge(order).finally(() => vi.unstubAllGlobals());
+    expect(server.seen[0]?.key).toMatch(/^[0-9a-f]{32}$/);
+  });
+
+  test('that deletes needs no body in its reply', async () => {
+    server.next('keys', { kind: 'answer', applied: true, status: 204, text: '' });
+    expect(await gateway.keys.revoke('key_1')).toBeUndefined();
   });
 
   test('never shows the API key in an error', () => {
