@@ -22,13 +22,13 @@ DATABASE_URL and REDIS_URL say where; README has the other variables.`;
 const [command, ...args] = process.argv.slice(2);
 const problem = await run();
 if (problem !== undefined) {
-  console.error(`farebox: ${problem}`);
+  process.stderr.write(`farebox: ${problem}\n`);
   process.exitCode = 1;
 }
 
 async function run(): Promise<string | undefined> {
   if (command === undefined || command === 'help' || command === '--help') {
-    console.log(usage);
+    process.stdout.write(`${usage}\n`);
     return undefined;
   }
   const commands: Record<string, (config: Config) => Promise<string | undefined>> = {

@@ -75,7 +75,8 @@ export async function runGateway(config: Config, log: Log): Promise<Running> {
   });
   app.route('/admin', operatorPages({ queues: nudge.queues, password: config.adminPassword }));
 
-  const server = createServer(getRequestListener(app.fetch));
+  const listener = getRequestListener(app.fetch);
+  const server = createServer((incoming, outgoing) => void listener(incoming, outgoing));
   await new Promise<void>((resolve, reject) => {
     server.once('error', reject);
     server.listen(config.port, config.host, resolve);

@@ -41,7 +41,7 @@ export function durabilityProblems(durability: Durability, required: 'fast' | 'd
 
 async function readSettings(redis: Redis): Promise<Map<string, string> | undefined> {
   try {
-    const flat = (await redis.config('GET', 'maxmemory-policy', 'appendonly', 'appendfsync')) as string[];
+    const flat = await redis.config('GET', 'maxmemory-policy', 'appendonly', 'appendfsync');
     return new Map(Array.from({ length: flat.length / 2 }, (_, i) => [flat[2 * i]!, flat[2 * i + 1]!]));
   } catch (error) {
     if (error instanceof Error && error.name === 'ReplyError') return undefined;
