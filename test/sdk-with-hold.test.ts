@@ -68,6 +68,12 @@ describe('withHold', () => {
     expect(server.applied).toEqual(['hold 2', 'release']);
   });
 
+  test('refuses metadata that are not JSON where they are said', async () => {
+    const call = gateway.withHold(order, (hold) => hold.spent({ amount: '1', metadata: { tokens: 7n } }));
+    await expect(call).rejects.toThrow(TypeError);
+    expect(server.applied).toEqual(['hold 2', 'release']);
+  });
+
   test('settles what is known when the caller aborts', async () => {
     const controller = new AbortController();
     const call = gateway.withHold(
@@ -183,7 +189,7 @@ describe('withHold', () => {
   });
 
   test('never loses a settle in silence: the error has what it takes to repeat it', async () => {
-    server.next('settle', lost, unheard, unheard, unheard);
+    server.next('settle', lost, unheard, busy(), busy());
     const error = await failure(
       gateway.withHold(
         order,
@@ -194,6 +200,7 @@ describe('withHold', () => {
         { settleMs: 500 },
       ),
     );
+    expect(error).toMatchObject({ code: 'busy', outcome: 'unknown' });
     expect(error.unsettled).toMatchObject({ holdId: 'hold_1', amount: '1', result: 'tokens' });
     expect(error.message).toContain('hold_1: 1 not settled');
     const { holdId, amount, idempotencyKey } = error.unsettled ?? expect.unreachable();

@@ -13,12 +13,13 @@ import type {
   AuthorizeRequest,
   Declined,
   ExtendRequest,
+  Outcome,
   SettleRequest,
   Settled,
   SettleTerms,
   Usage,
 } from '../contract.ts';
-import { FareboxError } from './farebox-error.ts';
+import { FareboxError, type Unsettled } from './farebox-error.ts';
 import { isZero } from './price.ts';
 import { type CallOptions, checkedTimeoutMs, pause, randomKey } from './send.ts';
 
@@ -128,8 +129,9 @@ function workingHold(calls: HoldCalls, account: Spending): WorkingHold {
     spent(total) {
       if (account.hasEnded) throw new Error(`${id}: too late to say what was spent, the hold has ended`);
       const spent = typeof total === 'object' ? total : { amount: total };
-      // Throws for what is no amount, here where the mistake is and not when it is settled.
+      // Both throw for what could not be settled, here where the mistake is.
       isZero(spent.amount);
+      JSON.stringify(spent);
       account.spent = spent;
     },
     extend: (request, call) => extend(calls, account, request, call),
@@ -239,36 +241,31 @@ async function settle(
   const deadlineMs = performance.now() + settleMs;
   const idempotencyKey = randomKey();
   let pauseMs = SETTLE_PAUSE_MS_MIN;
+  let outcome: Outcome = 'not_applied';
   for (;;) {
     const leftMs = Math.max(1, deadlineMs - performance.now());
     try {
       return await calls.settle(holdId, spent, { idempotencyKey, timeoutMs: Math.min(leftMs, SETTLE_CALL_MS_MAX) });
     } catch (error) {
       if (!(error instanceof FareboxError)) throw error;
+      // What one attempt left open, no refusal of a later one can close.
+      if (outcome !== 'unknown') outcome = error.outcome;
       const waitMs = error.retryAfterMs ?? pauseMs;
-      if (!error.retryable || performance.now() + waitMs >= deadlineMs)
-        throw unsettled(error, holdId, spent.amount, ending);
+      if (!error.retryable || performance.now() + waitMs >= deadlineMs) {
+        const work = ending.status === 'returned' ? { result: ending.result } : { workError: ending.error };
+        throw unsettled(error, outcome, { holdId, amount: spent.amount, idempotencyKey, ...work });
+      }
       await pause(waitMs, undefined);
       pauseMs = Math.min(pauseMs * 2, SETTLE_PAUSE_MS_MAX);
     }
   }
 }
 
-function unsettled(error: FareboxError, holdId: string, amount: Amount, ending: Ending<unknown>): FareboxError {
-  const work = ending.status === 'returned' ? { result: ending.result } : { workError: ending.error };
+function unsettled(error: FareboxError, outcome: Outcome, left: Unsettled): FareboxError {
+  const { code, status, problem, requestId, retryable, retryAfterMs, idempotencyKey } = error;
   return new FareboxError(
-    `${holdId}: ${amount} not settled: ${error.message}`,
-    {
-      code: error.code,
-      status: error.status,
-      problem: error.problem,
-      requestId: error.requestId,
-      outcome: error.outcome,
-      retryable: error.retryable,
-      retryAfterMs: error.retryAfterMs,
-      idempotencyKey: error.idempotencyKey,
-      unsettled: { holdId, amount, idempotencyKey: error.idempotencyKey ?? '', ...work },
-    },
+    `${left.holdId}: ${left.amount} not settled: ${error.message}`,
+    { code, status, problem, requestId, outcome, retryable, retryAfterMs, idempotencyKey, unsettled: left },
     error,
   );
 }
