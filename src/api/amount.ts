@@ -1,0 +1,19 @@
+// Amounts of a request as atoms, once the asset and with it the number of decimals is known.
+import type { Asset } from '../records.ts';
+import { formatAmount, parseAmount, type Atoms } from '../units.ts';
+import { refuse, refuseFields, type Refused } from './answer.ts';
+
+/** `path` is where the amount stands in the body. */
+export function readAmount(text: string, asset: Asset, path: string): Atoms | Refused {
+  const parsed = parseAmount(text, asset.scale);
+  switch (parsed.status) {
+    case 'ok':
+      return parsed.atoms;
+    case 'malformed':
+      return refuseFields([{ path, message: parsed.message }]);
+    case 'too_large':
+      return refuse('amount_too_large', `${path}: ${text} ${asset.code} is more than one amount may be`);
+  }
+}
+
+export const format = (atoms: bigint, asset: Asset): string => formatAmount(atoms, asset.scale);

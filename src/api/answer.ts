@@ -1,0 +1,35 @@
+// What a handler answers. A refusal is an answer too; what is thrown is a bug or a broken store.
+import type { FieldError } from '../contract.ts';
+import { problemOf, type ErrorCode, type Refusal } from '../errors.ts';
+
+export type Refused = { status: 'refused' } & Refusal;
+
+export type Answer =
+  /** `replayed`: it is what the first request with this Idempotency-Key was answered. */
+  | { status: 200 | 201; body: object; replayed?: boolean | undefined }
+  /** JSON that was kept as text, word for word. */
+  | { status: 200 | 201; text: string; replayed?: boolean | undefined }
+  | { status: 204 }
+  | Refused;
+
+export function refuse(code: ErrorCode, detail: string, rest: Omit<Refusal, 'code' | 'detail'> = {}): Refused {
+  return { status: 'refused', code, detail, ...rest };
+}
+
+/** 422, field by field. */
+export function refuseFields(errors: FieldError[]): Refused {
+  const detail = errors.map(({ path, message }) => (path === '' ? message : `${path}: ${message}`)).join('; ');
+  return refuse('invalid_request', detail, { more: { errors } });
+}
+
+// Plain header objects: @hono/node-server writes them as they are, without building a Headers.
+export function responseOf(answer: Answer, requestId: string): Response {
+  if (answer.status === 'refused') {
+    const { status, headers, text } = problemOf(answer, requestId);
+    return new Response(text, { status, headers });
+  }
+  if (answer.status === 204) return new Response(null, { status: 204, headers: { 'x-request-id': requestId } });
+  const headers: Record<string, string> = { 'content-type': 'application/json', 'x-request-id': requestId };
+  if (answer.replayed) headers['idempotent-replayed'] = 'true';
+  return new Response('text' in answer ? answer.text : JSON.stringify(answer.body), { status: answer.status, headers });
+}

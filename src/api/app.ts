@@ -1,0 +1,74 @@
+// The whole API: one table. A row is a method and path, who may use it, and the route.
+//
+// `public` needs no key. Otherwise a key must have one of the scopes named; `admin` includes all. Customers take `credit`,
+// because who grants credit is who signs customers up; freezing and keys take `admin`.
+import { Hono } from 'hono';
+import { createAsset, getAsset, listAssets } from './assets.ts';
+import { cachedAssets } from './assets-cache.ts';
+import { authorize } from './authorize.ts';
+import { charge } from './charge.ts';
+import { createCustomer, getCustomer, listCustomers, updateCustomer } from './customers.ts';
+import type { Deps } from './deps.ts';
+import { listEntries } from './entries.ts';
+import { extend } from './extend.ts';
+import { createGrant, getGrant, listGrants, voidGrant } from './grants.ts';
+import { getHold } from './holds.ts';
+import { createKey, listKeys, revokeKey } from './keys.ts';
+import { openApiOf } from './openapi.ts';
+import { release } from './release.ts';
+import { requestIds } from './request-id.ts';
+import { serve, type Api } from './route.ts';
+import { docs, errorDocs, livez, metrics, openApi, readyz, servePublic } from './running.ts';
+import { settle } from './settle.ts';
+import { honoPathOf, splitRow, type TableRow } from './table.ts';
+import { unmatched } from './unmatched.ts';
+import { freezeWallet, getWallet, unfreezeWallet } from './wallet.ts';
+
+export const table: readonly TableRow[] = [
+  ['POST   /v1/authorize', 'authorize', authorize],
+  ['POST   /v1/charge', 'authorize', charge],
+  ['GET    /v1/holds/{hold_id}', ['authorize', 'read'], getHold],
+  ['POST   /v1/holds/{hold_id}/settle', 'authorize', settle],
+  ['POST   /v1/holds/{hold_id}/release', 'authorize', release],
+  ['POST   /v1/holds/{hold_id}/extend', 'authorize', extend],
+
+  ['POST   /v1/customers', 'credit', createCustomer],
+  ['GET    /v1/customers', 'read', listCustomers],
+  ['GET    /v1/customers/{customer_id}', 'read', getCustomer],
+  ['PATCH  /v1/customers/{customer_id}', 'credit', updateCustomer],
+  ['GET    /v1/customers/{customer_id}/wallet', 'read', getWallet],
+  ['POST   /v1/customers/{customer_id}/wallet/freeze', 'admin', freezeWallet],
+  ['POST   /v1/customers/{customer_id}/wallet/unfreeze', 'admin', unfreezeWallet],
+  ['GET    /v1/customers/{customer_id}/entries', 'read', listEntries],
+  ['POST   /v1/customers/{customer_id}/grants', 'credit', createGrant],
+  ['GET    /v1/customers/{customer_id}/grants', 'read', listGrants],
+  ['GET    /v1/customers/{customer_id}/grants/{grant_id}', 'read', getGrant],
+  ['POST   /v1/customers/{customer_id}/grants/{grant_id}/void', 'credit', voidGrant],
+
+  ['POST   /v1/assets', 'catalog', createAsset],
+  ['GET    /v1/assets', 'read', listAssets],
+  ['GET    /v1/assets/{code}', 'read', getAsset],
+  ['POST   /v1/keys', 'admin', createKey],
+  ['GET    /v1/keys', 'read', listKeys],
+  ['DELETE /v1/keys/{key_id}', 'admin', revokeKey],
+
+  ['GET    /livez', 'public', livez],
+  ['GET    /readyz', 'public', readyz],
+  ['GET    /metrics', 'public', metrics],
+  ['GET    /openapi.json', 'public', openApi],
+  ['GET    /docs', 'public', docs],
+  ['GET    /docs/errors', 'public', errorDocs],
+];
+
+/** Hono's app; main.ts serves it, and mounts the operators' pages beside it. */
+export function createApp(deps: Deps): Hono {
+  const api: Api = { ...deps, assets: cachedAssets(deps.ledger), requestIdOf: requestIds() };
+  const rows = table.map(splitRow);
+  const app = new Hono();
+  for (const row of rows) {
+    const handler = row.access === 'public' ? servePublic(api, row, () => openApiOf(rows)) : serve(api, row);
+    app.on(row.method, honoPathOf(row.path), handler);
+  }
+  app.notFound(unmatched(api, rows));
+  return app;
+}

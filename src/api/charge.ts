@@ -1,0 +1,87 @@
+// POST /v1/charge: debit in one step, with no hold before it, or say no.
+import { z } from '@hono/zod-openapi';
+import type { Charged } from '../contract.ts';
+import { format } from './amount.ts';
+import { attachedOf } from './attached.ts';
+import { operationFor } from './idempotency.ts';
+import { defineRoute } from './route.ts';
+import { amountOut } from './schemas.ts';
+import {
+  declineErrors,
+  explainEvent,
+  readMoney,
+  refuseDeclined,
+  shadowAnswer,
+  shadowApprovedReply,
+  shadowDeclinedReply,
+  spendFields,
+} from './spend.ts';
+import { refuseTrouble } from './trouble.ts';
+
+export const chargeBody = z.strictObject(spendFields).openapi('ChargeRequest');
+
+export const chargedReply = z
+  .object({
+    id: z.string().openapi({ description: '`chg_…`' }),
+    status: z.literal('charged'),
+    asset: z.string(),
+    requested: amountOut,
+    amount: amountOut.openapi({ description: 'What was debited; less than `requested` only in mode `up_to`.' }),
+    available: amountOut,
+    held: amountOut,
+    version: z.int(),
+  })
+  .openapi('Charged');
+
+export const charge = defineRoute({
+  summary: 'Debit in one step, or say no',
+  description: 'As authorize, with no hold to settle. A "no" is a 402.',
+  body: chargeBody,
+  reply: {
+    status: 200,
+    description: 'Debited; or, in mode `shadow`, what would have been decided.',
+    schema: z.union([chargedReply, shadowApprovedReply, shadowDeclinedReply]),
+  },
+  errors: [...declineErrors, 'customer_not_found', 'no_price'],
+  explainInvalid: explainEvent,
+  handle: async (api, call) => {
+    const { environmentId, body } = call;
+    const asked = await readMoney(api, environmentId, body);
+    if (asked.status === 'refused') return asked;
+    const { asset, amount } = asked;
+    const reply = await api.wallets.charge({
+      environmentId,
+      customerId: body.customer_id,
+      asset: asset.number,
+      amount,
+      mode: body.mode,
+      operation: operationFor(api, call, body.customer_id),
+      attached: attachedOf(body),
+    });
+    switch (reply.status) {
+      case 'charged': {
+        const charged: Charged = {
+          id: reply.chargeId,
+          status: 'charged',
+          asset: asset.code,
+          requested: format(amount, asset),
+          amount: format(reply.amount, asset),
+          available: format(reply.available, asset),
+          held: format(reply.held, asset),
+          version: reply.version,
+        };
+        return { status: 200, body: charged, replayed: reply.replayed };
+      }
+      case 'declined':
+        return refuseDeclined(reply, asked);
+      case 'shadow_approved':
+      case 'shadow_declined':
+        return shadowAnswer(reply, body.customer_id, asked);
+      case 'no_customer':
+      case 'conflict':
+      case 'unavailable':
+      case 'unknown':
+        return refuseTrouble(reply, call);
+    }
+  },
+});

@@ -1,0 +1,89 @@
+// A grant as the API shows it: terms from the ledger, numbers from the live wallet while it has any.
+import { z } from '@hono/zod-openapi';
+import type { Grant as GrantReply } from '../contract.ts';
+import type { Asset, Credit, CreditApplied, GrantRecord } from '../records.ts';
+import { zeroAtoms, type Atoms } from '../units.ts';
+import { format } from './amount.ts';
+import type { LiveGrant, LiveWallet } from './deps.ts';
+import { amountOut, metadataOut, timeOut } from './schemas.ts';
+import { formatTime, formatTimeOrNull } from './time.ts';
+
+export const grantReply = z
+  .object({
+    id: z.string().openapi({ description: '`grt_…`' }),
+    customer_id: z.string(),
+    asset: z.string(),
+    amount: amountOut,
+    remaining: amountOut.openapi({ description: 'Neither spent nor held, nor gone to repay overage.' }),
+    held: amountOut,
+    purpose: z.enum(['promotional', 'bundled', 'paid']),
+    priority: z.int(),
+    status: z.enum(['scheduled', 'active', 'spent', 'expired', 'voided']),
+    effective_at: timeOut,
+    expires_at: timeOut.nullable(),
+    scope: z.object({}).nullable().openapi({ description: 'What it may pay for; null: anything.' }),
+    description: z.string().nullable(),
+    metadata: metadataOut,
+    created_at: timeOut,
+  })
+  .openapi('Grant');
+
+type Terms = Omit<Credit, 'operationId' | 'fingerprint' | 'applied'> & { createdAtMs: number };
+type Numbers = { state: GrantReply['status']; remaining: Atoms; held: Atoms; effectiveAtMs: number };
+
+/** Right after it was applied: what the script said, and nothing else, so that a repeat is told the same. */
+export function grantAsApplied(id: string, terms: Terms, applied: CreditApplied, asset: Asset): GrantReply {
+  return show(id, terms, { ...applied, held: zeroAtoms }, asset);
+}
+
+/** As it is now: live while the wallet has it, else as the ledger has it. */
+export function grantAsItIs(id: string, record: GrantRecord, live: LiveGrant | undefined, asset: Asset): GrantReply {
+  const state = live?.state ?? record.state ?? 'active';
+  const effectiveAtMs = live?.effectiveAtMs ?? record.effectiveAtMs ?? record.createdAtMs;
+  const { remaining, held } = live ?? record;
+  return show(id, record, { state, remaining, held, effectiveAtMs }, asset);
+}
+
+/** Whether the ledger knows how a grant ended: then no live wallet can say more, unless some of it is still held. */
+export function hasEnded(record: GrantRecord): boolean {
+  switch (record.state) {
+    case 'expired':
+    case 'voided':
+    case 'spent':
+      return true;
+    case 'active':
+    case 'scheduled':
+    case undefined:
+      return false;
+  }
+}
+
+/** The grants that a live wallet has, by number. */
+export function liveGrantsOf(wallet: LiveWallet): Map<number, LiveGrant> {
+  const all = [...wallet.accounts.flatMap((account) => account.grants), ...wallet.scheduled];
+  return new Map(all.map((grant) => [grant.no, grant]));
+}
+
+function show(id: string, terms: Terms, numbers: Numbers, asset: Asset): GrantReply {
+  const { held } = numbers;
+  // What is scheduled is in no account yet: nothing of it is spent.
+  const remaining = numbers.state === 'scheduled' ? terms.amount : numbers.remaining;
+  const isSpent = numbers.state === 'active' && remaining === zeroAtoms && held === zeroAtoms;
+  return {
+    id,
+    customer_id: terms.customerId,
+    asset: asset.code,
+    amount: format(terms.amount, asset),
+    remaining: format(remaining, asset),
+    held: format(held, asset),
+    purpose: terms.purpose,
+    priority: terms.priority,
+    status: isSpent ? 'spent' : numbers.state,
+    effective_at: formatTime(numbers.effectiveAtMs),
+    expires_at: formatTimeOrNull(terms.expiresAtMs),
+    scope: null,
+    description: terms.description ?? null,
+    metadata: terms.metadata,
+    created_at: formatTime(terms.createdAtMs),
+  };
+}

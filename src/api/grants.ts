@@ -1,0 +1,252 @@
+// Grants: credit put into an account. Written to Postgres as an intent first, then applied in Redis, so it happens once.
+//
+// Reading merges two sources, in this order: rows of the ledger, then the live wallet. A grant that is in neither's
+// present (not live, and not yet ended in the ledger) either ended so recently that the ledger is behind, or was never
+// applied; once the ledger has the wallet's version, its row says which.
+import { z } from '@hono/zod-openapi';
+import type { VoidedGrant } from '../contract.ts';
+import type { Asset, GrantRecord } from '../records.ts';
+import { zeroAtoms } from '../units.ts';
+import { format, readAmount } from './amount.ts';
+import { refuse, refuseFields, type Answer, type Refused } from './answer.ts';
+import { unknownAsset } from './assets.ts';
+import { noCustomer } from './customers.ts';
+import type { BegunCredit } from './deps.ts';
+import { grantAsApplied, grantAsItIs, grantReply, hasEnded, liveGrantsOf } from './grant-view.ts';
+import { operationFor } from './idempotency.ts';
+import { badCursor, pageOf, pageQuery, pageSchema } from './paging.ts';
+import { defineRoute, type Api, type Call } from './route.ts';
+import { amount, amountOut, asJsonObject, assetCode, description, emptyBody, metadata, timestamp } from './schemas.ts';
+import { refuseTrouble } from './trouble.ts';
+
+const priority = { least: 0, most: 100, default: 50 } as const;
+
+export const grantBody = z
+  .strictObject({
+    asset: assetCode,
+    amount: amount.openapi({ description: 'More than zero.' }),
+    purpose: z.enum(['promotional', 'bundled', 'paid']).default('promotional'),
+    priority: z.int().min(priority.least).max(priority.most).default(priority.default).openapi({
+      description: 'A lower one is spent first.',
+    }),
+    effective_at: timestamp.optional().openapi({ description: 'Absent: now.' }),
+    expires_at: timestamp.optional().openapi({
+      description: 'Exclusive: at this instant it can no longer be spent. Absent: never.',
+    }),
+    description: description.optional(),
+    metadata: metadata.optional(),
+  })
+  .refine(
+    ({ effective_at, expires_at }) =>
+      effective_at === undefined || expires_at === undefined || effective_at < expires_at,
+    { path: ['expires_at'], message: 'must be later than effective_at' },
+  )
+  .openapi('GrantRequest');
+
+export const voidedGrantReply = grantReply
+  .extend({ status: z.literal('voided'), voided: amountOut.openapi({ description: 'What was taken back now.' }) })
+  .openapi('VoidedGrant');
+
+export const createGrant = defineRoute({
+  summary: 'Grant credit',
+  description: 'Overage is repaid first. The rest can be spent as soon as the reply is there. Remembered for ever.',
+  body: grantBody,
+  reply: { status: 201, description: 'The grant.', schema: grantReply },
+  errors: ['customer_not_found', 'unknown_asset', 'amount_too_large', 'balance_limit', 'too_many_grants'],
+  handle: async (api, call) => {
+    const { environmentId, params, body } = call;
+    const asset = await api.assets.byCode(environmentId, body.asset);
+    if (!asset) return unknownAsset('asset', body.asset);
+    const atoms = readAmount(body.amount, asset, 'amount');
+    if (typeof atoms !== 'bigint') return atoms;
+    if (atoms === zeroAtoms) return refuseFields([{ path: 'amount', message: 'must be more than zero' }]);
+    const { id: operationId, fingerprint } = operationFor(api, call);
+    // A repeat may come after the grant's end; only a first request must name a time to come.
+    const isPast = body.expires_at !== undefined && body.expires_at <= Date.now();
+    if (isPast && !(await api.ledger.hasCredit(environmentId, operationId))) {
+      return refuseFields([{ path: 'expires_at', message: 'must be a time to come' }]);
+    }
+    const begun = await api.ledger.beginCredit(environmentId, {
+      customerId: params.customer_id,
+      operationId,
+      fingerprint,
+      asset: asset.number,
+      amount: atoms,
+      purpose: body.purpose,
+      priority: body.priority,
+      effectiveAtMs: body.effective_at,
+      expiresAtMs: body.expires_at,
+      description: body.description,
+      metadata: asJsonObject(body.metadata),
+    });
+    switch (begun.status) {
+      case 'no_customer':
+        return noCustomer;
+      case 'conflict':
+        return refuse('idempotency_conflict', 'the Idempotency-Key came with another body before');
+      case 'begun':
+        return applyCredit(api, call, begun.credit, asset);
+    }
+  },
+});
+
+async function applyCredit(api: Api, call: Call, credit: BegunCredit, asset: Asset): Promise<Answer> {
+  const { environmentId } = call;
+  const id = api.wallets.grantIdOf(credit.walletId, credit.grantNo);
+  if (credit.applied) return { status: 201, body: grantAsApplied(id, credit, credit.applied, asset), replayed: true };
+  const reply = await api.wallets.credit({ ...credit, environmentId });
+  switch (reply.status) {
+    case 'granted':
+      return { status: 201, body: grantAsApplied(id, credit, reply.applied, asset), replayed: reply.replayed };
+    case 'unknown':
+      return refuseTrouble(reply, call);
+    case 'balance_limit':
+    case 'too_many_grants':
+    case 'no_customer':
+    case 'conflict':
+    case 'unavailable':
+      break;
+  }
+  // It was not applied, and the answer says so: then nothing may apply it later.
+  await api.ledger.refuseCredit(environmentId, credit.walletId, credit.grantNo);
+  switch (reply.status) {
+    case 'balance_limit':
+      return refuse('balance_limit', `the balance in ${asset.code} would be too large`);
+    case 'too_many_grants':
+      return refuse('too_many_grants', 'the wallet has as many active and scheduled grants as it may have');
+    case 'no_customer':
+    case 'conflict':
+    case 'unavailable':
+      return refuseTrouble(reply, call);
+  }
+}
+
+export const listGrants = defineRoute({
+  summary: "List a customer's grants, ended ones too",
+  query: pageQuery,
+  reply: { status: 200, description: 'Newest first, with live numbers.', schema: pageSchema(grantReply) },
+  errors: ['customer_not_found'],
+  handle: async (api, call) => {
+    const { environmentId, params, query } = call;
+    const walletId = api.wallets.walletIdOf(environmentId, params.customer_id);
+    const listed = await api.ledger.listGrants(environmentId, walletId, pageOf(query));
+    if (listed === 'bad_cursor') return badCursor;
+    const shown = await showGrants(api, call, listed.items);
+    if ('status' in shown) return shown;
+    return { status: 200, body: { data: shown, next_cursor: listed.nextCursor ?? null } };
+  },
+});
+
+export const getGrant = defineRoute({
+  summary: 'Get a grant',
+  reply: { status: 200, description: 'The grant, with live numbers.', schema: grantReply },
+  errors: ['customer_not_found', 'grant_not_found'],
+  handle: async (api, call) => {
+    const record = await findGrant(api, call);
+    const shown = await showGrants(api, call, record ? [record] : []);
+    if ('status' in shown) return shown;
+    const [grant] = shown;
+    return grant ? { status: 200, body: grant } : noGrant;
+  },
+});
+
+export const voidGrant = defineRoute({
+  summary: 'Void a grant',
+  description: 'Takes back what is neither spent nor held; what is held goes when it returns.',
+  body: emptyBody,
+  reply: { status: 200, description: 'Voided.', schema: voidedGrantReply },
+  errors: ['customer_not_found', 'grant_not_found', 'grant_ended'],
+  handle: async (api, call) => {
+    const { environmentId, params } = call;
+    const found = await findApplied(api, call);
+    if (found.status === 'refused') return found;
+    const { record } = found;
+    const asset = await assetOf(api, environmentId, record);
+    const reply = await api.wallets.voidGrant({
+      environmentId,
+      customerId: params.customer_id,
+      asset: record.asset,
+      grantNo: record.grantNo,
+      operation: operationFor(api, call),
+      attached: '',
+    });
+    switch (reply.status) {
+      case 'voided': {
+        const numbers = { state: 'voided', remaining: zeroAtoms, held: reply.held } as const;
+        const grant = grantAsItIs(params.grant_id, { ...record, ...numbers }, undefined, asset);
+        const voided: VoidedGrant = { ...grant, status: 'voided', voided: format(reply.taken, asset) };
+        return { status: 200, body: voided, replayed: reply.replayed };
+      }
+      case 'ended':
+      case 'no_grant':
+        return refuse('grant_ended', 'the grant was spent, has expired, or was voided before');
+      case 'no_customer':
+      case 'conflict':
+      case 'unavailable':
+      case 'unknown':
+        return refuseTrouble(reply, call);
+    }
+  },
+});
+
+const noGrant = refuse('grant_not_found', 'this customer has no such grant');
+const behind = refuse('unavailable', 'the ledger is behind: it can not tell yet how a grant has ended');
+
+/** The row of the grant that the path names, if it is this customer's. */
+async function findGrant(api: Api, { environmentId, params }: Call): Promise<GrantRecord | undefined> {
+  const named = api.wallets.parseGrantId(params.grant_id);
+  if (!named || named.walletId !== api.wallets.walletIdOf(environmentId, params.customer_id)) return undefined;
+  return api.ledger.findGrant(environmentId, named.walletId, named.grantNo);
+}
+
+/** The same, once it is sure that the grant was applied, with the instant from which it counts. */
+async function findApplied(api: Api, call: Call): Promise<{ status: 'found'; record: GrantRecord } | Refused> {
+  const { environmentId, params } = call;
+  const customerId = params.customer_id;
+  const record = await findGrant(api, call);
+  if (record?.state !== undefined) return { status: 'found', record };
+  const read = await api.wallets.readWallet({ environmentId, customerId });
+  if (read.status !== 'wallet') return refuseTrouble(read, call);
+  if (!record) return noGrant;
+  const live = liveGrantsOf(read.wallet).get(record.grantNo);
+  if (live) return { status: 'found', record: { ...record, effectiveAtMs: live.effectiveAtMs } };
+  const { version } = read.wallet;
+  if (!(await api.wallets.ledgerHas({ environmentId, customerId, version }))) return behind;
+  const ended = await findGrant(api, call);
+  return ended?.state === undefined ? noGrant : { status: 'found', record: ended };
+}
+
+/** Rows with live numbers. The rows were read before: a grant that is not live now has ended, or was never applied. */
+async function showGrants(api: Api, call: Call, records: GrantRecord[]): Promise<object[] | Refused> {
+  const { environmentId, params } = call;
+  const customerId = params.customer_id;
+  const read = await api.wallets.readWallet({ environmentId, customerId });
+  if (read.status !== 'wallet') return refuseTrouble(read, call);
+  const live = liveGrantsOf(read.wallet);
+  const isOpen = (record: GrantRecord): boolean => !live.has(record.grantNo) && !hasEnded(record);
+  if (records.some(isOpen)) {
+    const { version } = read.wallet;
+    if (!(await api.wallets.ledgerHas({ environmentId, customerId, version }))) return behind;
+  }
+  const settled = await Promise.all(
+    records.map((record) =>
+      isOpen(record) ? api.ledger.findGrant(environmentId, record.walletId, record.grantNo) : record,
+    ),
+  );
+  const shown: Promise<object>[] = [];
+  for (const record of settled) {
+    // Still open: never applied, or only after the wallet was read.
+    if (!record || isOpen(record)) continue;
+    const id = api.wallets.grantIdOf(record.walletId, record.grantNo);
+    shown.push(
+      assetOf(api, environmentId, record).then((asset) => grantAsItIs(id, record, live.get(record.grantNo), asset)),
+    );
+  }
+  return Promise.all(shown);
+}
+
+async function assetOf(api: Api, environmentId: string, { asset: number }: { asset: number }): Promise<Asset> {
+  const asset = await api.assets.byNumber(environmentId, number);
+  if (!asset) throw new Error(`the ledger knows asset ${number}, which is not among the assets of its environment`);
+  return asset;
+}

@@ -1,0 +1,22 @@
+// Which hold a path names, and in which asset it counts; and how one that has ended refuses.
+import type { Asset } from '../records.ts';
+import { format } from './amount.ts';
+import { refuse, type Refused } from './answer.ts';
+import type { Closed } from './deps.ts';
+import type { Api, Call } from './route.ts';
+
+export const noHold = refuse('hold_not_found', 'there is no such hold in this environment');
+
+/** The hold's asset, told by its id alone. */
+export async function assetOfHold(api: Api, { environmentId, params }: Call): Promise<{ status: 'ok'; asset: Asset } | Refused> {
+  const named = api.wallets.parseHoldId(params.hold_id);
+  if (!named) return noHold;
+  const asset = await api.assets.byNumber(environmentId, named.asset);
+  return asset ? { status: 'ok', asset } : noHold;
+}
+
+export function refuseClosed({ how, settled, released }: Closed, asset: Asset): Refused {
+  return refuse('hold_closed', `the hold is ${how}`, {
+    more: { hold_status: how, settled: format(settled, asset), released: format(released, asset) },
+  });
+}

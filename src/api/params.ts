@@ -1,0 +1,47 @@
+// The parameters in a route's path. What can't be the id of anything is simply not found.
+import type { Context } from 'hono';
+import type { ErrorCode } from '../errors.ts';
+import { refuse, type Refused } from './answer.ts';
+import type { Call } from './route.ts';
+import { assetCodePattern, customerIdPattern } from './schemas.ts';
+
+export type ParamName = 'customer_id' | 'grant_id' | 'hold_id' | 'key_id' | 'code';
+export type Params = Record<ParamName, string>;
+
+const idPattern = /^[A-Za-z0-9][A-Za-z0-9_.:-]{0,127}$/;
+
+export const paramRules: Record<ParamName, { pattern: RegExp; missing: ErrorCode; description: string }> = {
+  customer_id: { pattern: customerIdPattern, missing: 'customer_not_found', description: 'The customer\'s id.' },
+  grant_id: { pattern: idPattern, missing: 'grant_not_found', description: 'The grant\'s id, `grt_…`.' },
+  hold_id: { pattern: idPattern, missing: 'hold_not_found', description: 'The hold\'s id, `hold_…`.' },
+  key_id: { pattern: idPattern, missing: 'key_not_found', description: 'The key\'s id; not its secret.' },
+  code: { pattern: assetCodePattern, missing: 'unknown_asset', description: 'The asset\'s code.' },
+};
+
+const nameInPath = /\{([a-z_]+)\}/g;
+
+export function paramNamesOf(path: string): ParamName[] {
+  return [...path.matchAll(nameInPath)].map(([, name]) => {
+    if (name === undefined || !(name in paramRules)) throw new Error(`${path}: no rule for {${name}}`);
+    return name as ParamName;
+  });
+}
+
+const namesByPath = new Map<string, ParamName[]>();
+
+/** Fills in the call's parameters and concrete path. */
+export function readParams(path: string, c: Context, call: Call): Refused | undefined {
+  let names = namesByPath.get(path);
+  if (!names) namesByPath.set(path, (names = paramNamesOf(path)));
+  call.path = path;
+  const params: Partial<Params> = {};
+  for (const name of names) {
+    const value = c.req.param(name) ?? '';
+    const { pattern, missing } = paramRules[name];
+    if (!pattern.test(value)) return refuse(missing, `${JSON.stringify(value)} is not the id of anything`);
+    params[name] = value;
+    call.path = call.path.replace(`{${name}}`, value);
+  }
+  call.params = params as Params;
+  return undefined;
+}

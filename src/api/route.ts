@@ -1,0 +1,143 @@
+// A route: what it takes and answers, and how a request becomes its handler's call. One function, no middleware.
+//
+//   authenticate → scope → Idempotency-Key → path → query → body → handle
+//
+// Each step may refuse, and the first that does is the answer. What is thrown is a store that can't be reached (503) or
+// a bug (500); both say whether the request may have been applied.
+import type { z } from '@hono/zod-openapi';
+import type { Context } from 'hono';
+import type { ErrorCode } from '../errors.ts';
+import { refuse, responseOf, type Answer, type Refused } from './answer.ts';
+import type { Assets } from './assets-cache.ts';
+import { authenticate, secretOf } from './authenticate.ts';
+import type { Deps } from './deps.ts';
+import { readIdempotencyKey } from './idempotency.ts';
+import { readJson } from './json.ts';
+import { readParams, type Params } from './params.ts';
+import { readQuery } from './query.ts';
+import type { KeyedRow } from './table.ts';
+import { validate } from './validate.ts';
+
+export type Method = 'GET' | 'POST' | 'PATCH' | 'DELETE';
+
+/** What handlers work with. */
+export type Api = Deps & {
+  assets: Assets;
+  requestIdOf: (incoming: string | null) => string;
+};
+
+/** One request, read and checked. */
+export type Call<Body = unknown, Query = unknown> = {
+  environmentId: string;
+  /** What the caller's key was recognised by. */
+  secret: string;
+  requestId: string;
+  /** The concrete path, decoded: one spelling for each thing. */
+  path: string;
+  params: Params;
+  query: Query;
+  body: Body;
+  /** The body's JSON value as it came. */
+  given: unknown;
+  /** The caller's, or one of our own. */
+  idempotencyKey: string;
+  isKeyOwn: boolean;
+  /** Set with the first step that may have an effect: see operationFor. */
+  mayBeApplied: boolean;
+};
+
+export type Route<Body, Query> = {
+  summary: string;
+  description?: string;
+  query?: z.ZodType<Query>;
+  body?: z.ZodType<Body>;
+  reply: { status: 200 | 201; description: string; schema: z.ZodType } | { status: 204; description: string };
+  /** Besides those that every route has. */
+  errors: readonly ErrorCode[];
+  /** A better word on a body that the schema refuses. */
+  explainInvalid?: (given: unknown) => Refused | undefined;
+  handle: (api: Api, call: Call<Body, Query>) => Answer | Promise<Answer>;
+};
+
+// oxlint-disable-next-line typescript/no-explicit-any -- what a table of routes holds: each knows its own types
+export type AnyRoute = Route<any, any>;
+
+/** Gives a route its types, from its schemas. */
+export function defineRoute<Body = undefined, Query = undefined>(route: Route<Body, Query>): Route<Body, Query> {
+  return route;
+}
+
+export function serve(api: Api, row: KeyedRow): (c: Context) => Promise<Response> {
+  const { method, path } = row;
+  return async (c) => {
+    const startedMs = performance.now();
+    const requestId = api.requestIdOf(c.req.raw.headers.get('x-request-id'));
+    const call: Call = { ...emptyCall, requestId };
+    let answer: Answer;
+    try {
+      answer = (await read(api, row, c, call)) ?? (await row.route.handle(api, call));
+    } catch (error) {
+      answer = brokenAnswer(api, row, call, error);
+    }
+    const response = responseOf(answer, requestId);
+    api.observe({ method, path, status: response.status, tookMs: performance.now() - startedMs });
+    return response;
+  };
+}
+
+/** Fills in the call, or says why not. */
+async function read(api: Api, { method, path, access, route }: KeyedRow, c: Context, call: Call): Promise<Refused | undefined> {
+  const request = c.req.raw;
+  const secret = secretOf(request.headers.get('authorization'));
+  const found = authenticate(api, secret, access);
+  const authenticated = found instanceof Promise ? await found : found;
+  if ('status' in authenticated) return authenticated;
+  call.secret = secret ?? '';
+  call.environmentId = authenticated.environmentId;
+
+  if (method === 'POST') {
+    const refused = readIdempotencyKey(api, request.headers.get('idempotency-key'), call);
+    if (refused) return refused;
+  }
+  const unmatched = readParams(path, c, call);
+  if (unmatched) return unmatched;
+  const query = readQuery(request.url, route.query);
+  if (query.status === 'refused') return query;
+  call.query = query.value;
+
+  if (!route.body) return undefined;
+  const body = await readJson(request);
+  if (body.status === 'refused') return body;
+  call.given = body.value;
+  const checked = validate(route.body, body.value);
+  if (checked.status === 'refused') return route.explainInvalid?.(body.value) ?? checked;
+  call.body = checked.value;
+  return undefined;
+}
+
+const emptyCall: Call = {
+  environmentId: '',
+  secret: '',
+  requestId: '',
+  path: '',
+  params: { customer_id: '', grant_id: '', hold_id: '', key_id: '', code: '' },
+  query: undefined,
+  body: undefined,
+  given: undefined,
+  idempotencyKey: '',
+  isKeyOwn: false,
+  mayBeApplied: false,
+};
+
+function brokenAnswer(api: Api, { method, path }: KeyedRow, call: Call, error: unknown): Refused {
+  const isUnavailable = api.isUnavailable(error);
+  // A PATCH or DELETE names no operation, and has its effect in one step.
+  const mayBeApplied = call.mayBeApplied || ((method === 'PATCH' || method === 'DELETE') && call.params !== emptyCall.params);
+  const outcome = mayBeApplied ? 'unknown' : 'not_applied';
+  const more = mayBeApplied && method === 'POST' ? { idempotency_key: call.idempotencyKey } : {};
+  api.log.error({ err: error, request_id: call.requestId, method, path, outcome }, 'a request failed');
+  if (!isUnavailable) return refuse('internal_error', 'an unexpected error, logged under this request_id', { outcome, more });
+  return mayBeApplied && method === 'POST'
+    ? refuse('outcome_unknown', 'the connection to a store broke before it answered', { outcome, more })
+    : refuse('unavailable', 'a store can\'t be reached', { outcome });
+}

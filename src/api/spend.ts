@@ -1,0 +1,185 @@
+// What authorize and charge have in common: the request, and the answers no and maybe.
+import { z } from '@hono/zod-openapi';
+import type { Decline, DeclineCode, LimitSource } from '../contract.ts';
+import type { ErrorCode } from '../errors.ts';
+import type { Asset } from '../records.ts';
+import type { Atoms } from '../units.ts';
+import { format, readAmount } from './amount.ts';
+import { refuse, type Answer, type Refused } from './answer.ts';
+import { unknownAsset } from './assets.ts';
+import type { Declined, DeclineReason, ShadowReply } from './deps.ts';
+import type { Api } from './route.ts';
+import { amount, amountOut, assetCode, customerId, labels, metadata, subject } from './schemas.ts';
+
+export const spendFields = {
+  customer_id: customerId,
+  asset: assetCode,
+  amount,
+  mode: z.enum(['strict', 'up_to', 'shadow']).default('strict').openapi({
+    description:
+      '`strict`: all or nothing. `up_to`: as much as is affordable. `shadow`: decide and report, move and store nothing.',
+  }),
+  subject: subject.optional(),
+  labels: labels.optional(),
+  metadata: metadata.optional(),
+};
+
+/** Of authorize, charge and extend: every way to say no. */
+export const declineErrors = [
+  'insufficient_balance',
+  'wallet_in_overage',
+  'wallet_frozen',
+  'too_many_holds',
+  'unknown_asset',
+  'amount_too_large',
+] as const satisfies ErrorCode[];
+
+const limitSource = z.enum(['balance', 'held_in_flight', 'overage', 'budget']).openapi({
+  description: '`held_in_flight`: once open holds return, the balance would do.',
+});
+
+/** Beside a problem's own members, in a 402. */
+export const declineMembers = {
+  asset: z.string(),
+  requested: amountOut,
+  available: amountOut,
+  held: amountOut,
+  affordable: amountOut.openapi({ description: 'The largest amount that would be approved now.' }),
+  shortfall: amountOut.openapi({ description: '`requested` − `affordable`.' }),
+  limit_source: limitSource,
+};
+
+const shadowMembers = { customer_id: z.string(), version: z.int() };
+
+export const shadowApprovedReply = z
+  .object({
+    status: z.literal('shadow_approved'),
+    ...shadowMembers,
+    asset: z.string(),
+    requested: amountOut,
+    amount: amountOut.openapi({ description: 'What would be held or charged.' }),
+    available: amountOut,
+    held: amountOut,
+  })
+  .openapi('ShadowApproved');
+
+export const shadowDeclinedReply = z
+  .object({
+    status: z.literal('shadow_declined'),
+    ...shadowMembers,
+    ...declineMembers,
+    code: z.enum(['insufficient_balance', 'wallet_in_overage', 'wallet_frozen', 'too_many_holds']),
+    limit_source: limitSource.optional().openapi({ description: 'Absent where no amount of money would help.' }),
+  })
+  .openapi('ShadowDeclined');
+
+/** A request that names an event, which nothing prices yet. */
+export function explainEvent(given: unknown): Refused | undefined {
+  if (typeof given !== 'object' || given === null || Array.isArray(given)) return undefined;
+  if (!Object.hasOwn(given, 'event_type') && !Object.hasOwn(given, 'data')) return undefined;
+  return refuse('no_price', 'this gateway has no catalog of prices: give `asset` and `amount` instead of an event');
+}
+
+/** What is asked for, in atoms. */
+export async function readMoney(
+  api: Api,
+  environmentId: string,
+  money: { asset: string; amount: string },
+): Promise<{ status: 'ok'; asset: Asset; amount: Atoms } | Refused> {
+  const asset = await api.assets.byCode(environmentId, money.asset);
+  if (!asset) return unknownAsset('asset', money.asset);
+  const atoms = readAmount(money.amount, asset, 'amount');
+  return typeof atoms === 'bigint' ? { status: 'ok', asset, amount: atoms } : atoms;
+}
+
+/** 402; 403 and 429 where money would not help. */
+export function refuseDeclined(declined: Declined, asked: { asset: Asset; amount: Atoms }): Refused {
+  const refused = refuseFor(declined, asked);
+  // A "no" is remembered only where it answered a repeat after an unknown outcome.
+  return declined.replayed ? { ...refused, headers: { 'idempotent-replayed': 'true' } } : refused;
+}
+
+function refuseFor(declined: Declined, asked: { asset: Asset; amount: Atoms }): Refused {
+  const decline = declineOf(declined, asked);
+  const { available, affordable, requested, asset } = decline;
+  const code = codeOf(declined.reason);
+  const more = { ...decline, status: 'declined' };
+  switch (declined.reason) {
+    case 'frozen':
+      return refuse(code, 'the wallet is frozen: it approves nothing until that is lifted');
+    case 'too_many_holds':
+      return refuse(code, 'the wallet has as many open holds as it may have', { retryAfterMs: retryHoldsMs });
+    case 'overage':
+      return refuse(code, `the account owes ${asset} and approves nothing until that is paid`, { more });
+    case 'held_in_flight':
+      // Holds return by themselves, so that the same request may succeed.
+      return refuse(code, `${requested} ${asset} asked for, ${available} available while ${decline.held} is held`, {
+        more,
+        retryable: true,
+      });
+    case 'balance':
+      return refuse(code, `${requested} ${asset} asked for, ${affordable} affordable`, { more });
+  }
+}
+
+export function shadowAnswer(
+  reply: ShadowReply,
+  customer_id: string,
+  asked: { asset: Asset; amount: Atoms },
+): Answer {
+  const { version } = reply;
+  if (reply.status === 'shadow_declined') {
+    const decline = { ...declineOf(reply, asked), code: codeOf(reply.reason) };
+    return { status: 200, body: { status: reply.status, customer_id, ...decline, version } };
+  }
+  const { asset, amount } = asked;
+  return {
+    status: 200,
+    body: {
+      status: reply.status,
+      customer_id,
+      asset: asset.code,
+      requested: format(amount, asset),
+      amount: format(reply.amount, asset),
+      available: format(reply.available, asset),
+      held: format(reply.held, asset),
+      version,
+    },
+  };
+}
+
+/** A client that waits this long finds that some holds have ended, unless all of them are long. */
+const retryHoldsMs = 1_000;
+
+type DeclinedBalance = Pick<Declined, 'reason' | 'available' | 'held' | 'affordable'>;
+
+function declineOf(
+  { reason, available, held, affordable }: DeclinedBalance,
+  { asset, amount }: { asset: Asset; amount: Atoms },
+): Omit<Decline, 'code' | 'limit_source'> & { limit_source?: LimitSource } {
+  return {
+    asset: asset.code,
+    requested: format(amount, asset),
+    available: format(available, asset),
+    held: format(held, asset),
+    affordable: format(affordable, asset),
+    shortfall: format(amount - affordable, asset),
+    ...(reason !== 'frozen' && reason !== 'too_many_holds' && { limit_source: reason }),
+  };
+}
+
+type NoCode = Exclude<DeclineCode, 'budget_exceeded'> | 'wallet_frozen' | 'too_many_holds';
+
+function codeOf(reason: DeclineReason): NoCode {
+  switch (reason) {
+    case 'balance':
+    case 'held_in_flight':
+      return 'insufficient_balance';
+    case 'overage':
+      return 'wallet_in_overage';
+    case 'frozen':
+      return 'wallet_frozen';
+    case 'too_many_holds':
+      return 'too_many_holds';
+  }
+}

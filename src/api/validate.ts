@@ -1,0 +1,25 @@
+// A value against its schema: what the schema made of it, or 422 with every field that is wrong.
+import type { z } from '@hono/zod-openapi';
+import type { FieldError } from '../contract.ts';
+import { refuseFields, type Refused } from './answer.ts';
+
+const options = {
+  error: (issue: { input?: unknown; code?: string | undefined }) =>
+    issue.input === undefined && issue.code === 'invalid_type' ? 'is required' : undefined,
+};
+
+export function validate<T>(schema: z.ZodType<T>, value: unknown): { status: 'valid'; value: T } | Refused {
+  const result = schema.safeParse(value, options);
+  return result.success ? { status: 'valid', value: result.data } : refuseFields(result.error.issues.flatMap(fieldsOf));
+}
+
+function fieldsOf(issue: z.core.$ZodIssue): FieldError[] {
+  if (issue.code === 'unrecognized_keys') {
+    return issue.keys.map((key) => ({ path: pathOf([...issue.path, key]), message: 'is not a known field' }));
+  }
+  // A key that its record refuses says why inside.
+  const message = issue.code === 'invalid_key' ? (issue.issues[0]?.message ?? issue.message) : issue.message;
+  return [{ path: pathOf(issue.path), message }];
+}
+
+const pathOf = (path: PropertyKey[]): string => path.map(String).join('.');
