@@ -180,7 +180,6 @@ CREATE TABLE "grants" (
 	CONSTRAINT "grants_amount" CHECK ("grants"."amount" > 0 and "grants"."amount" <= 1000000000000000),
 	CONSTRAINT "grants_left" CHECK ("grants"."remaining" >= 0 and "grants"."held" >= 0 and "grants"."remaining" + "grants"."held" <= "grants"."amount"),
 	CONSTRAINT "grants_idle" CHECK ("grants"."state" not in ('scheduled', 'spent') or ("grants"."remaining" = 0 and "grants"."held" = 0)),
-	CONSTRAINT "grants_ended" CHECK ("grants"."state" not in ('expired', 'voided') or "grants"."remaining" = 0),
 	CONSTRAINT "grants_priority" CHECK ("grants"."priority" between 0 and 100)
 );
 --> statement-breakpoint
@@ -239,6 +238,7 @@ CREATE TABLE "partitions" (
 );
 --> statement-breakpoint
 CREATE TABLE "quarantine" (
+	"id" bigint PRIMARY KEY GENERATED ALWAYS AS IDENTITY (sequence name "quarantine_id_seq" INCREMENT BY 1 MINVALUE 1 MAXVALUE 9223372036854775807 START WITH 1 CACHE 1),
 	"partition" smallint NOT NULL,
 	"epoch" integer NOT NULL,
 	"seq" bigint NOT NULL,
@@ -247,8 +247,7 @@ CREATE TABLE "quarantine" (
 	"at" timestamp (3) with time zone DEFAULT now() NOT NULL,
 	"environment_id" text collate "C",
 	"wallet_id" text collate "C",
-	"version" bigint,
-	CONSTRAINT "quarantine_partition_epoch_seq_pk" PRIMARY KEY("partition","epoch","seq")
+	"version" bigint
 );
 --> statement-breakpoint
 CREATE TABLE "replies" (
@@ -308,6 +307,7 @@ CREATE INDEX "customers_operation" ON "customers" USING btree ("environment_id",
 CREATE INDEX "entries_operation" ON "entries" USING btree ("environment_id","operation_id") WHERE "entries"."operation_id" is not null;--> statement-breakpoint
 CREATE UNIQUE INDEX "environments_default" ON "environments" USING btree ("is_default") WHERE "environments"."is_default";--> statement-breakpoint
 CREATE INDEX "holds_due" ON "holds" USING btree ("partition","expires_at") WHERE "holds"."status" = 'open';--> statement-breakpoint
-CREATE INDEX "quarantine_wallet" ON "quarantine" USING btree ("environment_id","wallet_id","partition","epoch","seq");--> statement-breakpoint
+CREATE INDEX "quarantine_place" ON "quarantine" USING btree ("partition","epoch","seq");--> statement-breakpoint
+CREATE INDEX "quarantine_wallet" ON "quarantine" USING btree ("environment_id","wallet_id","id");--> statement-breakpoint
 CREATE INDEX "replies_oldest" ON "replies" USING btree ("created_at");--> statement-breakpoint
 CREATE INDEX "wallets_to_freeze" ON "wallets" USING btree ("quarantined_at") WHERE "wallets"."quarantined_at" is not null and "wallets"."quarantine_frozen_at" is null;

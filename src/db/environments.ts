@@ -16,7 +16,11 @@ export async function createEnvironment(
   environment: { name: string; mode: EnvironmentMode },
 ): Promise<Environment> {
   return orm(sql).transaction(async (transaction) => {
-    const [created] = await insertEnvironment(transaction, { ...environment, isDefault: false });
+    const [created] = await insertEnvironment(transaction, {
+      name: environment.name,
+      mode: environment.mode,
+      isDefault: false,
+    });
     if (!created) throw new Error('an environment was inserted, and Postgres returned no row');
     await insertFirstAssets(transaction, created.id);
     return toEnvironment(created);

@@ -1,5 +1,5 @@
 // Which installation this is, and how far the ledger has each of its partitions.
-import { asc, eq, inArray, isNull, sql as raw } from 'drizzle-orm';
+import { and, asc, eq, inArray, isNotNull, isNull, sql as raw } from 'drizzle-orm';
 import { partitionsCount } from '../limits.ts';
 import type { Checkpoint } from '../records.ts';
 import { orm, type Sql } from './connect.ts';
@@ -49,6 +49,15 @@ export async function readCheckpoint(sql: Sql, partition: number): Promise<Check
   return row;
 }
 
+/** Where the outboxes of these partitions are to be read on, as far as they were ever opened. */
+export async function readPositions(sql: Sql, numbers: number[]): Promise<Checkpoint[]> {
+  return orm(sql)
+    .select({ partition: partitions.partition, epoch: partitions.epoch, seq: partitions.seq })
+    .from(partitions)
+    .where(and(inArray(partitions.partition, numbers), isNotNull(partitions.openedAt)))
+    .orderBy(asc(partitions.partition));
+}
+
 /** From here on a fence that is missing in Redis means that writes were lost. */
 export async function markOpened(
   sql: Sql,
@@ -64,7 +73,7 @@ export async function markOpened(
     await transaction
       .update(epochs)
       .set({ runId: redis.runId, replicationId: redis.replicationId, openedAt: raw`now()` })
-      .where(raw`${inArray(epochs.partition, numbers)} and ${isNull(epochs.openedAt)}`);
+      .where(and(inArray(epochs.partition, numbers), isNull(epochs.openedAt)));
   });
 }
 

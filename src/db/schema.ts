@@ -494,7 +494,6 @@ export const grants = pgTable(
       sql`${row.remaining} >= 0 and ${row.held} >= 0 and ${row.remaining} + ${row.held} <= ${row.amount}`,
     ),
     check('grants_idle', sql`${row.state} not in ('scheduled', 'spent') or (${row.remaining} = 0 and ${row.held} = 0)`),
-    check('grants_ended', sql`${row.state} not in ('expired', 'voided') or ${row.remaining} = 0`),
     check('grants_priority', sql`${row.priority} between 0 and 100`),
   ],
 );
@@ -545,6 +544,7 @@ export const holds = pgTable(
 export const quarantine = pgTable(
   'quarantine',
   {
+    id: counter().primaryKey().generatedAlwaysAsIdentity(),
     partition: smallint().notNull(),
     epoch: integer().notNull(),
     seq: counter().notNull(),
@@ -560,7 +560,7 @@ export const quarantine = pgTable(
     version: counter(),
   },
   (row) => [
-    primaryKey({ columns: [row.partition, row.epoch, row.seq] }),
-    index('quarantine_wallet').on(row.environmentId, row.walletId, row.partition, row.epoch, row.seq),
+    index('quarantine_place').on(row.partition, row.epoch, row.seq),
+    index('quarantine_wallet').on(row.environmentId, row.walletId, row.id),
   ],
 );

@@ -8,6 +8,7 @@
 //   B length, hold ref (0: none) [, B status, H length, hold after]
 //   B length, operation id; c11 fingerprint; H length, reply
 //   the rest: what the caller attached
+import { isUtf8 } from 'node:buffer';
 import type { AccountName, FreezeName, HoldStatusName, KindName } from '../records.ts';
 import type { Atoms } from '../units.ts';
 import {
@@ -78,7 +79,9 @@ export function decodeEntry(packed: Buffer): Entry {
   entry.operationId = from.text(from.byte());
   entry.fingerprint = from.text(11);
   entry.reply = from.bytes(from.uint16());
-  entry.attached = from.rest().toString('utf8');
+  const attached = from.rest();
+  if (!isUtf8(attached)) throw new Error('what the caller attached is not UTF-8');
+  entry.attached = attached.toString('utf8');
   return entry;
 }
 
@@ -106,4 +109,3 @@ function readLeg(from: Cursor): Leg {
 function repeat<T>(count: number, read: () => T): T[] {
   return Array.from({ length: count }, read);
 }
-

@@ -1,0 +1,203 @@
+// Writes a proven batch: entries and transfers as they are, and the state that they lead to.
+//
+// All statements are sent at once and run one after the other. Rows are locked in the order of wallets; only this lane's
+// drain writes them, so nobody else waits. Instants cross as milliseconds and become timestamps there, exactly: a double
+// carries them to the microsecond.
+import { afterBatch, type After } from './after.ts';
+import type { Batch } from './batch.ts';
+import type { Transaction } from './connect.ts';
+
+export async function writeBatch(sql: Transaction, batch: Batch): Promise<void> {
+  const after = afterBatch(batch);
+  await Promise.all([
+    insertEntries(sql, batch),
+    insertTransfers(sql, batch),
+    updateWallets(sql, batch, after),
+    upsertAccounts(sql, batch, after),
+    after.terms.count > 0 && upsertGrants(sql, batch, after),
+    updateGrants(sql, batch, after),
+    upsertHolds(sql, batch, after),
+    after.environmentAccounts.count > 0 && addToEnvironmentAccounts(sql, after),
+    after.credited.count > 0 && markCreditsApplied(sql, batch, after),
+  ]);
+}
+
+function insertEntries(sql: Transaction, { wallets, heads, legs, moves, terms, holds, operations }: Batch) {
+  return sql`
+    insert into entries (
+      environment_id, wallet_id, version, occurred_at, partition, epoch, seq, kind, late, freeze,
+      assets, amounts, available_after, held_after, overage_after, scheduled_after,
+      move_grants, move_remaining, move_held,
+      grant_no, grant_state, grant_purpose, grant_priority, grant_scoped, grant_asset, grant_amount,
+      grant_effective_at, grant_expires_at, grant_created_at,
+      hold_ref, hold_status, hold_asset, hold_amount, hold_held, hold_settled, hold_released,
+      hold_created_at, hold_expires_at, hold_source_grants, hold_source_atoms,
+      operation_id, fingerprint, reply, attached
+    )
+    select
+      environment_id, wallet_id, version, to_timestamp(at_ms::float8 / 1000), partition, epoch, seq, kind, late, freeze,
+      (${legs.asset}::integer[])[leg_from:leg_to], (${legs.amount}::bigint[])[leg_from:leg_to],
+      (${legs.available}::bigint[])[leg_from:leg_to], (${legs.held}::bigint[])[leg_from:leg_to],
+      (${legs.overage}::bigint[])[leg_from:leg_to], (${legs.scheduled}::bigint[])[leg_from:leg_to],
+      (${moves.grantNo}::integer[])[move_from:move_to], (${moves.remaining}::bigint[])[move_from:move_to],
+      (${moves.held}::bigint[])[move_from:move_to],
+      grant_no, grant_state, grant_purpose, grant_priority, grant_scoped, grant_asset, grant_amount,
+      to_timestamp(grant_effective_ms::float8 / 1000), to_timestamp(grant_expires_ms::float8 / 1000),
+      to_timestamp(grant_created_ms::float8 / 1000),
+      hold_ref, hold_status, hold_asset, hold_amount, hold_held, hold_settled, hold_released,
+      to_timestamp(hold_created_ms::float8 / 1000), to_timestamp(hold_expires_ms::float8 / 1000),
+      case when hold_ref is not null then (${holds.sourceGrant}::integer[])[source_from:source_to] end,
+      case when hold_ref is not null then (${holds.sourceAtoms}::bigint[])[source_from:source_to] end,
+      operation_id, fingerprint, decode(reply_hex, 'hex'), attached
+    from unnest(
+      ${heads.walletNo}::integer[], ${heads.version}::bigint[], ${heads.atMs}::bigint[], ${heads.partition}::smallint[],
+      ${heads.epoch}::integer[], ${heads.seq}::bigint[], ${heads.kind}::entry_kind[], ${heads.late}::boolean[],
+      ${heads.freeze}::freeze_reason[],
+      ${legs.from}::integer[], ${legs.to}::integer[], ${moves.from}::integer[], ${moves.to}::integer[],
+      ${terms.grantNo}::integer[], ${terms.state}::grant_state[], ${terms.purpose}::purpose[],
+      ${terms.priority}::smallint[], ${terms.scoped}::boolean[], ${terms.asset}::integer[], ${terms.amount}::bigint[],
+      ${terms.effectiveAtMs}::bigint[], ${terms.expiresAtMs}::bigint[], ${terms.createdAtMs}::bigint[],
+      ${holds.ref}::text[], ${holds.status}::hold_status[], ${holds.asset}::integer[], ${holds.amount}::bigint[],
+      ${holds.held}::bigint[], ${holds.settled}::bigint[], ${holds.released}::bigint[],
+      ${holds.createdAtMs}::bigint[], ${holds.expiresAtMs}::bigint[], ${holds.from}::integer[], ${holds.to}::integer[],
+      ${operations.operationId}::text[], ${operations.fingerprint}::text[], ${operations.replyHex}::text[],
+      ${operations.attached}::text[]
+    ) as entry (
+      wallet_no, version, at_ms, partition, epoch, seq, kind, late, freeze,
+      leg_from, leg_to, move_from, move_to,
+      grant_no, grant_state, grant_purpose, grant_priority, grant_scoped, grant_asset, grant_amount,
+      grant_effective_ms, grant_expires_ms, grant_created_ms,
+      hold_ref, hold_status, hold_asset, hold_amount, hold_held, hold_settled, hold_released,
+      hold_created_ms, hold_expires_ms, source_from, source_to,
+      operation_id, fingerprint, reply_hex, attached
+    )
+    join ${walletRows(sql, wallets)} using (wallet_no)`;
+}
+
+function insertTransfers(sql: Transaction, { wallets, heads, transfers }: Batch) {
+  return sql`
+    insert into transfers (environment_id, wallet_id, version, no, occurred_at, asset, debit, credit, amount)
+    select environment_id, wallet_id, (${heads.version}::bigint[])[entry_no], no,
+      to_timestamp((${heads.atMs}::bigint[])[entry_no]::float8 / 1000), asset, debit, credit, amount
+    from unnest(
+      ${transfers.entryNo}::integer[], ${transfers.walletNo}::integer[], ${transfers.no}::smallint[],
+      ${transfers.asset}::integer[], ${transfers.debit}::ledger_account[], ${transfers.credit}::ledger_account[],
+      ${transfers.amount}::bigint[]
+    ) as transfer (entry_no, wallet_no, no, asset, debit, credit, amount)
+    join ${walletRows(sql, wallets)} using (wallet_no)`;
+}
+
+function updateWallets(sql: Transaction, { wallets }: Batch, { wallets: last }: After) {
+  return sql`
+    update wallets set version = last.version, freeze = last.freeze
+    from unnest(
+      ${wallets.environmentId}::text[], ${wallets.walletId}::text[],
+      ${last.version}::bigint[], ${last.freeze}::freeze_reason[]
+    ) as last (environment_id, wallet_id, version, freeze)
+    where (wallets.environment_id, wallets.wallet_id) = (last.environment_id, last.wallet_id)`;
+}
+
+function upsertAccounts(sql: Transaction, { wallets }: Batch, { accounts }: After) {
+  return sql`
+    insert into accounts (environment_id, wallet_id, asset, available, held, overage, scheduled)
+    select environment_id, wallet_id, asset, available, held, overage, scheduled
+    from unnest(
+      ${accounts.walletNo}::integer[], ${accounts.asset}::integer[], ${accounts.available}::bigint[],
+      ${accounts.held}::bigint[], ${accounts.overage}::bigint[], ${accounts.scheduled}::bigint[]
+    ) as account (wallet_no, asset, available, held, overage, scheduled)
+    join ${walletRows(sql, wallets)} using (wallet_no)
+    on conflict (environment_id, wallet_id, asset) do update set
+      available = excluded.available, held = excluded.held, overage = excluded.overage, scheduled = excluded.scheduled`;
+}
+
+/** Grants whose terms the batch set: they begin, or change their state. What they have left follows in updateGrants. */
+function upsertGrants(sql: Transaction, { wallets }: Batch, { terms }: After) {
+  return sql`
+    insert into grants (
+      environment_id, wallet_id, grant_no, state, purpose, priority, scoped, asset, amount, remaining, held,
+      effective_at, expires_at, created_at
+    )
+    select environment_id, wallet_id, grant_no, state, purpose, priority, scoped, asset, amount, 0, 0,
+      to_timestamp(effective_ms::float8 / 1000), to_timestamp(expires_ms::float8 / 1000),
+      to_timestamp(created_ms::float8 / 1000)
+    from unnest(
+      ${terms.walletNo}::integer[], ${terms.grantNo}::integer[], ${terms.state}::grant_state[],
+      ${terms.purpose}::purpose[], ${terms.priority}::smallint[], ${terms.scoped}::boolean[],
+      ${terms.asset}::integer[], ${terms.amount}::bigint[],
+      ${terms.effectiveAtMs}::bigint[], ${terms.expiresAtMs}::bigint[], ${terms.createdAtMs}::bigint[]
+    ) as terms (
+      wallet_no, grant_no, state, purpose, priority, scoped, asset, amount, effective_ms, expires_ms, created_ms
+    )
+    join ${walletRows(sql, wallets)} using (wallet_no)
+    on conflict (environment_id, wallet_id, grant_no) do update set state = excluded.state`;
+}
+
+/** A grant with nothing left and nothing held is spent, unless it ended in another way. */
+function updateGrants(sql: Transaction, { wallets }: Batch, { moves }: After) {
+  return sql`
+    update grants set remaining = move.remaining, held = move.held, state = case
+      when grants.state = 'active' and move.remaining = 0 and move.held = 0 then 'spent' else grants.state
+    end
+    from (
+      select * from unnest(
+        ${moves.walletNo}::integer[], ${moves.grantNo}::integer[], ${moves.remaining}::bigint[], ${moves.held}::bigint[]
+      ) as move (wallet_no, grant_no, remaining, held)
+      join ${walletRows(sql, wallets)} using (wallet_no)
+    ) move
+    where (grants.environment_id, grants.wallet_id, grants.grant_no) = (move.environment_id, move.wallet_id, move.grant_no)`;
+}
+
+function upsertHolds(sql: Transaction, { wallets }: Batch, { holds }: After) {
+  return sql`
+    insert into holds (
+      environment_id, wallet_id, ref, partition, status, late, asset, amount, held, settled, released,
+      created_at, expires_at, ended_at, source_grants, source_atoms
+    )
+    select environment_id, wallet_id, ref, partition, status, late, asset, amount, held, settled, released,
+      to_timestamp(created_ms::float8 / 1000), to_timestamp(expires_ms::float8 / 1000),
+      to_timestamp(ended_ms::float8 / 1000), source_grants::integer[], source_atoms::bigint[]
+    from unnest(
+      ${holds.walletNo}::integer[], ${holds.ref}::text[], ${holds.partition}::smallint[],
+      ${holds.status}::hold_status[], ${holds.late}::boolean[], ${holds.asset}::integer[], ${holds.amount}::bigint[],
+      ${holds.held}::bigint[], ${holds.settled}::bigint[], ${holds.released}::bigint[],
+      ${holds.createdAtMs}::bigint[], ${holds.expiresAtMs}::bigint[], ${holds.endedAtMs}::bigint[],
+      ${holds.sourceGrants}::text[], ${holds.sourceAtoms}::text[]
+    ) as hold (
+      wallet_no, ref, partition, status, late, asset, amount, held, settled, released,
+      created_ms, expires_ms, ended_ms, source_grants, source_atoms
+    )
+    join ${walletRows(sql, wallets)} using (wallet_no)
+    on conflict (environment_id, wallet_id, ref) do update set
+      status = excluded.status, late = excluded.late, amount = excluded.amount, held = excluded.held,
+      settled = excluded.settled, released = excluded.released, expires_at = excluded.expires_at,
+      ended_at = coalesce(holds.ended_at, excluded.ended_at),
+      source_grants = excluded.source_grants, source_atoms = excluded.source_atoms`;
+}
+
+function addToEnvironmentAccounts(sql: Transaction, { environmentAccounts: balances }: After) {
+  return sql`
+    insert into environment_accounts (environment_id, asset, account, partition, balance)
+    select * from unnest(
+      ${balances.environmentId}::text[], ${balances.asset}::integer[], ${balances.account}::ledger_account[],
+      ${balances.partition}::smallint[], ${balances.change}::bigint[]
+    )
+    on conflict (environment_id, asset, account, partition) do update set
+      balance = environment_accounts.balance + excluded.balance`;
+}
+
+function markCreditsApplied(sql: Transaction, { wallets }: Batch, { credited }: After) {
+  return sql`
+    update credits set state = 'applied'
+    from (
+      select * from unnest(${credited.walletNo}::integer[], ${credited.grantNo}::integer[]) as credit (wallet_no, grant_no)
+      join ${walletRows(sql, wallets)} using (wallet_no)
+    ) entry
+    where (credits.environment_id, credits.wallet_id, credits.grant_no)
+      = (entry.environment_id, entry.wallet_id, entry.grant_no)`;
+}
+
+/** The batch's wallets, by their number in it. */
+function walletRows(sql: Transaction, wallets: Batch['wallets']) {
+  return sql`unnest(${wallets.environmentId}::text[], ${wallets.walletId}::text[])
+    with ordinality as wallet (environment_id, wallet_id, wallet_no)`;
+}

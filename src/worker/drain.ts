@@ -1,0 +1,82 @@
+// Drain a lane: carry what its outboxes hold into the ledger, until they are empty.
+//
+// One round: XREAD over the lane's streams from the checkpoints, one Postgres transaction (src/db/append.ts), then XTRIM
+// up to where the checkpoints are now. While Postgres works on one round the next one is read and decoded; should the
+// round fail, what was read ahead is dropped.
+//
+// Two drains of one lane do no harm: the second waits for the first one's transaction, finds the checkpoints moved, and
+// goes on from there. It waits rather than gives up because it was sent for entries that the first may have missed.
+//
+// A stream counts only while its partition's fence is ours. A crash anywhere repeats a round or resumes after it: the
+// checkpoints move in the transaction that writes the entries, and a stream is cut only behind them.
+import { appendEntries, type AppendStep, type Reading } from '../db/append.ts';
+import type { Sql } from '../db/connect.ts';
+import { readPositions } from '../db/installation.ts';
+import type { BadEntry } from '../outbox/flaw.ts';
+import { partitionsOfLane } from '../outbox/queues.ts';
+import { trimOutboxes, type OutboxRedis } from '../outbox/read.ts';
+import { freezeWallets, type FreezeOptions } from './freeze-quarantined.ts';
+import { laneReader, readRound } from './lane-reader.ts';
+
+export type DrainStep = 'read' | AppendStep | 'committed' | 'trimmed' | 'frozen';
+
+export type DrainOptions = FreezeOptions & {
+  sql: Sql;
+  redis: OutboxRedis;
+  /** The installation's id: streams behind another one's fence are left alone. */
+  installation: string;
+  lane: number;
+  lanesCount: number;
+  onBatch: (batch: { lane: number; written: number; tookMs: number }) => void;
+  /** The alarm: what the ledger did not take. */
+  onQuarantined: (entries: BadEntry[]) => void;
+  /** Partitions whose fence is missing or another's: writes were lost, or this is not our Redis. */
+  onForeignFence: (partitions: number[]) => void;
+  /** Called after each step, for tests that end a drain between any two. */
+  reached?: (step: DrainStep) => void;
+};
+
+/** `busy`: somebody else has had the lane for long, and gets to finish it. */
+export type Drained = { status: 'drained' | 'busy'; written: number; quarantined: number };
+
+export async function drainLane(options: DrainOptions): Promise<Drained> {
+  const { sql, redis, installation, reached = () => {} } = options;
+  const partitions = partitionsOfLane(options.lane, options.lanesCount);
+  const drained: Drained = { status: 'drained', written: 0, quarantined: 0 };
+  let reader = laneReader(await readPositions(sql, partitions));
+  let round = await readRound(reader, redis, installation);
+  while (round) {
+    reached('read');
+    const startedMs = performance.now();
+    const appending = appendEntries(sql, round, reached);
+    const next = readRound(reader, redis, installation);
+    // Its failure is looked at when it is used; until then it must not count as unheard.
+    next.catch(() => {});
+    const appended = await appending;
+    if (appended.status === 'busy') return { ...drained, status: 'busy' };
+    if (appended.status === 'moved') {
+      await next.catch(() => {});
+      reader = laneReader(await readPositions(sql, partitions));
+      round = await readRound(reader, redis, installation);
+      continue;
+    }
+    reached('committed');
+    options.onBatch({ lane: options.lane, written: appended.written, tookMs: performance.now() - startedMs });
+    drained.written += appended.written;
+    drained.quarantined += appended.quarantined.length;
+    await finishRound(options, round, appended.quarantined);
+    round = await next;
+  }
+  if (reader.foreign.length > 0) options.onForeignFence(reader.foreign);
+  return drained;
+}
+
+async function finishRound(options: DrainOptions, { to }: Reading, quarantined: BadEntry[]): Promise<void> {
+  const { redis, reached = () => {} } = options;
+  if (quarantined.length > 0) options.onQuarantined(quarantined);
+  await trimOutboxes(redis, to);
+  reached('trimmed');
+  if (quarantined.length === 0) return;
+  await freezeWallets(options, quarantined);
+  reached('frozen');
+}
