@@ -36,8 +36,7 @@ if not wallet then
   return refusal
 end
 local account = wallet.account
--- What is due is written with a yes only; a "no" leaves it to the next call, so its seq is the one before.
-local version, epoch, seq = wallet.version, wallet.epoch, wallet.seq - #wallet.entries
+local version, epoch, seq = wallet.stored_version, wallet.epoch, wallet.stored_seq
 local available_atoms, held_atoms = account.available, account.held
 
 local take_atoms, reason, affordable_atoms = decide(account, amount_atoms, mode)
@@ -60,22 +59,21 @@ if reason == codes.reason.held_in_flight then
 end
 
 local reply
-local main_no = 0
 if take_atoms then
   local entry = entries.begin(codes.kind.charge, account)
   grants.take(wallet, entry, take_atoms, false)
   entries.transfer(entry, codes.account.available, codes.account.revenue, take_atoms)
   entries.append(wallet, entry)
-  main_no = #wallet.entries
   available_atoms, version, seq = account.available, wallet.version, wallet.seq
   reply = { 'charged', take_atoms, available_atoms, held_atoms, version, epoch, seq }
+  seal.operation(wallet, outbox_key, #wallet.entries, operation_id, fingerprint, keep_ms, attached, reply)
 else
   reply = { 'declined', reason, available_atoms, held_atoms, affordable_atoms, version, epoch, seq }
   if repeated ~= '1' then
     return reply
   end
+  seal.answer(wallet, fingerprint, keep_ms, reply)
 end
-seal.operation(wallet, outbox_key, main_no, operation_id, fingerprint, keep_ms, attached, reply)
 -- COMMIT
 commit(wallet, clock_key, holds_key, deadlines_key, operation_key)
 return reply

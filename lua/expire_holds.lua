@@ -31,7 +31,10 @@ if not wallet then
 end
 local expired_count = 0
 for hold_ref in string.gmatch(hold_refs, '%S+') do
-  local hold = expired_count < codes.limit.expire_batch and holds.read(holds_key, hold_ref)
+  if expired_count == codes.limit.expire_batch then
+    break
+  end
+  local hold = holds.read(holds_key, hold_ref)
   if hold and hold.expires_at_ms <= wallet.now_ms then
     holds.expire(wallet, wallets.account(wallet, hold.asset), hold)
     expired_count = expired_count + 1

@@ -38,11 +38,11 @@ if not wallet then
   return refusal
 end
 local account = wallet.account
-local version, epoch, seq = wallet.version, wallet.epoch, wallet.seq - #wallet.entries
+local version, epoch, seq = wallet.stored_version, wallet.epoch, wallet.stored_seq
 local available_atoms, held_atoms = account.available, account.held
 
 local hold = holds.read(holds_key, hold_ref)
-if not hold then
+if not hold or hold.asset ~= account.asset then
   return { 'unknown_hold' }
 end
 local take_atoms, reason, affordable_atoms = decide(account, amount_atoms, 'strict')
@@ -60,36 +60,33 @@ if reason == codes.reason.held_in_flight and not expired then
 end
 
 local reply
-local main_no = 0
 if expired then
   holds.expire(wallet, account, hold)
   local settled_atoms, released_atoms = hold.settled, hold.released
   seq = wallet.seq
   reply = { 'expired', settled_atoms, released_atoms, epoch, seq }
-  keep_ms = '0'
+  seal.operation(wallet, outbox_key, 0, operation_id, fingerprint, '0', '', reply)
 elseif take_atoms then
   local entry = entries.begin(codes.kind.extend, account)
   local sources = grants.take(wallet, entry, take_atoms, true)
-  for i = 1, #sources do
-    hold.sources[#hold.sources + 1] = sources[i]
-  end
+  holds.add_sources(hold, sources)
   entries.transfer(entry, codes.account.available, codes.account.held, take_atoms)
   hold.amount = hold.amount + take_atoms
   hold.held = hold.held + take_atoms
   hold.expires_at_ms = math.max(hold.expires_at_ms, wallet.now_ms + ttl_ms)
   holds.keep(wallet, entry, hold, true)
   entries.append(wallet, entry)
-  main_no = #wallet.entries
   available_atoms, held_atoms, version, seq = account.available, account.held, wallet.version, wallet.seq
   local total_atoms, expires_at_ms, at_ms = hold.amount, hold.expires_at_ms, wallet.now_ms
   reply = { 'extended', total_atoms, available_atoms, held_atoms, expires_at_ms, at_ms, version, epoch, seq }
+  seal.operation(wallet, outbox_key, #wallet.entries, operation_id, fingerprint, keep_ms, attached, reply)
 else
   reply = { 'declined', reason, available_atoms, held_atoms, affordable_atoms, version, epoch, seq }
   if repeated ~= '1' then
     return reply
   end
+  seal.answer(wallet, fingerprint, keep_ms, reply)
 end
-seal.operation(wallet, outbox_key, main_no, operation_id, fingerprint, keep_ms, attached, reply)
 -- COMMIT
 commit(wallet, clock_key, holds_key, deadlines_key, operation_key)
 return reply

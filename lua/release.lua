@@ -37,7 +37,7 @@ local account = wallet.account
 local epoch = wallet.epoch
 
 local hold = holds.read(holds_key, hold_ref)
-if not hold then
+if not hold or hold.asset ~= account.asset then
   return { 'unknown_hold' }
 end
 local reply

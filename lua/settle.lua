@@ -44,7 +44,9 @@ local account = wallet.account
 
 local hold = holds.read(holds_key, hold_ref)
 local late = false
-if hold and hold.expires_at_ms <= wallet.now_ms then
+if hold and hold.asset ~= account.asset then
+  return { 'unknown_hold' }
+elseif hold and hold.expires_at_ms <= wallet.now_ms then
   late = true
   holds.expire(wallet, account, hold)
 elseif not hold and redis.call('EXISTS', late_key) == 1 then

@@ -1,23 +1,29 @@
--- Write what a sealed wallet says, and nothing else: no decisions, no arithmetic.
+-- Write what has been sealed, and nothing else: no decisions, no arithmetic.
 --
 -- Redis has no rollback, so everything that can go wrong has happened before. The stream comes last but one and
 -- the clock last: should a write ever fail, the gap shows in the ledger's proof of contiguous versions.
 local function commit(wallet, clock_key, holds_key, deadlines_key, operation_key)
-  redis.call('HSET', wallet.key, unpack(wallet.fields))
-  if wallet.fields_gone[1] then
-    redis.call('HDEL', wallet.key, unpack(wallet.fields_gone))
-  end
-  if wallet.holds[1] then
-    redis.call('HSET', holds_key, unpack(wallet.holds))
-  end
-  if wallet.holds_gone[1] then
-    redis.call('HDEL', holds_key, unpack(wallet.holds_gone))
-  end
-  if wallet.deadlines[1] then
-    redis.call('ZADD', deadlines_key, unpack(wallet.deadlines))
-  end
-  if wallet.deadlines_gone[1] then
-    redis.call('ZREM', deadlines_key, unpack(wallet.deadlines_gone))
+  if wallet.fields then
+    redis.call('HSET', wallet.key, unpack(wallet.fields))
+    if wallet.fields_gone[1] then
+      redis.call('HDEL', wallet.key, unpack(wallet.fields_gone))
+    end
+    if wallet.holds[1] then
+      for _, slice in ipairs(wallet.holds_slices) do
+        redis.call('HSET', holds_key, unpack(slice))
+      end
+    end
+    if wallet.holds_gone[1] then
+      redis.call('HDEL', holds_key, unpack(wallet.holds_gone))
+    end
+    if wallet.deadlines[1] then
+      for _, slice in ipairs(wallet.deadlines_slices) do
+        redis.call('ZADD', deadlines_key, unpack(slice))
+      end
+    end
+    if wallet.deadlines_gone[1] then
+      redis.call('ZREM', deadlines_key, unpack(wallet.deadlines_gone))
+    end
   end
   if wallet.record then
     redis.call('SET', operation_key, wallet.record, 'PX', wallet.keep_ms)
@@ -28,7 +34,9 @@ local function commit(wallet, clock_key, holds_key, deadlines_key, operation_key
   for _, entry in ipairs(wallet.entries) do
     redis.call('XADD', wallet.outbox_key, entry.id, 'e', entry.packed)
   end
-  redis.call('SET', clock_key, wallet.clock)
+  if wallet.clock then
+    redis.call('SET', clock_key, wallet.clock)
+  end
 end
 
 return commit

@@ -19,10 +19,11 @@ local AVAILABLE, HELD, OVERAGE = codes.account.available, codes.account.held, co
 
 -- Begin the entry of the next version: `account` is nil when no money is concerned.
 function entries.begin(kind, account)
-  return { kind = kind, account = account, transfers = '', transfers_count = 0, touched = {} }
+  return { kind = kind, account = account, transfers = {}, touched = {} }
 end
 
--- Move money from one account of the double entry to another: the only place where a balance changes.
+-- Move money from one account of the double entry to another: the only place where a balance changes. An entry has one
+-- transfer for each pair of accounts.
 function entries.transfer(entry, debit, credit, atoms)
   if atoms == 0 then
     return
@@ -43,8 +44,15 @@ function entries.transfer(entry, debit, credit, atoms)
     account.overage = account.overage - atoms
   end
   account.changed = true
-  entry.transfers_count = entry.transfers_count + 1
-  entry.transfers = entry.transfers .. struct.pack('>BBd', debit, credit, atoms)
+  local transfers = entry.transfers
+  for i = 1, #transfers, 3 do
+    if transfers[i] == debit and transfers[i + 1] == credit then
+      transfers[i + 2] = transfers[i + 2] + atoms
+      return
+    end
+  end
+  local n = #transfers
+  transfers[n + 1], transfers[n + 2], transfers[n + 3] = debit, credit, atoms
 end
 
 -- Say that a grant's numbers changed: it is written, and named in the entry.
@@ -56,9 +64,10 @@ function entries.touch(entry, grant)
   end
 end
 
--- A grant leaves the wallet for good.
+-- A grant leaves the wallet for good: the rest of this call does not see it any more.
 function entries.end_grant(wallet, grant_no)
   wallet.ended[#wallet.ended + 1] = grant_no
+  wallet.has_ended[grant_no] = true
   wallet.live_grants = wallet.live_grants - 1
 end
 
@@ -91,13 +100,16 @@ function entries.append(wallet, entry)
       account.held,
       account.overage,
       account.scheduled,
-      entry.transfers_count
+      #entry.transfers / 3
     )
+    for i = 1, #entry.transfers, 3 do
+      leg = leg .. struct.pack('>BBd', entry.transfers[i], entry.transfers[i + 1], entry.transfers[i + 2])
+    end
   end
-  local moves = struct.pack('>H', #entry.touched)
+  local moves = { struct.pack('>H', #entry.touched) }
   for i = 1, #entry.touched do
     local grant = entry.touched[i]
-    moves = moves .. struct.pack('>I4dd', grant.no, grant.remaining, grant.held)
+    moves[i + 1] = struct.pack('>I4dd', grant.no, grant.remaining, grant.held)
     if grant.remaining == 0 and grant.held == 0 then
       entries.end_grant(wallet, grant.no)
     end
@@ -112,7 +124,7 @@ function entries.append(wallet, entry)
     hold_packed = entry.hold_packed
     hold = struct.pack('>Bc0BH', #entry.hold_ref, entry.hold_ref, entry.hold_status, #hold_packed)
   end
-  local packed = head .. leg .. entry.transfers .. moves .. terms .. hold .. hold_packed
+  local packed = head .. leg .. table.concat(moves) .. terms .. hold .. hold_packed
   wallet.entries[#wallet.entries + 1] = { id = string.format('%d-0', wallet.seq), packed = packed }
 end
 

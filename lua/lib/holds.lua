@@ -1,7 +1,7 @@
 -- Open holds of a wallet: one record each, in a hash of their own so that the wallet stays small.
 --
 -- A record is the asset, what was set aside in all, is still held, was settled, came back, when it was opened
--- and when it ends, then where the held money was taken from: grant number and atoms, in the order taken.
+-- and when it ends, then where the held money was taken from: grant number and atoms, in the order first taken.
 local codes = require('codes')
 local entries = require('entry')
 local grants = require('grants')
@@ -14,7 +14,8 @@ local SOURCE = '>I4d'
 local SOURCE_LENGTH = 12
 
 function holds.pack(hold)
-  local packed = struct.pack(
+  local parts = {
+    struct.pack(
     TERMS,
     hold.asset,
     hold.amount,
@@ -23,11 +24,12 @@ function holds.pack(hold)
     hold.released,
     hold.created_at_ms,
     hold.expires_at_ms
-  )
+  ),
+  }
   for i = 1, #hold.sources, 2 do
-    packed = packed .. struct.pack(SOURCE, hold.sources[i], hold.sources[i + 1])
+    parts[#parts + 1] = struct.pack(SOURCE, hold.sources[i], hold.sources[i + 1])
   end
-  return packed
+  return table.concat(parts)
 end
 
 function holds.unpack(ref, packed)
@@ -40,6 +42,24 @@ function holds.unpack(ref, packed)
     hold.sources[#hold.sources + 1] = atoms
   end
   return hold
+end
+
+-- More was taken for a hold. A grant that it took from before stays in its place, so a hold never has more sources than
+-- its wallet has grants.
+function holds.add_sources(hold, taken)
+  local place_of = {}
+  for i = 1, #hold.sources, 2 do
+    place_of[hold.sources[i]] = i
+  end
+  for i = 1, #taken, 2 do
+    local place = place_of[taken[i]]
+    if place then
+      hold.sources[place + 1] = hold.sources[place + 1] + taken[i + 1]
+    else
+      hold.sources[#hold.sources + 1] = taken[i]
+      hold.sources[#hold.sources + 1] = taken[i + 1]
+    end
+  end
 end
 
 -- An open hold, or nil.

@@ -5,6 +5,8 @@ local wallets = require('wallet')
 
 local seal = {}
 
+-- Even: pairs stay together.
+local SLICE_LENGTH = 4000
 local NO_OPERATION = '\0-----------\0\0'
 
 local function add(list, first, second)
@@ -39,6 +41,18 @@ local function changed_fields(wallet)
   return fields
 end
 
+-- Lua passes at most some 8,000 values to a call: only hydrating a wallet with thousands of holds has more.
+local function slices(list)
+  if #list <= SLICE_LENGTH then
+    return { list }
+  end
+  local found = {}
+  for from = 1, #list, SLICE_LENGTH do
+    found[#found + 1] = { unpack(list, from, math.min(from + SLICE_LENGTH - 1, #list)) }
+  end
+  return found
+end
+
 -- The wallet itself: its fields, what left it, and when it is due next.
 function seal.wallet(wallet)
   wallet.fields = changed_fields(wallet)
@@ -51,7 +65,15 @@ function seal.wallet(wallet)
   elseif wallet.due then
     add(wallet.deadlines, string.format('%d', wallet.due_at_ms), wallet.id)
   end
+  wallet.holds_slices = slices(wallet.holds)
+  wallet.deadlines_slices = slices(wallet.deadlines)
   wallet.clock = struct.pack('>ddd', wallet.seq, wallet.now_ms, wallet.epoch)
+end
+
+-- A "no" that must be remembered: the record alone, nothing of the wallet.
+function seal.answer(wallet, fingerprint, keep_ms, reply)
+  wallet.record = fingerprint .. operation.pack(reply)
+  wallet.keep_ms = keep_ms
 end
 
 -- The whole operation. `reply` is what this call answers; unless `keep_ms` is '0' it is remembered.

@@ -73,6 +73,7 @@ local function blank(wallet_key, clock, redis_now_ms)
     grants = {}, -- by number: what a grant has left and holds
     terms = {}, -- by number: a grant's terms
     ended = {}, -- numbers of grants that leave the wallet
+    has_ended = {}, -- the same, by number
     entries = {},
     holds = {}, -- refs and records, in turn
     holds_gone = {},
@@ -113,6 +114,9 @@ function wallets.open(
   end
   local wallet = blank(wallet_key, found[2], now_ms)
   local verified_epoch = read_meta(wallet, fields[1])
+  -- What a "no" answers with: it writes nothing, not even what was due.
+  wallet.stored_version = wallet.version
+  wallet.stored_seq = wallet.seq
   if environment ~= wallet.environment and environment ~= ANY_ENVIRONMENT then
     return nil, { 'missing' }
   end
@@ -203,6 +207,9 @@ end
 
 -- What a grant has left and holds, read when first asked for; nil when it has ended.
 function wallets.grant(wallet, grant_no)
+  if wallet.has_ended[grant_no] then
+    return nil
+  end
   local grant = wallet.grants[grant_no]
   if not grant then
     -- '%d' costs half of what `..` does with a number.
@@ -220,6 +227,9 @@ end
 
 -- A grant's terms, read when first asked for; nil when it has ended.
 function wallets.terms(wallet, grant_no)
+  if wallet.has_ended[grant_no] then
+    return nil
+  end
   local terms = wallet.terms[grant_no]
   if not terms then
     local packed = redis.call('HGET', wallet.key, string.format('t%d', grant_no))

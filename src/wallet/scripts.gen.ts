@@ -3,7 +3,7 @@ import { atomsFromRedis as atoms, type Atoms } from '../units.ts';
 import type { Script } from './script.ts';
 
 /** The Redis library that holds all scripts; names end in its hash. */
-export const libraryHash = 'fe8fe2d96e78';
+export const libraryHash = 'aa71a0de35d4';
 
 export type AdvanceClockKeys = { fenceKey: string; clockKey: string };
 export type AdvanceClockArgs = { fence: string; toMs: number };
@@ -16,7 +16,7 @@ export type AdvanceClockReply =
  */
 export const advanceClockScript: Script<AdvanceClockKeys, AdvanceClockArgs, AdvanceClockReply> = {
   name: 'advance_clock',
-  functionName: 'advance_clock_fe8fe2d96e78',
+  functionName: 'advance_clock_aa71a0de35d4',
   keysCount: 2,
   binary: false,
   encode: (keys, args) => [keys.fenceKey, keys.clockKey, args.fence, args.toMs],
@@ -45,7 +45,7 @@ export type ApplyDueReply =
  */
 export const applyDueScript: Script<ApplyDueKeys, ApplyDueArgs, ApplyDueReply> = {
   name: 'apply_due',
-  functionName: 'apply_due_fe8fe2d96e78',
+  functionName: 'apply_due_aa71a0de35d4',
   keysCount: 7,
   binary: false,
   encode: (keys, args) => [keys.fenceKey, keys.clockKey, keys.walletKey, keys.holdsKey, keys.deadlinesKey, keys.operationKey, keys.outboxKey, args.fence, args.notAfterMs, args.environment, args.operationId, args.fingerprint, args.keepMs],
@@ -84,7 +84,7 @@ export type AuthorizeReply =
  */
 export const authorizeScript: Script<AuthorizeKeys, AuthorizeArgs, AuthorizeReply> = {
   name: 'authorize',
-  functionName: 'authorize_fe8fe2d96e78',
+  functionName: 'authorize_aa71a0de35d4',
   keysCount: 7,
   binary: false,
   encode: (keys, args) => [keys.fenceKey, keys.clockKey, keys.walletKey, keys.holdsKey, keys.deadlinesKey, keys.operationKey, keys.outboxKey, args.fence, args.notAfterMs, args.environment, args.operationId, args.fingerprint, args.keepMs, args.asset, String(args.amountAtoms), args.mode, args.ttlMs, args.repeated, args.attached],
@@ -125,7 +125,7 @@ export type ChargeReply =
  */
 export const chargeScript: Script<ChargeKeys, ChargeArgs, ChargeReply> = {
   name: 'charge',
-  functionName: 'charge_fe8fe2d96e78',
+  functionName: 'charge_aa71a0de35d4',
   keysCount: 7,
   binary: false,
   encode: (keys, args) => [keys.fenceKey, keys.clockKey, keys.walletKey, keys.holdsKey, keys.deadlinesKey, keys.operationKey, keys.outboxKey, args.fence, args.notAfterMs, args.environment, args.operationId, args.fingerprint, args.keepMs, args.asset, String(args.amountAtoms), args.mode, args.repeated, args.attached],
@@ -164,7 +164,7 @@ export type CreditReply =
  */
 export const creditScript: Script<CreditKeys, CreditArgs, CreditReply> = {
   name: 'credit',
-  functionName: 'credit_fe8fe2d96e78',
+  functionName: 'credit_aa71a0de35d4',
   keysCount: 7,
   binary: false,
   encode: (keys, args) => [keys.fenceKey, keys.clockKey, keys.walletKey, keys.holdsKey, keys.deadlinesKey, keys.operationKey, keys.outboxKey, args.fence, args.notAfterMs, args.environment, args.operationId, args.fingerprint, args.keepMs, args.asset, args.grantNo, String(args.amountAtoms), args.purpose, args.priority, args.effectiveAtMs, args.expiresAtMs, args.attached],
@@ -199,7 +199,7 @@ export type ExpireHoldsReply =
  */
 export const expireHoldsScript: Script<ExpireHoldsKeys, ExpireHoldsArgs, ExpireHoldsReply> = {
   name: 'expire_holds',
-  functionName: 'expire_holds_fe8fe2d96e78',
+  functionName: 'expire_holds_aa71a0de35d4',
   keysCount: 7,
   binary: false,
   encode: (keys, args) => [keys.fenceKey, keys.clockKey, keys.walletKey, keys.holdsKey, keys.deadlinesKey, keys.operationKey, keys.outboxKey, args.fence, args.notAfterMs, args.environment, args.operationId, args.fingerprint, args.keepMs, args.holdRefs],
@@ -238,7 +238,7 @@ export type ExtendReply =
  */
 export const extendScript: Script<ExtendKeys, ExtendArgs, ExtendReply> = {
   name: 'extend',
-  functionName: 'extend_fe8fe2d96e78',
+  functionName: 'extend_aa71a0de35d4',
   keysCount: 7,
   binary: false,
   encode: (keys, args) => [keys.fenceKey, keys.clockKey, keys.walletKey, keys.holdsKey, keys.deadlinesKey, keys.operationKey, keys.outboxKey, args.fence, args.notAfterMs, args.environment, args.operationId, args.fingerprint, args.keepMs, args.asset, args.holdRef, String(args.amountAtoms), args.ttlMs, args.repeated, args.attached],
@@ -277,7 +277,7 @@ export type FreezeReply =
  */
 export const freezeScript: Script<FreezeKeys, FreezeArgs, FreezeReply> = {
   name: 'freeze',
-  functionName: 'freeze_fe8fe2d96e78',
+  functionName: 'freeze_aa71a0de35d4',
   keysCount: 7,
   binary: false,
   encode: (keys, args) => [keys.fenceKey, keys.clockKey, keys.walletKey, keys.holdsKey, keys.deadlinesKey, keys.operationKey, keys.outboxKey, args.fence, args.notAfterMs, args.environment, args.operationId, args.fingerprint, args.keepMs, args.fromFreeze, args.toFreeze, args.attached],
@@ -308,7 +308,7 @@ export type HydrateReply =
  */
 export const hydrateScript: Script<HydrateKeys, HydrateArgs, HydrateReply> = {
   name: 'hydrate',
-  functionName: 'hydrate_fe8fe2d96e78',
+  functionName: 'hydrate_aa71a0de35d4',
   keysCount: 5,
   binary: false,
   encode: (keys, args) => [keys.fenceKey, keys.clockKey, keys.walletKey, keys.holdsKey, keys.deadlinesKey, args.fence, args.environment, args.customerId, args.version, args.freeze, args.accountsPacked, args.grantsPacked, args.holdsPacked],
@@ -332,7 +332,7 @@ export type ListDueReply =
  */
 export const listDueScript: Script<ListDueKeys, ListDueArgs, ListDueReply> = {
   name: 'list_due',
-  functionName: 'list_due_fe8fe2d96e78',
+  functionName: 'list_due_aa71a0de35d4',
   keysCount: 3,
   binary: false,
   encode: (keys, args) => [keys.fenceKey, keys.clockKey, keys.deadlinesKey, args.fence, args.membersMax],
@@ -357,7 +357,7 @@ export type ReadHoldReply =
  */
 export const readHoldScript: Script<ReadHoldKeys, ReadHoldArgs, ReadHoldReply> = {
   name: 'read_hold',
-  functionName: 'read_hold_fe8fe2d96e78',
+  functionName: 'read_hold_aa71a0de35d4',
   keysCount: 4,
   binary: false,
   encode: (keys, args) => [keys.fenceKey, keys.clockKey, keys.walletKey, keys.holdsKey, args.fence, args.environment, args.holdRef],
@@ -385,7 +385,7 @@ export type ReadWalletReply =
  */
 export const readWalletScript: Script<ReadWalletKeys, ReadWalletArgs, ReadWalletReply> = {
   name: 'read_wallet',
-  functionName: 'read_wallet_fe8fe2d96e78',
+  functionName: 'read_wallet_aa71a0de35d4',
   keysCount: 3,
   binary: true,
   encode: (keys, args) => [keys.fenceKey, keys.clockKey, keys.walletKey, args.fence, args.environment],
@@ -420,7 +420,7 @@ export type ReleaseReply =
  */
 export const releaseScript: Script<ReleaseKeys, ReleaseArgs, ReleaseReply> = {
   name: 'release',
-  functionName: 'release_fe8fe2d96e78',
+  functionName: 'release_aa71a0de35d4',
   keysCount: 7,
   binary: false,
   encode: (keys, args) => [keys.fenceKey, keys.clockKey, keys.walletKey, keys.holdsKey, keys.deadlinesKey, keys.operationKey, keys.outboxKey, args.fence, args.notAfterMs, args.environment, args.operationId, args.fingerprint, args.keepMs, args.asset, args.holdRef, args.attached],
@@ -446,8 +446,8 @@ export type SettleReply =
   | { status: 'absent'; replayed?: true }
   | { status: 'missing'; replayed?: true }
   | { status: 'due'; replayed?: true }
-  | { status: 'closed'; replayed?: true }
   | { status: 'unknown_hold'; replayed?: true }
+  | { status: 'closed'; replayed?: true }
   | { status: 'exceeds_hold'; withinAtoms: Atoms; replayed?: true }
   | { status: 'out_of_bounds'; bound: number; replayed?: true }
   | { status: 'settled'; settledAtoms: Atoms; releasedAtoms: Atoms; overageAtoms: Atoms; availableAtoms: Atoms; heldAtoms: Atoms; lateFlag: number; openFlag: number; version: number; epoch: number; seq: number; replayed?: true };
@@ -462,7 +462,7 @@ export type SettleReply =
  */
 export const settleScript: Script<SettleKeys, SettleArgs, SettleReply> = {
   name: 'settle',
-  functionName: 'settle_fe8fe2d96e78',
+  functionName: 'settle_aa71a0de35d4',
   keysCount: 8,
   binary: false,
   encode: (keys, args) => [keys.fenceKey, keys.clockKey, keys.walletKey, keys.holdsKey, keys.deadlinesKey, keys.operationKey, keys.outboxKey, keys.lateKey, args.fence, args.notAfterMs, args.environment, args.operationId, args.fingerprint, args.keepMs, args.asset, args.holdRef, String(args.amountAtoms), args.final, args.onExcess, args.expiredHold, args.attached],
@@ -473,8 +473,8 @@ export const settleScript: Script<SettleKeys, SettleArgs, SettleReply> = {
     absent: () => ({ status: 'absent' }),
     missing: () => ({ status: 'missing' }),
     due: () => ({ status: 'due' }),
-    closed: () => ({ status: 'closed' }),
     unknown_hold: () => ({ status: 'unknown_hold' }),
+    closed: () => ({ status: 'closed' }),
     exceeds_hold: (reply) => ({ status: 'exceeds_hold', withinAtoms: atoms(reply[1]) }),
     out_of_bounds: (reply) => ({ status: 'out_of_bounds', bound: reply[1] as number }),
     settled: (reply) => ({ status: 'settled', settledAtoms: atoms(reply[1]), releasedAtoms: atoms(reply[2]), overageAtoms: atoms(reply[3]), availableAtoms: atoms(reply[4]), heldAtoms: atoms(reply[5]), lateFlag: reply[6] as number, openFlag: reply[7] as number, version: reply[8] as number, epoch: reply[9] as number, seq: reply[10] as number }),
@@ -499,7 +499,7 @@ export type VoidReply =
  */
 export const voidScript: Script<VoidKeys, VoidArgs, VoidReply> = {
   name: 'void',
-  functionName: 'void_fe8fe2d96e78',
+  functionName: 'void_aa71a0de35d4',
   keysCount: 7,
   binary: false,
   encode: (keys, args) => [keys.fenceKey, keys.clockKey, keys.walletKey, keys.holdsKey, keys.deadlinesKey, keys.operationKey, keys.outboxKey, args.fence, args.notAfterMs, args.environment, args.operationId, args.fingerprint, args.keepMs, args.asset, args.grantNo, args.attached],
@@ -518,7 +518,7 @@ export const voidScript: Script<VoidKeys, VoidArgs, VoidReply> = {
 
 /** What FUNCTION LOAD takes. */
 export const libraryText =
-  "#!lua name=farebox_fe8fe2d96e78\n\
+  "#!lua name=farebox_aa71a0de35d4\n\
 local loaded, modules = {}, {}\n\
 local function require(name)\n\
 local module = loaded[name]\n\
@@ -530,21 +530,27 @@ return module\n\
 end\n\
 modules['commit'] = function()\n\
 local function commit(wallet, clock_key, holds_key, deadlines_key, operation_key)\n\
+if wallet.fields then\n\
 redis.call('HSET', wallet.key, unpack(wallet.fields))\n\
 if wallet.fields_gone[1] then\n\
 redis.call('HDEL', wallet.key, unpack(wallet.fields_gone))\n\
 end\n\
 if wallet.holds[1] then\n\
-redis.call('HSET', holds_key, unpack(wallet.holds))\n\
+for _, slice in ipairs(wallet.holds_slices) do\n\
+redis.call('HSET', holds_key, unpack(slice))\n\
+end\n\
 end\n\
 if wallet.holds_gone[1] then\n\
 redis.call('HDEL', holds_key, unpack(wallet.holds_gone))\n\
 end\n\
 if wallet.deadlines[1] then\n\
-redis.call('ZADD', deadlines_key, unpack(wallet.deadlines))\n\
+for _, slice in ipairs(wallet.deadlines_slices) do\n\
+redis.call('ZADD', deadlines_key, unpack(slice))\n\
+end\n\
 end\n\
 if wallet.deadlines_gone[1] then\n\
 redis.call('ZREM', deadlines_key, unpack(wallet.deadlines_gone))\n\
+end\n\
 end\n\
 if wallet.record then\n\
 redis.call('SET', operation_key, wallet.record, 'PX', wallet.keep_ms)\n\
@@ -555,7 +561,9 @@ end\n\
 for _, entry in ipairs(wallet.entries) do\n\
 redis.call('XADD', wallet.outbox_key, entry.id, 'e', entry.packed)\n\
 end\n\
+if wallet.clock then\n\
 redis.call('SET', clock_key, wallet.clock)\n\
+end\n\
 end\n\
 return commit\n\
 end\n\
@@ -667,7 +675,7 @@ local FORMAT = 1\n\
 local NO_GRANT = '\\0\\0\\0\\0'\n\
 local AVAILABLE, HELD, OVERAGE = 1, 2, 3\n\
 function entries.begin(kind, account)\n\
-return { kind = kind, account = account, transfers = '', transfers_count = 0, touched = {} }\n\
+return { kind = kind, account = account, transfers = {}, touched = {} }\n\
 end\n\
 function entries.transfer(entry, debit, credit, atoms)\n\
 if atoms == 0 then\n\
@@ -689,8 +697,15 @@ elseif credit == OVERAGE then\n\
 account.overage = account.overage - atoms\n\
 end\n\
 account.changed = true\n\
-entry.transfers_count = entry.transfers_count + 1\n\
-entry.transfers = entry.transfers .. struct.pack('>BBd', debit, credit, atoms)\n\
+local transfers = entry.transfers\n\
+for i = 1, #transfers, 3 do\n\
+if transfers[i] == debit and transfers[i + 1] == credit then\n\
+transfers[i + 2] = transfers[i + 2] + atoms\n\
+return\n\
+end\n\
+end\n\
+local n = #transfers\n\
+transfers[n + 1], transfers[n + 2], transfers[n + 3] = debit, credit, atoms\n\
 end\n\
 function entries.touch(entry, grant)\n\
 grant.changed = true\n\
@@ -701,6 +716,7 @@ end\n\
 end\n\
 function entries.end_grant(wallet, grant_no)\n\
 wallet.ended[#wallet.ended + 1] = grant_no\n\
+wallet.has_ended[grant_no] = true\n\
 wallet.live_grants = wallet.live_grants - 1\n\
 end\n\
 function entries.append(wallet, entry)\n\
@@ -729,13 +745,16 @@ account.available,\n\
 account.held,\n\
 account.overage,\n\
 account.scheduled,\n\
-entry.transfers_count\n\
+#entry.transfers / 3\n\
 )\n\
+for i = 1, #entry.transfers, 3 do\n\
+leg = leg .. struct.pack('>BBd', entry.transfers[i], entry.transfers[i + 1], entry.transfers[i + 2])\n\
 end\n\
-local moves = struct.pack('>H', #entry.touched)\n\
+end\n\
+local moves = { struct.pack('>H', #entry.touched) }\n\
 for i = 1, #entry.touched do\n\
 local grant = entry.touched[i]\n\
-moves = moves .. struct.pack('>I4dd', grant.no, grant.remaining, grant.held)\n\
+moves[i + 1] = struct.pack('>I4dd', grant.no, grant.remaining, grant.held)\n\
 if grant.remaining == 0 and grant.held == 0 then\n\
 entries.end_grant(wallet, grant.no)\n\
 end\n\
@@ -750,7 +769,7 @@ if entry.hold_ref then\n\
 hold_packed = entry.hold_packed\n\
 hold = struct.pack('>Bc0BH', #entry.hold_ref, entry.hold_ref, entry.hold_status, #hold_packed)\n\
 end\n\
-local packed = head .. leg .. entry.transfers .. moves .. terms .. hold .. hold_packed\n\
+local packed = head .. leg .. table.concat(moves) .. terms .. hold .. hold_packed\n\
 wallet.entries[#wallet.entries + 1] = { id = string.format('%d-0', wallet.seq), packed = packed }\n\
 end\n\
 return entries\n\
@@ -910,7 +929,8 @@ local TERMS_LENGTH = 50\n\
 local SOURCE = '>I4d'\n\
 local SOURCE_LENGTH = 12\n\
 function holds.pack(hold)\n\
-local packed = struct.pack(\n\
+local parts = {\n\
+struct.pack(\n\
 TERMS,\n\
 hold.asset,\n\
 hold.amount,\n\
@@ -919,11 +939,12 @@ hold.settled,\n\
 hold.released,\n\
 hold.created_at_ms,\n\
 hold.expires_at_ms\n\
-)\n\
+),\n\
+}\n\
 for i = 1, #hold.sources, 2 do\n\
-packed = packed .. struct.pack(SOURCE, hold.sources[i], hold.sources[i + 1])\n\
+parts[#parts + 1] = struct.pack(SOURCE, hold.sources[i], hold.sources[i + 1])\n\
 end\n\
-return packed\n\
+return table.concat(parts)\n\
 end\n\
 function holds.unpack(ref, packed)\n\
 local hold = { ref = ref, sources = {} }\n\
@@ -935,6 +956,21 @@ hold.sources[#hold.sources + 1] = grant_no\n\
 hold.sources[#hold.sources + 1] = atoms\n\
 end\n\
 return hold\n\
+end\n\
+function holds.add_sources(hold, taken)\n\
+local place_of = {}\n\
+for i = 1, #hold.sources, 2 do\n\
+place_of[hold.sources[i]] = i\n\
+end\n\
+for i = 1, #taken, 2 do\n\
+local place = place_of[taken[i]]\n\
+if place then\n\
+hold.sources[place + 1] = hold.sources[place + 1] + taken[i + 1]\n\
+else\n\
+hold.sources[#hold.sources + 1] = taken[i]\n\
+hold.sources[#hold.sources + 1] = taken[i + 1]\n\
+end\n\
+end\n\
 end\n\
 function holds.read(holds_key, ref)\n\
 local packed = redis.call('HGET', holds_key, ref)\n\
@@ -1025,6 +1061,7 @@ modules['seal'] = function()\n\
 local operation = require('operation')\n\
 local wallets = require('wallet')\n\
 local seal = {}\n\
+local SLICE_LENGTH = 4000\n\
 local NO_OPERATION = '\\0-----------\\0\\0'\n\
 local function add(list, first, second)\n\
 local n = #list\n\
@@ -1056,6 +1093,16 @@ add(fields, 'd', wallet.due)\n\
 end\n\
 return fields\n\
 end\n\
+local function slices(list)\n\
+if #list <= SLICE_LENGTH then\n\
+return { list }\n\
+end\n\
+local found = {}\n\
+for from = 1, #list, SLICE_LENGTH do\n\
+found[#found + 1] = { unpack(list, from, math.min(from + SLICE_LENGTH - 1, #list)) }\n\
+end\n\
+return found\n\
+end\n\
 function seal.wallet(wallet)\n\
 wallet.fields = changed_fields(wallet)\n\
 wallet.fields_gone = {}\n\
@@ -1067,7 +1114,13 @@ wallet.deadlines_gone[#wallet.deadlines_gone + 1] = wallet.id\n\
 elseif wallet.due then\n\
 add(wallet.deadlines, string.format('%d', wallet.due_at_ms), wallet.id)\n\
 end\n\
+wallet.holds_slices = slices(wallet.holds)\n\
+wallet.deadlines_slices = slices(wallet.deadlines)\n\
 wallet.clock = struct.pack('>ddd', wallet.seq, wallet.now_ms, wallet.epoch)\n\
+end\n\
+function seal.answer(wallet, fingerprint, keep_ms, reply)\n\
+wallet.record = fingerprint .. operation.pack(reply)\n\
+wallet.keep_ms = keep_ms\n\
 end\n\
 function seal.operation(wallet, outbox_key, main_no, operation_id, fingerprint, keep_ms, attached, reply)\n\
 seal.wallet(wallet)\n\
@@ -1147,6 +1200,7 @@ accounts = {},\n\
 grants = {}, -- by number: what a grant has left and holds\n\
 terms = {}, -- by number: a grant's terms\n\
 ended = {}, -- numbers of grants that leave the wallet\n\
+has_ended = {}, -- the same, by number\n\
 entries = {},\n\
 holds = {}, -- refs and records, in turn\n\
 holds_gone = {},\n\
@@ -1185,6 +1239,8 @@ return nil, { 'absent' }\n\
 end\n\
 local wallet = blank(wallet_key, found[2], now_ms)\n\
 local verified_epoch = read_meta(wallet, fields[1])\n\
+wallet.stored_version = wallet.version\n\
+wallet.stored_seq = wallet.seq\n\
 if environment ~= wallet.environment and environment ~= ANY_ENVIRONMENT then\n\
 return nil, { 'missing' }\n\
 end\n\
@@ -1263,6 +1319,9 @@ end\n\
 return account\n\
 end\n\
 function wallets.grant(wallet, grant_no)\n\
+if wallet.has_ended[grant_no] then\n\
+return nil\n\
+end\n\
 local grant = wallet.grants[grant_no]\n\
 if not grant then\n\
 local field = string.format('g%d', grant_no)\n\
@@ -1277,6 +1336,9 @@ end\n\
 return grant\n\
 end\n\
 function wallets.terms(wallet, grant_no)\n\
+if wallet.has_ended[grant_no] then\n\
+return nil\n\
+end\n\
 local terms = wallet.terms[grant_no]\n\
 if not terms then\n\
 local packed = redis.call('HGET', wallet.key, string.format('t%d', grant_no))\n\
@@ -1324,7 +1386,7 @@ return wallets\n\
 end\n\
 do\n\
 redis.register_function({\n\
-function_name = 'advance_clock_fe8fe2d96e78',\n\
+function_name = 'advance_clock_aa71a0de35d4',\n\
 flags = {  },\n\
 callback = function(KEYS, ARGV)\n\
 local fence_key = KEYS[1] -- string: installation and epoch of this partition's data\n\
@@ -1349,7 +1411,7 @@ local seal = require('seal')\n\
 local due = require('due')\n\
 local wallets = require('wallet')\n\
 redis.register_function({\n\
-function_name = 'apply_due_fe8fe2d96e78',\n\
+function_name = 'apply_due_aa71a0de35d4',\n\
 flags = { 'allow-oom' },\n\
 callback = function(KEYS, ARGV)\n\
 local fence_key = KEYS[1] -- string: installation and epoch of this partition's data\n\
@@ -1396,7 +1458,7 @@ local holds = require('holds')\n\
 local seal = require('seal')\n\
 local wallets = require('wallet')\n\
 redis.register_function({\n\
-function_name = 'authorize_fe8fe2d96e78',\n\
+function_name = 'authorize_aa71a0de35d4',\n\
 flags = {  },\n\
 callback = function(KEYS, ARGV)\n\
 local fence_key = KEYS[1] -- string: installation and epoch of this partition's data\n\
@@ -1433,7 +1495,7 @@ if not wallet then\n\
 return refusal\n\
 end\n\
 local account = wallet.account\n\
-local version, epoch, seq = wallet.version, wallet.epoch, wallet.seq - #wallet.entries\n\
+local version, epoch, seq = wallet.stored_version, wallet.epoch, wallet.stored_seq\n\
 local available_atoms, held_atoms = account.available, account.held\n\
 local take_atoms, reason, affordable_atoms = decide(account, amount_atoms, mode)\n\
 if wallet.freeze ~= 0 then\n\
@@ -1454,7 +1516,6 @@ return { 'overdue', overdue_refs }\n\
 end\n\
 end\n\
 local reply\n\
-local main_no = 0\n\
 if take_atoms then\n\
 local entry = entries.begin(4, account)\n\
 local sources = grants.take(wallet, entry, take_atoms, true)\n\
@@ -1472,17 +1533,17 @@ expires_at_ms = wallet.now_ms + ttl_ms,\n\
 sources = sources,\n\
 }, true)\n\
 entries.append(wallet, entry)\n\
-main_no = #wallet.entries\n\
 local created_at_ms = wallet.now_ms\n\
 available_atoms, held_atoms, version, seq = account.available, account.held, wallet.version, wallet.seq\n\
 reply = { 'approved', take_atoms, available_atoms, held_atoms, created_at_ms, version, epoch, seq }\n\
+seal.operation(wallet, outbox_key, #wallet.entries, operation_id, fingerprint, keep_ms, attached, reply)\n\
 else\n\
 reply = { 'declined', reason, available_atoms, held_atoms, affordable_atoms, version, epoch, seq }\n\
 if repeated ~= '1' then\n\
 return reply\n\
 end\n\
+seal.answer(wallet, fingerprint, keep_ms, reply)\n\
 end\n\
-seal.operation(wallet, outbox_key, main_no, operation_id, fingerprint, keep_ms, attached, reply)\n\
 commit(wallet, clock_key, holds_key, deadlines_key, operation_key)\n\
 return reply\n\
 end,\n\
@@ -1497,7 +1558,7 @@ local holds = require('holds')\n\
 local seal = require('seal')\n\
 local wallets = require('wallet')\n\
 redis.register_function({\n\
-function_name = 'charge_fe8fe2d96e78',\n\
+function_name = 'charge_aa71a0de35d4',\n\
 flags = {  },\n\
 callback = function(KEYS, ARGV)\n\
 local fence_key = KEYS[1] -- string: installation and epoch of this partition's data\n\
@@ -1524,7 +1585,7 @@ if not wallet then\n\
 return refusal\n\
 end\n\
 local account = wallet.account\n\
-local version, epoch, seq = wallet.version, wallet.epoch, wallet.seq - #wallet.entries\n\
+local version, epoch, seq = wallet.stored_version, wallet.epoch, wallet.stored_seq\n\
 local available_atoms, held_atoms = account.available, account.held\n\
 local take_atoms, reason, affordable_atoms = decide(account, amount_atoms, mode)\n\
 if wallet.freeze ~= 0 then\n\
@@ -1543,22 +1604,21 @@ return { 'overdue', overdue_refs }\n\
 end\n\
 end\n\
 local reply\n\
-local main_no = 0\n\
 if take_atoms then\n\
 local entry = entries.begin(9, account)\n\
 grants.take(wallet, entry, take_atoms, false)\n\
 entries.transfer(entry, 1, 5, take_atoms)\n\
 entries.append(wallet, entry)\n\
-main_no = #wallet.entries\n\
 available_atoms, version, seq = account.available, wallet.version, wallet.seq\n\
 reply = { 'charged', take_atoms, available_atoms, held_atoms, version, epoch, seq }\n\
+seal.operation(wallet, outbox_key, #wallet.entries, operation_id, fingerprint, keep_ms, attached, reply)\n\
 else\n\
 reply = { 'declined', reason, available_atoms, held_atoms, affordable_atoms, version, epoch, seq }\n\
 if repeated ~= '1' then\n\
 return reply\n\
 end\n\
+seal.answer(wallet, fingerprint, keep_ms, reply)\n\
 end\n\
-seal.operation(wallet, outbox_key, main_no, operation_id, fingerprint, keep_ms, attached, reply)\n\
 commit(wallet, clock_key, holds_key, deadlines_key, operation_key)\n\
 return reply\n\
 end,\n\
@@ -1572,7 +1632,7 @@ local due = require('due')\n\
 local seal = require('seal')\n\
 local wallets = require('wallet')\n\
 redis.register_function({\n\
-function_name = 'credit_fe8fe2d96e78',\n\
+function_name = 'credit_aa71a0de35d4',\n\
 flags = {  },\n\
 callback = function(KEYS, ARGV)\n\
 local fence_key = KEYS[1] -- string: installation and epoch of this partition's data\n\
@@ -1658,7 +1718,7 @@ local holds = require('holds')\n\
 local seal = require('seal')\n\
 local wallets = require('wallet')\n\
 redis.register_function({\n\
-function_name = 'expire_holds_fe8fe2d96e78',\n\
+function_name = 'expire_holds_aa71a0de35d4',\n\
 flags = { 'allow-oom' },\n\
 callback = function(KEYS, ARGV)\n\
 local fence_key = KEYS[1] -- string: installation and epoch of this partition's data\n\
@@ -1682,7 +1742,10 @@ return refusal\n\
 end\n\
 local expired_count = 0\n\
 for hold_ref in string.gmatch(hold_refs, '%S+') do\n\
-local hold = expired_count < 100 and holds.read(holds_key, hold_ref)\n\
+if expired_count == 100 then\n\
+break\n\
+end\n\
+local hold = holds.read(holds_key, hold_ref)\n\
 if hold and hold.expires_at_ms <= wallet.now_ms then\n\
 holds.expire(wallet, wallets.account(wallet, hold.asset), hold)\n\
 expired_count = expired_count + 1\n\
@@ -1707,7 +1770,7 @@ local holds = require('holds')\n\
 local seal = require('seal')\n\
 local wallets = require('wallet')\n\
 redis.register_function({\n\
-function_name = 'extend_fe8fe2d96e78',\n\
+function_name = 'extend_aa71a0de35d4',\n\
 flags = {  },\n\
 callback = function(KEYS, ARGV)\n\
 local fence_key = KEYS[1] -- string: installation and epoch of this partition's data\n\
@@ -1735,10 +1798,10 @@ if not wallet then\n\
 return refusal\n\
 end\n\
 local account = wallet.account\n\
-local version, epoch, seq = wallet.version, wallet.epoch, wallet.seq - #wallet.entries\n\
+local version, epoch, seq = wallet.stored_version, wallet.epoch, wallet.stored_seq\n\
 local available_atoms, held_atoms = account.available, account.held\n\
 local hold = holds.read(holds_key, hold_ref)\n\
-if not hold then\n\
+if not hold or hold.asset ~= account.asset then\n\
 return { 'unknown_hold' }\n\
 end\n\
 local take_atoms, reason, affordable_atoms = decide(account, amount_atoms, 'strict')\n\
@@ -1755,36 +1818,33 @@ return { 'overdue', overdue_refs }\n\
 end\n\
 end\n\
 local reply\n\
-local main_no = 0\n\
 if expired then\n\
 holds.expire(wallet, account, hold)\n\
 local settled_atoms, released_atoms = hold.settled, hold.released\n\
 seq = wallet.seq\n\
 reply = { 'expired', settled_atoms, released_atoms, epoch, seq }\n\
-keep_ms = '0'\n\
+seal.operation(wallet, outbox_key, 0, operation_id, fingerprint, '0', '', reply)\n\
 elseif take_atoms then\n\
 local entry = entries.begin(5, account)\n\
 local sources = grants.take(wallet, entry, take_atoms, true)\n\
-for i = 1, #sources do\n\
-hold.sources[#hold.sources + 1] = sources[i]\n\
-end\n\
+holds.add_sources(hold, sources)\n\
 entries.transfer(entry, 1, 2, take_atoms)\n\
 hold.amount = hold.amount + take_atoms\n\
 hold.held = hold.held + take_atoms\n\
 hold.expires_at_ms = math.max(hold.expires_at_ms, wallet.now_ms + ttl_ms)\n\
 holds.keep(wallet, entry, hold, true)\n\
 entries.append(wallet, entry)\n\
-main_no = #wallet.entries\n\
 available_atoms, held_atoms, version, seq = account.available, account.held, wallet.version, wallet.seq\n\
 local total_atoms, expires_at_ms, at_ms = hold.amount, hold.expires_at_ms, wallet.now_ms\n\
 reply = { 'extended', total_atoms, available_atoms, held_atoms, expires_at_ms, at_ms, version, epoch, seq }\n\
+seal.operation(wallet, outbox_key, #wallet.entries, operation_id, fingerprint, keep_ms, attached, reply)\n\
 else\n\
 reply = { 'declined', reason, available_atoms, held_atoms, affordable_atoms, version, epoch, seq }\n\
 if repeated ~= '1' then\n\
 return reply\n\
 end\n\
+seal.answer(wallet, fingerprint, keep_ms, reply)\n\
 end\n\
-seal.operation(wallet, outbox_key, main_no, operation_id, fingerprint, keep_ms, attached, reply)\n\
 commit(wallet, clock_key, holds_key, deadlines_key, operation_key)\n\
 return reply\n\
 end,\n\
@@ -1796,7 +1856,7 @@ local entries = require('entry')\n\
 local seal = require('seal')\n\
 local wallets = require('wallet')\n\
 redis.register_function({\n\
-function_name = 'freeze_fe8fe2d96e78',\n\
+function_name = 'freeze_aa71a0de35d4',\n\
 flags = { 'allow-oom' },\n\
 callback = function(KEYS, ARGV)\n\
 local fence_key = KEYS[1] -- string: installation and epoch of this partition's data\n\
@@ -1845,7 +1905,7 @@ local holds = require('holds')\n\
 local seal = require('seal')\n\
 local wallets = require('wallet')\n\
 redis.register_function({\n\
-function_name = 'hydrate_fe8fe2d96e78',\n\
+function_name = 'hydrate_aa71a0de35d4',\n\
 flags = {  },\n\
 callback = function(KEYS, ARGV)\n\
 local fence_key = KEYS[1] -- string: installation and epoch of this partition's data\n\
@@ -1904,7 +1964,7 @@ end,\n\
 end\n\
 do\n\
 redis.register_function({\n\
-function_name = 'list_due_fe8fe2d96e78',\n\
+function_name = 'list_due_aa71a0de35d4',\n\
 flags = { 'no-writes' },\n\
 callback = function(KEYS, ARGV)\n\
 local fence_key = KEYS[1] -- string: installation and epoch of this partition's data\n\
@@ -1929,7 +1989,7 @@ do\n\
 local holds = require('holds')\n\
 local wallets = require('wallet')\n\
 redis.register_function({\n\
-function_name = 'read_hold_fe8fe2d96e78',\n\
+function_name = 'read_hold_aa71a0de35d4',\n\
 flags = { 'no-writes' },\n\
 callback = function(KEYS, ARGV)\n\
 local fence_key = KEYS[1] -- string: installation and epoch of this partition's data\n\
@@ -1969,7 +2029,7 @@ end\n\
 do\n\
 local wallets = require('wallet')\n\
 redis.register_function({\n\
-function_name = 'read_wallet_fe8fe2d96e78',\n\
+function_name = 'read_wallet_aa71a0de35d4',\n\
 flags = { 'no-writes' },\n\
 callback = function(KEYS, ARGV)\n\
 local fence_key = KEYS[1] -- string: installation and epoch of this partition's data\n\
@@ -1994,7 +2054,7 @@ local holds = require('holds')\n\
 local seal = require('seal')\n\
 local wallets = require('wallet')\n\
 redis.register_function({\n\
-function_name = 'release_fe8fe2d96e78',\n\
+function_name = 'release_aa71a0de35d4',\n\
 flags = { 'allow-oom' },\n\
 callback = function(KEYS, ARGV)\n\
 local fence_key = KEYS[1] -- string: installation and epoch of this partition's data\n\
@@ -2021,7 +2081,7 @@ end\n\
 local account = wallet.account\n\
 local epoch = wallet.epoch\n\
 local hold = holds.read(holds_key, hold_ref)\n\
-if not hold then\n\
+if not hold or hold.asset ~= account.asset then\n\
 return { 'unknown_hold' }\n\
 end\n\
 local reply\n\
@@ -2052,7 +2112,7 @@ local holds = require('holds')\n\
 local seal = require('seal')\n\
 local wallets = require('wallet')\n\
 redis.register_function({\n\
-function_name = 'settle_fe8fe2d96e78',\n\
+function_name = 'settle_aa71a0de35d4',\n\
 flags = { 'allow-oom' },\n\
 callback = function(KEYS, ARGV)\n\
 local fence_key = KEYS[1] -- string: installation and epoch of this partition's data\n\
@@ -2084,7 +2144,9 @@ end\n\
 local account = wallet.account\n\
 local hold = holds.read(holds_key, hold_ref)\n\
 local late = false\n\
-if hold and hold.expires_at_ms <= wallet.now_ms then\n\
+if hold and hold.asset ~= account.asset then\n\
+return { 'unknown_hold' }\n\
+elseif hold and hold.expires_at_ms <= wallet.now_ms then\n\
 late = true\n\
 holds.expire(wallet, account, hold)\n\
 elseif not hold and redis.call('EXISTS', late_key) == 1 then\n\
@@ -2167,7 +2229,7 @@ local grants = require('grants')\n\
 local seal = require('seal')\n\
 local wallets = require('wallet')\n\
 redis.register_function({\n\
-function_name = 'void_fe8fe2d96e78',\n\
+function_name = 'void_aa71a0de35d4',\n\
 flags = {  },\n\
 callback = function(KEYS, ARGV)\n\
 local fence_key = KEYS[1] -- string: installation and epoch of this partition's data\n\
