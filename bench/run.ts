@@ -81,7 +81,9 @@ async function measureFarebox(servers: Bench, scenario: Scenario, connections: n
 function authorizeRequests(path = '/v1/authorize'): () => Request {
   let count = 0;
   const rest = { asset: 'USD', amount: '0.000001', subject: 'agent:planner', labels: { team: 'red' } };
-  const bodies = Array.from({ length: customersCount }, (_, i) => JSON.stringify({ customer_id: `bench_${i}`, ...rest }));
+  const bodies = Array.from({ length: customersCount }, (_, i) =>
+    JSON.stringify({ customer_id: `bench_${i}`, ...rest }),
+  );
   return () => ({ path, body: bodies[count++ % customersCount]! });
 }
 
@@ -114,7 +116,10 @@ function report(done: Row[]): void {
   const folder = join('bench', 'results');
   mkdirSync(folder, { recursive: true });
   const file = join(folder, `${at.slice(0, 19).replaceAll(':', '')}-${commit}.json`);
-  writeFileSync(file, `${JSON.stringify({ at, commit, machine, seconds, pairs: pairsCount, table, rows: done }, null, 2)}\n`);
+  writeFileSync(
+    file,
+    `${JSON.stringify({ at, commit, machine, seconds, pairs: pairsCount, table, rows: done }, null, 2)}\n`,
+  );
   say(`wrote ${file}`);
 }
 

@@ -75,7 +75,14 @@ export async function startBench(options: { customersCount: number; say: (line: 
       process.kill(worker.pid, 'SIGSTOP');
     };
     await emptyOutboxes();
-    return { floorUrl: `http://127.0.0.1:${floorPort}`, gatewayUrl, key, redisVersion: redis.version, emptyOutboxes, stop };
+    return {
+      floorUrl: `http://127.0.0.1:${floorPort}`,
+      gatewayUrl,
+      key,
+      redisVersion: redis.version,
+      emptyOutboxes,
+      stop,
+    };
   } catch (error) {
     await stop();
     throw error;

@@ -57,4 +57,7 @@ assertLimit(
 assertLimit(outboxAgeMaxMs < codes.limit.late_keep_ms, 'a late settle must be in the ledger before Redis forgets it');
 assertLimit(2 * commandTimeoutMs < ownOperationKeepMs, 'our own repeat must find its operation');
 assertLimit(drainAgeMaxMs <= ledgerWaitMs, 'a look-up must outwait the watchdog');
-assertLimit(2 * codes.limit.balance_atoms <= Number.MAX_SAFE_INTEGER + 1, 'two balances must add up exactly in a double');
+assertLimit(
+  2 * codes.limit.balance_atoms <= Number.MAX_SAFE_INTEGER + 1,
+  'two balances must add up exactly in a double',
+);

@@ -32,7 +32,11 @@ export function openMetrics(role: 'gateway' | 'worker') {
       help: 'Calls refused because a partition belongs to another installation or epoch',
       registers,
     }),
-    entriesDrained: new Counter({ name: 'farebox_entries_drained_total', help: 'Entries stored in the ledger', registers }),
+    entriesDrained: new Counter({
+      name: 'farebox_entries_drained_total',
+      help: 'Entries stored in the ledger',
+      registers,
+    }),
     drainDuration: new Histogram({
       name: 'farebox_drain_batch_duration_seconds',
       help: 'Duration of one drain transaction',

@@ -24,7 +24,8 @@ export function lookUpCode(codes: Codes, path: string[]): number | undefined {
 
 function valueOf(node: Node): number | Codes {
   if (node.type === 'NumericLiteral') return node.value as number;
-  if (node.type !== 'TableConstructorExpression') throw new Error(`codes.lua holds numbers and tables, not ${node.type}`);
+  if (node.type !== 'TableConstructorExpression')
+    throw new Error(`codes.lua holds numbers and tables, not ${node.type}`);
   return Object.fromEntries(
     (node.fields as Node[]).map((field) => [(field.key as Node).name as string, valueOf(field.value as Node)]),
   );

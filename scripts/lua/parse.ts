@@ -12,7 +12,12 @@ export type LuaFile = { name: string; shebang: string; text: string; body: Node[
 export function parseLua(text: string, name: string): LuaFile {
   // The shebang is Redis's, not Lua's: blanked out, so that positions stay.
   const plain = text.replace(/^#![^\n]*/, (line) => ' '.repeat(line.length));
-  const chunk = luaparse.parse(plain, { luaVersion: '5.1', ranges: true, locations: true, comments: true }) as unknown as {
+  const chunk = luaparse.parse(plain, {
+    luaVersion: '5.1',
+    ranges: true,
+    locations: true,
+    comments: true,
+  }) as {
     body: Node[];
   };
   const nodes: Node[] = [];

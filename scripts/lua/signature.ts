@@ -12,7 +12,10 @@ export function readSignature(script: LuaFile, modules: Map<string, LuaFile>): S
     if (statement.type !== 'LocalStatement') continue;
     const name = nameOf((statement.variables as Node[])[0])!;
     const init = (statement.init as Node[])[0];
-    const inner = init?.type === 'CallExpression' && nameOf(init.base as Node) === 'tonumber' ? (init.arguments as Node[])[0] : init;
+    const inner =
+      init?.type === 'CallExpression' && nameOf(init.base as Node) === 'tonumber'
+        ? (init.arguments as Node[])[0]
+        : init;
     const slot = slotOf(inner);
     if (slot?.table === 'KEYS') put(keys, slot.index, name, script.name);
     if (slot?.table === 'ARGV') put(args, slot.index, { name, isNumber: inner !== init }, script.name);
@@ -124,7 +127,11 @@ function blocksOf(statement: Node): Node[][] {
 }
 
 // `wallets.open(…)` → the body of that function in the module behind `wallets`.
-function libraryCall(call: Node, file: LuaFile, modules: Map<string, LuaFile>): { file: LuaFile; body: Node[] } | undefined {
+function libraryCall(
+  call: Node,
+  file: LuaFile,
+  modules: Map<string, LuaFile>,
+): { file: LuaFile; body: Node[] } | undefined {
   const path = memberPath(call.base as Node);
   if (path?.length !== 2) return undefined;
   const requiring = file.body.find(
@@ -143,7 +150,9 @@ function unique(replies: Reply[]): Reply[] {
   for (const reply of replies) {
     const known = byStatus.get(reply.status);
     if (known && known.values.join() !== reply.values.join()) {
-      throw new Error(`'${reply.status}' is answered with different values: ${known.values.join()} and ${reply.values.join()}`);
+      throw new Error(
+        `'${reply.status}' is answered with different values: ${known.values.join()} and ${reply.values.join()}`,
+      );
     }
     byStatus.set(reply.status, reply);
   }

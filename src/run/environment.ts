@@ -23,14 +23,18 @@ export async function runEnvironment(config: Config, args: string[]): Promise<st
       scopes: ['authorize', 'read', 'credit', 'catalog', 'admin'],
       expiresAtMs: undefined,
     });
-    process.stdout.write(`env_${environment.id}  ${environment.mode}  ${environment.name}\nkey, shown once: ${secret}\n`);
+    process.stdout.write(
+      `env_${environment.id}  ${environment.mode}  ${environment.name}\nkey, shown once: ${secret}\n`,
+    );
     return undefined;
   } finally {
     await sql.end();
   }
 }
 
-function parse(args: string[]): { action: 'list' } | { action: 'create'; name: string; mode: 'test' | 'live' } | string {
+function parse(
+  args: string[],
+): { action: 'list' } | { action: 'create'; name: string; mode: 'test' | 'live' } | string {
   try {
     const { positionals, values } = parseArgs({ args, allowPositionals: true, options: { mode: { type: 'string' } } });
     const [action, name] = positionals;

@@ -29,7 +29,13 @@ export async function runGateway(config: Config, log: Log): Promise<Running> {
   const sql = openDatabase(config.databaseUrl, { connectionsMax: databaseConnectionsMax, name: 'gateway' });
   const redis = connectRedis(config.redisUrl, (error) => log.warn({ error }, 'Redis connection'));
   const nudge = openNudge(config.queueRedisUrl, (error) => log.warn({ error }, 'queue connection'));
-  const store = await connectStore({ sql, redis, log, markDirty: nudge.markDirty, onFenced: () => metrics.fenced.inc() });
+  const store = await connectStore({
+    sql,
+    redis,
+    log,
+    markDirty: nudge.markDirty,
+    onFenced: () => metrics.fenced.inc(),
+  });
   const ledger = openLedger(sql, { announceRevocation: async () => void (await redis.incr(revocationsKey)) });
   const keys = keyCache(redis, ledger.findKey);
 
@@ -66,7 +72,12 @@ export async function runGateway(config: Config, log: Log): Promise<Running> {
           clock_offset_ms: health.clockOffsetMs,
         },
         // Decisions go on without it, so it does not make the gateway unready.
-        postgres: { status: await sql`select 1`.then(() => 'ok', () => 'cannot be reached') },
+        postgres: {
+          status: await sql`select 1`.then(
+            () => 'ok',
+            () => 'cannot be reached',
+          ),
+        },
       },
     }),
     metrics: async () => ({ contentType: metrics.registry.contentType, text: await metrics.registry.metrics() }),

@@ -29,7 +29,8 @@ export async function runKeys(config: Config, args: string[]): Promise<string | 
   const sql = openDatabase(config.databaseUrl, { connectionsMax: 1, name: 'keys' });
   try {
     const environmentId = await environmentOf(sql, parsed.environment);
-    if (environmentId === undefined) return `there is no environment ${parsed.environment ?? 'yet: run farebox migrate'}`;
+    if (environmentId === undefined)
+      return `there is no environment ${parsed.environment ?? 'yet: run farebox migrate'}`;
     if (parsed.action === 'create') return await create(sql, environmentId, parsed);
     if (parsed.action === 'list') return await list(sql, environmentId);
     if (parsed.action === 'revoke') return await revoke(sql, environmentId, parsed.subject, config.redisUrl);

@@ -64,7 +64,11 @@ export async function execute<Args extends CommonArgs & { repeated?: string }, R
       case 'fenced':
         store.onFenced(partition);
         if (unknown) return { status: 'unknown', detail: unknown.detail };
-        return { status: 'unavailable', detail: 'this part of Redis does not belong to the present epoch', retryAfterMs };
+        return {
+          status: 'unavailable',
+          detail: 'this part of Redis does not belong to the present epoch',
+          retryAfterMs,
+        };
       case 'late':
         await store.clock.sample().catch(() => undefined);
         break;

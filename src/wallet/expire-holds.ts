@@ -7,11 +7,7 @@ import type { Store } from './store.ts';
 import type { Target } from './target.ts';
 
 /** `refs` joined by spaces. Returns how many expired; undefined when the wallet is not in Redis, or Redis is away. */
-export async function expireHolds(
-  store: Store,
-  target: Target,
-  refs: string,
-): Promise<number | undefined> {
+export async function expireHolds(store: Store, target: Target, refs: string): Promise<number | undefined> {
   const operation = ownOperation();
   const { partition } = target;
   const reply = await call(store.redis, expireHoldsScript, moneyKeys(target, store.epochs[partition]!, operation.id), {

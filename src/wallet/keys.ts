@@ -9,7 +9,10 @@ export type WalletRef = { walletId: string; partition: number };
 
 /** 128 bits of SHA-256 over environment and customer, in 22 characters; the last byte is the partition. */
 export function walletOf(environmentId: string, customerId: string): WalletRef {
-  const bytes = Buffer.from(hash('sha256', `${environmentId}\0${customerId}`, 'base64url'), 'base64url').subarray(0, 16);
+  const bytes = Buffer.from(hash('sha256', `${environmentId}\0${customerId}`, 'base64url'), 'base64url').subarray(
+    0,
+    16,
+  );
   return { walletId: bytes.toString('base64url'), partition: bytes[15]! };
 }
 

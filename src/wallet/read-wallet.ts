@@ -67,7 +67,11 @@ export async function readWallet(
         return { status: 'no_customer' };
       case 'fenced':
         store.onFenced(partition);
-        return { status: 'unavailable', detail: 'this part of Redis does not belong to the present epoch', retryAfterMs };
+        return {
+          status: 'unavailable',
+          detail: 'this part of Redis does not belong to the present epoch',
+          retryAfterMs,
+        };
       case 'not_applied':
       case 'unknown':
         return { status: 'unavailable', detail: reply.detail, retryAfterMs };
@@ -80,9 +84,11 @@ export async function readWallet(
 function decodeFields(fields: Buffer[]): Pick<LiveWallet, 'accounts' | 'scheduled'> {
   const values = new Map<string, Buffer>();
   for (let i = 0; i < fields.length; i += 2) values.set(String(fields[i]), fields[i + 1]!);
-  const grants = [...values].filter(([field]) => field.startsWith('t')).map(([field, packed]) => {
-    return decodeGrant(Number(field.slice(1)), packed, values.get(`g${field.slice(1)}`));
-  });
+  const grants = [...values]
+    .filter(([field]) => field.startsWith('t'))
+    .map(([field, packed]) => {
+      return decodeGrant(Number(field.slice(1)), packed, values.get(`g${field.slice(1)}`));
+    });
   const accounts = [...values]
     .filter(([field]) => /^a\d/.test(field))
     .map(([field, packed]) => {
@@ -93,9 +99,7 @@ function decodeFields(fields: Buffer[]): Pick<LiveWallet, 'accounts' | 'schedule
         available,
         held,
         overage,
-        grants: grants
-          .filter((grant) => grant.asset === asset && grant.state !== 'scheduled')
-          .sort(inConsumptionOrder),
+        grants: grants.filter((grant) => grant.asset === asset && grant.state !== 'scheduled').sort(inConsumptionOrder),
       };
     })
     .sort((a, b) => a.asset - b.asset);
