@@ -31,7 +31,8 @@ export const errors = {
     ...never,
     status: 402,
     title: 'The balance does not cover the amount',
-    whatToDo: 'Ask for at most `affordable`, use mode `up_to`, or add credit. With `held_in_flight`, open holds may return.',
+    whatToDo:
+      'Ask for at most `affordable`, use mode `up_to`, or add credit. With `held_in_flight`, open holds may return.',
   },
   wallet_in_overage: {
     ...never,
@@ -49,7 +50,7 @@ export const errors = {
     ...never,
     status: 403,
     title: 'The wallet is frozen',
-    whatToDo: 'See `freeze_reason` of the wallet; an operator\'s freeze is lifted by `POST …/wallet/unfreeze`.',
+    whatToDo: "See `freeze_reason` of the wallet; an operator's freeze is lifted by `POST …/wallet/unfreeze`.",
   },
   not_found: {
     ...never,
@@ -114,8 +115,8 @@ export const errors = {
   not_frozen_by_operator: {
     ...never,
     status: 409,
-    title: 'There is no operator\'s freeze to lift',
-    whatToDo: 'The wallet is not frozen, or the system froze it: see `freeze_reason` and the operator\'s guide.',
+    title: "There is no operator's freeze to lift",
+    whatToDo: "The wallet is not frozen, or the system froze it: see `freeze_reason` and the operator's guide.",
   },
   body_too_large: {
     ...never,
@@ -157,13 +158,14 @@ export const errors = {
     ...never,
     status: 422,
     title: 'The amount is too large',
-    whatToDo: 'One amount is at most 10^15 of the asset\'s smallest unit; use several, or an asset with a smaller scale.',
+    whatToDo:
+      "One amount is at most 10^15 of the asset's smallest unit; use several, or an asset with a smaller scale.",
   },
   balance_limit: {
     ...never,
     status: 422,
     title: 'The balance would be too large',
-    whatToDo: 'A balance is at most 2^52 of the asset\'s smallest unit, scheduled grants included.',
+    whatToDo: "A balance is at most 2^52 of the asset's smallest unit, scheduled grants included.",
   },
   too_many_grants: {
     ...never,

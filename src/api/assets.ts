@@ -12,7 +12,10 @@ const scaleMax = 9;
 
 export const assetBody = z
   .strictObject({
-    code: z.string().regex(assetCodePattern, 'must be 1 to 32 of A–Z 0–9 _, the first a letter').openapi({ example: 'TOKENS' }),
+    code: z
+      .string()
+      .regex(assetCodePattern, 'must be 1 to 32 of A–Z 0–9 _, the first a letter')
+      .openapi({ example: 'TOKENS' }),
     name: name.optional(),
     scale: z.int().min(0).max(scaleMax).openapi({ description: 'Decimals of the smallest unit; never changes.' }),
     kind: z.enum(['custom', 'fiat']),

@@ -42,7 +42,8 @@ export const approvedReply = z
 
 export const authorize = defineRoute({
   summary: 'Hold money for one request, or say no',
-  description: 'A "no" is a 402 with `status: "declined"` and what would be a yes. `amount: "0"` is approved, even without an account.',
+  description:
+    'A "no" is a 402 with `status: "declined"` and what would be a yes. `amount: "0"` is approved, even without an account.',
   body: authorizeBody,
   reply: {
     status: 200,

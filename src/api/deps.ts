@@ -328,9 +328,7 @@ export type Wallets = {
   setFreeze: (
     request: OnWallet & { frozen: boolean },
   ) => Promise<
-    | { status: 'changed'; version: number; replayed?: true }
-    | { status: 'unchanged'; freeze: FreezeName }
-    | Trouble
+    { status: 'changed'; version: number; replayed?: true } | { status: 'unchanged'; freeze: FreezeName } | Trouble
   >;
   readWallet: (of: {
     environmentId: string;

@@ -6,7 +6,7 @@ export function findDuplicateKey(text: string): string | undefined {
   const open: (Set<string> | null)[] = [];
   let isKeyNext = false;
   for (let at = 0; at < text.length; at += 1) {
-    switch (text[at]) {
+    switch (text.charAt(at)) {
       case '{':
         open.push(new Set());
         isKeyNext = true;

@@ -6,7 +6,7 @@ import { format } from './amount.ts';
 import { unknownAsset } from './assets.ts';
 import { readAttached } from './attached.ts';
 import { noCustomer } from './customers.ts';
-import { listAnswer, pageFields, pageOf, pageSchema } from './paging.ts';
+import { badCursor, pageFields, pageOf, pageSchema } from './paging.ts';
 import { defineRoute, type Api } from './route.ts';
 import { amountOut, assetCode, metadataOut, timeOut, timestamp } from './schemas.ts';
 import { formatTime } from './time.ts';
@@ -36,7 +36,10 @@ export const entriesQuery = z.strictObject({
   to: timestamp.optional().openapi({ description: 'Exclusive.' }),
 });
 
-const signedAmount = amountOut.openapi({ description: 'Signed: the change of `available + held − overage`.', example: '-0.3' });
+const signedAmount = amountOut.openapi({
+  description: 'Signed: the change of `available + held − overage`.',
+  example: '-0.3',
+});
 
 const legReply = z
   .object({
@@ -68,7 +71,9 @@ export const entryReply = z
     metadata: metadataOut.optional(),
     costs: z.array(z.object({ vendor: z.string(), amount: z.string(), asset: z.string() })).optional(),
     late: z.boolean().optional(),
-    operation_id: z.string().openapi({ description: 'Empty for what happened beside an operation, such as an expiry.' }),
+    operation_id: z
+      .string()
+      .openapi({ description: 'Empty for what happened beside an operation, such as an expiry.' }),
     occurred_at: timeOut,
   })
   .openapi('Entry');
@@ -94,9 +99,11 @@ export const listEntries = defineRoute({
             { asset: asset?.number, kind, fromMs: query.from, toMs: query.to },
             pageOf(query),
           );
-    const isEmpty = listed !== 'bad_cursor' && listed.items.length === 0;
+    if (listed === 'bad_cursor') return badCursor;
+    const isEmpty = listed.items.length === 0;
     if (isEmpty && !(await api.ledger.findCustomer(environmentId, params.customer_id))) return noCustomer;
-    return listAnswer(listed, (entry) => show(api, environmentId, entry));
+    const data = await Promise.all(listed.items.map((entry) => show(api, environmentId, entry)));
+    return { status: 200, body: { data, next_cursor: listed.nextCursor ?? null } };
   },
 });
 
@@ -111,7 +118,8 @@ async function show(api: Api, environmentId: string, entry: EntryRecord): Promis
     kind: entry.kind,
     ...(first ?? { asset: null, amount: '0', available_after: null, held_after: null, overage_after: null }),
     ...(legs.length > 1 && { legs }),
-    ...(holdRef !== undefined && holdAsset !== undefined && { hold_id: api.wallets.holdIdOf(walletId, holdAsset, holdRef) }),
+    ...(holdRef !== undefined &&
+      holdAsset !== undefined && { hold_id: api.wallets.holdIdOf(walletId, holdAsset, holdRef) }),
     ...(grantNo !== undefined && { grant_id: api.wallets.grantIdOf(walletId, grantNo) }),
     ...readAttached(entry.attached),
     ...(entry.late && { late: true }),

@@ -230,7 +230,7 @@ async function showGrants(api: Api, call: Call, records: GrantRecord[]): Promise
   }
   const settled = await Promise.all(
     records.map((record) =>
-      isOpen(record) ? api.ledger.findGrant(environmentId, record.walletId, record.grantNo) : record,
+      isOpen(record) ? api.ledger.findGrant(environmentId, record.walletId, record.grantNo) : Promise.resolve(record),
     ),
   );
   const shown: Promise<object>[] = [];

@@ -8,7 +8,10 @@ import type { Api, Call } from './route.ts';
 export const noHold = refuse('hold_not_found', 'there is no such hold in this environment');
 
 /** The hold's asset, told by its id alone. */
-export async function assetOfHold(api: Api, { environmentId, params }: Call): Promise<{ status: 'ok'; asset: Asset } | Refused> {
+export async function assetOfHold(
+  api: Api,
+  { environmentId, params }: Call,
+): Promise<{ status: 'ok'; asset: Asset } | Refused> {
   const named = api.wallets.parseHoldId(params.hold_id);
   if (!named) return noHold;
   const asset = await api.assets.byNumber(environmentId, named.asset);

@@ -9,7 +9,11 @@ import type { Api, Call } from './route.ts';
 
 const allowed = /^[\x20-\x7e]{1,128}$/;
 
-export function readIdempotencyKey(api: Pick<Api, 'requestIdOf'>, given: string | null, call: Call): Refused | undefined {
+export function readIdempotencyKey(
+  api: Pick<Api, 'requestIdOf'>,
+  given: string | null,
+  call: Call,
+): Refused | undefined {
   if (given !== null && !allowed.test(given)) {
     return refuse('invalid_idempotency_key', 'the Idempotency-Key is not 1 to 128 printable ASCII characters');
   }

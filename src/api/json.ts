@@ -8,6 +8,7 @@
 // survive, UTF-8 that is none, numbers no double holds, and text that Postgres or a script could not keep as it is.
 import type { FieldError } from '../contract.ts';
 import { bodyBytesMax, bodyDepthMax } from '../limits.ts';
+import type { JsonObject } from '../records.ts';
 import { refuse, refuseFields, type Refused } from './answer.ts';
 import { findDuplicateKey } from './duplicate-key.ts';
 
@@ -17,6 +18,11 @@ const discardedBytesMax = 8 * 1024 * 1024;
 export type JsonBody = { status: 'json'; value: unknown } | Refused;
 
 const jsonType = /^application\/json\s*(?:;\s*charset\s*=\s*"?utf-8"?\s*)?;?\s*$/i;
+const [quote, backslash, colon] = [0x22, 0x5c, 0x3a];
+const [openBrace, closeBrace, openBracket, closeBracket] = [0x7b, 0x7d, 0x5b, 0x5d];
+const [lowerE, upperE, zero, nine] = [0x65, 0x45, 0x30, 0x39];
+/** With fewer digits in all, no number without an exponent is out of range: the largest double has 309. */
+const finiteDigitsMax = 309;
 const decoder = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true });
 const loneSurrogate = /\p{Surrogate}/u;
 const unkeepable = /\0|\p{Surrogate}/gu;
@@ -34,7 +40,10 @@ export async function readJson(request: Request): Promise<JsonBody> {
   if (bytes.byteLength === 0) return { status: 'json', value: {} };
   const type = request.headers.get('content-type');
   if (type !== 'application/json' && !(type !== null && jsonType.test(type))) {
-    return refuse('unsupported_media_type', `the body is ${type ?? 'of no declared type'}, not application/json in UTF-8`);
+    return refuse(
+      'unsupported_media_type',
+      `the body is ${type ?? 'of no declared type'}, not application/json in UTF-8`,
+    );
   }
   let text: string;
   try {
@@ -52,18 +61,55 @@ export function parseJson(text: string): JsonBody {
   } catch (error) {
     return notJson(error instanceof SyntaxError ? error.message : 'the body is not JSON');
   }
-  if (isDeeper(value, bodyDepthMax)) return notJson(`nested deeper than ${bodyDepthMax}`);
-  // A text that comes out again as it went in has no key twice and no number out of range.
-  const isPlain = JSON.stringify(value) === text;
-  if (!isPlain) {
+  const { colons, depth, isPlain } = scan(text);
+  if (depth > bodyDepthMax) return notJson(`nested deeper than ${bodyDepthMax}`);
+  // Each key has its colon; a key that came twice is there once.
+  if (colons !== countKeys(value)) {
     const key = findDuplicateKey(text);
-    if (key !== undefined) return notJson(`the key ${JSON.stringify(key)} comes twice in one object`);
+    return notJson(`the key ${JSON.stringify(key)} comes twice in one object`);
   }
-  // Unless something is escaped, a string can't contain what is refused: JSON has no raw NUL, UTF-8 no lone surrogate.
-  if (isPlain && !text.includes('\\u') && !text.includes('__proto__')) return { status: 'json', value };
+  // What is refused below needs an escape or an exponent: JSON has no raw NUL, and UTF-8 no lone surrogate.
+  if (isPlain && !text.includes('__proto__')) return { status: 'json', value };
   const faults: FieldError[] = [];
   collectFaults(value, '', faults);
   return faults.length === 0 ? { status: 'json', value } : refuseFields(faults);
+}
+
+/** What a JSON text shows from outside its strings; quicker than to look at its value, or to write that again. */
+function scan(text: string): { colons: number; depth: number; isPlain: boolean } {
+  let colons = 0;
+  let depth = 0;
+  let depthNow = 0;
+  let digits = 0;
+  let isPlain = true;
+  let isInString = false;
+  for (let at = 0; at < text.length; at += 1) {
+    const unit = text.charCodeAt(at);
+    if (unit === quote) isInString = !isInString;
+    else if (unit === backslash) {
+      isPlain = false;
+      at += 1;
+    } else if (isInString) continue;
+    else if (unit === colon) colons += 1;
+    else if (unit === openBrace || unit === openBracket) {
+      depthNow += 1;
+      if (depthNow > depth) depth = depthNow;
+    } else if (unit === closeBrace || unit === closeBracket) depthNow -= 1;
+    else if (isDigit(unit)) digits += 1;
+    else if ((unit === lowerE || unit === upperE) && isDigit(text.charCodeAt(at - 1))) isPlain = false;
+  }
+  return { colons, depth, isPlain: isPlain && digits < finiteDigitsMax };
+}
+
+const isDigit = (unit: number): boolean => unit >= zero && unit <= nine;
+
+/** All keys of all objects in a value. */
+function countKeys(value: unknown): number {
+  if (typeof value !== 'object' || value === null) return 0;
+  if (Array.isArray(value)) return value.reduce<number>((sum, inner) => sum + countKeys(inner), 0);
+  let count = 0;
+  for (const key in value) count += 1 + countKeys((value as JsonObject)[key]);
+  return count;
 }
 
 async function readBytes(request: Request): Promise<ArrayBuffer | Uint8Array | 'too_large' | 'cut_off'> {
@@ -82,7 +128,7 @@ async function readStream(request: Request): Promise<Uint8Array | 'too_large'> {
   const chunks: Uint8Array[] = [];
   let length = 0;
   // Not a `for await`: leaving that early would cancel the stream, and with it the connection.
-  const reader = request.body?.getReader();
+  const reader = (request.body as ReadableStream<Uint8Array> | null)?.getReader();
   while (reader && length <= discardedBytesMax) {
     const { done, value } = await reader.read();
     if (done) break;
@@ -98,14 +144,6 @@ async function readStream(request: Request): Promise<Uint8Array | 'too_large'> {
     at += chunk.byteLength;
   }
   return bytes;
-}
-
-/** Whether a value nests deeper than `levels`: `{}` is one level. */
-function isDeeper(value: unknown, levels: number): boolean {
-  if (typeof value !== 'object' || value === null) return false;
-  if (levels === 0) return true;
-  for (const inner of Object.values(value)) if (isDeeper(inner, levels - 1)) return true;
-  return false;
 }
 
 function collectFaults(value: unknown, path: string, faults: FieldError[]): void {

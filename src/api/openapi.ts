@@ -19,7 +19,11 @@ const about = {
 export function openApiOf(rows: readonly Row[]): OpenApiDocument {
   // Only its registry and generator are used: requests are served by route.ts.
   const { openAPIRegistry: registry, getOpenAPI31Document } = new OpenAPIHono();
-  registry.registerComponent('securitySchemes', 'key', { type: 'http', scheme: 'bearer', description: 'A key, `fb_…`.' });
+  registry.registerComponent('securitySchemes', 'key', {
+    type: 'http',
+    scheme: 'bearer',
+    description: 'A key, `fb_…`.',
+  });
   for (const [name, schema] of [
     ['Problem', problemReply],
     ['Declined', declinedReply],
@@ -63,7 +67,10 @@ function publicOperation(row: PublicRow): Operation {
 }
 
 function common({ method, path, route }: Row): Pick<Operation, 'method' | 'path' | 'summary' | 'operationId' | 'tags'> {
-  const words = path.replace(/^\/v1\//, '').split(/[^A-Za-z0-9]+/).filter(Boolean);
+  const words = path
+    .replace(/^\/v1\//, '')
+    .split(/[^A-Za-z0-9]+/)
+    .filter(Boolean);
   return {
     method: method.toLowerCase() as Operation['method'],
     path,
@@ -107,7 +114,11 @@ function failures(codes: readonly ErrorCode[]): Responses {
     const here = codes.filter((code) => errors[code].status === status);
     responses[status] = {
       description: here.map((code) => `\`${code}\`: ${errors[code].title}.`).join('\n\n'),
-      headers: { ...requestIdHeader, ...(here.every((code) => errors[code].retryable) ? {} : shouldRetryHeader), ...extraHeaders[status] },
+      headers: {
+        ...requestIdHeader,
+        ...(here.every((code) => errors[code].retryable) ? {} : shouldRetryHeader),
+        ...extraHeaders[status],
+      },
       content: { 'application/problem+json': { schema: problemSchema(here) } },
     };
   }
@@ -144,7 +155,9 @@ const idempotencyHeader = z.object({
 
 const header = (description: string, type: 'string' | 'integer' = 'string') => ({ description, schema: { type } });
 const requestIdHeader = { 'x-request-id': header("The request's own where it sent a sane one, else made here.") };
-const replayedHeader = { 'Idempotent-Replayed': header('`true`: this is what the first request with this key was answered.') };
+const replayedHeader = {
+  'Idempotent-Replayed': header('`true`: this is what the first request with this key was answered.'),
+};
 const shouldRetryHeader = { 'x-should-retry': header('`false` on whatever a retry will not mend.') };
 const retryAfterHeader = { 'Retry-After': header('Seconds.', 'integer') };
 const extraHeaders: Partial<Record<number, Record<string, ReturnType<typeof header>>>> = {

@@ -29,12 +29,14 @@ export const pageOf = (query: { limit: number; cursor?: string | undefined }): P
 
 export const badCursor = refuseFields([{ path: 'cursor', message: 'is not a cursor of this list' }]);
 
-export async function listAnswer<T>(listed: Listed<T>, show: (item: T) => object | Promise<object>): Promise<Answer> {
+export function listAnswer<T>(listed: Listed<T>, show: (item: T) => object): Answer {
   if (listed === 'bad_cursor') return badCursor;
-  const data = await Promise.all(listed.items.map(show));
-  return { status: 200, body: { data, next_cursor: listed.nextCursor ?? null } };
+  return { status: 200, body: { data: listed.items.map(show), next_cursor: listed.nextCursor ?? null } };
 }
 
 /** The schema of a page, for the OpenAPI document. */
 export const pageSchema = <T extends z.ZodType>(item: T) =>
-  z.object({ data: z.array(item), next_cursor: z.string().nullable().openapi({ description: 'Null: the last page.' }) });
+  z.object({
+    data: z.array(item),
+    next_cursor: z.string().nullable().openapi({ description: 'Null: the last page.' }),
+  });

@@ -11,11 +11,11 @@ export type Params = Record<ParamName, string>;
 const idPattern = /^[A-Za-z0-9][A-Za-z0-9_.:-]{0,127}$/;
 
 export const paramRules: Record<ParamName, { pattern: RegExp; missing: ErrorCode; description: string }> = {
-  customer_id: { pattern: customerIdPattern, missing: 'customer_not_found', description: 'The customer\'s id.' },
-  grant_id: { pattern: idPattern, missing: 'grant_not_found', description: 'The grant\'s id, `grt_…`.' },
-  hold_id: { pattern: idPattern, missing: 'hold_not_found', description: 'The hold\'s id, `hold_…`.' },
-  key_id: { pattern: idPattern, missing: 'key_not_found', description: 'The key\'s id; not its secret.' },
-  code: { pattern: assetCodePattern, missing: 'unknown_asset', description: 'The asset\'s code.' },
+  customer_id: { pattern: customerIdPattern, missing: 'customer_not_found', description: "The customer's id." },
+  grant_id: { pattern: idPattern, missing: 'grant_not_found', description: "The grant's id, `grt_…`." },
+  hold_id: { pattern: idPattern, missing: 'hold_not_found', description: "The hold's id, `hold_…`." },
+  key_id: { pattern: idPattern, missing: 'key_not_found', description: "The key's id; not its secret." },
+  code: { pattern: assetCodePattern, missing: 'unknown_asset', description: "The asset's code." },
 };
 
 const nameInPath = /\{([a-z_]+)\}/g;

@@ -14,10 +14,7 @@ const members = {
     description: 'Whether what was asked for has happened. `unknown`: repeat it with the same Idempotency-Key.',
   }),
   request_id: z.string(),
-  idempotency_key: z
-    .string()
-    .optional()
-    .openapi({ description: 'With `outcome: "unknown"`: the key to retry with.' }),
+  idempotency_key: z.string().optional().openapi({ description: 'With `outcome: "unknown"`: the key to retry with.' }),
 };
 
 export const problemReply = z
@@ -27,7 +24,9 @@ export const problemReply = z
     errors: z
       .array(z.object({ path: z.string(), message: z.string() }))
       .optional()
-      .openapi({ description: 'With `invalid_request`: each field that is missing, unknown, of the wrong type or out of range.' }),
+      .openapi({
+        description: 'With `invalid_request`: each field that is missing, unknown, of the wrong type or out of range.',
+      }),
   })
   .openapi('Problem', { description: 'RFC 9457.' });
 
@@ -38,7 +37,9 @@ export const declinedReply = z
     code: z.enum(['insufficient_balance', 'wallet_in_overage']),
     ...declineMembers,
   })
-  .openapi('Declined', { description: 'A "no", as a problem; its `status` is the word, so that it tells all answers apart.' });
+  .openapi('Declined', {
+    description: 'A "no", as a problem; its `status` is the word, so that it tells all answers apart.',
+  });
 
 export const holdClosedReply = problemReply
   .extend({

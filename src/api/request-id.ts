@@ -3,7 +3,9 @@ const saneId = /^[A-Za-z0-9_.:@=/+-]{1,128}$/;
 
 /** Gives out ids: random once, then counted, so that a request costs no random bytes. */
 export function requestIds(): (incoming: string | null) => string {
-  const boot = Array.from(crypto.getRandomValues(new Uint8Array(6)), (byte) => byte.toString(16).padStart(2, '0')).join('');
+  const boot = Array.from(crypto.getRandomValues(new Uint8Array(6)), (byte) => byte.toString(16).padStart(2, '0')).join(
+    '',
+  );
   let count = 0;
   return (incoming) => {
     if (incoming !== null && saneId.test(incoming)) return incoming;

@@ -86,7 +86,12 @@ export function serve(api: Api, row: KeyedRow): (c: Context) => Promise<Response
 }
 
 /** Fills in the call, or says why not. */
-async function read(api: Api, { method, path, access, route }: KeyedRow, c: Context, call: Call): Promise<Refused | undefined> {
+async function read(
+  api: Api,
+  { method, path, access, route }: KeyedRow,
+  c: Context,
+  call: Call,
+): Promise<Refused | undefined> {
   const request = c.req.raw;
   const secret = secretOf(request.headers.get('authorization'));
   const found = authenticate(api, secret, access);
@@ -132,12 +137,14 @@ const emptyCall: Call = {
 function brokenAnswer(api: Api, { method, path }: KeyedRow, call: Call, error: unknown): Refused {
   const isUnavailable = api.isUnavailable(error);
   // A PATCH or DELETE names no operation, and has its effect in one step.
-  const mayBeApplied = call.mayBeApplied || ((method === 'PATCH' || method === 'DELETE') && call.params !== emptyCall.params);
+  const mayBeApplied =
+    call.mayBeApplied || ((method === 'PATCH' || method === 'DELETE') && call.params !== emptyCall.params);
   const outcome = mayBeApplied ? 'unknown' : 'not_applied';
   const more = mayBeApplied && method === 'POST' ? { idempotency_key: call.idempotencyKey } : {};
   api.log.error({ err: error, request_id: call.requestId, method, path, outcome }, 'a request failed');
-  if (!isUnavailable) return refuse('internal_error', 'an unexpected error, logged under this request_id', { outcome, more });
+  if (!isUnavailable)
+    return refuse('internal_error', 'an unexpected error, logged under this request_id', { outcome, more });
   return mayBeApplied && method === 'POST'
     ? refuse('outcome_unknown', 'the connection to a store broke before it answered', { outcome, more })
-    : refuse('unavailable', 'a store can\'t be reached', { outcome });
+    : refuse('unavailable', "a store can't be reached", { outcome });
 }

@@ -28,7 +28,12 @@ const pageHeaders = {
   'x-content-type-options': 'nosniff',
   'referrer-policy': 'no-referrer',
 };
-const html = (text: string): Page => ({ status: 200, contentType: 'text/html; charset=utf-8', text, headers: pageHeaders });
+const html = (text: string): Page => ({
+  status: 200,
+  contentType: 'text/html; charset=utf-8',
+  text,
+  headers: pageHeaders,
+});
 
 export const livez: PublicRoute = {
   summary: 'Whether the process is alive',
@@ -76,7 +81,11 @@ export const errorDocs: PublicRoute = {
 };
 
 /** As `serve`, with nobody to recognise and nothing to read. */
-export function servePublic(api: Api, row: PublicRow, makeDocument: () => OpenApiDocument): (c: Context) => Promise<Response> {
+export function servePublic(
+  api: Api,
+  row: PublicRow,
+  makeDocument: () => OpenApiDocument,
+): (c: Context) => Promise<Response> {
   // Made when it is first asked for, and then kept: it takes longer than a request should.
   let made: OpenApiDocument | undefined;
   const document = (): OpenApiDocument => (made ??= makeDocument());

@@ -28,7 +28,12 @@ export async function openReply(sealed: string, seal: Seal): Promise<string | un
 
 async function keyOf({ secret, operationId }: Seal) {
   const material = await crypto.subtle.importKey('raw', encoder.encode(secret), 'HKDF', false, ['deriveKey']);
-  const derivation = { name: 'HKDF', hash: 'SHA-256', salt: encoder.encode(operationId), info: encoder.encode('reply') };
+  const derivation = {
+    name: 'HKDF',
+    hash: 'SHA-256',
+    salt: encoder.encode(operationId),
+    info: encoder.encode('reply'),
+  };
   return crypto.subtle.deriveKey(derivation, material, { name: 'AES-GCM', length: 256 }, false, ['encrypt', 'decrypt']);
 }
 

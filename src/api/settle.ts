@@ -45,7 +45,15 @@ export const settle = defineRoute({
   description: 'Once with `final`, or in parts. A hold that has expired is settled late, once.',
   body: settleBody,
   reply: { status: 200, description: 'Settled.', schema: settledReply },
-  errors: ['hold_not_found', 'hold_closed', 'exceeds_hold', 'balance_limit', 'amount_too_large', 'unknown_asset', 'no_price'],
+  errors: [
+    'hold_not_found',
+    'hold_closed',
+    'exceeds_hold',
+    'balance_limit',
+    'amount_too_large',
+    'unknown_asset',
+    'no_price',
+  ],
   explainInvalid: explainEvent,
   handle: async (api, call) => {
     const { environmentId, params, body } = call;
@@ -82,7 +90,10 @@ export const settle = defineRoute({
         return { status: 200, body: settled, replayed: reply.replayed };
       }
       case 'exceeds_hold':
-        return refuse('exceeds_hold', `${body.amount} ${asset.code} is more than the ${format(reply.held, asset)} still held`);
+        return refuse(
+          'exceeds_hold',
+          `${body.amount} ${asset.code} is more than the ${format(reply.held, asset)} still held`,
+        );
       case 'closed':
         return refuseClosed(reply, asset);
       case 'no_hold':

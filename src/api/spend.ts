@@ -122,11 +122,7 @@ function refuseFor(declined: Declined, asked: { asset: Asset; amount: Atoms }): 
   }
 }
 
-export function shadowAnswer(
-  reply: ShadowReply,
-  customer_id: string,
-  asked: { asset: Asset; amount: Atoms },
-): Answer {
+export function shadowAnswer(reply: ShadowReply, customer_id: string, asked: { asset: Asset; amount: Atoms }): Answer {
   const { version } = reply;
   if (reply.status === 'shadow_declined') {
     const decline = { ...declineOf(reply, asked), code: codeOf(reply.reason) };

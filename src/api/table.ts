@@ -17,9 +17,9 @@ export function splitRow(row: TableRow): Row {
   const match = targetShape.exec(row[0]);
   if (!match) throw new Error(`${row[0]} is no method and path`);
   const target = { method: match[1] as Method, path: match[2] ?? '' };
-  if (row[1] === 'public') return { ...target, access: row[1], route: row[2] as PublicRoute };
+  if (row[1] === 'public') return { ...target, access: row[1], route: row[2] };
   const access = typeof row[1] === 'string' ? [row[1]] : row[1];
-  return { ...target, access, route: row[2] as AnyRoute };
+  return { ...target, access, route: row[2] };
 }
 
 /** `/v1/holds/{hold_id}` → `/v1/holds/:hold_id` */

@@ -22,7 +22,18 @@ export function parseTime(text: string): number | undefined {
   return atMs > 0 && atMs < yearsEndMs ? atMs : undefined;
 }
 
-export const formatTime = (atMs: number): string => new Date(atMs).toISOString();
+let second = 0;
+let secondText = '1970-01-01T00:00:00.';
+
+/** Most of what is written within a second differs in its milliseconds only: the rest is written once. */
+export function formatTime(atMs: number): string {
+  const ms = atMs % 1_000;
+  if (atMs - ms !== second) {
+    second = atMs - ms;
+    secondText = new Date(second).toISOString().slice(0, -4);
+  }
+  return `${secondText}${String(ms).padStart(3, '0')}Z`;
+}
 
 /** Null where there is none. */
 export const formatTimeOrNull = (atMs: number | undefined): string | null =>

@@ -163,5 +163,7 @@ async function show(api: Api, { environmentId, params }: Call, wallet: LiveWalle
 }
 
 function whyNot(freeze: LiveWallet['freeze']): string {
-  return freeze === 'none' ? 'the wallet is not frozen' : `the wallet was frozen by the system (${freeze}), not by an operator`;
+  return freeze === 'none'
+    ? 'the wallet is not frozen'
+    : `the wallet was frozen by the system (${freeze}), not by an operator`;
 }
