@@ -42,9 +42,9 @@ export async function prove(sql: Transaction, batch: Batch): Promise<Objection[]
     -- What the transfers of each entry do to its wallet's accounts.
     change as materialized (
       select entry_no, asset,
-        sum(case 'available' when credit then amount when debit then -amount else 0 end) as available,
-        sum(case 'held' when credit then amount when debit then -amount else 0 end) as held,
-        sum(case 'overage' when debit then amount when credit then -amount else 0 end) as overage
+        sum(case when credit = 'available' then amount when debit = 'available' then -amount else 0 end) as available,
+        sum(case when credit = 'held' then amount when debit = 'held' then -amount else 0 end) as held,
+        sum(case when debit = 'overage' then amount when credit = 'overage' then -amount else 0 end) as overage
       from unnest(
         ${transfers.entryNo}::integer[], ${transfers.asset}::integer[],
         ${transfers.debit}::ledger_account[], ${transfers.credit}::ledger_account[], ${transfers.amount}::bigint[]

@@ -274,7 +274,7 @@ export const entries = pgTable(
     kind: entryKind().notNull(),
     late: boolean().notNull(),
     /** The wallet's freeze after this entry. */
-    freeze: freezeReason().notNull(),
+    freezeReason: freezeReason().notNull(),
     // One element for each asset that moved: the change of available + held − overage, and the account after it.
     assets: integer().array().notNull(),
     amounts: bigint({ mode: 'bigint' }).array().notNull(),
@@ -379,7 +379,7 @@ export const wallets = pgTable(
     customerId: identifier().notNull(),
     partition: smallint().notNull(),
     version: counter().notNull().default(0),
-    freeze: freezeReason().notNull().default('none'),
+    freezeReason: freezeReason().notNull().default('none'),
     /** An entry of this wallet is in quarantine, and all that follow it go there too. */
     quarantinedAt: instant(),
     /** When Redis was seen to have the freeze that comes with it. */

@@ -54,7 +54,7 @@ export async function loadWallet(sql: Sql, address: WalletAddress): Promise<Ledg
         customerId: wallet.customerId,
         walletId,
         version: wallet.version,
-        freeze: wallet.freeze,
+        freeze: wallet.freezeReason,
         accounts: accountRows.map(({ asset, available, held, overage, scheduled }) => ({
           asset,
           available,

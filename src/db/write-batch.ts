@@ -25,7 +25,7 @@ export async function writeBatch(sql: Transaction, batch: Batch): Promise<void> 
 function insertEntries(sql: Transaction, { wallets, heads, legs, moves, terms, holds, operations }: Batch) {
   return sql`
     insert into entries (
-      environment_id, wallet_id, version, occurred_at, partition, epoch, seq, kind, late, freeze,
+      environment_id, wallet_id, version, occurred_at, partition, epoch, seq, kind, late, freeze_reason,
       assets, amounts, available_after, held_after, overage_after, scheduled_after,
       move_grants, move_remaining, move_held,
       grant_no, grant_state, grant_purpose, grant_priority, grant_scoped, grant_asset, grant_amount,
@@ -35,7 +35,7 @@ function insertEntries(sql: Transaction, { wallets, heads, legs, moves, terms, h
       operation_id, fingerprint, reply, attached
     )
     select
-      environment_id, wallet_id, version, to_timestamp(at_ms::float8 / 1000), partition, epoch, seq, kind, late, freeze,
+      environment_id, wallet_id, version, to_timestamp(at_ms::float8 / 1000), partition, epoch, seq, kind, late, freeze_reason,
       (${legs.asset}::integer[])[leg_from:leg_to], (${legs.amount}::bigint[])[leg_from:leg_to],
       (${legs.available}::bigint[])[leg_from:leg_to], (${legs.held}::bigint[])[leg_from:leg_to],
       (${legs.overage}::bigint[])[leg_from:leg_to], (${legs.scheduled}::bigint[])[leg_from:leg_to],
@@ -63,7 +63,7 @@ function insertEntries(sql: Transaction, { wallets, heads, legs, moves, terms, h
       ${operations.operationId}::text[], ${operations.fingerprint}::text[], ${operations.replyHex}::text[],
       ${operations.attached}::text[]
     ) as entry (
-      wallet_no, version, at_ms, partition, epoch, seq, kind, late, freeze,
+      wallet_no, version, at_ms, partition, epoch, seq, kind, late, freeze_reason,
       leg_from, leg_to, move_from, move_to,
       grant_no, grant_state, grant_purpose, grant_priority, grant_scoped, grant_asset, grant_amount,
       grant_effective_ms, grant_expires_ms, grant_created_ms,
@@ -89,11 +89,11 @@ function insertTransfers(sql: Transaction, { wallets, heads, transfers }: Batch)
 
 function updateWallets(sql: Transaction, { wallets }: Batch, { wallets: last }: After) {
   return sql`
-    update wallets set version = last.version, freeze = last.freeze
+    update wallets set version = last.version, freeze_reason = last.freeze_reason
     from unnest(
       ${wallets.environmentId}::text[], ${wallets.walletId}::text[],
       ${last.version}::bigint[], ${last.freeze}::freeze_reason[]
-    ) as last (environment_id, wallet_id, version, freeze)
+    ) as last (environment_id, wallet_id, version, freeze_reason)
     where (wallets.environment_id, wallets.wallet_id) = (last.environment_id, last.wallet_id)`;
 }
 

@@ -1,0 +1,342 @@
+// A world for tests of the ledger: real stores, an environment, customers, and the real scripts to make entries with.
+//
+// Scripts are called one by one and directly, so that a test decides what happens between any two of them.
+import { setTimeout as sleep } from 'node:timers/promises';
+import { Redis } from 'ioredis';
+import { codes } from '../src/codes.gen.ts';
+import { openDatabase, type Sql } from '../src/db/connect.ts';
+import { beginCredit } from '../src/db/credits.ts';
+import { createCustomer } from '../src/db/customers.ts';
+import { createEnvironment } from '../src/db/environments.ts';
+import { partitionsCount } from '../src/limits.ts';
+import type { PurposeName } from '../src/records.ts';
+import type { Atoms } from '../src/units.ts';
+import {
+  clockKey,
+  deadlinesKey,
+  fenceKey,
+  holdsKey,
+  lateKey,
+  operationKey,
+  outboxKey,
+  walletKey,
+  walletOf,
+  type WalletRef,
+} from '../src/wallet/keys.ts';
+import { decodeReply, type Script } from '../src/wallet/script.ts';
+import * as scripts from '../src/wallet/scripts.gen.ts';
+import { drainLane, type DrainOptions, type Drained } from '../src/worker/drain.ts';
+import { openPartitions } from '../src/worker/open-partitions.ts';
+
+export type World = Awaited<ReturnType<typeof openWorld>>;
+
+const never = Number.MAX_SAFE_INTEGER;
+const fingerprint = 'fingerprint';
+
+export async function openWorld({ databaseUrl, redisUrl }: { databaseUrl: string; redisUrl: string }) {
+  const sql = openDatabase(databaseUrl, { connectionsMax: 6, name: 'test' });
+  const redis = new Redis(redisUrl, { protocol: 2, maxRetriesPerRequest: 0 });
+  redis.on('error', () => {});
+  await redis.function('LOAD', 'REPLACE', scripts.libraryText);
+  const { installation } = await openPartitions({ sql, redis, onWarning: () => {} });
+  const { id: environment } = await createEnvironment(sql, { name: 'test', mode: 'test' });
+  return { sql, redis, installation, environment, databaseUrl, counts: { operation: 0 } };
+}
+
+export async function closeWorld({ sql, redis }: World): Promise<void> {
+  redis.disconnect();
+  await sql.end({ timeout: 5 });
+}
+
+/** A customer with its wallet, in Postgres and in Redis. */
+export async function addCustomer(world: World, customerId: string, environment = world.environment): Promise<WalletRef> {
+  const operationId = nextOperation(world);
+  await createCustomer(world.sql, environment, {
+    id: customerId,
+    name: undefined,
+    email: undefined,
+    metadata: {},
+    operationId,
+    fingerprint,
+  });
+  const wallet = walletOf(environment, customerId);
+  await run(world, scripts.hydrateScript, wallet, {
+    fence: fenceOf(world),
+    environment,
+    customerId,
+    version: 0,
+    freeze: 0,
+    accountsPacked: '',
+    grantsPacked: '',
+    holdsPacked: '',
+  });
+  return wallet;
+}
+
+export type Grant = {
+  amount: number;
+  purpose?: PurposeName;
+  priority?: number;
+  effectiveAtMs?: number;
+  expiresAtMs?: number;
+  asset?: number;
+};
+
+/** The intent in Postgres, then the script, as a gateway does it. */
+export async function grant(world: World, customerId: string, terms: Grant) {
+  const { amount, purpose = 'paid', priority = 50, effectiveAtMs, expiresAtMs, asset = 1 } = terms;
+  const operationId = nextOperation(world);
+  const begun = await beginCredit(world.sql, world.environment, {
+    customerId,
+    operationId,
+    fingerprint,
+    asset,
+    amount: BigInt(amount) as Atoms,
+    purpose,
+    priority,
+    effectiveAtMs,
+    expiresAtMs,
+    description: undefined,
+    metadata: {},
+  });
+  if (begun.status !== 'begun') throw new Error(begun.status);
+  const { grantNo } = begun.credit;
+  const reply = await run(world, scripts.creditScript, walletOf(world.environment, customerId), {
+    ...operation(world, operationId),
+    asset,
+    grantNo,
+    amountAtoms: BigInt(amount) as Atoms,
+    purpose: codes.purpose[purpose],
+    priority,
+    effectiveAtMs: effectiveAtMs ?? 0,
+    expiresAtMs: expiresAtMs ?? 0,
+    attached: '{"from":"a test"}',
+  });
+  if (reply.status !== 'granted') throw new Error(reply.status);
+  return { grantNo, operationId, ...reply };
+}
+
+/** Returns the hold's ref. */
+export async function hold(world: World, customerId: string, amount: number, { ttlMs = 60_000, asset = 1 } = {}) {
+  const reply = await run(world, scripts.authorizeScript, walletOf(world.environment, customerId), {
+    ...operation(world),
+    asset,
+    amountAtoms: BigInt(amount) as Atoms,
+    mode: 'strict',
+    ttlMs,
+    repeated: '',
+    attached: '{"subject":"agent:\\"planner\\"","labels":{"team":"rød"}}',
+  });
+  if (reply.status !== 'approved') throw new Error(reply.status);
+  return `${reply.epoch}.${reply.version}`;
+}
+
+export async function settle(world: World, customerId: string, ref: string, amount: number, { final = true, asset = 1 } = {}) {
+  const wallet = walletOf(world.environment, customerId);
+  const reply = await run(world, scripts.settleScript, wallet, {
+    ...operation(world),
+    asset,
+    holdRef: ref,
+    amountAtoms: BigInt(amount) as Atoms,
+    final: final ? '1' : '',
+    onExcess: 'charge',
+    expiredHold: '',
+    attached: '',
+  }, ref);
+  if (reply.status !== 'settled') throw new Error(reply.status);
+  return reply;
+}
+
+export async function release(world: World, customerId: string, ref: string) {
+  return run(world, scripts.releaseScript, walletOf(world.environment, customerId), {
+    ...operation(world),
+    asset: 1,
+    holdRef: ref,
+    attached: '',
+  });
+}
+
+export async function extend(world: World, customerId: string, ref: string, { amount = 0, ttlMs = 0 }) {
+  return run(world, scripts.extendScript, walletOf(world.environment, customerId), {
+    ...operation(world),
+    asset: 1,
+    holdRef: ref,
+    amountAtoms: BigInt(amount) as Atoms,
+    ttlMs,
+    repeated: '',
+    attached: '',
+  });
+}
+
+export async function charge(world: World, customerId: string, amount: number) {
+  const reply = await run(world, scripts.chargeScript, walletOf(world.environment, customerId), {
+    ...operation(world),
+    asset: 1,
+    amountAtoms: BigInt(amount) as Atoms,
+    mode: 'strict',
+    repeated: '',
+    attached: '',
+  });
+  if (reply.status !== 'charged') throw new Error(reply.status);
+  return reply;
+}
+
+export async function voidGrant(world: World, customerId: string, grantNo: number) {
+  return run(world, scripts.voidScript, walletOf(world.environment, customerId), {
+    ...operation(world),
+    asset: 1,
+    grantNo,
+    attached: '',
+  });
+}
+
+export async function freeze(world: World, customerId: string, from: number, to: number) {
+  return run(world, scripts.freezeScript, walletOf(world.environment, customerId), {
+    ...operation(world),
+    fromFreeze: from,
+    toFreeze: to,
+    attached: '',
+  });
+}
+
+export async function expireHolds(world: World, customerId: string, refs: string[]) {
+  return run(world, scripts.expireHoldsScript, walletOf(world.environment, customerId), {
+    ...operation(world),
+    holdRefs: refs.join(' '),
+  });
+}
+
+export async function applyDue(world: World, customerId: string) {
+  return run(world, scripts.applyDueScript, walletOf(world.environment, customerId), operation(world));
+}
+
+export async function advanceClock(world: World, customerId: string, byMs: number) {
+  return run(world, scripts.advanceClockScript, walletOf(world.environment, customerId), {
+    fence: fenceOf(world),
+    toMs: Date.now() + byMs,
+  });
+}
+
+/** All that a story can do to a wallet, in one. */
+export async function liveThrough(world: World, customerId: string): Promise<void> {
+  await grant(world, customerId, { amount: 100, purpose: 'promotional' });
+  await grant(world, customerId, { amount: 50, expiresAtMs: Date.now() + 100_000, priority: 10 });
+  await grant(world, customerId, { amount: 7, effectiveAtMs: Date.now() + 50_000 });
+  const voided = await grant(world, customerId, { amount: 9, effectiveAtMs: Date.now() + 500_000 });
+  await grant(world, customerId, { amount: 1_000, asset: 2 });
+  const first = await hold(world, customerId, 60);
+  await settle(world, customerId, first, 20, { final: false });
+  await extend(world, customerId, first, { amount: 5, ttlMs: 90_000 });
+  await settle(world, customerId, first, 15);
+  await charge(world, customerId, 3);
+  const second = await hold(world, customerId, 10, { ttlMs: 1_000 });
+  const third = await hold(world, customerId, 4);
+  await hold(world, customerId, 500, { asset: 2, ttlMs: 10_000_000 });
+  await release(world, customerId, third);
+  await freeze(world, customerId, codes.freeze.none, codes.freeze.operator);
+  await freeze(world, customerId, codes.freeze.operator, codes.freeze.none);
+  await voidGrant(world, customerId, voided.grantNo);
+  const overspent = await hold(world, customerId, 20, { ttlMs: 10_000_000 });
+  await advanceClock(world, customerId, 200_000);
+  await expireHolds(world, customerId, [second]);
+  await settle(world, customerId, overspent, 500);
+  await grant(world, customerId, { amount: 1_000 });
+  await settle(world, customerId, await lateHold(world, customerId), 2);
+}
+
+/** A hold whose deadline has passed, but that nobody has swept. */
+export async function lateHold(world: World, customerId: string): Promise<string> {
+  const ref = await hold(world, customerId, 5, { ttlMs: 1_000 });
+  await advanceClock(world, customerId, 300_000);
+  return ref;
+}
+
+export type Drain = Drained & { quarantined: number };
+
+/** Drains every lane once; what is not given is made to fail the test if it is called. */
+export async function drainAll(world: World, options: Partial<DrainOptions> = {}): Promise<Drained> {
+  const total: Drained = { status: 'drained', written: 0, quarantined: 0 };
+  for (let lane = 0; lane < 2; lane++) {
+    const drained = await drainLane({ ...drainOptions(world), lane, lanesCount: 2, ...options });
+    total.written += drained.written;
+    total.quarantined += drained.quarantined;
+  }
+  return total;
+}
+
+export function drainOptions(world: World): DrainOptions {
+  const unexpected = (what: string) => (detail: unknown) => {
+    throw new Error(`${what}: ${JSON.stringify(detail)}`);
+  };
+  return {
+    sql: world.sql,
+    redis: world.redis,
+    installation: world.installation,
+    lane: 0,
+    lanesCount: 1,
+    freezeWallet: unexpected('freeze'),
+    onBatch: () => {},
+    onQuarantined: unexpected('quarantined'),
+    onForeignFence: unexpected('foreign fence'),
+    onWarning: unexpected('warning'),
+  };
+}
+
+/** Entries that are in the outboxes. */
+export async function waitingCount({ redis }: World): Promise<number> {
+  const lengths = await Promise.all(
+    Array.from({ length: partitionsCount }, (_, partition) => redis.xlen(outboxKey(partition, 1))),
+  );
+  return lengths.reduce((sum, length) => sum + length, 0);
+}
+
+export async function until(isTrue: () => Promise<boolean>, boundMs = 10_000): Promise<void> {
+  const deadline = Date.now() + boundMs;
+  while (!(await isTrue())) {
+    if (Date.now() > deadline) throw new Error('it did not happen in time');
+    await sleep(10);
+  }
+}
+
+export async function countOf(sql: Sql, table: string): Promise<number> {
+  const [row] = await sql<{ count: bigint }[]>`select count(*) from ${sql(table)}`;
+  return Number(row?.count);
+}
+
+export function fenceOf({ installation }: World): string {
+  return `${installation}:1`;
+}
+
+function nextOperation(world: World): string {
+  world.counts.operation += 1;
+  return `operation-${world.counts.operation}`;
+}
+
+function operation(world: World, operationId = nextOperation(world)) {
+  const { environment } = world;
+  return { fence: fenceOf(world), notAfterMs: never, environment, operationId, fingerprint, keepMs: 60_000 };
+}
+
+async function run<Keys, Args extends object, Reply extends { status: string }>(
+  { redis }: World,
+  script: Script<Keys, Args, Reply>,
+  wallet: WalletRef,
+  args: Args,
+  holdRef = '',
+): Promise<Reply> {
+  const { partition } = wallet;
+  const operationId = 'operationId' in args ? String(args.operationId) : '';
+  const keys = {
+    fenceKey: fenceKey(partition),
+    clockKey: clockKey(partition),
+    walletKey: walletKey(wallet),
+    holdsKey: holdsKey(wallet),
+    deadlinesKey: deadlinesKey(partition),
+    operationKey: operationKey(partition, operationId),
+    outboxKey: outboxKey(partition, 1),
+    lateKey: lateKey(wallet, holdRef),
+  };
+  const encoded = script.encode(keys as Keys, args);
+  const raw = await redis.call('FCALL', [script.functionName, script.keysCount, ...encoded]);
+  return decodeReply(script, raw as unknown[]);
+}
