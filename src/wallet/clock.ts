@@ -2,6 +2,7 @@
 //
 // A request that waits in front of a stalled Redis, or in a proxy's buffer, would otherwise debit after its caller has
 // been told no. The bound is a lower one (reply's time − time of receipt), so a call is never valid for longer than meant.
+import { setTimeout as sleep } from 'node:timers/promises';
 import type { Redis } from 'ioredis';
 import { commandTimeoutMs } from '../limits.ts';
 
@@ -12,15 +13,23 @@ export type RedisClock = {
   notAfterMs: () => number;
   /** Redis's clock less ours, in ms. */
   offsetMs: () => number;
+  /** Resolves once Redis's clock is past this instant. */
+  untilPast: (redisMs: number) => Promise<void>;
   /** Look again; call every second, and after a refusal. */
   sample: () => Promise<void>;
 };
 
 export function redisClock(redis: Redis): RedisClock {
   const samples: number[] = [];
+  // Each sample is below the true offset, by the time that its reply took; the largest is the closest.
+  const lowest = () => (samples.length > 0 ? Math.max(...samples) : 0);
   return {
-    notAfterMs: () => Date.now() + Math.max(...samples, -Infinity) + commandTimeoutMs,
-    offsetMs: () => (samples.length > 0 ? Math.max(...samples) : 0),
+    notAfterMs: () => Date.now() + lowest() + commandTimeoutMs,
+    offsetMs: lowest,
+    untilPast: async (redisMs) => {
+      const remainingMs = redisMs + 1 - (Date.now() + lowest());
+      if (remainingMs > 0) await sleep(remainingMs);
+    },
     sample: async () => {
       const [seconds = 0, micros = 0] = (await redis.time()).map(Number);
       const offset = seconds * 1000 + Math.floor(micros / 1000) - Date.now();

@@ -1,7 +1,7 @@
 // Run a money script to an answer: repeat what is unknown, load what is absent, apply what is due, expire what is overdue.
 //
-// The caller sees yes, no, or trouble. An unknown outcome is repeated once under the same operation id; while it stays
-// unknown nothing claims that the operation was not applied.
+// The caller sees yes, no, or trouble. An unknown outcome is repeated once under the same operation id. No answer that an
+// attempt of unknown outcome could contradict is given before that attempt can no longer be applied: a second at most.
 import { commandTimeoutMs } from '../limits.ts';
 import { call, type Failure } from './call.ts';
 import { expireHolds } from './expire-holds.ts';
@@ -28,53 +28,96 @@ export type CommonArgs = {
 
 const roundsMax = 12;
 
-export async function execute<Args extends CommonArgs & { repeated?: string }, Reply extends { status: string }>(
+/** Replies that stand in the operation's record: an attempt that is still on its way finds them. */
+const remembered = new Set([
+  'approved',
+  'charged',
+  'settled',
+  'released',
+  'extended',
+  'granted',
+  'voided',
+  'changed',
+  // In answer to a repeat.
+  'declined',
+  'conflict',
+]);
+
+type AnyScript<Args, Reply> = Script<MoneyKeys & { lateKey: string }, Args, Reply> | Script<MoneyKeys, Args, Reply>;
+type Answer<Reply> = Exclude<Reply, { status: Handled }> | Trouble;
+
+type Attempts<Args> = {
+  keys: MoneyKeys & { lateKey: string };
+  args: Args & CommonArgs & { repeated?: string };
+  /** Until when, in Redis's time, an attempt of unknown outcome may still be applied. */
+  inDoubtUntilMs: number | undefined;
+};
+
+export async function execute<Args extends CommonArgs, Reply extends { status: string }>(
   store: Store,
-  script: Script<MoneyKeys & { lateKey: string }, Args, Reply> | Script<MoneyKeys, Args, Reply>,
+  script: AnyScript<Args, Reply>,
   target: Target,
   operation: Operation,
   ownArgs: Omit<Args, keyof CommonArgs | 'repeated'>,
   lateKey = '',
-): Promise<Exclude<Reply, { status: Handled }> | Trouble> {
+): Promise<Answer<Reply>> {
+  const attempts = {
+    keys: { ...moneyKeys(target, store.epochs[target.partition]!, operation.id), lateKey },
+    args: {
+      ...ownArgs,
+      fence: store.fences[target.partition]!,
+      notAfterMs: 0,
+      environment: target.environmentId,
+      operationId: operation.id,
+      fingerprint: operation.fingerprint,
+      keepMs: operation.keepMs,
+      repeated: '0',
+    },
+    inDoubtUntilMs: undefined,
+  } as unknown as Attempts<Args>;
+  const answer = await ask(store, script, target, attempts);
+  if (attempts.inDoubtUntilMs === undefined || remembered.has(answer.status)) return answer;
+  // An attempt may still be under way, and would not find this answer. Once it is dead, what Redis says is final.
+  await store.clock.untilPast(attempts.inDoubtUntilMs);
+  if (answer.status === 'unknown') return answer;
+  const final = await ask(store, script, target, attempts);
+  if (final.status === 'unknown') await store.clock.untilPast(attempts.inDoubtUntilMs);
+  return final;
+}
+
+async function ask<Args extends CommonArgs, Reply extends { status: string }>(
+  store: Store,
+  script: AnyScript<Args, Reply>,
+  target: Target,
+  attempts: Attempts<Args>,
+): Promise<Answer<Reply>> {
   const { partition } = target;
-  const keys = { ...moneyKeys(target, store.epochs[partition]!, operation.id), lateKey };
-  const args = {
-    ...ownArgs,
-    fence: store.fences[partition]!,
-    notAfterMs: store.clock.notAfterMs(),
-    environment: target.environmentId,
-    operationId: operation.id,
-    fingerprint: operation.fingerprint,
-    keepMs: operation.keepMs,
-    repeated: '0',
-  } as unknown as Args;
-  let unknown: (Failure & { status: 'unknown' }) | undefined;
+  const { keys, args } = attempts;
+  let unknown: string | undefined;
+  const unavailable = (detail: string): Trouble =>
+    unknown === undefined ? { status: 'unavailable', detail, retryAfterMs } : { status: 'unknown', detail: unknown };
   for (let round = 1; round <= roundsMax; round += 1) {
+    args.notAfterMs = store.clock.notAfterMs();
     const reply = await call(store.redis, script, keys, args);
     switch (reply.status) {
       case 'unknown':
-        if (unknown) return { status: 'unknown', detail: (reply as Failure).detail };
-        unknown = reply as Failure & { status: 'unknown' };
+        attempts.inDoubtUntilMs = args.notAfterMs;
+        if (unknown !== undefined) return { status: 'unknown', detail: (reply as Failure).detail };
+        unknown = (reply as Failure).detail;
         args.repeated = '1';
         await waitUntilReady(store.redis, commandTimeoutMs);
         break;
       case 'not_applied':
-        if (unknown) return { status: 'unknown', detail: unknown.detail };
-        return { status: 'unavailable', detail: (reply as Failure).detail, retryAfterMs };
+        return unavailable((reply as Failure).detail);
       case 'fenced':
         store.onFenced(partition);
-        if (unknown) return { status: 'unknown', detail: unknown.detail };
-        return {
-          status: 'unavailable',
-          detail: 'this part of Redis does not belong to the present epoch',
-          retryAfterMs,
-        };
+        return unavailable('this part of Redis does not belong to the present epoch');
       case 'late':
         await store.clock.sample().catch(() => undefined);
         break;
       case 'absent': {
         const loaded = await hydrateWallet(store, target);
-        if (loaded !== 'ready') return loaded;
+        if (loaded !== 'ready') return loaded.status === 'unavailable' ? unavailable(loaded.detail) : loaded;
         break;
       }
       case 'missing':
@@ -89,12 +132,10 @@ export async function execute<Args extends CommonArgs & { repeated?: string }, R
         break;
       default:
         if (!(reply as { replayed?: true }).replayed) store.markDirty(partition);
-        return reply as Exclude<Reply, { status: Handled }>;
+        return reply as Answer<Reply>;
     }
-    args.notAfterMs = store.clock.notAfterMs();
   }
-  if (unknown) return { status: 'unknown', detail: unknown.detail };
-  return { status: 'unavailable', detail: 'this wallet has more to catch up with than one call may do', retryAfterMs };
+  return unavailable('this wallet has more to catch up with than one call may do');
 }
 
 /** Apply what is due in a wallet, as far as one call goes; says whether more is left. */
