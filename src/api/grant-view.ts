@@ -44,13 +44,13 @@ export function grantAsItIs(id: string, record: GrantRecord, live: LiveGrant | u
   return show(id, record, { state, remaining, held, effectiveAtMs }, asset);
 }
 
-/** Whether the ledger knows how a grant ended: then no live wallet can say more, unless some of it is still held. */
+/** Whether the ledger knows how a grant ended, to the last atom: then no live wallet can say more. */
 export function hasEnded(record: GrantRecord): boolean {
   switch (record.state) {
     case 'expired':
     case 'voided':
     case 'spent':
-      return true;
+      return record.held === zeroAtoms;
     case 'active':
     case 'scheduled':
     case undefined:
