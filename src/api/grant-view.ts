@@ -36,13 +36,20 @@ export function grantAsApplied(id: string, terms: Terms, applied: CreditApplied,
   return show(id, terms, { ...applied, held: zeroAtoms }, asset);
 }
 
-/** As it is now: live while the wallet has it, else as the ledger has it. */
+/** As it is now: live while the wallet has it; what has ended and is not there has nothing left, nor anything held. */
 export function grantAsItIs(id: string, record: GrantRecord, live: LiveGrant | undefined, asset: Asset): GrantReply {
-  const state = live?.state ?? record.state ?? 'active';
-  const effectiveAtMs = live?.effectiveAtMs ?? record.effectiveAtMs ?? record.createdAtMs;
-  const { remaining, held } = live ?? record;
-  return show(id, record, { state, remaining, held, effectiveAtMs }, asset);
+  const nothing = { state: record.state ?? 'active', remaining: zeroAtoms, held: zeroAtoms };
+  const { state, remaining, held } = live ?? nothing;
+  return show(id, record, { state, remaining, held, effectiveAtMs: live?.effectiveAtMs ?? effectiveAt(record) }, asset);
 }
+
+/** Right after it was voided, from nothing that changes later. */
+export function grantAsVoided(id: string, record: GrantRecord, held: Atoms, asset: Asset): GrantReply {
+  const numbers = { state: 'voided', remaining: zeroAtoms, held, effectiveAtMs: effectiveAt(record) } as const;
+  return show(id, record, numbers, asset);
+}
+
+const effectiveAt = (record: GrantRecord): number => record.effectiveAtMs ?? record.createdAtMs;
 
 /** Whether the ledger knows how a grant ended, to the last atom: then no live wallet can say more. */
 export function hasEnded(record: GrantRecord): boolean {

@@ -12,7 +12,7 @@ import { refuse, refuseFields, type Answer, type Refused } from './answer.ts';
 import { unknownAsset } from './assets.ts';
 import { noCustomer } from './customers.ts';
 import type { BegunCredit } from './deps.ts';
-import { grantAsApplied, grantAsItIs, grantReply, hasEnded, liveGrantsOf } from './grant-view.ts';
+import { grantAsApplied, grantAsItIs, grantAsVoided, grantReply, hasEnded, liveGrantsOf } from './grant-view.ts';
 import { operationFor } from './idempotency.ts';
 import { badCursor, pageOf, pageQuery, pageSchema } from './paging.ts';
 import { defineRoute, type Api, type Call } from './route.ts';
@@ -172,8 +172,7 @@ export const voidGrant = defineRoute({
     });
     switch (reply.status) {
       case 'voided': {
-        const numbers = { state: 'voided', remaining: zeroAtoms, held: reply.held } as const;
-        const grant = grantAsItIs(params.grant_id, { ...record, ...numbers }, undefined, asset);
+        const grant = grantAsVoided(params.grant_id, record, reply.held, asset);
         const voided: VoidedGrant = { ...grant, status: 'voided', voided: format(reply.taken, asset) };
         return { status: 200, body: voided, replayed: reply.replayed };
       }

@@ -141,7 +141,7 @@ function brokenAnswer(api: Api, { method, path }: KeyedRow, call: Call, error: u
     call.mayBeApplied || ((method === 'PATCH' || method === 'DELETE') && call.params !== emptyCall.params);
   const outcome = mayBeApplied ? 'unknown' : 'not_applied';
   const more = mayBeApplied && method === 'POST' ? { idempotency_key: call.idempotencyKey } : {};
-  api.log.error({ err: error, request_id: call.requestId, method, path, outcome }, 'a request failed');
+  api.log.error({ error, request_id: call.requestId, method, path, outcome }, 'a request failed');
   if (!isUnavailable)
     return refuse('internal_error', 'an unexpected error, logged under this request_id', { outcome, more });
   return mayBeApplied && method === 'POST'

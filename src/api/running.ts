@@ -99,7 +99,7 @@ export function servePublic(
       const all = { ...headers, 'content-type': contentType, 'cache-control': 'no-store', 'x-request-id': requestId };
       response = new Response(text, { status, headers: all });
     } catch (error) {
-      api.log.error({ err: error, request_id: requestId, method, path }, 'a request failed');
+      api.log.error({ error, request_id: requestId, method, path }, 'a request failed');
       response = responseOf(refuse('internal_error', 'an unexpected error, logged under this request_id'), requestId);
     }
     api.observe({ method, path, status: response.status, tookMs: performance.now() - startedMs });
