@@ -20,6 +20,8 @@ export type DemoGateway = {
   readonly apiKey: string;
   /** Every balance against the ledger; null: the stores are not ours to read. */
   readonly audit: () => Promise<{ readonly isPassed: boolean; readonly said: string } | null>;
+  /** Aborted when it ended by itself; `stop` then throws why. */
+  readonly over: AbortSignal;
   readonly stop: () => Promise<void>;
 };
 
@@ -38,8 +40,10 @@ export async function startOwnGateway(say: Say, signal: AbortSignal): Promise<De
   try {
     const env = await startStores(resolve(process.env['FAREBOX_DATA_DIR'] || '.data', 'demo'), say, signal, undo);
     const settings = readSettings(env);
-    undo.push(await launchUntilReady(settings, env, say, signal));
+    const launched = await launchUntilReady(settings, env, say, signal);
+    undo.push(launched.stop);
     return {
+      over: launched.over,
       baseUrl: settings.url,
       apiKey: env.FAREBOX_BOOTSTRAP_KEY,
       audit: () => runAudit(env),
@@ -82,24 +86,28 @@ async function startStores(dataDir: string, say: Say, signal: AbortSignal, undo:
   };
 }
 
-/** Back: how to stop it. */
-async function launchUntilReady(settings: Settings, env: NodeJS.ProcessEnv, say: Say, signal: AbortSignal) {
+type Launched = Pick<DemoGateway, 'over' | 'stop'>;
+
+async function launchUntilReady(
+  settings: Settings,
+  env: NodeJS.ProcessEnv,
+  say: Say,
+  signal: AbortSignal,
+): Promise<Launched> {
+  const asked = new AbortController();
   const over = new AbortController();
   // The launcher's greeting, of several lines, is for people who stay.
   const sayLine: Say = (line) => (line.includes('\n') ? undefined : say(line));
-  let isOver = false;
-  const running = launch({ main, settings, env, say: sayLine, signal: over.signal }).finally(() => {
-    isOver = true;
-  });
+  const running = launch({ main, settings, env, say: sayLine, signal: asked.signal }).finally(() => over.abort());
+  // `stop` tells of a failure; until it is called, it must not count as unhandled.
+  running.catch(() => {});
   const stop = async () => {
-    over.abort();
+    asked.abort();
     await running;
   };
-  const isStarted = async () => signal.aborted || isOver || (await isReady(settings.url));
-  // Handled below; until then a failure must not count as unhandled.
-  running.catch(() => {});
+  const isStarted = async () => signal.aborted || over.signal.aborted || (await isReady(settings.url));
   const isDone = await waitUntil(isStarted, READY_BOUND_MS, 100);
-  if (isDone && !isOver && !signal.aborted) return stop;
+  if (isDone && !over.signal.aborted && !signal.aborted) return { over: over.signal, stop };
   await stop();
   signal.throwIfAborted();
   throw advice(`the gateway is not ready after ${READY_BOUND_MS / 1_000} s`);
@@ -131,7 +139,9 @@ async function takeDown(undo: Undo): Promise<void> {
 function runAudit(env: NodeJS.ProcessEnv): Promise<{ isPassed: boolean; said: string }> {
   return new Promise((done) => {
     execFile(process.execPath, [auditProgram], { env, timeout: AUDIT_BOUND_MS }, (error, stdout, stderr) => {
-      done({ isPassed: error === null, said: (stdout + stderr).trim().split('\n').at(-1) ?? 'nothing' });
+      const lines = (stdout + stderr).trim().split('\n');
+      // When it passed, its last line is the sum of it; when not, every line may matter.
+      done({ isPassed: error === null, said: error === null ? (lines.at(-1) ?? '') : lines.join('\n') });
     });
   });
 }

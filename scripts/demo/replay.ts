@@ -86,8 +86,8 @@ async function settle(
   tally.lastSettle = { customerId, holdId, atMs };
 }
 
-// Timers are a millisecond or two late; that is no lag of the gateway's.
-const LAG_MS_MIN = 20;
+// Below this it is a hiccup of timers or of the machine, soon made up for.
+const LAG_MS_MIN = 250;
 
 function noteLag(tally: Tally, lagMs: number): void {
   tally.behindMs = lagMs > LAG_MS_MIN ? lagMs : 0;

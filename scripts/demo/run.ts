@@ -1,6 +1,7 @@
 // The demo as a process: from its options to the table, and a clean stop in between whenever one is asked for.
 import { setMaxListeners } from 'node:events';
 import { farebox, FareboxError } from '../../src/sdk/farebox.ts';
+import { advice } from '../stores/advice.ts';
 import { drainLagMs, readBooks } from './books.ts';
 import { createCrowd } from './customers.ts';
 import { type DemoOptions, readOptions, usage } from './options.ts';
@@ -16,8 +17,6 @@ const say = (line: string) => console.log(line);
 
 export async function runDemo(args: readonly string[], env: NodeJS.ProcessEnv): Promise<void> {
   const stop = new AbortController();
-  // Each request under way listens, for as long as its model's pause lasts.
-  setMaxListeners(0, stop.signal);
   // The same Ctrl-C may come twice, from the terminal and from npm: what is under way is ended once, in order.
   for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.on(signal, () => stop.abort());
   try {
@@ -44,7 +43,12 @@ async function demo(options: DemoOptions, signal: AbortSignal): Promise<boolean>
 }
 
 function foreignGateway(given: { readonly baseUrl: string; readonly apiKey: string }): DemoGateway {
-  return { ...given, audit: () => Promise.resolve(null), stop: () => Promise.resolve() };
+  return {
+    ...given,
+    audit: () => Promise.resolve(null),
+    over: new AbortController().signal,
+    stop: () => Promise.resolve(),
+  };
 }
 
 async function play(running: DemoGateway, options: DemoOptions, signal: AbortSignal): Promise<Result> {
@@ -66,13 +70,18 @@ async function play(running: DemoGateway, options: DemoOptions, signal: AbortSig
       ? 'as fast as it goes'
       : `${options.speed} times real pace: about ${seconds(spanMs / options.speed)}`,
   );
+  const ended = AbortSignal.any([signal, running.over]);
+  // Each request under way listens, for as long as its model's pause lasts.
+  setMaxListeners(0, ended);
   const endProgress = showProgress(tally, arrivals.length, process.stdout);
   try {
-    await replay(gateway, arrivals, crowd, tally, { ...options, signal });
+    await replay(gateway, arrivals, crowd, tally, { ...options, signal: ended });
   } finally {
     endProgress();
   }
   const tookMs = performance.now() - tally.startedMs;
+  // Why, `stop` will tell.
+  if (running.over.aborted) throw advice('the gateway ended by itself');
   if (signal.aborted) say('stopped: what was under way is settled');
   const lagMs = await drainLagMs(gateway, tally.lastSettle);
   const books = await readBooks(gateway, crowd.customers);
