@@ -317,7 +317,6 @@ export type Declined = Omit<Problem, 'status' | 'code'> & Decline & { status: 'd
 /** 200, in mode `shadow`: it would have been approved. `available`, `held` and `version` are as they are. */
 export type ShadowApproved = {
   status: 'shadow_approved';
-  customer_id: string;
   asset: string;
   requested: Amount;
   /** What would be held or charged. */
@@ -330,7 +329,6 @@ export type ShadowApproved = {
 /** 200, in mode `shadow`: it would have been declined. */
 export type ShadowDeclined = Decline & {
   status: 'shadow_declined';
-  customer_id: string;
   version: number;
 };
 
