@@ -1,12 +1,8 @@
-// What operators watch: Prometheus metrics of one process.
+// What operators watch: Prometheus metrics of one process, by its role.
 import { collectDefaultMetrics, Counter, Gauge, Histogram, Registry } from 'prom-client';
 
-export type Metrics = ReturnType<typeof openMetrics>;
-
-export function openMetrics(role: 'gateway' | 'worker') {
-  const registry = new Registry();
-  registry.setDefaultLabels({ role });
-  collectDefaultMetrics({ register: registry, prefix: 'farebox_' });
+export function gatewayMetrics() {
+  const registry = openRegistry('gateway');
   const registers = [registry];
   return {
     registry,
@@ -27,11 +23,15 @@ export function openMetrics(role: 'gateway' | 'worker') {
       help: "Redis's clock less this process's",
       registers,
     }),
-    fenced: new Counter({
-      name: 'farebox_fenced_total',
-      help: 'Calls refused because a partition belongs to another installation or epoch',
-      registers,
-    }),
+    fenced: fencedCounter(registry),
+  };
+}
+
+export function workerMetrics() {
+  const registry = openRegistry('worker');
+  const registers = [registry];
+  return {
+    registry,
     entriesDrained: new Counter({
       name: 'farebox_entries_drained_total',
       help: 'Entries stored in the ledger',
@@ -47,6 +47,7 @@ export function openMetrics(role: 'gateway' | 'worker') {
       name: 'farebox_drain_lag_seconds',
       help: 'Age of the oldest entry that is not in the ledger yet, by lane',
       labelNames: ['lane'],
+      aggregator: 'max',
       registers,
     }),
     quarantined: new Counter({
@@ -55,5 +56,21 @@ export function openMetrics(role: 'gateway' | 'worker') {
       registers,
     }),
     swept: new Counter({ name: 'farebox_swept_total', help: 'Holds expired and due events applied', registers }),
+    fenced: fencedCounter(registry),
   };
+}
+
+function fencedCounter(registry: Registry): Counter {
+  return new Counter({
+    name: 'farebox_fenced_total',
+    help: 'Calls refused because a partition belongs to another installation or epoch',
+    registers: [registry],
+  });
+}
+
+function openRegistry(role: 'gateway' | 'worker'): Registry {
+  const registry = new Registry();
+  registry.setDefaultLabels({ role });
+  collectDefaultMetrics({ register: registry, prefix: 'farebox_' });
+  return registry;
 }

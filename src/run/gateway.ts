@@ -7,7 +7,7 @@ import type { Config } from '../config.ts';
 import { isDatabaseUnavailable, openDatabase } from '../db/connect.ts';
 import { openLedger } from '../db/ledger.ts';
 import type { Log } from '../log.ts';
-import { openMetrics } from '../metrics.ts';
+import { gatewayMetrics } from '../metrics.ts';
 import { openNudge } from '../outbox/nudge.ts';
 import { readHealth, unknownHealth, type Health } from '../wallet/health.ts';
 import { keyCache } from '../wallet/key-cache.ts';
@@ -17,6 +17,7 @@ import { openWallets } from '../wallet/wallets.ts';
 import { operatorPages } from '../web/operator-pages.ts';
 import { connectStore } from './connect-store.ts';
 import { every } from './every.ts';
+import { allMetrics } from './shared-metrics.ts';
 
 const healthIntervalMs = 1_000;
 const databaseConnectionsMax = 8;
@@ -25,7 +26,7 @@ const stopBoundMs = 15_000;
 export type Running = { url: string; stop: () => Promise<void> };
 
 export async function runGateway(config: Config, log: Log): Promise<Running> {
-  const metrics = openMetrics('gateway');
+  const metrics = gatewayMetrics();
   const sql = openDatabase(config.databaseUrl, { connectionsMax: databaseConnectionsMax, name: 'gateway' });
   const redis = connectRedis(config.redisUrl, (error) => log.warn({ error }, 'Redis connection'));
   const nudge = openNudge(config.queueRedisUrl, (error) => log.warn({ error }, 'queue connection'));
@@ -41,7 +42,7 @@ export async function runGateway(config: Config, log: Log): Promise<Running> {
 
   let health: Health = unknownHealth;
   let draining = false;
-  const look = every(healthIntervalMs, async () => {
+  const look = async () => {
     const previous = health;
     health = await Promise.all([readHealth(store, config.durability), keys.poll()]).then(
       ([read]) => read,
@@ -52,8 +53,9 @@ export async function runGateway(config: Config, log: Log): Promise<Running> {
     if (previous.problems.join() !== health.problems.join()) {
       log.info({ ready: health.ready, problems: health.problems }, 'readiness');
     }
-  });
-  await look.now();
+  };
+  const looking = every(healthIntervalMs, look, (error) => log.error({ error }, 'looking at Redis'));
+  await looking.now();
 
   const app = createApp({
     ledger,
@@ -80,7 +82,10 @@ export async function runGateway(config: Config, log: Log): Promise<Running> {
         },
       },
     }),
-    metrics: async () => ({ contentType: metrics.registry.contentType, text: await metrics.registry.metrics() }),
+    metrics: async () => ({
+      contentType: metrics.registry.contentType,
+      text: await allMetrics(redis, metrics.registry),
+    }),
     observe: ({ path, status, tookMs }) => metrics.requests.labels(path, String(status)).observe(tookMs / 1000),
     log,
   });
@@ -100,7 +105,7 @@ export async function runGateway(config: Config, log: Log): Promise<Running> {
     url,
     stop: async () => {
       draining = true;
-      look.stop();
+      looking.stop();
       // In-flight requests are answered; connections that only wait are closed.
       const closed = new Promise<void>((resolve) => server.close(() => resolve()));
       server.closeIdleConnections();

@@ -1,54 +1,135 @@
 // The worker: opens what is new, carries entries to the ledger, expires holds; wired, started and stopped here.
 import type { Config } from '../config.ts';
 import { openDatabase } from '../db/connect.ts';
-import { lanesCount } from '../limits.ts';
+import { makeLedgerPartitions } from '../db/ledger-partitions.ts';
+import { forgetReplies } from '../db/replies.ts';
+import { lanesCount, partitionsCount } from '../limits.ts';
 import type { Log } from '../log.ts';
-import { openMetrics } from '../metrics.ts';
-import { partitionsOfLane } from '../outbox/queues.ts';
+import { workerMetrics } from '../metrics.ts';
+import { oldestEntryAtMs } from '../outbox/age.ts';
+import { laneOf, partitionsOfLane } from '../outbox/queues.ts';
 import { freezeBySystem } from '../wallet/freeze.ts';
 import { connectRedis, waitUntilReady } from '../wallet/redis.ts';
+import type { Store } from '../wallet/store.ts';
 import { sweepPartition } from '../wallet/sweep.ts';
-import { drainLane } from '../worker/drain.ts';
+import { applyPendingCredits } from '../worker/apply-credits.ts';
+import { drainLane, type DrainOptions } from '../worker/drain.ts';
+import { freezeQuarantined } from '../worker/freeze-quarantined.ts';
 import { openPartitions } from '../worker/open-partitions.ts';
+import { startWorker } from '../worker/worker.ts';
 import { connectStore } from './connect-store.ts';
 import { every } from './every.ts';
+import { forgetMetrics, leaveMetrics } from './shared-metrics.ts';
+
+const databaseConnectionsMax = lanesCount + 4;
+const redisWaitMs = 10_000;
+const lookIntervalMs = 1_000;
+const repairIntervalMs = 2_000;
+const housekeepingIntervalMs = 3_600_000;
+const sweepRoundsMax = 100;
 
 export async function runWorker(config: Config, log: Log): Promise<{ stop: () => Promise<void> }> {
-  const metrics = openMetrics('worker');
-  const sql = openDatabase(config.databaseUrl, { connectionsMax: 10, name: 'worker' });
+  const metrics = workerMetrics();
+  const sql = openDatabase(config.databaseUrl, { connectionsMax: databaseConnectionsMax, name: 'worker' });
   const redis = connectRedis(config.redisUrl, (error) => log.warn({ error }, 'Redis connection'));
-  await waitUntilReady(redis, 10_000);
-  const opened = await openPartitions({ sql, redis, onWarning: (message, fields) => log.warn(fields, message) });
+  const onWarning = (message: string, fields: Record<string, unknown>) => log.warn(fields, message);
+  const onError = (error: Error, what: string) => log.error({ error }, what);
+  if (!(await waitUntilReady(redis, redisWaitMs))) throw new Error('Redis cannot be reached: check REDIS_URL');
+  const { installation, lost } = await openPartitions({ sql, redis, onWarning });
+  if (lost.length > 0) log.error({ partitions: lost.length }, 'partitions that Redis has lost take no decisions');
   const store = await connectStore({ sql, redis, log, markDirty: () => {}, onFenced: () => metrics.fenced.inc() });
   await store.clock.sample();
-  const loops = Array.from({ length: lanesCount }, (_, lane) =>
-    every(50, async () => {
-      await drainLane({
-        sql,
-        redis,
-        installation: opened.installation,
-        lane,
-        lanesCount,
-        freezeWallet: async (wallet) => {
-          const outcome = await freezeBySystem(store, wallet, 'quarantine');
-          return outcome.status === 'changed' || (outcome.status === 'unchanged' && outcome.freeze !== 'operator');
-        },
-        onBatch: ({ written }) => metrics.entriesDrained.inc(written),
-        onQuarantined: (entries) => log.error({ entries: entries.length }, 'entries quarantined'),
-        onForeignFence: (partitions) => log.error({ partitions }, 'foreign fence'),
-        onWarning: (message, fields) => log.warn(fields, message),
-      });
-      for (const partition of partitionsOfLane(lane, lanesCount)) await sweepPartition(store, partition);
-    }),
-  );
-  const clock = every(1000, () => store.clock.sample());
+
+  const drain: Omit<DrainOptions, 'lane'> = {
+    sql,
+    redis,
+    installation,
+    lanesCount,
+    freezeWallet: async (wallet) => {
+      const outcome = await freezeBySystem(store, wallet, 'quarantine');
+      return outcome.status === 'changed' || (outcome.status === 'unchanged' && outcome.freeze !== 'operator');
+    },
+    onBatch: ({ written, tookMs }) => {
+      metrics.entriesDrained.inc(written);
+      metrics.drainDuration.observe(tookMs / 1000);
+    },
+    onQuarantined: (entries) => {
+      metrics.quarantined.inc(entries.length);
+      log.error({ entries: entries.length, first: entries[0] }, 'entries did not prove and were set aside');
+    },
+    onForeignFence: (partitions) => metrics.fenced.inc(partitions.length),
+    onWarning,
+  };
+  const worker = startWorker({
+    queueRedisUrl: config.queueRedisUrl,
+    drainLane: (lane) => drainLane({ ...drain, lane }),
+    sweepLane: async (lane) => metrics.swept.inc(await sweepLane(store, lane)),
+    onError,
+  });
+  const repeated = [
+    every(
+      lookIntervalMs,
+      async () => {
+        await store.clock.sample();
+        await measureLag(store, (lane, seconds) => metrics.drainLag.labels(String(lane)).set(seconds));
+        await leaveMetrics(redis, metrics.registry);
+      },
+      (error) => onError(error, 'looking at Redis'),
+    ),
+    every(
+      repairIntervalMs,
+      async () => {
+        await applyPendingCredits(sql, store);
+        await freezeQuarantined(drain);
+      },
+      (error) => onError(error, 'repairing'),
+    ),
+    every(
+      housekeepingIntervalMs,
+      async () => {
+        await makeLedgerPartitions(sql);
+        await forgetReplies(sql);
+      },
+      (error) => onError(error, 'housekeeping'),
+    ),
+  ];
+  log.info({ lanes: lanesCount }, 'worker runs');
   return {
     stop: async () => {
-      clock.stop();
-      for (const loop of loops) loop.stop();
-      await Promise.allSettled(loops.map((loop) => loop.now()));
+      for (const work of repeated) work.stop();
+      await worker.stop();
+      await forgetMetrics(redis).catch((error: Error) => onError(error, 'forgetting metrics'));
       redis.disconnect();
       await sql.end({ timeout: 5 });
+      log.info('worker stopped');
     },
   };
+}
+
+async function sweepLane(store: Store, lane: number): Promise<number> {
+  const swept = await Promise.all(
+    partitionsOfLane(lane, lanesCount).map(async (partition) => {
+      let done = 0;
+      for (let round = 0; round < sweepRoundsMax; round += 1) {
+        const step = await sweepPartition(store, partition);
+        done += step.done;
+        if (!step.more) break;
+      }
+      return done;
+    }),
+  );
+  return swept.reduce((sum, done) => sum + done, 0);
+}
+
+async function measureLag(store: Store, set: (lane: number, seconds: number) => void): Promise<void> {
+  const nowMs = Date.now() + store.clock.offsetMs();
+  const oldest = Array.from({ length: lanesCount }, () => nowMs);
+  await Promise.all(
+    Array.from({ length: partitionsCount }, async (_, partition) => {
+      const atMs = await oldestEntryAtMs(store.redis, { partition, epoch: store.epochs[partition]! });
+      const lane = laneOf(partition, lanesCount);
+      oldest[lane] = Math.min(oldest[lane]!, atMs ?? nowMs);
+    }),
+  );
+  oldest.forEach((atMs, lane) => set(lane, (nowMs - atMs) / 1000));
 }

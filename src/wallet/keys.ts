@@ -59,3 +59,6 @@ export type MoneyKeys = {
   operationKey: string;
   outboxKey: string;
 };
+
+/** Hash: what workers measured, by worker; gateways show it. */
+export const workerMetricsKey = 'farebox:worker-metrics';

@@ -1,0 +1,113 @@
+// The worker's work: BullMQ says when, plain timers make sure.
+//
+// Queue `ledger` drains a lane when gateways say that it has entries; queue `holds` sweeps a lane on a schedule. A watchdog
+// on plain timers drains and sweeps each lane that no job has seen to for a second: money does not depend on the queues'
+// own keys, nor on the Redis that holds them.
+import { Queue, Worker } from 'bullmq';
+import { z } from 'zod';
+import { drainAgeMaxMs, lanesCount, sweepIntervalMs } from '../limits.ts';
+import { queueConnection, queueNames, queuePrefix } from '../outbox/queues.ts';
+
+export type WorkerOptions = {
+  queueRedisUrl: string;
+  drainLane: (lane: number) => Promise<unknown>;
+  sweepLane: (lane: number) => Promise<unknown>;
+  onError: (error: Error, what: string) => void;
+};
+
+const watchdogIntervalMs = 250;
+const stopBoundMs = 15_000;
+const lanes = Array.from({ length: lanesCount }, (_, lane) => lane);
+const laneJob = z.object({
+  lane: z
+    .int()
+    .min(0)
+    .max(lanesCount - 1),
+});
+
+export function startWorker(options: WorkerOptions): { stop: () => Promise<void> } {
+  const { onError } = options;
+  const drained = watched(drainAgeMaxMs, options.drainLane);
+  const swept = watched(drainAgeMaxMs, options.sweepLane);
+  const shared = { connection: queueConnection(options.queueRedisUrl, { waits: true }), prefix: queuePrefix };
+  const workers = [
+    new Worker(queueNames.ledger, (job) => drained.now(laneJob.parse(job.data).lane), {
+      ...shared,
+      concurrency: lanesCount,
+    }),
+    new Worker(queueNames.holds, (job) => swept.now(laneJob.parse(job.data).lane), { ...shared, concurrency: 2 }),
+  ];
+  for (const worker of workers) {
+    worker.on('error', (error) => onError(error, `queue ${worker.name}`));
+    worker.on('failed', (_, error) => onError(error, `job of queue ${worker.name}`));
+  }
+  const schedule = new Queue(queueNames.holds, shared);
+  schedule.on('error', (error) => onError(error, 'queue schedule'));
+  const scheduled = scheduleSweeps(schedule).catch((error: Error) => onError(error, 'scheduling sweeps'));
+
+  const watchdog = setInterval(() => {
+    for (const work of [drained, swept]) {
+      for (const lane of lanes) {
+        if (work.isOverdue(lane)) work.now(lane).catch((error: Error) => onError(error, `watchdog, lane ${lane}`));
+      }
+    }
+  }, watchdogIntervalMs);
+
+  return {
+    stop: async () => {
+      clearInterval(watchdog);
+      const closing = Promise.allSettled([
+        ...workers.map((worker) => worker.close()),
+        scheduled.then(() => schedule.close()),
+      ]);
+      let bound: NodeJS.Timeout | undefined;
+      await Promise.race([
+        closing,
+        new Promise((resolve) => {
+          bound = setTimeout(resolve, stopBoundMs);
+        }),
+      ]);
+      clearTimeout(bound);
+      // What came in meanwhile goes to the ledger now rather than after the next start.
+      await Promise.allSettled(lanes.map((lane) => drained.now(lane)));
+      await Promise.allSettled(lanes.map((lane) => swept.idle(lane)));
+    },
+  };
+}
+
+/** At every start: a flushed Redis forgets its schedulers. */
+async function scheduleSweeps(queue: Queue): Promise<void> {
+  for (const lane of lanes) {
+    await queue.upsertJobScheduler(
+      `sweep-lane-${lane}`,
+      { every: sweepIntervalMs },
+      {
+        name: 'sweep',
+        data: { lane },
+        opts: { attempts: 1, removeOnComplete: { count: 50 }, removeOnFail: { count: 500 } },
+      },
+    );
+  }
+}
+
+/** Work on lanes that is never done twice at once on one lane, and that knows when it was done last. */
+function watched(boundMs: number, work: (lane: number) => Promise<unknown>) {
+  const running = new Map<number, Promise<unknown>>();
+  const doneAtMs = new Map<number, number>();
+  return {
+    /** After a run that is under way, one more: it may have passed what this call is about. */
+    now: async (lane: number): Promise<void> => {
+      await running.get(lane)?.catch(() => undefined);
+      const started =
+        running.get(lane) ??
+        work(lane).finally(() => {
+          running.delete(lane);
+          doneAtMs.set(lane, Date.now());
+        });
+      running.set(lane, started);
+      await started;
+    },
+    isOverdue: (lane: number) => !running.has(lane) && Date.now() - (doneAtMs.get(lane) ?? 0) > boundMs,
+    idle: (lane: number) => running.get(lane) ?? Promise.resolve(),
+  };
+}
