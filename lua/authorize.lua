@@ -80,7 +80,7 @@ if take_atoms then
   wallet.open_holds = wallet.open_holds + 1
   holds.keep(wallet, entry, {
     -- Numbered by the version it makes; the epoch keeps numbers apart that a lost Redis gave out before.
-    ref = string.format('%d.%d', epoch, version + 1),
+    ref = string.format('%d.%d', epoch, wallet.version + 1),
     asset = account.asset,
     amount = take_atoms,
     held = take_atoms,

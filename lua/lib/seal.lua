@@ -72,6 +72,7 @@ end
 
 -- A "no" that must be remembered: the record alone, nothing of the wallet.
 function seal.answer(wallet, fingerprint, keep_ms, reply)
+  wallet.entries = {}
   wallet.record = fingerprint .. operation.pack(reply)
   wallet.keep_ms = keep_ms
 end

@@ -20,6 +20,8 @@ export function connectRedis(url: string, onError: (error: Error) => void): Redi
     retryStrategy: (attempt) => Math.min(50 * attempt, reconnectDelayMsMax),
   });
   redis.on('error', onError);
+  // Every operation that was in flight when a connection closed waits for the next one.
+  redis.setMaxListeners(0);
   return redis;
 }
 
