@@ -17,7 +17,7 @@ export const operationKeepMs = 3_600_000;
 export const ownOperationKeepMs = 60_000;
 
 /** The oldest entry that may wait for the ledger before new work is refused. */
-export const outboxAgeMaxMs = 1_800_000;
+const outboxAgeMaxMs = 1_800_000;
 
 /** How long a look-up waits for the ledger to have what Redis has already let go of. */
 export const ledgerWaitMs = 2_000;
@@ -31,8 +31,8 @@ export const drainAgeMaxMs = 1_000;
 /** Overdue holds get their money back within this. */
 export const sweepIntervalMs = 500;
 
-/** A revoked key is refused everywhere within 5 s; gateways look this often. */
-export const revocationPollMs = 1_000;
+/** Gateways look at Redis this often: fences, clock, and revoked keys, which are refused everywhere within 5 s. */
+export const healthIntervalMs = 1_000;
 
 /** Postgres away: keys that were seen stay good this long. */
 export const keyCacheMs = 900_000;

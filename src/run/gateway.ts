@@ -5,7 +5,9 @@ import type { AddressInfo } from 'node:net';
 import { createApp } from '../api/app.ts';
 import type { Config } from '../config.ts';
 import { isDatabaseUnavailable, openDatabase } from '../db/connect.ts';
+import { hashSecret } from '../db/key-secret.ts';
 import { openLedger } from '../db/ledger.ts';
+import { healthIntervalMs } from '../limits.ts';
 import type { Log } from '../log.ts';
 import { gatewayMetrics } from '../metrics.ts';
 import { openNudge } from '../outbox/nudge.ts';
@@ -19,7 +21,6 @@ import { connectStore } from './connect-store.ts';
 import { every } from './every.ts';
 import { allMetrics } from './shared-metrics.ts';
 
-const healthIntervalMs = 1_000;
 const databaseConnectionsMax = 8;
 const stopBoundMs = 15_000;
 
@@ -38,7 +39,7 @@ export async function runGateway(config: Config, log: Log): Promise<Running> {
     onFenced: () => metrics.fenced.inc(),
   });
   const ledger = openLedger(sql, { announceRevocation: async () => void (await redis.incr(revocationsKey)) });
-  const keys = keyCache(redis, ledger.findKey);
+  const keys = keyCache(redis, (secret) => ledger.findKey(hashSecret(secret)));
 
   let health: Health = unknownHealth;
   let draining = false;

@@ -47,7 +47,7 @@ export async function call<Keys, Args, Reply extends { status: string }>(
 }
 
 /** Give Redis the scripts. Names end in a hash of the text, so releases live side by side. */
-export async function loadLibrary(redis: Redis): Promise<void> {
+async function loadLibrary(redis: Redis): Promise<void> {
   // REPLACE, because another gateway may be faster: the same name is the same text.
   await redis.call('FUNCTION', 'LOAD', 'REPLACE', libraryText);
 }

@@ -3,7 +3,6 @@
 // A revoked key is refused everywhere within 5 s: revoking raises a counter in Redis, which is read every second, and a
 // change empties the cache. With Postgres away, keys that were seen stay good for 15 minutes; with Redis away nothing is
 // approved anyway.
-import { hash } from 'node:crypto';
 import type { Redis } from 'ioredis';
 import { keyCacheMs } from '../limits.ts';
 import type { Key } from '../records.ts';
@@ -23,11 +22,7 @@ export type KeyCache = {
   poll: () => Promise<void>;
 };
 
-export function hashSecret(secret: string): string {
-  return hash('sha256', secret, 'base64url');
-}
-
-export function keyCache(redis: Redis, findKey: (secretHash: string) => Promise<Key | undefined>): KeyCache {
+export function keyCache(redis: Redis, findKey: (secret: string) => Promise<Key | undefined>): KeyCache {
   const cached = new Map<string, Cached>();
   let revocations: string | null | undefined;
   const alive = (key: Key): Key | undefined =>
@@ -35,7 +30,7 @@ export function keyCache(redis: Redis, findKey: (secretHash: string) => Promise<
 
   const lookUp = async (secret: string, known: Cached | undefined): Promise<Key | undefined> => {
     try {
-      const key = await findKey(hashSecret(secret));
+      const key = await findKey(secret);
       if (!key) {
         cached.delete(secret);
         return undefined;

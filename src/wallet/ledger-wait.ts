@@ -8,7 +8,7 @@ import type { Store } from './store.ts';
 const pollMs = 20;
 
 /** The present end of a partition's outbox: the seq of its newest entry. Undefined when Redis has no clock there. */
-export async function outboxEnd(store: Store, partition: number): Promise<number | undefined> {
+async function outboxEnd(store: Store, partition: number): Promise<number | undefined> {
   const packed = await store.redis.getBuffer(clockKey(partition));
   return packed ? cursor(packed).whole() : undefined;
 }

@@ -47,7 +47,7 @@ export function namesByCode<T extends Record<string, number>>(table: T): (code: 
 
 export const kindOf: (code: number) => KindName = namesByCode(codes.kind);
 export const accountOf: (code: number) => AccountName = namesByCode(codes.account);
-export const purposeOf: (code: number) => PurposeName = namesByCode(codes.purpose);
+const purposeOf: (code: number) => PurposeName = namesByCode(codes.purpose);
 export const grantStateOf: (code: number) => GrantStateName = namesByCode(codes.grant_state);
 export const holdStatusOf: (code: number) => HoldStatusName = namesByCode(codes.hold_status);
 export const freezeOf: (code: number) => FreezeName = namesByCode(codes.freeze);

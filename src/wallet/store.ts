@@ -29,14 +29,7 @@ export type Store = {
 export type StoreOptions = Omit<Store, 'clock' | 'fences' | 'epochs'> & { installation: string; epochs: number[] };
 
 export function openStore({ installation, epochs, ...rest }: StoreOptions): Store {
-  const store: Store = { ...rest, clock: redisClock(rest.redis), fences: [], epochs: [] };
-  setEpochs(store, installation, epochs);
-  return store;
-}
-
-/** Which epoch each partition is in, from Postgres. */
-export function setEpochs(store: Store, installation: string, epochs: number[]): void {
   if (epochs.length !== partitionsCount) throw new Error(`expected ${partitionsCount} epochs, got ${epochs.length}`);
-  store.epochs = epochs;
-  store.fences = epochs.map((epoch) => `${installation}:${epoch}`);
+  const fences = epochs.map((epoch) => `${installation}:${epoch}`);
+  return { ...rest, clock: redisClock(rest.redis), fences, epochs };
 }
