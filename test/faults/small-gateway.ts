@@ -1,0 +1,58 @@
+// A gateway without sockets of its own but one: the API over a Redis connection, cheap enough to have dozens.
+//
+// What src/run/gateway.ts wires, less the server and what it shows of itself.
+import { createApp } from '../../src/api/app.ts';
+import { isDatabaseUnavailable, type Sql } from '../../src/db/connect.ts';
+import { openLedger } from '../../src/db/ledger.ts';
+import { openLog } from '../../src/log.ts';
+import { connectStore } from '../../src/run/connect-store.ts';
+import { keyCache } from '../../src/wallet/key-cache.ts';
+import { connectRedis } from '../../src/wallet/redis.ts';
+import { openWallets } from '../../src/wallet/wallets.ts';
+import type { Client } from '../farebox.ts';
+
+export type SmallGateway = Client & { stop: () => void };
+
+export async function smallGateway(options: {
+  sql: Sql;
+  redisUrl: string;
+  key: string;
+  markDirty: (partition: number) => void;
+}): Promise<SmallGateway> {
+  const { sql, redisUrl, key, markDirty } = options;
+  const log = openLog(process.env['TEST_LOG_LEVEL'] ?? 'silent', 'small gateway');
+  const redis = connectRedis(redisUrl, () => undefined);
+  const store = await connectStore({ sql, redis, log, markDirty, onFenced: () => undefined });
+  await store.clock.sample();
+  const ledger = openLedger(sql, { announceRevocation: async () => undefined });
+  const app = createApp({
+    ledger,
+    wallets: openWallets(store),
+    authenticate: keyCache(redis, ledger.findKey).authenticate,
+    isUnavailable: isDatabaseUnavailable,
+    readiness: async () => ({ ready: true, dependencies: {} }),
+    metrics: async () => ({ contentType: 'text/plain', text: '' }),
+    observe: () => undefined,
+    log,
+  });
+  const send: Client['send'] = async (method, path, body, headers = {}) => {
+    const reply = await app.request(path, {
+      method,
+      headers: {
+        authorization: `Bearer ${key}`,
+        ...(body !== undefined && { 'content-type': 'application/json' }),
+        ...headers,
+      },
+      ...(body !== undefined && { body: JSON.stringify(body) }),
+    });
+    const text = await reply.text();
+    return { status: reply.status, headers: reply.headers, text, body: JSON.parse(text) };
+  };
+  return {
+    url: '',
+    send,
+    post: (path, body, headers) => send('POST', path, body, headers),
+    get: (path, headers) => send('GET', path, undefined, headers),
+    stop: () => redis.disconnect(),
+  };
+}
