@@ -49,7 +49,11 @@ export async function closeWorld({ sql, redis }: World): Promise<void> {
 }
 
 /** A customer with its wallet, in Postgres and in Redis. */
-export async function addCustomer(world: World, customerId: string, environment = world.environment): Promise<WalletRef> {
+export async function addCustomer(
+  world: World,
+  customerId: string,
+  environment = world.environment,
+): Promise<WalletRef> {
   const operationId = nextOperation(world);
   await createCustomer(world.sql, environment, {
     id: customerId,
@@ -131,18 +135,30 @@ export async function hold(world: World, customerId: string, amount: number, { t
   return `${reply.epoch}.${reply.version}`;
 }
 
-export async function settle(world: World, customerId: string, ref: string, amount: number, { final = true, asset = 1 } = {}) {
+export async function settle(
+  world: World,
+  customerId: string,
+  ref: string,
+  amount: number,
+  { final = true, asset = 1 } = {},
+) {
   const wallet = walletOf(world.environment, customerId);
-  const reply = await run(world, scripts.settleScript, wallet, {
-    ...operation(world),
-    asset,
-    holdRef: ref,
-    amountAtoms: BigInt(amount) as Atoms,
-    final: final ? '1' : '',
-    onExcess: 'charge',
-    expiredHold: '',
-    attached: '',
-  }, ref);
+  const reply = await run(
+    world,
+    scripts.settleScript,
+    wallet,
+    {
+      ...operation(world),
+      asset,
+      holdRef: ref,
+      amountAtoms: BigInt(amount) as Atoms,
+      final: final ? '1' : '',
+      onExcess: 'charge',
+      expiredHold: '',
+      attached: '',
+    },
+    ref,
+  );
   if (reply.status !== 'settled') throw new Error(reply.status);
   return reply;
 }

@@ -3,153 +3,178 @@
 // Rows here are fewer than entries: of what changes several times in a batch, only the last state is written.
 import type { Entry } from '../outbox/entry.ts';
 import type { DecodedEntry } from '../outbox/flaw.ts';
-import { plainArray, textArray } from './array-text.ts';
+import { arrayText, arrayTexts, columns, nothing, quoted } from './array-text.ts';
 import { expiryOf, ledgerAccount, type Batch } from './batch.ts';
-import type { LedgerAccount } from './schema.ts';
 
 export type After = ReturnType<typeof afterBatch>;
 
-type Terms = NonNullable<Entry['grant']>['terms'];
-type Hold = NonNullable<Entry['hold']>;
-type Numbered<T> = T & { walletNo: number };
+export function afterBatch({ groups }: Batch) {
+  const filled = emptyColumns();
+  const balances = new Map<string, Balance>();
+  groups.forEach((group, i) => {
+    const wallet = afterWallet(group, balances);
+    addWallet(filled, wallet, i + 1, group);
+  });
+  for (const { environmentId, asset, account, partition, change } of balances.values()) {
+    const to = filled.environmentAccounts;
+    to.environmentId.push(environmentId);
+    to.asset.push(asset);
+    to.account.push(account);
+    to.partition.push(partition);
+    to.change.push(change);
+  }
+  return {
+    wallets: arrayTexts(filled.wallets),
+    accounts: arrayTexts(filled.accounts),
+    terms: { ...arrayTexts(filled.terms), count: filled.terms.grantNo.length },
+    moves: arrayTexts(filled.moves),
+    holds: arrayTexts(filled.holds),
+    environmentAccounts: { ...arrayTexts(filled.environmentAccounts), count: balances.size },
+    credited: { ...arrayTexts(filled.credited), count: filled.credited.grantNo.length },
+  };
+}
 
-export function afterBatch({ entries, walletNos }: Batch) {
-  const last = new Map<number, DecodedEntry>();
-  const accounts = new Map<string, Numbered<Entry['legs'][number]>>();
-  const terms = new Map<string, Numbered<{ grantNo: number; terms: Terms }>>();
-  const moves = new Map<string, Numbered<Entry['moves'][number]>>();
-  const holds = new Map<string, Numbered<Hold & { partition: number; late: boolean; endedAtMs: number | undefined }>>();
-  const balances = new Map<
-    string,
-    { environment: string; asset: number; account: LedgerAccount; partition: number; change: bigint }
-  >();
-  const credited: Numbered<{ grantNo: number }>[] = [];
+function emptyColumns() {
+  return {
+    /** One for each wallet, in the order of the batch's. */
+    wallets: columns('version', 'freeze'),
+    accounts: columns('walletNo', 'asset', 'available', 'held', 'overage', 'scheduled'),
+    terms: columns(
+      ...(['walletNo', 'grantNo', 'state', 'purpose', 'priority', 'scoped', 'asset', 'amount'] as const),
+      ...(['effectiveAtMs', 'expiresAtMs', 'createdAtMs'] as const),
+    ),
+    moves: columns('walletNo', 'grantNo', 'remaining', 'held'),
+    holds: columns(
+      ...([
+        'walletNo',
+        'ref',
+        'partition',
+        'status',
+        'late',
+        'asset',
+        'amount',
+        'held',
+        'settled',
+        'released',
+      ] as const),
+      ...(['createdAtMs', 'expiresAtMs', 'endedAtMs', 'sourceGrants', 'sourceAtoms'] as const),
+    ),
+    environmentAccounts: columns('environmentId', 'asset', 'account', 'partition', 'change'),
+    credited: columns('walletNo', 'grantNo'),
+  };
+}
 
-  entries.forEach((decoded, i) => {
-    const { entry, partition } = decoded;
-    const walletNo = walletNos[i] ?? 0;
-    last.set(walletNo, decoded);
-    if (entry.grant) {
-      const { no, terms: after } = entry.grant;
-      terms.set(`${walletNo} ${no}`, { walletNo, grantNo: no, terms: after });
-      if (entry.kind === 'grant' || entry.kind === 'schedule_grant') credited.push({ walletNo, grantNo: no });
-    }
+type Balance = { environmentId: string; asset: number; account: string; partition: number; change: bigint };
+type Hold = { entry: Entry; hold: NonNullable<Entry['hold']>; partition: number; endedAtMs: number | undefined };
+type AfterWallet = {
+  legs: Map<number, Entry['legs'][number]>;
+  grants: Map<number, NonNullable<Entry['grant']>>;
+  moves: Map<number, Entry['moves'][number]>;
+  holds: Map<string, Hold>;
+  credited: number[];
+};
+
+function afterWallet(group: readonly DecodedEntry[], balances: Map<string, Balance>): AfterWallet {
+  const after: AfterWallet = { legs: new Map(), grants: new Map(), moves: new Map(), holds: new Map(), credited: [] };
+  for (const { entry, partition } of group) {
     for (const leg of entry.legs) {
-      accounts.set(`${walletNo} ${leg.asset}`, { ...leg, walletNo });
+      after.legs.set(leg.asset, leg);
       for (const { debit, credit, atoms } of leg.transfers) {
-        for (const [account, change] of [
-          [debit, -atoms],
-          [credit, atoms],
-        ] as const) {
-          if (account === 'available' || account === 'held' || account === 'overage') continue;
-          const name = ledgerAccount(account, entry.grant?.terms.purpose);
-          const key = `${entry.environment} ${leg.asset} ${name} ${partition}`;
-          const known = balances.get(key);
-          if (known) known.change += change;
-          else
-            balances.set(key, { environment: entry.environment, asset: leg.asset, account: name, partition, change });
-        }
+        addToBalance(balances, entry, leg.asset, debit, partition, -atoms);
+        addToBalance(balances, entry, leg.asset, credit, partition, atoms);
       }
     }
-    for (const move of entry.moves) moves.set(`${walletNo} ${move.grantNo}`, { ...move, walletNo });
-    if (entry.hold) {
-      const key = `${walletNo} ${entry.hold.ref}`;
-      // A late settle comes after the hold's end, and doesn't move it.
-      const endedAtMs = holds.get(key)?.endedAtMs ?? (entry.hold.status === 'open' ? undefined : entry.atMs);
-      holds.set(key, { ...entry.hold, walletNo, partition, late: entry.late, endedAtMs });
-    }
-  });
-
-  return {
-    wallets: walletColumns([...last.values()]),
-    accounts: accountColumns([...accounts.values()]),
-    terms: termsColumns([...terms.values()]),
-    moves: moveColumns([...moves.values()]),
-    holds: holdColumns([...holds.values()]),
-    environmentAccounts: balanceColumns([...balances.values()]),
-    credited: {
-      count: credited.length,
-      walletNo: plainArray(credited.map(({ walletNo }) => walletNo)),
-      grantNo: plainArray(credited.map(({ grantNo }) => grantNo)),
-    },
-  };
+    if (entry.grant) after.grants.set(entry.grant.no, entry.grant);
+    if (entry.grant && (entry.kind === 'grant' || entry.kind === 'schedule_grant')) after.credited.push(entry.grant.no);
+    for (const move of entry.moves) after.moves.set(move.grantNo, move);
+    const { hold } = entry;
+    if (!hold) continue;
+    // A late settle comes after the hold's end, and doesn't move it.
+    const endedAtMs = after.holds.get(hold.ref)?.endedAtMs ?? (hold.status === 'open' ? undefined : entry.atMs);
+    after.holds.set(hold.ref, { entry, hold, partition, endedAtMs });
+  }
+  return after;
 }
 
-/** One for each wallet, in the order of the batch's wallets. */
-function walletColumns(lasts: DecodedEntry[]) {
-  return {
-    version: plainArray(lasts.map(({ entry }) => entry.version)),
-    freeze: plainArray(lasts.map(({ entry }) => entry.freeze)),
-  };
+function addToBalance(
+  balances: Map<string, Balance>,
+  entry: Entry,
+  asset: number,
+  name: Parameters<typeof ledgerAccount>[0],
+  partition: number,
+  change: bigint,
+): void {
+  if (name === 'available' || name === 'held' || name === 'overage') return;
+  const account = ledgerAccount(name, entry.grant?.terms.purpose);
+  const key = `${entry.environment} ${asset} ${account} ${partition}`;
+  const known = balances.get(key);
+  if (known) known.change += change;
+  else balances.set(key, { environmentId: entry.environment, asset, account, partition, change });
 }
 
-function accountColumns(accounts: Numbered<Entry['legs'][number]>[]) {
-  return {
-    walletNo: plainArray(accounts.map(({ walletNo }) => walletNo)),
-    asset: plainArray(accounts.map(({ asset }) => asset)),
-    available: plainArray(accounts.map(({ after }) => after.available)),
-    held: plainArray(accounts.map(({ after }) => after.held)),
-    overage: plainArray(accounts.map(({ after }) => after.overage)),
-    scheduled: plainArray(accounts.map(({ after }) => after.scheduled)),
-  };
+function addWallet(
+  to: ReturnType<typeof emptyColumns>,
+  after: AfterWallet,
+  walletNo: number,
+  group: DecodedEntry[],
+): void {
+  const last = group.at(-1)?.entry;
+  to.wallets.version.push(last?.version ?? nothing);
+  to.wallets.freeze.push(last?.freeze ?? nothing);
+  for (const { asset, after: account } of after.legs.values()) {
+    to.accounts.walletNo.push(walletNo);
+    to.accounts.asset.push(asset);
+    to.accounts.available.push(account.available);
+    to.accounts.held.push(account.held);
+    to.accounts.overage.push(account.overage);
+    to.accounts.scheduled.push(account.scheduled);
+  }
+  for (const { no, terms } of after.grants.values()) {
+    to.terms.walletNo.push(walletNo);
+    to.terms.grantNo.push(no);
+    to.terms.state.push(terms.state);
+    to.terms.purpose.push(terms.purpose);
+    to.terms.priority.push(terms.priority);
+    to.terms.scoped.push(terms.scoped);
+    to.terms.asset.push(terms.asset);
+    to.terms.amount.push(terms.amount);
+    to.terms.effectiveAtMs.push(terms.effectiveAtMs);
+    to.terms.expiresAtMs.push(expiryOf(terms.expiresAtMs));
+    to.terms.createdAtMs.push(terms.createdAtMs);
+  }
+  for (const { grantNo, remaining, held } of after.moves.values()) {
+    to.moves.walletNo.push(walletNo);
+    to.moves.grantNo.push(grantNo);
+    to.moves.remaining.push(remaining);
+    to.moves.held.push(held);
+  }
+  for (const hold of after.holds.values()) addHold(to.holds, hold, walletNo);
+  for (const grantNo of after.credited) {
+    to.credited.walletNo.push(walletNo);
+    to.credited.grantNo.push(grantNo);
+  }
 }
 
-function termsColumns(grants: Numbered<{ grantNo: number; terms: Terms }>[]) {
-  return {
-    count: grants.length,
-    walletNo: plainArray(grants.map(({ walletNo }) => walletNo)),
-    grantNo: plainArray(grants.map(({ grantNo }) => grantNo)),
-    state: plainArray(grants.map(({ terms }) => terms.state)),
-    purpose: plainArray(grants.map(({ terms }) => terms.purpose)),
-    priority: plainArray(grants.map(({ terms }) => terms.priority)),
-    scoped: plainArray(grants.map(({ terms }) => terms.scoped)),
-    asset: plainArray(grants.map(({ terms }) => terms.asset)),
-    amount: plainArray(grants.map(({ terms }) => terms.amount)),
-    effectiveAtMs: plainArray(grants.map(({ terms }) => terms.effectiveAtMs)),
-    expiresAtMs: plainArray(grants.map(({ terms }) => expiryOf(terms.expiresAtMs))),
-    createdAtMs: plainArray(grants.map(({ terms }) => terms.createdAtMs)),
-  };
-}
-
-function moveColumns(moves: Numbered<Entry['moves'][number]>[]) {
-  return {
-    walletNo: plainArray(moves.map(({ walletNo }) => walletNo)),
-    grantNo: plainArray(moves.map(({ grantNo }) => grantNo)),
-    remaining: plainArray(moves.map(({ remaining }) => remaining)),
-    held: plainArray(moves.map(({ held }) => held)),
-  };
-}
-
-function holdColumns(holds: Numbered<Hold & { partition: number; late: boolean; endedAtMs: number | undefined }>[]) {
-  return {
-    walletNo: plainArray(holds.map(({ walletNo }) => walletNo)),
-    ref: textArray(holds.map(({ ref }) => ref)),
-    partition: plainArray(holds.map(({ partition }) => partition)),
-    status: plainArray(holds.map(({ status }) => status)),
-    late: plainArray(holds.map(({ late }) => late)),
-    asset: plainArray(holds.map(({ terms }) => terms.asset)),
-    amount: plainArray(holds.map(({ terms }) => terms.amount)),
-    held: plainArray(holds.map(({ terms }) => terms.held)),
-    settled: plainArray(holds.map(({ terms }) => terms.settled)),
-    released: plainArray(holds.map(({ terms }) => terms.released)),
-    createdAtMs: plainArray(holds.map(({ terms }) => terms.createdAtMs)),
-    expiresAtMs: plainArray(holds.map(({ terms }) => terms.expiresAtMs)),
-    endedAtMs: plainArray(holds.map(({ endedAtMs }) => endedAtMs ?? null)),
-    // As text, one array a hold: few holds hold from more than one grant when a batch ends.
-    sourceGrants: textArray(holds.map(({ terms }) => plainArray(terms.sources.map(({ grantNo }) => grantNo)))),
-    sourceAtoms: textArray(holds.map(({ terms }) => plainArray(terms.sources.map(({ atoms }) => atoms)))),
-  };
-}
-
-function balanceColumns(
-  balances: { environment: string; asset: number; account: LedgerAccount; partition: number; change: bigint }[],
+function addHold(
+  to: ReturnType<typeof emptyColumns>['holds'],
+  { entry, hold, partition, endedAtMs }: Hold,
+  walletNo: number,
 ) {
-  return {
-    count: balances.length,
-    environmentId: plainArray(balances.map(({ environment }) => environment)),
-    asset: plainArray(balances.map(({ asset }) => asset)),
-    account: plainArray(balances.map(({ account }) => account)),
-    partition: plainArray(balances.map(({ partition }) => partition)),
-    change: plainArray(balances.map(({ change }) => change)),
-  };
+  const { terms } = hold;
+  to.walletNo.push(walletNo);
+  to.ref.push(quoted(hold.ref));
+  to.partition.push(partition);
+  to.status.push(hold.status);
+  to.late.push(entry.late);
+  to.asset.push(terms.asset);
+  to.amount.push(terms.amount);
+  to.held.push(terms.held);
+  to.settled.push(terms.settled);
+  to.released.push(terms.released);
+  to.createdAtMs.push(terms.createdAtMs);
+  to.expiresAtMs.push(terms.expiresAtMs);
+  to.endedAtMs.push(endedAtMs ?? nothing);
+  // An array inside an array of texts; holds that still hold something when a batch ends are few, and their sources too.
+  to.sourceGrants.push(quoted(arrayText(terms.sources.map(({ grantNo }) => grantNo))));
+  to.sourceAtoms.push(quoted(arrayText(terms.sources.map(({ atoms }) => atoms))));
 }

@@ -9,8 +9,8 @@
 // So each entry is in the ledger or in quarantine, once, whatever crashes and however often a drain is repeated.
 import type { BadEntry, DecodedEntry } from '../outbox/flaw.ts';
 import type { Position } from '../outbox/read.ts';
-import { plainArray } from './array-text.ts';
-import { groupByWallet, makeBatch, type Batch } from './batch.ts';
+import { arrayText } from './array-text.ts';
+import { makeBatch, type Batch } from './batch.ts';
 import type { Sql, Transaction } from './connect.ts';
 import { prove, type Objection } from './prove.ts';
 import { quarantineEntries } from './quarantine.ts';
@@ -70,7 +70,7 @@ async function lockCheckpoints(sql: Transaction, from: Position[]): Promise<bool
     sql`select set_config('lock_timeout', ${String(lockTimeoutMs)}, true), set_config('plan_cache_mode', 'force_custom_plan', true)`,
     sql<{ partition: number; epoch: number; seq: bigint }[]>`
       select partition, epoch, seq from partitions
-      where partition = any(${plainArray(from.map(({ partition }) => partition))}::smallint[])
+      where partition = any(${arrayText(from.map(({ partition }) => partition))}::smallint[])
       order by partition for update`,
   ]);
   const stored = new Map(rows.map((row) => [row.partition, row]));
@@ -121,7 +121,7 @@ async function writeOrNarrow(sql: Transaction, batch: Batch): Promise<BadEntry[]
     return [];
   } catch (error) {
     if (!refusedData.test(stateOf(error) ?? '')) throw error;
-    const groups = [...groupByWallet(batch.entries).values()];
+    const { groups } = batch;
     if (groups.length === 1) {
       const reason = `Postgres refuses it: ${error instanceof Error ? error.message : String(error)}`;
       return batch.entries.map((entry) => refuse(entry, reason));
@@ -143,10 +143,10 @@ async function moveCheckpoints(sql: Transaction, { to, good, bad }: Reading, kep
   const moved = await sql`
     update partitions set seq = reading.seq, clock_ms = greatest(partitions.clock_ms, reading.clock_ms)
     from unnest(
-      ${plainArray(to.map(({ partition }) => partition))}::smallint[],
-      ${plainArray(to.map(({ seq }) => seq))}::bigint[],
-      ${plainArray(to.map(({ partition }) => counts.get(partition) ?? 0))}::bigint[],
-      ${plainArray(to.map(({ partition }) => clocks.get(partition) ?? 0))}::bigint[]
+      ${arrayText(to.map(({ partition }) => partition))}::smallint[],
+      ${arrayText(to.map(({ seq }) => seq))}::bigint[],
+      ${arrayText(to.map(({ partition }) => counts.get(partition) ?? 0))}::bigint[],
+      ${arrayText(to.map(({ partition }) => clocks.get(partition) ?? 0))}::bigint[]
     ) as reading (partition, seq, count, clock_ms)
     where partitions.partition = reading.partition and partitions.seq + reading.count = reading.seq`;
   if (moved.count !== to.length) throw new Error('the checkpoints would move by other than the entries that were read');

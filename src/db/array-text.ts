@@ -1,18 +1,30 @@
-// Postgres's text form of arrays, made by joining: a drain sends some fifty columns of thousands of values, and the
-// driver's own serializer, which looks at each value's type, would take as long as Postgres does.
+// Columns in Postgres's text form of arrays, made by joining: a drain sends some hundred columns of thousands of values,
+// and the driver's own serializer, which looks at each value's type, would take as long as Postgres does.
 
-/** Numbers, bigints, booleans, enum labels and ids without special characters; null as it is. */
-export function plainArray(values: readonly (string | number | bigint | boolean | null)[]): string {
-  return `{${values.map((value) => value ?? 'NULL').join(',')}}`;
+/** Numbers, bigints, booleans, labels and ids as they are; texts that went through `quoted`; and `nothing`. */
+export type Column = (string | number | bigint | boolean)[];
+
+export const nothing = 'NULL';
+
+/** Empty columns by name. */
+export function columns<Name extends string>(...names: Name[]): Record<Name, Column> {
+  return Object.fromEntries(names.map((name) => [name, []])) as unknown as Record<Name, Column>;
 }
 
-/** Any text. */
-export function textArray(values: readonly (string | null)[]): string {
-  return `{${values.map((value) => (value === null ? 'NULL' : quote(value))).join(',')}}`;
+/** Each column as the text of an array. */
+export function arrayTexts<Name extends string>(filled: Record<Name, Column>): Record<Name, string> {
+  return Object.fromEntries(
+    Object.entries<Column>(filled).map(([name, column]) => [name, arrayText(column)]),
+  ) as Record<Name, string>;
+}
+
+export function arrayText(column: Column): string {
+  return `{${column.join(',')}}`;
 }
 
 const special = /["\\]/g;
 
-function quote(text: string): string {
+/** Any text, as an element. */
+export function quoted(text: string): string {
   return `"${text.replace(special, '\\$&')}"`;
 }

@@ -116,11 +116,11 @@ export async function prove(sql: Transaction, batch: Batch): Promise<Objection[]
       from (
         select *, lag(status) over steps as status_before, lag(held) over steps as held_before
         from unnest(
-          ${holds.walletNo}::integer[], ${holds.ref}::text[], ${holds.status}::hold_status[], ${holds.asset}::integer[],
-          ${holds.held}::bigint[], ${heads.kind}::entry_kind[], ${heads.late}::boolean[]
-        ) with ordinality as given (wallet_no, ref, status, asset, held, kind, late, entry_no)
-        where ref is not null
-        window steps as (partition by wallet_no, ref order by entry_no)
+          ${heads.walletNo}::integer[], ${holds.no}::integer[], ${holds.ref}::text[], ${holds.status}::hold_status[],
+          ${holds.asset}::integer[], ${holds.held}::bigint[], ${heads.kind}::entry_kind[], ${heads.late}::boolean[]
+        ) with ordinality as given (wallet_no, hold_no, ref, status, asset, held, kind, late, entry_no)
+        where hold_no is not null
+        window steps as (partition by wallet_no, hold_no order by entry_no)
       ) given
       join wallet on wallet.no = given.wallet_no
       left join holds stored on (stored.environment_id, stored.wallet_id, stored.ref)

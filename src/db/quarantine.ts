@@ -4,7 +4,7 @@
 // frozen afterwards, which may fail: the mark stays until it is seen to have worked.
 import { and, eq, isNotNull, isNull, sql as raw } from 'drizzle-orm';
 import type { BadEntry } from '../outbox/flaw.ts';
-import { plainArray, textArray } from './array-text.ts';
+import { arrayText, nothing, quoted } from './array-text.ts';
 import { orm, type Sql, type Transaction } from './connect.ts';
 import { wallets } from './schema.ts';
 
@@ -19,21 +19,21 @@ export async function quarantineEntries(sql: Transaction, entries: readonly BadE
       insert into quarantine (partition, epoch, seq, raw, reason, environment_id, wallet_id, version)
       select partition, epoch, seq, decode(raw_hex, 'hex'), reason, environment_id, wallet_id, version
       from unnest(
-        ${plainArray(entries.map((entry) => entry.partition))}::smallint[],
-        ${plainArray(entries.map((entry) => entry.epoch))}::integer[],
-        ${plainArray(entries.map((entry) => entry.seq))}::bigint[],
-        ${textArray(entries.map((entry) => entry.packed.toString('hex')))}::text[],
-        ${textArray(entries.map((entry) => entry.reason.replaceAll('\0', ' ')))}::text[],
-        ${textArray(entries.map((entry) => entry.environmentId ?? null))}::text[],
-        ${textArray(entries.map((entry) => entry.walletId ?? null))}::text[],
-        ${plainArray(entries.map((entry) => entry.version ?? null))}::bigint[]
+        ${arrayText(entries.map((entry) => entry.partition))}::smallint[],
+        ${arrayText(entries.map((entry) => entry.epoch))}::integer[],
+        ${arrayText(entries.map((entry) => entry.seq))}::bigint[],
+        ${arrayText(entries.map((entry) => quoted(entry.packed.toString('hex'))))}::text[],
+        ${arrayText(entries.map((entry) => quoted(entry.reason.replaceAll('\0', ' '))))}::text[],
+        ${arrayText(entries.map((entry) => entry.environmentId ?? nothing))}::text[],
+        ${arrayText(entries.map((entry) => entry.walletId ?? nothing))}::text[],
+        ${arrayText(entries.map((entry) => entry.version ?? nothing))}::bigint[]
       ) with ordinality as bad (partition, epoch, seq, raw_hex, reason, environment_id, wallet_id, version, no)
       order by no`,
     sql`
       update wallets set quarantined_at = coalesce(quarantined_at, now())
       from unnest(
-        ${textArray(owned.map((entry) => entry.environmentId ?? null))}::text[],
-        ${textArray(owned.map((entry) => entry.walletId ?? null))}::text[]
+        ${arrayText(owned.map((entry) => entry.environmentId ?? nothing))}::text[],
+        ${arrayText(owned.map((entry) => entry.walletId ?? nothing))}::text[]
       ) as bad (environment_id, wallet_id)
       where (wallets.environment_id, wallets.wallet_id) = (bad.environment_id, bad.wallet_id)`,
   ]);

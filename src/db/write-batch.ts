@@ -22,7 +22,8 @@ export async function writeBatch(sql: Transaction, batch: Batch): Promise<void> 
   ]);
 }
 
-function insertEntries(sql: Transaction, { wallets, heads, legs, moves, terms, holds, operations }: Batch) {
+function insertEntries(sql: Transaction, batch: Batch) {
+  const { wallets, heads, legs, moves, terms, holds, sources, operations } = batch;
   return sql`
     insert into entries (
       environment_id, wallet_id, version, occurred_at, partition, epoch, seq, kind, late, freeze_reason,
@@ -46,29 +47,30 @@ function insertEntries(sql: Transaction, { wallets, heads, legs, moves, terms, h
       to_timestamp(grant_created_ms::float8 / 1000),
       hold_ref, hold_status, hold_asset, hold_amount, hold_held, hold_settled, hold_released,
       to_timestamp(hold_created_ms::float8 / 1000), to_timestamp(hold_expires_ms::float8 / 1000),
-      case when hold_ref is not null then (${holds.sourceGrant}::integer[])[source_from:source_to] end,
-      case when hold_ref is not null then (${holds.sourceAtoms}::bigint[])[source_from:source_to] end,
+      case when hold_ref is not null then (${sources.grantNo}::integer[])[source_from:source_to] end,
+      case when hold_ref is not null then (${sources.atoms}::bigint[])[source_from:source_to] end,
       operation_id, fingerprint, decode(reply_hex, 'hex'), attached
     from unnest(
       ${heads.walletNo}::integer[], ${heads.version}::bigint[], ${heads.atMs}::bigint[], ${heads.partition}::smallint[],
       ${heads.epoch}::integer[], ${heads.seq}::bigint[], ${heads.kind}::entry_kind[], ${heads.late}::boolean[],
       ${heads.freeze}::freeze_reason[],
-      ${legs.from}::integer[], ${legs.to}::integer[], ${moves.from}::integer[], ${moves.to}::integer[],
+      ${heads.legFrom}::integer[], ${heads.legTo}::integer[], ${heads.moveFrom}::integer[], ${heads.moveTo}::integer[],
+      ${heads.sourceFrom}::integer[], ${heads.sourceTo}::integer[],
       ${terms.grantNo}::integer[], ${terms.state}::grant_state[], ${terms.purpose}::purpose[],
       ${terms.priority}::smallint[], ${terms.scoped}::boolean[], ${terms.asset}::integer[], ${terms.amount}::bigint[],
       ${terms.effectiveAtMs}::bigint[], ${terms.expiresAtMs}::bigint[], ${terms.createdAtMs}::bigint[],
       ${holds.ref}::text[], ${holds.status}::hold_status[], ${holds.asset}::integer[], ${holds.amount}::bigint[],
       ${holds.held}::bigint[], ${holds.settled}::bigint[], ${holds.released}::bigint[],
-      ${holds.createdAtMs}::bigint[], ${holds.expiresAtMs}::bigint[], ${holds.from}::integer[], ${holds.to}::integer[],
+      ${holds.createdAtMs}::bigint[], ${holds.expiresAtMs}::bigint[],
       ${operations.operationId}::text[], ${operations.fingerprint}::text[], ${operations.replyHex}::text[],
       ${operations.attached}::text[]
     ) as entry (
       wallet_no, version, at_ms, partition, epoch, seq, kind, late, freeze_reason,
-      leg_from, leg_to, move_from, move_to,
+      leg_from, leg_to, move_from, move_to, source_from, source_to,
       grant_no, grant_state, grant_purpose, grant_priority, grant_scoped, grant_asset, grant_amount,
       grant_effective_ms, grant_expires_ms, grant_created_ms,
       hold_ref, hold_status, hold_asset, hold_amount, hold_held, hold_settled, hold_released,
-      hold_created_ms, hold_expires_ms, source_from, source_to,
+      hold_created_ms, hold_expires_ms,
       operation_id, fingerprint, reply_hex, attached
     )
     join ${walletRows(sql, wallets)} using (wallet_no)`;
