@@ -3,11 +3,11 @@
 // A credit is pending until the ledger has its entry (applied, by the drain) or the script said no (refused). It is
 // remembered for ever under its operation, so a repeat finds it, years later too. A pending one that nobody follows up,
 // because its gateway died, is found by the worker's sweep and applied under the same operation: at most once.
-import { and, eq, inArray, lt, sql as raw } from 'drizzle-orm';
+import { and, eq, inArray, isNotNull, lt, notExists, sql as raw } from 'drizzle-orm';
 import type { Credit, CreditApplied } from '../records.ts';
 import { zeroAtoms } from '../units.ts';
 import { orm, type Orm, type Sql } from './connect.ts';
-import { credits, customers, entries } from './schema.ts';
+import { credits, customers, entries, wallets } from './schema.ts';
 
 export type NewCredit = Omit<Credit, 'grantNo' | 'walletId' | 'applied' | 'createdAtMs'>;
 /** `createdAtMs` is when the intent was written. */
@@ -88,7 +88,30 @@ export async function refuseCredit(sql: Sql, environmentId: string, walletId: st
     );
 }
 
-/** Credits that have been pending for `ageMs`, oldest first; for as long again, nobody else is given them. */
+export async function isCreditPending(
+  sql: Sql,
+  environmentId: string,
+  walletId: string,
+  grantNo: number,
+): Promise<boolean> {
+  const rows = await orm(sql)
+    .select({ grantNo: credits.grantNo })
+    .from(credits)
+    .where(
+      and(
+        eq(credits.environmentId, environmentId),
+        eq(credits.walletId, walletId),
+        eq(credits.grantNo, grantNo),
+        eq(credits.state, 'pending'),
+      ),
+    );
+  return rows.length > 0;
+}
+
+/**
+ * Credits that have been pending for `ageMs`, oldest first; for as long again, nobody else is given them. None of wallets
+ * in quarantine, whose entries don't reach the ledger.
+ */
 export async function claimPendingCredits(
   sql: Sql,
   { ageMs, limit }: { ageMs: number; limit: number },
@@ -98,7 +121,22 @@ export async function claimPendingCredits(
       .select()
       .from(credits)
       .where(
-        and(eq(credits.state, 'pending'), lt(credits.attemptedAt, raw`now() - make_interval(secs => ${ageMs / 1000})`)),
+        and(
+          eq(credits.state, 'pending'),
+          lt(credits.attemptedAt, raw`now() - make_interval(secs => ${ageMs / 1000})`),
+          notExists(
+            transaction
+              .select({ walletId: wallets.walletId })
+              .from(wallets)
+              .where(
+                and(
+                  eq(wallets.environmentId, credits.environmentId),
+                  eq(wallets.walletId, credits.walletId),
+                  isNotNull(wallets.quarantinedAt),
+                ),
+              ),
+          ),
+        ),
       )
       .orderBy(credits.attemptedAt)
       .limit(limit)

@@ -1,10 +1,17 @@
 // Credits whose intent is in Postgres but whose entry is not: a gateway died between the two, or Redis was away.
 //
-// Applying one again is safe: it runs under the intent's operation id, which Redis remembers for far longer than an entry
-// may take to the ledger. One that the wallet refuses is marked, so that nothing applies it later.
+// A credit is applied again under the intent's operation id, which Redis remembers for an hour. That alone would not do:
+// after a longer absence of Postgres, the entry of a credit that was applied may still wait in the outbox while Redis has
+// forgotten the operation. So first the ledger must have passed the outbox's present end, and the credit be pending even
+// then: now it was either never applied, or just this minute, which Redis remembers.
+//
+// One that the wallet refuses is marked, so that nothing applies it later. Wallets in quarantine are left alone: their
+// entries do not reach the ledger, and every credit of theirs would look as if it had never been applied.
 import type { Sql } from '../db/connect.ts';
-import { claimPendingCredits, refuseCredit } from '../db/credits.ts';
+import { claimPendingCredits, isCreditPending, refuseCredit } from '../db/credits.ts';
 import { credit as applyCredit } from '../wallet/credit.ts';
+import { partitionOf } from '../wallet/keys.ts';
+import { ledgerCaughtUp } from '../wallet/ledger-wait.ts';
 import type { Store } from '../wallet/store.ts';
 
 const pendingAgeMs = 5_000;
@@ -14,6 +21,8 @@ const creditsMax = 100;
 export async function applyPendingCredits(sql: Sql, store: Store): Promise<number> {
   const claimed = await claimPendingCredits(sql, { ageMs: pendingAgeMs, limit: creditsMax });
   for (const { environmentId, credit } of claimed) {
+    if (!(await ledgerCaughtUp(store, partitionOf(credit.walletId)))) continue;
+    if (!(await isCreditPending(sql, environmentId, credit.walletId, credit.grantNo))) continue;
     const outcome = await applyCredit(store, { ...credit, environmentId });
     switch (outcome.status) {
       case 'balance_limit':

@@ -67,6 +67,8 @@ export async function drainLane(options: DrainOptions): Promise<Drained> {
     await finishRound(options, round, appended.quarantined);
     round = await next;
   }
+  // What an earlier drain wrote, and was ended before it could cut it off.
+  if (drained.written === 0) await trimOutboxes(redis, [...reader.positions.values()]);
   if (reader.foreign.length > 0) options.onForeignFence(reader.foreign);
   return drained;
 }
