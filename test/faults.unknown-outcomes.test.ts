@@ -12,7 +12,6 @@ import {
   brief,
   expectBalances,
   expectContiguous,
-  expectHoldsAddUp,
   expectToldTruth,
   readBook,
   waitUntilDrained,
@@ -50,7 +49,7 @@ afterAll(async () => {
 });
 
 async function gatewayAt(redisUrl: string): Promise<Client> {
-  const gateway = await smallGateway({ sql, redisUrl, key: farebox.key, markDirty: nudge.markDirty });
+  const gateway = await smallGateway({ sql, redisUrl, environmentId, markDirty: nudge.markDirty });
   undo.push(gateway.stop);
   return gateway;
 }
@@ -239,7 +238,6 @@ test('thousands of operations, each told the truth', { timeout: workMs + 60_000 
   const book = (await readBook(sql)).filter(({ walletId }) => own.has(walletId));
   expectContiguous(book);
   expectToldTruth(environmentId, all, book);
-  expectHoldsAddUp(all);
   await expectBalances(direct, all);
   console.log(`${tally(all)}; ${inDoubt.length} in doubt at the end; faults ${JSON.stringify(proxy.counts)}`);
 });

@@ -6,7 +6,7 @@ import { partitionsCount } from '../../src/limits.ts';
 import { clockKey } from '../../src/wallet/keys.ts';
 import { operationOf } from '../../src/wallet/operation.ts';
 import { cursor } from '../../src/wallet/packed.ts';
-import { formatAmount, parseAmount } from '../../src/units.ts';
+import { parseAmount } from '../../src/units.ts';
 import type { Client } from '../farebox.ts';
 import { verdictOf, yesOf, type Asked, type Kind } from './asked.ts';
 
@@ -92,66 +92,46 @@ function isVersion(body: { version?: number }, entry: BookEntry): boolean {
   return body.version === undefined || body.version === entry.version;
 }
 
-/** Money that came and went, and what is held, by what clients were told: compared with the wallet as it is. */
+/** Replays what clients were told, in the order of versions, and compares it with the wallets as they are. */
 export async function expectBalances(client: Client, all: readonly Asked[]): Promise<void> {
   for (const customerId of new Set(all.map((asked) => asked.customerId))) {
-    const own = all.filter((asked) => asked.customerId === customerId);
     const wallet = await client.get(`/v1/customers/${customerId}/wallet`);
     const account = wallet.body.accounts[0] ?? { available: '0', held: '0', overage: '0' };
-    const told = replay(own);
     const is = {
-      total: formatAmount(atomsOf(account.available) + atomsOf(account.held) - atomsOf(account.overage), scale),
-      held: account.held,
+      total: atomsOf(account.available) + atomsOf(account.held) - atomsOf(account.overage),
+      held: atomsOf(account.held),
     };
+    const told = replay(all.filter((asked) => asked.customerId === customerId));
     expect({ customerId, ...is }).toEqual({ customerId, ...told });
   }
 }
 
-/** `total`: granted less spent. A hold is what it was, with what extended it, until something ended it. */
-function replay(own: readonly Asked[]): { total: string; held: string } {
+/** `total`: granted less spent. Each hold is taken through its life, and how it ended compared with what was told of it. */
+function replay(own: readonly Asked[]): { total: bigint; held: bigint } {
   let total = 0n;
   const held = new Map<string, bigint>();
-  const add = (id: string, atoms: bigint) => held.set(id, (held.get(id) ?? 0n) + atoms);
-  const ended = new Set<string>();
-  for (const asked of own) {
-    const yes = yesOf(asked);
-    if (!yes) continue;
-    const { body } = yes;
+  const settled = new Map<string, bigint>();
+  const add = (to: Map<string, bigint>, id: string, atoms: bigint) => to.set(id, (to.get(id) ?? 0n) + atoms);
+  const steps = own
+    .flatMap((asked) => ({ asked, body: yesOf(asked)?.body }))
+    .filter(({ body }) => body !== undefined)
+    .sort((a, b) => (a.body.version ?? 0) - (b.body.version ?? 0));
+  for (const { asked, body } of steps) {
     if (asked.kind === 'grant') total += atomsOf(body.amount);
     if (asked.kind === 'charge') total -= atomsOf(body.amount);
-    if (asked.kind === 'authorize') add(body.id, atomsOf(body.amount));
-    if (asked.kind === 'extend') add(body.id, atomsOf(body.requested));
-    if (asked.kind === 'settle') {
-      const part = atomsOf(String(asked.body['amount']));
-      total -= part;
-      if (asked.body['final'] === false) add(body.id, -part);
-    }
-    if (asked.kind === 'release' || (asked.kind === 'settle' && body.status === 'settled')) ended.add(body.id);
+    if (asked.kind === 'authorize') add(held, body.id, atomsOf(body.amount));
+    if (asked.kind === 'extend') add(held, body.id, atomsOf(body.requested));
+    if (asked.kind !== 'settle' && asked.kind !== 'release') continue;
+    const part = asked.kind === 'settle' ? atomsOf(String(asked.body['amount'])) : 0n;
+    const still = held.get(body.id) ?? 0n;
+    const left = part < still ? still - part : 0n;
+    total -= part;
+    add(settled, body.id, part);
+    held.set(body.id, body.status === 'open' ? left : 0n);
+    const ended = { settled: settled.get(body.id), released: body.status === 'open' ? 0n : left };
+    expect({ settled: atomsOf(body.settled), released: atomsOf(body.released) }, body.id).toEqual(ended);
   }
-  const open = [...held].filter(([id]) => !ended.has(id));
-  const sum = open.reduce((atoms, [, part]) => atoms + (part > 0n ? part : 0n), 0n);
-  return { total: formatAmount(total, scale), held: formatAmount(sum, scale) };
-}
-
-/** How holds ended: what was set aside is settled, came back, or is still held; more was settled only where more was asked. */
-export function expectHoldsAddUp(all: readonly Asked[]): void {
-  const amounts = new Map<string, bigint>();
-  for (const asked of all) {
-    const body = yesOf(asked)?.body;
-    if (!body || (asked.kind !== 'authorize' && asked.kind !== 'extend')) continue;
-    const more = atomsOf(asked.kind === 'authorize' ? body.amount : body.requested);
-    amounts.set(body.id, (amounts.get(body.id) ?? 0n) + more);
-  }
-  for (const asked of all) {
-    const body = yesOf(asked)?.body;
-    if (!body || (asked.kind !== 'settle' && asked.kind !== 'release') || body.status === 'open') continue;
-    const amount = amounts.get(body.id) ?? 0n;
-    const settled = atomsOf(body.settled);
-    expect({ id: body.id, released: atomsOf(body.released) }).toEqual({
-      id: body.id,
-      released: settled < amount ? amount - settled : 0n,
-    });
-  }
+  return { total, held: [...held.values()].reduce((sum, atoms) => sum + atoms, 0n) };
 }
 
 export function operationIdOf(environmentId: string, { kind, path, customerId, key, body }: Asked): string {

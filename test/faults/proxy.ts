@@ -151,8 +151,8 @@ function join(state: State, near: Socket): void {
     }
   };
 
-  near.on('data', values(take));
-  far.on('data', values(answer));
+  near.on('data', corking(far, values(take)));
+  far.on('data', corking(near, values(answer)));
   // A gateway that leaves takes nothing back: what it sent is still delivered.
   near.on('close', () => {
     if (expected.length === 0 && !held) far.end();
@@ -182,6 +182,15 @@ function replies(near: Socket): (reply: Buffer, delayMs: number) => void {
   return (reply, delayMs) => {
     queue.push({ reply, delayMs });
     if (!busy) flush();
+  };
+}
+
+/** What one chunk leads to leaves in one write. */
+function corking(to: Socket, read: (chunk: Buffer) => void): (chunk: Buffer) => void {
+  return (chunk) => {
+    to.cork();
+    read(chunk);
+    to.uncork();
   };
 }
 

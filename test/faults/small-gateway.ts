@@ -1,12 +1,12 @@
 // A gateway without sockets of its own but one: the API over a Redis connection, cheap enough to have dozens.
 //
-// What src/run/gateway.ts wires, less the server and what it shows of itself.
+// What src/run/gateway.ts wires, less the server, the keys and what it shows of itself.
 import { createApp } from '../../src/api/app.ts';
 import { isDatabaseUnavailable, type Sql } from '../../src/db/connect.ts';
 import { openLedger } from '../../src/db/ledger.ts';
 import { openLog } from '../../src/log.ts';
+import type { Key } from '../../src/records.ts';
 import { connectStore } from '../../src/run/connect-store.ts';
-import { keyCache } from '../../src/wallet/key-cache.ts';
 import { connectRedis } from '../../src/wallet/redis.ts';
 import { openWallets } from '../../src/wallet/wallets.ts';
 import type { Client } from '../farebox.ts';
@@ -16,19 +16,27 @@ export type SmallGateway = Client & { stop: () => void };
 export async function smallGateway(options: {
   sql: Sql;
   redisUrl: string;
-  key: string;
+  environmentId: string;
   markDirty: (partition: number) => void;
 }): Promise<SmallGateway> {
-  const { sql, redisUrl, key, markDirty } = options;
+  const { sql, redisUrl, environmentId, markDirty } = options;
   const log = openLog(process.env['TEST_LOG_LEVEL'] ?? 'silent', 'small gateway');
   const redis = connectRedis(redisUrl, () => undefined);
   const store = await connectStore({ sql, redis, log, markDirty, onFenced: () => undefined });
   await store.clock.sample();
   const ledger = openLedger(sql, { announceRevocation: async () => undefined });
+  const key: Key = {
+    id: 'key_test',
+    environmentId,
+    name: 'test',
+    scopes: ['admin'],
+    createdAtMs: 0,
+    expiresAtMs: undefined,
+  };
   const app = createApp({
     ledger,
     wallets: openWallets(store),
-    authenticate: keyCache(redis, ledger.findKey).authenticate,
+    authenticate: () => key,
     isUnavailable: isDatabaseUnavailable,
     readiness: async () => ({ ready: true, dependencies: {} }),
     metrics: async () => ({ contentType: 'text/plain', text: '' }),
@@ -39,7 +47,7 @@ export async function smallGateway(options: {
     const reply = await app.request(path, {
       method,
       headers: {
-        authorization: `Bearer ${key}`,
+        authorization: 'Bearer anything',
         ...(body !== undefined && { 'content-type': 'application/json' }),
         ...headers,
       },
