@@ -63,10 +63,15 @@ export const fromNow = (ms: number): string => new Date(Date.now() + ms).toISOSt
 export const sleepUntil = (at: string, afterMs = 0): Promise<void> =>
   sleep(Math.max(0, Date.parse(at) + afterMs - Date.now()));
 
+/** This status, or all that was said instead. */
+export function expectReplied({ status, text }: Reply, expected: number): void {
+  if (status !== expected) throw new Error(`expected ${expected}, got ${status}: ${text}`);
+}
+
 /** This refusal, and nothing happened. */
 export function expectProblem(reply: Reply, status: number, code: string): void {
-  expect({ status: reply.status, code: reply.body?.code, outcome: reply.body?.outcome }, reply.text).toEqual({
-    status,
+  expect({ ...reply.body, httpStatus: reply.status }).toMatchObject({
+    httpStatus: status,
     code,
     outcome: 'not_applied',
   });
@@ -74,7 +79,7 @@ export function expectProblem(reply: Reply, status: number, code: string): void 
 
 /** 422 that names this field. */
 export function expectFieldError(reply: Reply, field: string): void {
-  expect(reply.status, reply.text).toBe(422);
+  expectReplied(reply, 422);
   const paths: string[] = (reply.body.errors ?? []).map((error: any) => error.path);
   expect(
     paths.some((path) => path.includes(field)),
@@ -210,9 +215,15 @@ export function documentFlaws(document: OpenApi, { method, path, body }: Request
   return flaws;
 }
 
+const matchers = new WeakMap<OpenApi, [template: string, matches: RegExp][]>();
+
 /** The path in the document that this one is an instance of. */
 function templateOf(document: OpenApi, path: string): string | undefined {
+  let known = matchers.get(document);
+  if (!known) {
+    known = Object.keys(document.paths).map((name) => [name, new RegExp(`^${name.replace(/\{[^}]+\}/g, '[^/]+')}$`)]);
+    matchers.set(document, known);
+  }
   const bare = path.split('?')[0] ?? '';
-  const matches = (template: string) => new RegExp(`^${template.replace(/\{[^}]+\}/g, '[^/]+')}$`).test(bare);
-  return Object.keys(document.paths).find((template) => matches(template));
+  return known.find(([, matches]) => matches.test(bare))?.[0];
 }

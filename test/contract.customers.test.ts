@@ -1,6 +1,6 @@
 // The contract of customers, assets and lists, as someone meets it who has read nothing else.
 import { describe, expect, test } from 'vitest';
-import { expectFieldError, expectProblem, instant, pagesOf, startContract } from './contract.client.ts';
+import { expectFieldError, expectProblem, expectReplied, instant, pagesOf, startContract } from './contract.client.ts';
 
 const { client } = await startContract();
 
@@ -8,7 +8,7 @@ describe('customers', () => {
   test('one is created as asked for, and found again', async () => {
     const terms = { id: 'user_42', name: 'Zoë', email: 'zoe@example.com', metadata: { plan: { seats: 3 } } };
     const reply = await client.post('/v1/customers', terms);
-    expect(reply.status, reply.text).toBe(201);
+    expectReplied(reply, 201);
     expect(reply.headers.get('content-type')).toMatch(/^application\/json/);
     expect(reply.body).toEqual({ ...terms, created_at: expect.stringMatching(instant) });
     const found = await client.get('/v1/customers/user_42');
@@ -22,7 +22,7 @@ describe('customers', () => {
     ['no body and no type', undefined, {}],
   ])('%s makes a customer with an id of ours', async (_, body, headers) => {
     const reply = await client.post('/v1/customers', body, headers);
-    expect(reply.status, reply.text).toBe(201);
+    expectReplied(reply, 201);
     expect(reply.body).toMatchObject({ id: expect.stringMatching(/^cus_.+/), name: null, email: null });
     expect((await client.get(`/v1/customers/${reply.body.id}`)).body).toEqual(reply.body);
   });
@@ -41,7 +41,8 @@ describe('customers', () => {
 
   test('of ten who ask for one id at once, one gets it', async () => {
     const replies = await Promise.all(Array.from({ length: 10 }, () => client.post('/v1/customers', { id: 'rush' })));
-    expect(replies.map(({ status }) => status).sort()).toEqual([201, ...Array.from({ length: 9 }, () => 409)]);
+    expect(replies.filter(({ status }) => status === 201)).toHaveLength(1);
+    expect(replies.filter(({ status }) => status === 409)).toHaveLength(9);
   });
 
   test.each(['a', '9', 'A_b.c:d@e-f', '0:@-_.', 'x'.repeat(128)])(
@@ -49,7 +50,7 @@ describe('customers', () => {
     async (id) => {
       expect((await client.post('/v1/customers', { id })).status).toBe(201);
       expect((await client.get(`/v1/customers/${id}`)).body.id).toBe(id);
-      const encoded = [...id].map((char) => `%${char.charCodeAt(0).toString(16).padStart(2, '0')}`).join('');
+      const encoded = Array.from(id, (char) => `%${char.charCodeAt(0).toString(16).padStart(2, '0')}`).join('');
       expect((await client.get(`/v1/customers/${encoded}`)).body?.id).toBe(id);
       expect((await client.get(`/v1/customers/${encoded}/wallet`)).body?.customer_id).toBe(id);
     },
@@ -167,7 +168,7 @@ describe('assets', () => {
   test('one is created as asked for, and found again', async () => {
     const terms = { code: 'GPU_SECONDS', name: 'GPU seconds', scale: 3, kind: 'custom' };
     const reply = await client.post('/v1/assets', terms);
-    expect(reply.status, reply.text).toBe(201);
+    expectReplied(reply, 201);
     expect(reply.body).toMatchObject(terms);
     expect((await client.get('/v1/assets/GPU_SECONDS')).body).toEqual(reply.body);
     expect((await client.get('/v1/assets?limit=1')).body.data).toEqual([reply.body]);

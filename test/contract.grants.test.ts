@@ -1,7 +1,15 @@
 // The contract of grants: terms, the order in which they are spent, start, expiry and void, and their live numbers.
 import { Redis } from 'ioredis';
 import { describe, expect, test } from 'vitest';
-import { expectFieldError, expectProblem, fromNow, pagesOf, sleepUntil, startContract } from './contract.client.ts';
+import {
+  expectFieldError,
+  expectProblem,
+  expectReplied,
+  fromNow,
+  pagesOf,
+  sleepUntil,
+  startContract,
+} from './contract.client.ts';
 
 const farebox = await startContract();
 const { client, customer, entriesOf, grant, hold, walletOf } = farebox;
@@ -29,7 +37,7 @@ describe('terms', () => {
       metadata: { invoice: 'in_1' },
     };
     const reply = await client.post('/v1/customers/terms/grants', terms);
-    expect(reply.status, reply.text).toBe(201);
+    expectReplied(reply, 201);
     expect(reply.body).toMatchObject({
       ...terms,
       ...{ customer_id: 'terms', id: expect.any(String), remaining: '12.5', held: '0', status: 'active', scope: null },
@@ -64,9 +72,13 @@ describe('terms', () => {
   });
 
   test.each([
-    ...['2026-02-30T00:00:00Z', '2099-13-01T00:00:00Z', '2099-01-01', '2099-01-01T00:00:00', 'tomorrow', ''].map(
-      (expires_at) => [{ expires_at }, 'expires_at'] as const,
-    ),
+    [{ expires_at: '2099-02-29T00:00:00Z' }, 'expires_at'],
+    [{ expires_at: '2099-13-01T00:00:00Z' }, 'expires_at'],
+    [{ expires_at: '2099-01-01T24:00:01Z' }, 'expires_at'],
+    [{ expires_at: '2099-01-01' }, 'expires_at'],
+    [{ expires_at: '2099-01-01T00:00:00' }, 'expires_at'],
+    [{ expires_at: 'tomorrow' }, 'expires_at'],
+    [{ expires_at: '' }, 'expires_at'],
     [{ expires_at: 4_102_444_800 }, 'expires_at'],
     [{ expires_at: '2020-01-01T00:00:00Z' }, 'expires_at'],
     [{ effective_at: '2099-01-02T00:00:00Z', expires_at: '2099-01-02T00:00:00Z' }, 'expires_at'],
@@ -310,7 +322,7 @@ describe.concurrent('time', () => {
     const effective_at = fromNow(1_200);
     const made = await grant('called-off', '5', { effective_at });
     const voided = await voidGrant(made);
-    expect(voided.status, voided.text).toBe(200);
+    expectReplied(voided, 200);
     expect(voided.body.status).toBe('voided');
     expect((await getGrant(made)).status).toBe('voided');
     await sleepUntil(effective_at, 50);
@@ -353,7 +365,7 @@ describe('void', () => {
     await charge('voiding', '1');
     const { id } = await hold('voiding', '4');
     const reply = await voidGrant(made);
-    expect(reply.status, reply.text).toBe(200);
+    expectReplied(reply, 200);
     expect(reply.body).toMatchObject({
       id: made.id,
       status: 'voided',
@@ -399,7 +411,8 @@ describe('void', () => {
     await customer('void-race', '3');
     const [made] = await grantsOf('void-race');
     const replies = await Promise.all(Array.from({ length: 10 }, () => voidGrant(made)));
-    expect(replies.map(({ status }) => status).sort()).toEqual([200, ...Array.from({ length: 9 }, () => 409)]);
+    expect(replies.filter(({ status }) => status === 200)).toHaveLength(1);
+    expect(replies.filter(({ status }) => status === 409)).toHaveLength(9);
     expect((await walletOf('void-race')).version).toBe(2);
   });
 });
@@ -441,8 +454,8 @@ describe('a grant that ended while some of it was held', () => {
       await voidGrant(made);
       await entriesOf('ended-held');
       const held = async (expected: string) => {
-        expect(await getGrant(made), end).toMatchObject({ status: 'voided', remaining: '0', held: expected });
-        expect((await grantsOf('ended-held'))[0], end).toMatchObject({ id: made.id, status: 'voided', held: expected });
+        expect(await getGrant(made)).toMatchObject({ status: 'voided', remaining: '0', held: expected });
+        expect((await grantsOf('ended-held'))[0]).toMatchObject({ id: made.id, status: 'voided', held: expected });
       };
       await held('4');
       if (end === 'part') {

@@ -67,9 +67,9 @@ function keywordFlaws(document: Document, schema: JsonSchema, value: any, at: st
       case 'maxItems':
         return flaw(!Array.isArray(value) || value.length <= rule);
       case 'minLength':
-        return flaw(typeof value !== 'string' || [...value].length >= rule);
+        return flaw(typeof value !== 'string' || Array.from(value).length >= rule);
       case 'maxLength':
-        return flaw(typeof value !== 'string' || [...value].length <= rule);
+        return flaw(typeof value !== 'string' || Array.from(value).length <= rule);
       case 'pattern':
         return flaw(typeof value !== 'string' || new RegExp(rule, 'u').test(value));
       case 'minimum':

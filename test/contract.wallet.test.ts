@@ -1,6 +1,6 @@
 // The contract of wallets: their shape at each step, and freezing.
 import { describe, expect, test } from 'vitest';
-import { expectProblem, fromNow, instant, sleepUntil, startContract } from './contract.client.ts';
+import { expectProblem, expectReplied, fromNow, instant, sleepUntil, startContract } from './contract.client.ts';
 
 const { client, customer, entriesOf, grant, hold, walletOf } = await startContract();
 
@@ -131,7 +131,7 @@ describe('freezing', () => {
     const id = await customer('frozen', '10');
     const [one, two, three] = [await hold(id, '1'), await hold(id, '1'), await hold(id, '1')];
     const reply = await freeze(id);
-    expect(reply.status, reply.text).toBe(200);
+    expectReplied(reply, 200);
     expect(await walletOf(id)).toMatchObject({ status: 'frozen', freeze_reason: 'operator', version: 5 });
     const spend = { customer_id: id, asset: 'USD', amount: '1' };
     for (const amount of ['1', '0', '100']) {
@@ -168,7 +168,7 @@ describe('freezing', () => {
     const spend = { customer_id: id, asset: 'USD', amount: '1' };
     expectProblem(await client.post('/v1/charge', spend, headers), 403, 'wallet_frozen');
     const reply = await unfreeze(id);
-    expect(reply.status, reply.text).toBe(200);
+    expectReplied(reply, 200);
     expect(await walletOf(id)).toMatchObject({ status: 'active', freeze_reason: null });
     expect((await client.post('/v1/charge', spend, headers)).status).toBe(200);
   });
