@@ -139,7 +139,10 @@ async function takeDown(undo: Undo): Promise<void> {
 function runAudit(env: NodeJS.ProcessEnv): Promise<{ isPassed: boolean; said: string }> {
   return new Promise((done) => {
     execFile(process.execPath, [auditProgram], { env, timeout: AUDIT_BOUND_MS }, (error, stdout, stderr) => {
-      const lines = (stdout + stderr).trim().split('\n');
+      const lines = (stdout + stderr)
+        .trim()
+        .replaceAll(/^audit: /gm, '')
+        .split('\n');
       // When it passed, its last line is the sum of it; when not, every line may matter.
       done({ isPassed: error === null, said: error === null ? (lines.at(-1) ?? '') : lines.join('\n') });
     });
