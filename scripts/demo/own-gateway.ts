@@ -139,12 +139,9 @@ async function takeDown(undo: Undo): Promise<void> {
 function runAudit(env: NodeJS.ProcessEnv): Promise<{ isPassed: boolean; said: string }> {
   return new Promise((done) => {
     execFile(process.execPath, [auditProgram], { env, timeout: AUDIT_BOUND_MS }, (error, stdout, stderr) => {
-      const lines = (stdout + stderr)
-        .trim()
-        .replaceAll(/^audit: /gm, '')
-        .split('\n');
       // When it passed, its last line is the sum of it; when not, every line may matter.
-      done({ isPassed: error === null, said: error === null ? (lines.at(-1) ?? '') : lines.join('\n') });
+      const said = error === null ? (stdout.trim().split('\n').at(-1) ?? '') : `${stdout}${stderr}`.trim();
+      done({ isPassed: error === null, said: said.replaceAll(/^audit: /gm, '') });
     });
   });
 }
