@@ -12,6 +12,7 @@ import {
   brief,
   expectBalances,
   expectContiguous,
+  expectSound,
   expectToldTruth,
   readBook,
   waitUntilDrained,
@@ -236,6 +237,7 @@ test('thousands of operations, each told the truth', { timeout: workMs + 60_000 
   await waitUntilDrained({ sql, redis });
   const own = new Set([...customers, ...comers].map((id) => walletOf(environmentId, id).walletId));
   const book = (await readBook(sql)).filter(({ walletId }) => own.has(walletId));
+  await expectSound(sql);
   expectContiguous(book);
   expectToldTruth(environmentId, all, book);
   await expectBalances(direct, all);

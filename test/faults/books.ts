@@ -1,5 +1,7 @@
 // What clients were told, compared with what the ledger has: each yes is there once, each no never.
 import { expect } from 'vitest';
+import { audit } from '../../scripts/audit/audit.ts';
+import { reportText } from '../../scripts/audit/report.ts';
 import { waitUntil } from '../../scripts/stores/process.ts';
 import type { Sql } from '../../src/db/connect.ts';
 import { partitionsCount } from '../../src/limits.ts';
@@ -46,6 +48,13 @@ export async function waitUntilDrained(
     return behind === 0;
   };
   if (!(await waitUntil(isDrained, boundMs, 50))) throw new Error(`the ledger is behind in ${behind} partitions`);
+}
+
+/** Nothing was set aside, and the audit proves the rest. */
+export async function expectSound(sql: Sql): Promise<void> {
+  expect(await sql`select reason, wallet_id, version from quarantine order by id limit 5`).toHaveLength(0);
+  const report = await audit(sql);
+  expect(report.isSound, reportText(report)).toBe(true);
 }
 
 export async function readBook(sql: Sql): Promise<BookEntry[]> {
