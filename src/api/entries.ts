@@ -123,7 +123,8 @@ async function show(api: Api, environmentId: string, entry: EntryRecord): Promis
     ...(grantNo !== undefined && { grant_id: api.wallets.grantIdOf(walletId, grantNo) }),
     ...readAttached(entry.attached),
     ...(entry.late && { late: true }),
-    operation_id: entry.operationId,
+    // What fell due by itself was nobody's operation: it is named by what and when.
+    operation_id: entry.operationId || `${entry.kind}.${entry.version}`,
     occurred_at: formatTime(entry.occurredAtMs),
   };
 }

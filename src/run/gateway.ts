@@ -3,6 +3,7 @@ import { createServer } from 'node:http';
 import { getRequestListener } from '@hono/node-server';
 import type { AddressInfo } from 'node:net';
 import { createApp } from '../api/app.ts';
+import { requestIds } from '../api/request-id.ts';
 import type { Config } from '../config.ts';
 import { isDatabaseUnavailable, openDatabase } from '../db/connect.ts';
 import { hashSecret } from '../db/key-secret.ts';
@@ -90,7 +91,7 @@ export async function runGateway(config: Config, log: Log): Promise<Running> {
     observe: ({ path, status, tookMs }) => metrics.requests.labels(path, String(status)).observe(tookMs / 1000),
     log,
   });
-  app.route('/admin', operatorPages({ queues: nudge.queues, password: config.adminPassword }));
+  app.route('/admin', operatorPages({ queues: nudge.queues, password: config.adminPassword, requestIdOf: requestIds() }));
 
   const listener = getRequestListener(app.fetch);
   const server = createServer((incoming, outgoing) => void listener(incoming, outgoing));

@@ -13,11 +13,16 @@ export type OperatorPagesOptions = {
   queues: ConstructorParameters<typeof BullMQAdapter>[0][];
   /** Absent: nobody gets in. */
   password: string | undefined;
+  requestIdOf: (incoming: string | null) => string;
 };
 
 /** To be mounted at `/admin`; HTTP Basic, user `admin`. */
-export function operatorPages({ queues, password }: OperatorPagesOptions): Hono {
+export function operatorPages({ queues, password, requestIdOf }: OperatorPagesOptions): Hono {
   const pages = new Hono();
+  pages.use('*', async (context, next) => {
+    await next();
+    context.header('x-request-id', requestIdOf(context.req.header('x-request-id') ?? null));
+  });
   if (password === undefined) {
     pages.all('*', (context) => context.text('Set FAREBOX_ADMIN_PASSWORD to open this page.\n', 403));
     return pages;
