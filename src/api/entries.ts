@@ -71,9 +71,7 @@ export const entryReply = z
     metadata: metadataOut.optional(),
     costs: z.array(z.object({ vendor: z.string(), amount: z.string(), asset: z.string() })).optional(),
     late: z.boolean().optional(),
-    operation_id: z
-      .string()
-      .openapi({ description: 'Empty for what happened beside an operation, such as an expiry.' }),
+    operation_id: z.string().openapi({ description: 'What fell due by itself is named by kind and version.' }),
     occurred_at: timeOut,
   })
   .openapi('Entry');
