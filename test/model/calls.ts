@@ -1,0 +1,240 @@
+// The calls that change a wallet, as the model answers them: reply, entries, and the world after.
+import { codes } from '../../src/codes.gen.ts';
+import type { FreezeName, PurposeName } from '../../src/records.ts';
+import { decide, declined, type Mode } from './decide.ts';
+import { record } from './draft.ts';
+import { addTaken, applyDueEvents, closeHold, endGrant, expireHold, fund, take } from './money.ts';
+import { done, perform, refused, type Operation, type Outcome } from './operation.ts';
+import { addDue, balances, least, overdueRefs, type Grant, type Hold, type World } from './wallet.ts';
+
+export function authorize(
+  world: World,
+  operation: Operation,
+  ask: { asset: number; amount: bigint; mode: Mode; ttlMs: number; repeated: boolean },
+): Outcome {
+  return perform(world, operation, (draft) => {
+    const { wallet, nowMs, epoch } = draft;
+    const decision = decide(draft, ask, { opensHold: true });
+    if (decision.no) return declined(draft, decision, ask);
+    if (ask.mode === 'shadow') {
+      const { available, held } = balances(wallet, ask.asset);
+      return refused({
+        status: 'shadow_approved',
+        takeAtoms: decision.atoms,
+        availableAtoms: available,
+        heldAtoms: held,
+      });
+    }
+    const { atoms } = decision;
+    const hold: Hold = {
+      ref: `${epoch}.${wallet.version + 1}`,
+      asset: ask.asset,
+      amount: atoms,
+      held: atoms,
+      settled: 0n,
+      released: 0n,
+      createdAtMs: nowMs,
+      expiresAtMs: nowMs + ask.ttlMs,
+      taken: [],
+    };
+    record(draft, 'hold', { asset: ask.asset, hold }, (flow) => {
+      hold.taken = take(wallet, ask.asset, atoms, 'hold', flow);
+      wallet.holds.set(hold.ref, hold);
+    });
+    const { available, held } = balances(wallet, ask.asset);
+    return done({
+      status: 'approved',
+      takeAtoms: atoms,
+      availableAtoms: available,
+      heldAtoms: held,
+      createdAtMs: nowMs,
+    });
+  });
+}
+
+export function charge(
+  world: World,
+  operation: Operation,
+  ask: { asset: number; amount: bigint; mode: Mode; repeated: boolean },
+): Outcome {
+  return perform(world, operation, (draft) => {
+    const decision = decide(draft, ask, { opensHold: false });
+    if (decision.no) return declined(draft, decision, ask);
+    const { atoms } = decision;
+    if (ask.mode !== 'shadow') {
+      record(draft, 'charge', { asset: ask.asset }, (flow) => take(draft.wallet, ask.asset, atoms, 'revenue', flow));
+    }
+    const { available, held } = balances(draft.wallet, ask.asset);
+    const account = { takeAtoms: atoms, availableAtoms: available, heldAtoms: held };
+    if (ask.mode === 'shadow') return refused({ status: 'shadow_approved', ...account });
+    return done({ status: 'charged', ...account });
+  });
+}
+
+export function release(world: World, operation: Operation, ask: { asset: number; ref: string }): Outcome {
+  return perform(world, operation, (draft) => {
+    const hold = draft.wallet.holds.get(ask.ref);
+    if (hold?.asset !== ask.asset) return refused({ status: 'unknown_hold' }, 'nothing');
+    if (hold.expiresAtMs <= draft.nowMs) {
+      expireHold(draft, hold);
+      return ended(hold);
+    }
+    const main = draft.entries.length;
+    closeHold(draft, hold, 'release', 'released');
+    const { available, held } = balances(draft.wallet, hold.asset);
+    const { settled, released } = hold;
+    const account = { availableAtoms: available, heldAtoms: held };
+    return done({ status: 'released', settledAtoms: settled, releasedAtoms: released, ...account }, { main });
+  });
+}
+
+export function extend(
+  world: World,
+  operation: Operation,
+  ask: { asset: number; ref: string; amount: bigint; ttlMs: number; repeated: boolean },
+): Outcome {
+  return perform(world, operation, (draft) => {
+    const { wallet, nowMs } = draft;
+    const hold = wallet.holds.get(ask.ref);
+    if (hold?.asset !== ask.asset) return refused({ status: 'unknown_hold' }, 'nothing');
+    if (hold.expiresAtMs <= nowMs) {
+      expireHold(draft, hold);
+      return ended(hold);
+    }
+    const decision = decide(draft, { ...ask, mode: 'strict' }, { opensHold: false });
+    if (decision.no) return declined(draft, decision, { ...ask, mode: 'strict' });
+    const { atoms } = decision;
+    if (hold.amount + atoms > codes.limit.amount_atoms) {
+      return refused({ status: 'out_of_bounds', bound: codes.bound.amount }, 'nothing');
+    }
+    record(draft, 'extend', { asset: hold.asset, hold }, (flow) => {
+      addTaken(hold, take(wallet, hold.asset, atoms, 'hold', flow));
+      hold.amount += atoms;
+      hold.held += atoms;
+      hold.expiresAtMs = Math.max(hold.expiresAtMs, nowMs + ask.ttlMs);
+    });
+    const { available, held } = balances(wallet, hold.asset);
+    return done({
+      status: 'extended',
+      totalAtoms: hold.amount,
+      availableAtoms: available,
+      heldAtoms: held,
+      expiresAtMs: hold.expiresAtMs,
+      atMs: nowMs,
+    });
+  });
+}
+
+// Whoever comes to a hold too late is told so; the hold expires, and the call itself is not remembered.
+function ended(hold: Hold) {
+  const reply = { status: 'expired', settledAtoms: hold.settled, releasedAtoms: hold.released };
+  return done(reply, { isMain: false, versioned: false });
+}
+
+export function credit(
+  world: World,
+  operation: Operation,
+  ask: {
+    asset: number;
+    grantNo: number;
+    amount: bigint;
+    purpose: PurposeName;
+    priority: number;
+    effectiveAtMs: number | undefined;
+    expiresAtMs: number | undefined;
+  },
+): Outcome {
+  return perform(world, operation, (draft) => {
+    const { wallet, nowMs } = draft;
+    const { asset, amount, purpose, priority } = ask;
+    const account = balances(wallet, asset);
+    const isScheduled = ask.effectiveAtMs !== undefined && ask.effectiveAtMs > nowMs;
+    const repaid = isScheduled ? 0n : least(account.overage, amount);
+    if (account.available + account.held + account.scheduled + amount - repaid > codes.limit.balance_atoms) {
+      return refused({ status: 'out_of_bounds', bound: codes.bound.balance }, 'nothing');
+    }
+    if (wallet.grants.size >= codes.limit.grants) {
+      return refused({ status: 'out_of_bounds', bound: codes.bound.grants }, 'nothing');
+    }
+    const effectiveAtMs = ask.effectiveAtMs ?? nowMs;
+    const expiresAtMs = ask.expiresAtMs ?? codes.never_ms;
+    const grant: Grant = {
+      no: ask.grantNo,
+      asset,
+      amount,
+      purpose,
+      priority,
+      state: 'scheduled',
+      effectiveAtMs,
+      expiresAtMs,
+      createdAtMs: nowMs,
+      remaining: 0n,
+      held: 0n,
+    };
+    if (isScheduled) {
+      wallet.grants.set(grant.no, grant);
+      record(draft, 'schedule_grant', { asset, grantNo: grant.no }, () => {});
+      addDue(wallet, effectiveAtMs, grant.no);
+    } else {
+      fund(draft, grant, 'grant', nowMs);
+    }
+    if (expiresAtMs < codes.never_ms && wallet.grants.has(grant.no)) addDue(wallet, expiresAtMs, grant.no);
+    const state = wallet.grants.has(grant.no) ? grant.state : 'spent';
+    return done({
+      status: 'granted',
+      remainingAtoms: grant.remaining,
+      state: codes.grant_state[state],
+      effectiveMs: effectiveAtMs,
+      atMs: nowMs,
+    });
+  });
+}
+
+export function voidGrant(world: World, operation: Operation, ask: { asset: number; grantNo: number }): Outcome {
+  return perform(world, operation, (draft) => {
+    const grant = draft.wallet.grants.get(ask.grantNo);
+    if (grant?.asset !== ask.asset) return refused({ status: 'unknown_grant' }, 'nothing');
+    if (grant.state !== 'scheduled' && grant.state !== 'active') {
+      return refused({ status: 'ended', state: codes.grant_state[grant.state] }, 'nothing');
+    }
+    const taken = grant.state === 'scheduled' ? grant.amount : grant.remaining;
+    endGrant(draft, grant, 'voided', draft.nowMs);
+    return done({ status: 'voided', takenAtoms: taken, heldAtoms: grant.held, atMs: draft.nowMs });
+  });
+}
+
+/** From `none`: freeze. To `none`: lift that freeze. The system's reasons replace an operator's, never the reverse. */
+export function changeFreeze(world: World, operation: Operation, ask: { from: FreezeName; to: FreezeName }): Outcome {
+  return perform(world, operation, (draft) => {
+    const now = draft.wallet.freeze;
+    const replaces = now === 'operator' && ask.to !== 'none' && ask.to !== 'operator';
+    if (ask.from === ask.to || (now !== ask.from && !replaces)) {
+      return refused({ status: 'unchanged', freeze: codes.freeze[now] }, 'nothing');
+    }
+    draft.wallet.freeze = ask.to;
+    record(draft, ask.to === 'none' ? 'unfreeze' : 'freeze', {}, () => {});
+    return done({ status: 'changed', toFreeze: codes.freeze[ask.to] });
+  });
+}
+
+export function expireHolds(world: World, operation: Operation, ask: { refs: string[] }): Outcome {
+  return perform(world, operation, (draft) => {
+    const overdue = new Set(overdueRefs(draft.wallet, draft.nowMs));
+    const refs = ask.refs.filter((ref) => overdue.has(ref)).slice(0, codes.limit.expire_batch);
+    for (const ref of refs) expireHold(draft, draft.wallet.holds.get(ref)!);
+    return done({ status: 'expired', expiredCount: refs.length }, { isMain: false, versioned: false });
+  });
+}
+
+export function applyDue(world: World, operation: Operation): Outcome {
+  return perform(
+    world,
+    operation,
+    (draft) => {
+      const { appliedCount, isAll } = applyDueEvents(draft);
+      const reply = { status: 'applied', appliedCount, moreFlag: isAll ? 0 : 1 };
+      return done(reply, { isMain: false, versioned: false });
+    },
+    { leavesDue: true },
+  );
+}

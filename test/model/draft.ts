@@ -1,0 +1,113 @@
+// The next versions of a wallet, entry by entry: each change is recorded with what it moved, and must add up.
+import { isDeepStrictEqual } from 'node:util';
+import type { AccountName, FreezeName, HoldStatusName, KindName } from '../../src/records.ts';
+import {
+  balances,
+  copyHold,
+  copyWallet,
+  type Balances,
+  type Grant,
+  type Hold,
+  type Wallet,
+  type World,
+} from './wallet.ts';
+
+export type Transfer = { debit: AccountName; credit: AccountName; atoms: bigint };
+export type ModelEntry = {
+  kind: KindName;
+  late: boolean;
+  freeze: FreezeName;
+  version: number;
+  atMs: number;
+  /** Undefined when no money is concerned. */
+  leg: { asset: number; after: Balances; transfers: Transfer[] } | undefined;
+  /** Grants whose numbers changed, as they are after it. */
+  moves: { grantNo: number; remaining: bigint; held: bigint }[];
+  grant: Grant | undefined;
+  hold: { status: HoldStatusName; hold: Hold } | undefined;
+};
+
+/** A copy of the wallet that a call works on, and the entries that it has made so far. */
+export type Draft = { wallet: Wallet; nowMs: number; epoch: number; entries: ModelEntry[] };
+
+/** Says that money goes from one account of the double entry to another. */
+export type Flow = (debit: AccountName, credit: AccountName, atoms: bigint) => void;
+
+export function draftOf(world: World): Draft {
+  return { wallet: copyWallet(world.wallet), nowMs: world.nowMs, epoch: world.epoch, entries: [] };
+}
+
+/** Make the wallet's next version: `change` changes grants and holds, and names each flow of money. */
+export function record(
+  draft: Draft,
+  kind: KindName,
+  about: {
+    asset?: number;
+    grantNo?: number;
+    hold?: Hold;
+    holdStatus?: HoldStatusName;
+    atMs?: number;
+    late?: true;
+  },
+  change: (flow: Flow) => void,
+): void {
+  const { wallet } = draft;
+  const before = copyWallet(wallet);
+  const transfers: Transfer[] = [];
+  change((debit, credit, atoms) => {
+    if (atoms < 0n) throw new Error(`the model moves ${atoms} atoms`);
+    if (atoms === 0n) return;
+    transfers.push({ debit, credit, atoms });
+    const owes = (account: AccountName) => (account === 'overage' ? atoms : 0n);
+    const { asset } = about;
+    if (asset !== undefined) wallet.owed.set(asset, (wallet.owed.get(asset) ?? 0n) + owes(debit) - owes(credit));
+  });
+  wallet.version += 1;
+  const grant = about.grantNo === undefined ? undefined : wallet.grants.get(about.grantNo);
+  draft.entries.push({
+    kind,
+    late: about.late ?? false,
+    freeze: wallet.freeze,
+    version: wallet.version,
+    atMs: about.atMs ?? draft.nowMs,
+    leg: about.asset === undefined ? undefined : legOf(before, wallet, about.asset, transfers),
+    moves: movesOf(before, wallet, about.grantNo),
+    grant: grant && { ...grant },
+    hold: about.hold && { status: about.holdStatus ?? 'open', hold: copyHold(about.hold) },
+  });
+  for (const { no, state, remaining, held } of wallet.grants.values()) {
+    if (state !== 'scheduled' && remaining === 0n && held === 0n) wallet.grants.delete(no);
+  }
+}
+
+// Balances are sums over grants and holds; the flows that were named must explain how they changed.
+function legOf(before: Wallet, after: Wallet, asset: number, transfers: Transfer[]): ModelEntry['leg'] {
+  const was = balances(before, asset);
+  const is = balances(after, asset);
+  const explained = transfers.reduce(
+    (so, { debit, credit, atoms }) => {
+      const change = (account: AccountName) => (credit === account ? atoms : 0n) - (debit === account ? atoms : 0n);
+      return {
+        available: so.available + change('available'),
+        held: so.held + change('held'),
+        overage: so.overage - change('overage'),
+      };
+    },
+    { available: was.available, held: was.held, overage: was.overage },
+  );
+  const { available, held, overage } = is;
+  if (!isDeepStrictEqual(explained, { available, held, overage })) throw new Error('the model does not add up');
+  return { asset, after: is, transfers };
+}
+
+function movesOf(before: Wallet, after: Wallet, namedNo: number | undefined): ModelEntry['moves'] {
+  return [...after.grants.values()]
+    .filter(({ no, state, remaining, held }) => {
+      const was = before.grants.get(no);
+      const changed = remaining !== (was?.remaining ?? 0n) || held !== (was?.held ?? 0n);
+      // Of the grant that an entry is about, it tells the numbers in any case, unless the grant never came into force.
+      const neverInForce = state === 'scheduled' || (state === 'voided' && was?.state === 'scheduled');
+      return changed || (no === namedNo && !neverInForce);
+    })
+    .map(({ no, remaining, held }) => ({ grantNo: no, remaining, held }));
+}

@@ -1,0 +1,160 @@
+// A wallet as the documents describe it, without I/O: what random stories are compared with.
+//
+// It keeps no balances. What is available is what active grants have left, what is held is what open holds hold, and
+// only what is owed is a number of its own; so a balance that the scripts keep is checked against a sum made elsewhere.
+// A call returns a new world; a world that was refused something is the very same one.
+import { codes } from '../../src/codes.gen.ts';
+import type { FreezeName, GrantStateName, PurposeName } from '../../src/records.ts';
+
+export type Grant = {
+  no: number;
+  asset: number;
+  amount: bigint;
+  purpose: PurposeName;
+  priority: number;
+  state: GrantStateName;
+  effectiveAtMs: number;
+  /** `codes.never_ms` when it never expires. */
+  expiresAtMs: number;
+  createdAtMs: number;
+  remaining: bigint;
+  held: bigint;
+};
+
+export type Hold = {
+  ref: string;
+  asset: number;
+  amount: bigint;
+  held: bigint;
+  settled: bigint;
+  released: bigint;
+  createdAtMs: number;
+  expiresAtMs: number;
+  /** What is still held, by grant, in the order first taken. */
+  taken: { grantNo: number; atoms: bigint }[];
+};
+
+/** An instant at which a grant starts or expires. It stays until its turn comes, though the grant may have ended. */
+type DueEvent = { atMs: number; grantNo: number };
+
+export type Wallet = {
+  version: number;
+  freeze: FreezeName;
+  owed: Map<number, bigint>;
+  grants: Map<number, Grant>;
+  holds: Map<string, Hold>;
+  due: DueEvent[];
+};
+
+export type Balances = { available: bigint; held: bigint; overage: bigint; scheduled: bigint };
+
+/** What a script answers: its status, then its values in the order of its signature. */
+export type Reply = { status: string; [value: string]: string | number | bigint | boolean };
+
+/** A wallet, the partition's counters, and what is remembered of operations. */
+export type World = {
+  wallet: Wallet;
+  nowMs: number;
+  epoch: number;
+  seq: number;
+  remembered: Map<string, { fingerprint: string; reply: Reply }>;
+  /** Refs of expired holds that were settled since. */
+  settledLate: Set<string>;
+};
+
+export function newWorld(at: { nowMs: number; epoch: number }): World {
+  const wallet: Wallet = {
+    version: 0,
+    freeze: 'none',
+    owed: new Map(),
+    grants: new Map(),
+    holds: new Map(),
+    due: [],
+  };
+  return { ...at, wallet, seq: 0, remembered: new Map(), settledLate: new Set() };
+}
+
+export function copyWallet(wallet: Wallet): Wallet {
+  return {
+    ...wallet,
+    owed: new Map(wallet.owed),
+    grants: new Map([...wallet.grants].map(([no, grant]) => [no, { ...grant }])),
+    holds: new Map([...wallet.holds].map(([ref, hold]) => [ref, copyHold(hold)])),
+    due: [...wallet.due],
+  };
+}
+
+export function copyHold(hold: Hold): Hold {
+  return { ...hold, taken: hold.taken.map((part) => ({ ...part })) };
+}
+
+export function balances(wallet: Wallet, asset: number): Balances {
+  const grants = [...wallet.grants.values()].filter((grant) => grant.asset === asset);
+  const holds = [...wallet.holds.values()].filter((hold) => hold.asset === asset);
+  return {
+    available: sum(grants.map(({ remaining }) => remaining)),
+    held: sum(holds.map(({ held }) => held)),
+    overage: wallet.owed.get(asset) ?? 0n,
+    scheduled: sum(grants.filter(({ state }) => state === 'scheduled').map(({ amount }) => amount)),
+  };
+}
+
+/** The grants of an account with something left, in the order in which they are spent. */
+export function spendable(wallet: Wallet, asset: number): Grant[] {
+  return [...wallet.grants.values()]
+    .filter((grant) => grant.asset === asset && grant.remaining > 0n)
+    .sort(
+      (a, b) =>
+        a.priority - b.priority ||
+        a.expiresAtMs - b.expiresAtMs ||
+        codes.purpose[a.purpose] - codes.purpose[b.purpose] ||
+        a.effectiveAtMs - b.effectiveAtMs ||
+        a.createdAtMs - b.createdAtMs ||
+        a.no - b.no,
+    );
+}
+
+export function grantOf(wallet: Wallet, no: number): Grant {
+  const grant = wallet.grants.get(no);
+  if (!grant) throw new Error(`the model has money of grant ${no}, which has left the wallet`);
+  return grant;
+}
+
+/** What is due first comes first; of two at one instant, the one added earlier. */
+export function addDue(wallet: Wallet, atMs: number, grantNo: number): void {
+  const later = wallet.due.findIndex((event) => event.atMs > atMs);
+  wallet.due.splice(later < 0 ? wallet.due.length : later, 0, { atMs, grantNo });
+}
+
+/** When the wallet is due next. */
+export function dueAtMs(wallet: Wallet): number {
+  return wallet.due[0]?.atMs ?? codes.never_ms;
+}
+
+/** Refs of the holds that are past their deadline but not expired yet, soonest first. */
+export function overdueRefs(wallet: Wallet, nowMs: number): string[] {
+  return [...wallet.holds.values()]
+    .filter((hold) => hold.expiresAtMs <= nowMs)
+    .sort((a, b) => a.expiresAtMs - b.expiresAtMs || (a.ref < b.ref ? -1 : 1))
+    .map(({ ref }) => ref);
+}
+
+/** The wallet after a loss, from the ledger: events of grants that have ended are not made again. */
+export function reloaded(world: World): World {
+  const wallet = copyWallet(world.wallet);
+  wallet.due = [];
+  for (const grant of [...wallet.grants.values()].sort((a, b) => a.no - b.no)) {
+    if (grant.state === 'scheduled') addDue(wallet, grant.effectiveAtMs, grant.no);
+    const ends = grant.state === 'scheduled' || grant.state === 'active';
+    if (ends && grant.expiresAtMs < codes.never_ms) addDue(wallet, grant.expiresAtMs, grant.no);
+  }
+  return { ...world, wallet };
+}
+
+export function least(...values: bigint[]): bigint {
+  return values.reduce((least, value) => (value < least ? value : least));
+}
+
+export function sum(values: bigint[]): bigint {
+  return values.reduce((total, value) => total + value, 0n);
+}
