@@ -1,0 +1,217 @@
+// Example stories: each a rule of the design, shown whole. `-> 40` is what is available then; `|` the entries written.
+export const examples: Record<string, string> = {
+  'a retry spends nothing': `
+    grant  paid 100
+    hold   h1 60   -> approved 40   | hold
+    hold   h1 60   -> replayed 40   |
+    hold   h1 61   -> conflict      |
+    hold   h2 60   -> declined 40   |
+    settle h1 45   -> settled 55    | settle
+  `,
+  'a declined key may succeed later': `
+    hold  h1 60          -> declined balance 0
+    grant paid 100
+    hold  h1 60          -> approved 40
+  `,
+  'a no to a repeat is kept, so that the delayed first attempt cannot take money': `
+    hold  h1 60 again    -> declined
+    grant paid 100
+    hold  h1 60          -> replayed declined  |
+    hold  h2 60          -> approved 40
+  `,
+  'parts are settled until the final one, which gives the rest back': `
+    grant  paid 100
+    hold   h1 60
+    settle h1 10 part    -> settled open settled=10 released=0 held=50
+    settle h1 20 part    -> settled open settled=30 held=30
+    settle h1 5          -> settled settled=35 released=25 held=0 65
+    settle h1 1          -> unknown_hold
+  `,
+  'settling above the hold takes what is available, then owes': `
+    grant  paid 13
+    hold   h1 10
+    settle h1 15         -> settled 0 overage=2
+    hold   h2 1          -> declined overage affordable=0
+    hold   h3 0          -> approved
+    charge 0             -> charged
+    grant  paid 10       -> granted remaining=8 active
+    hold   h2 1          -> approved 7
+  `,
+  'an excess is capped or rejected when asked': `
+    grant  paid 100
+    hold   h1 10
+    settle h1 11 reject  -> exceeds_hold within=10   |
+    settle h1 10 reject part -> settled open
+    settle h1 5 cap      -> settled settled=10 90
+  `,
+  'up_to holds what there is': `
+    grant  paid 30
+    hold   h1 100 up_to  -> approved take=30 0
+    hold   h2 100 up_to  -> declined balance
+    hold   h3 10         -> declined held_in_flight affordable=0
+    hold   h4 100 shadow -> shadow_declined  |
+    release h1           -> released released=30 30
+    hold   h5 30 shadow  -> shadow_approved 30  |
+  `,
+  'what was given away goes before what was paid for': `
+    grant  g1 paid 10
+    grant  g2 promotional 10
+    grant  g3 bundled 10
+    hold   h1 25
+    void   g2            -> voided taken=0 held=10
+    void   g3            -> voided taken=0 held=10
+    settle h1 12         -> settled settled=12 released=13   | settle void_grant
+    void   g1            -> voided taken=10
+  `,
+  'sooner expiry goes first, and priority before it': `
+    grant  g1 paid 10 until 2h
+    grant  g2 paid 10 until 1h
+    grant  g3 paid 10 priority 49
+    charge 15
+    void   g3            -> unknown_grant
+    void   g2            -> voided taken=5
+    void   g1            -> voided taken=10
+  `,
+  'of two that start together, the one created earlier goes first': `
+    grant  g1 paid 10 from 10s
+    wait 1s
+    grant  g2 paid 10 from 9s
+    to g2.start
+    charge 10            | activate_grant activate_grant charge
+    void   g1            -> unknown_grant
+    void   g2            -> voided taken=10
+  `,
+  'what returns to an expired grant leaves again': `
+    grant  g1 paid 50 until 10s
+    grant  g2 paid 50
+    hold   h1 70
+    to g1.end -1ms
+    charge 0             -> charged        | charge
+    to g1.end
+    charge 0             -> charged        | expire_grant charge
+    release h1           -> released 50    | release expire_grant
+  `,
+  'what returns repays what is owed, whoever it belongs to': `
+    grant  g1 paid 50 until 10s
+    grant  g2 paid 50
+    hold   h1 100
+    hold   h2 0
+    settle h2 30         -> settled overage=30
+    to g1.end
+    settle h1 40         -> settled settled=40 overage=0 20 | expire_grant settle expire_grant
+  `,
+  'a hold ends exactly at its deadline': `
+    grant  paid 100
+    hold   h1 60
+    hold   h2 10
+    to h1 -1ms
+    release h1           -> released 90
+    wait 1ms
+    settle h2 4          -> settled late settled=4 released=6 96 | expire_hold settle
+    settle h2 4          -> closed
+  `,
+  'an expired hold is settled late, once, with its terms from the ledger': `
+    grant  paid 100
+    hold   h1 60
+    to h1 1ms
+    sweep                -> expired       | expire_hold
+    hold   h2 90         -> approved 10
+    settle h1 61 reject  -> exceeds_hold
+    settle h1 60         -> settled late settled=60 released=0 overage=50 0 | settle
+    settle h1 1          -> closed
+  `,
+  'extending adds money and time, and never takes time away': `
+    grant  paid 100
+    hold   h1 10
+    extend h1 20         -> extended total=30 70
+    extend h1 0 ttl 1s   -> extended total=30
+    wait 59s
+    extend h1 0 ttl 60s  -> extended
+    wait 59s
+    extend h1 101        -> declined balance affordable=70
+    extend h1 80         -> declined held_in_flight affordable=70
+    wait 1s
+    extend h1 1          -> expired released=30 | expire_hold
+  `,
+  'money in overdue holds is had before a no': `
+    grant  paid 100
+    hold   h1 60
+    hold   h2 30
+    to h1
+    hold   h3 95         -> approved 5   | expire_hold expire_hold hold
+  `,
+  'a scheduled grant starts and ends by itself, at its instants': `
+    grant  g1 paid 100 from 1h until 2h  -> granted scheduled | schedule_grant
+    hold   h1 1          -> declined 0
+    to g1.start
+    hold   h1 1          -> approved 99  | activate_grant hold
+    grant  g2 paid 5 from 1h until 2h
+    to g2.end
+    apply_due            -> applied appliedCount=3 | expire_grant activate_grant expire_grant
+  `,
+  'a frozen wallet approves nothing; settles, releases and grants go on': `
+    grant  paid 100
+    hold   h1 60
+    hold   h2 10
+    freeze               -> changed | freeze
+    freeze               -> unchanged |
+    hold   h3 0          -> declined frozen
+    charge 1             -> declined frozen
+    extend h1 0 ttl 1h   -> declined frozen
+    settle h1 10         -> settled
+    release h2           -> released
+    grant  paid 10       -> granted
+    freeze by dispute    -> changed
+    unfreeze             -> unchanged
+    unfreeze by dispute  -> changed | unfreeze
+    hold   h3 0          -> approved
+  `,
+  'assets do not mix': `
+    grant  g1 paid 100
+    grant  g2 paid 100 asset 2
+    hold   h1 60
+    hold   h2 80 asset 2
+    release h1 as 2      -> unknown_hold |
+    settle h1 10 as 2    -> unknown_hold |
+    extend h1 10 as 2    -> unknown_hold |
+    release h1           -> released 100
+  `,
+  'a grant that repays all at once is spent at once': `
+    hold   h1 0
+    settle h1 10         -> settled overage=10
+    grant  g1 paid 4     -> granted spent remaining=0
+    grant  g2 paid 5 from 1h until 2h
+    void   g1            -> unknown_grant
+    wait 3h
+    apply_due            | activate_grant
+    grant  g3 paid 2     -> granted remaining=1
+  `,
+  'two takings from one grant return to it once': `
+    grant  g1 paid 100 until 10s
+    hold   h1 10
+    extend h1 5
+    to g1.end
+    release h1           -> released released=15 0 | expire_grant release expire_grant
+    grant  g2 paid 7     -> granted remaining=7
+  `,
+  'a declined call leaves what is due to the next one': `
+    grant  g1 paid 100 until 10s
+    to g1.end
+    hold   h1 10         -> declined |
+    hold   h1 10 again   -> declined |
+    charge 10 shadow     -> shadow_declined |
+    apply_due            | expire_grant
+  `,
+  'a wallet that Redis lost goes on from its entries': `
+    grant  g1 paid 100 until 1h
+    grant  g2 bundled 20 from 5s
+    hold   h1 60
+    settle h1 10 part
+    reload
+    to g2.start
+    settle h1 25         -> settled settled=35 released=25 85 | activate_grant settle
+    freeze
+    reload
+    hold   h2 1          -> declined frozen
+  `,
+};

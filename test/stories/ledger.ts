@@ -1,0 +1,108 @@
+// The ledger's side of a story: the wallet as its entries alone tell it, and the proofs that they owe.
+import { codes } from '../../src/codes.gen.ts';
+import type { FreezeName } from '../../src/records.ts';
+import { packAccounts, packGrants, packHolds } from '../../src/wallet/packed.ts';
+import type { HydrateArgs } from '../../src/wallet/scripts.gen.ts';
+import type { Atoms } from '../../src/units.ts';
+import type { Balances, Hold } from '../model/wallet.ts';
+import type { SeenEntry, SeenGrant } from './entries.ts';
+
+export type LedgerGrant = SeenGrant & { remaining: bigint; held: bigint };
+export type Ledger = {
+  version: number;
+  freeze: FreezeName;
+  atMs: number;
+  accounts: Map<number, Balances>;
+  /** By number, and by ref: what the wallet carries. */
+  grants: Map<number, LedgerGrant>;
+  holds: Map<string, Hold>;
+};
+
+export function newLedger(): Ledger {
+  return { version: 0, freeze: 'none', atMs: 0, accounts: new Map(), grants: new Map(), holds: new Map() };
+}
+
+/** Take the next entry; says what it fails to prove. */
+export function takeEntry(ledger: Ledger, entry: SeenEntry): string[] {
+  const complaints: string[] = [];
+  if (entry.version !== ledger.version + 1) complaints.push(`version ${entry.version} follows ${ledger.version}`);
+  if (entry.atMs < ledger.atMs) complaints.push(`version ${entry.version} happened before the one it follows`);
+  for (const { asset, after, flows } of entry.legs) {
+    const before = ledger.accounts.get(asset) ?? { available: 0n, held: 0n, overage: 0n, scheduled: 0n };
+    for (const [account, sign] of [
+      ['available', 1n],
+      ['held', 1n],
+      ['overage', -1n],
+    ] as const) {
+      const change = flows.reduce(
+        (sum, flow) => sum + (flow.credit === account ? flow.atoms : 0n) - (flow.debit === account ? flow.atoms : 0n),
+        0n,
+      );
+      if (before[account] + sign * change !== after[account]) {
+        complaints.push(`version ${entry.version}: ${account} ${before[account]} and ${change} make ${after[account]}`);
+      }
+    }
+    ledger.accounts.set(asset, after);
+  }
+  ledger.version = entry.version;
+  ledger.atMs = entry.atMs;
+  ledger.freeze = entry.freeze;
+  takeGrants(ledger, entry);
+  if (entry.hold) {
+    const { status, ...hold } = entry.hold;
+    if (status === 'open') ledger.holds.set(hold.ref, hold);
+    else ledger.holds.delete(hold.ref);
+  }
+  return complaints;
+}
+
+// A grant with nothing left and nothing held has left the wallet; so has one that was voided before it began.
+function takeGrants(ledger: Ledger, { grant, moves }: SeenEntry): void {
+  if (grant) {
+    const { remaining = 0n, held = 0n } = ledger.grants.get(grant.no) ?? {};
+    ledger.grants.set(grant.no, { ...grant, remaining, held });
+  }
+  for (const { grantNo, remaining, held } of moves) {
+    const known = ledger.grants.get(grantNo);
+    if (!known) throw new Error(`the ledger has never heard of grant ${grantNo}`);
+    ledger.grants.set(grantNo, { ...known, remaining, held });
+    if (remaining === 0n && held === 0n) ledger.grants.delete(grantNo);
+  }
+  if (grant?.state === 'voided' && moves.length === 0) ledger.grants.delete(grant.no);
+}
+
+/** What hydrate takes, to put the wallet into Redis again. */
+export function hydrateArgs(ledger: Ledger): Partial<HydrateArgs> {
+  const byNo = [...ledger.grants.values()].sort((a, b) => a.no - b.no);
+  return {
+    version: ledger.version,
+    freeze: codes.freeze[ledger.freeze],
+    accountsPacked: packAccounts(
+      [...ledger.accounts].map(([asset, { available, held, overage, scheduled }]) => ({
+        asset,
+        available: available as Atoms,
+        held: held as Atoms,
+        overage: overage as Atoms,
+        scheduled: scheduled as Atoms,
+      })),
+    ),
+    grantsPacked: packGrants(
+      byNo.map((grant) => ({
+        ...grant,
+        amount: grant.amount as Atoms,
+        remaining: grant.remaining as Atoms,
+        held: grant.held as Atoms,
+      })),
+    ),
+    holdsPacked: packHolds(
+      [...ledger.holds.values()].map((hold) => ({
+        ...hold,
+        amount: hold.amount as Atoms,
+        held: hold.held as Atoms,
+        settled: hold.settled as Atoms,
+        released: hold.released as Atoms,
+        sources: hold.taken.map(({ grantNo, atoms }) => ({ grantNo, atoms: atoms as Atoms })),
+      })),
+    ),
+  };
+}

@@ -1,0 +1,219 @@
+// Random stories: few holds and grants at a time and small amounts, so that their steps have to do with each other.
+//
+// Steps are drawn with a number in place of a name; `named` plays them on the model, and gives each the name of what
+// it can be about: mostly something that is there by then. So a story also makes sense when it shrinks.
+import fc from 'fast-check';
+import type { FreezeName, PurposeName } from '../../src/records.ts';
+import type { Mode } from '../model/decide.ts';
+import { newScene, play, type Scene } from './scene.ts';
+import type { Line, Step } from './steps.ts';
+import { formatStep } from './text.ts';
+
+const lengthMax = 40;
+/** So that one amount, 30 of it at most, comes close to 10^15 atoms, and a few fill a balance. */
+const largeUnit = 33_333_333_333_333n;
+const largeUnitsMax = 30n;
+
+const nobody = { walletId: 'x'.repeat(22), partition: 0, customerId: 'nobody' };
+
+/** A step, with numbers (as text) for names; or the repetition of an earlier one. */
+type Drawn = Step | { verb: 'retry'; which: number; changed: boolean };
+
+/** A story to run; as text it can be read, and told again. */
+export function randomStory(): fc.Arbitrary<Line[]> {
+  const unit = fc.constantFrom(1n, 1n, 1n, largeUnit);
+  return fc
+    .tuple(unit, firstGrants(), fc.array(oneStep(), { minLength: 1, maxLength: lengthMax, size: 'max' }))
+    .map(([atoms, first, steps]) => {
+      const lines: Line[] = named([...first, ...steps]).map((step) => ({ step: scaled(step, atoms) }));
+      const text = lines.map(({ step }) => formatStep(step)).join('\n');
+      return Object.assign(lines, { [fc.toStringMethod]: () => `\n${text}\n` });
+    });
+}
+
+function scaled(step: Step, unit: bigint): Step {
+  if (unit === 1n || !('amount' in step)) return step;
+  return { ...step, amount: (step.amount > largeUnitsMax ? largeUnitsMax : step.amount) * unit };
+}
+
+function oneStep(): fc.Arbitrary<Drawn> {
+  const retry = fc.record({ verb: fc.constant('retry'), which: nat, changed: mostly(false, fc.boolean()) });
+  const release = fc.record({ verb: fc.constant('release'), hold: which, as: otherAsset, key });
+  return fc.oneof(
+    { weight: 14, arbitrary: hold() },
+    { weight: 12, arbitrary: settle() },
+    { weight: 9, arbitrary: grant() },
+    { weight: 6, arbitrary: extend() },
+    { weight: 5, arbitrary: charge() },
+    { weight: 4, arbitrary: release },
+    { weight: 4, arbitrary: moveTo() },
+    { weight: 3, arbitrary: fc.record({ verb: fc.constant('wait'), ms: span }) },
+    { weight: 2, arbitrary: fc.record({ verb: fc.constant('void'), grant: which, key }) },
+    { weight: 3, arbitrary: retry },
+    { weight: 3, arbitrary: fc.record({ verb: fc.constantFrom('sweep', 'apply_due', 'reload') }) },
+    { weight: 1, arbitrary: fc.record({ verb: fc.constant('freeze'), by: freezer, key }) },
+    // More often than it is frozen: a frozen wallet has few stories to tell.
+    { weight: 4, arbitrary: fc.record({ verb: fc.constant('unfreeze'), by: freezer, key }) },
+  );
+}
+
+const mostly = <T>(usual: T, others: fc.Arbitrary<T>): fc.Arbitrary<T> =>
+  fc.oneof({ weight: 3, arbitrary: fc.constant(usual) }, { weight: 1, arbitrary: others });
+
+const nat = fc.nat({ max: 999 });
+const which = nat.map(String);
+const key = fc.constant(undefined);
+// Few values, so that sums of some equal others.
+const someAmount = fc.constantFrom(1n, 2n, 3n, 5n, 10n, 10n, 15n, 20n, 30n, 50n, 100n);
+const amount = fc.oneof(
+  { weight: 1, arbitrary: fc.constant(0n) },
+  { weight: 9, arbitrary: someAmount },
+  { weight: 2, arbitrary: fc.bigInt({ min: 0n, max: 110n }) },
+);
+const asset = fc.constantFrom(1, 1, 1, 1, 2);
+const otherAsset = fc.oneof(
+  { weight: 19, arbitrary: fc.constant(undefined) },
+  { weight: 1, arbitrary: fc.constantFrom(1, 2) },
+);
+const again = mostly(false, fc.boolean());
+const mode = mostly<Mode>('strict', fc.constantFrom('up_to', 'shadow'));
+const freezer = fc.constantFrom<FreezeName>('operator', 'operator', 'reconcile', 'dispute');
+const span = fc.oneof(
+  fc.constantFrom(1, 999, 1_000, 5_000),
+  fc.integer({ min: 1, max: 30_000 }),
+  fc.constantFrom(59_999, 60_000, 60_001, 3_600_000, 86_400_000),
+);
+
+function grant(): fc.Arbitrary<Step> {
+  return fc
+    .record({
+      name: which,
+      purpose: fc.constantFrom<PurposeName>('paid', 'bundled', 'promotional'),
+      amount: fc.oneof(amount, fc.constantFrom(30n, 50n, 100n, 200n)),
+      asset,
+      priority: mostly(50, fc.constantFrom(0, 10, 49, 51, 100)),
+      fromMs: mostly<number | undefined>(
+        undefined,
+        fc.oneof(
+          span,
+          span.map((ms) => -ms),
+        ),
+      ),
+      lastsMs: fc.oneof(fc.constant(undefined), span),
+    })
+    .map(({ lastsMs, ...terms }) => {
+      // It ends after now, and after it starts.
+      const untilMs = lastsMs === undefined ? undefined : Math.max(terms.fromMs ?? 0, 0) + lastsMs;
+      return { verb: 'grant', ...terms, untilMs };
+    });
+}
+
+// Mostly one, so that there is something to spend; seldom more than one call applies when they end.
+function firstGrants(): fc.Arbitrary<Step[]> {
+  const many = fc
+    .tuple(fc.integer({ min: 14, max: 20 }), grant())
+    .map(([count, first]) =>
+      Array.from({ length: count }, (_, no): Step => ({ ...first, untilMs: 60_000 + no }) as Step),
+    );
+  return fc.oneof(
+    { weight: 12, arbitrary: fc.tuple(grant()) },
+    { weight: 7, arbitrary: fc.constant<Step[]>([]) },
+    { weight: 1, arbitrary: many },
+  );
+}
+
+function hold(): fc.Arbitrary<Step> {
+  const ttlMs = fc.constantFrom(1_000, 5_000, 60_000, 60_000, 60_000, 3_600_000, 86_400_000);
+  const small = fc.constantFrom(0n, 1n, 2n, 3n, 5n, 10n, 10n, 15n, 20n, 30n);
+  const asked = fc.oneof({ weight: 3, arbitrary: small }, { weight: 1, arbitrary: amount });
+  return fc.record({ verb: fc.constant('hold'), name: which, amount: asked, asset, mode, ttlMs, again });
+}
+
+function settle(): fc.Arbitrary<Step> {
+  const part = fc.constantFrom(false, true);
+  const onExcess = mostly('charge' as const, fc.constantFrom('cap', 'reject'));
+  return fc.record({ verb: fc.constant('settle'), hold: which, amount, part, onExcess, key, as: otherAsset });
+}
+
+function extend(): fc.Arbitrary<Step> {
+  const ttlMs = fc.constantFrom(0, 0, 1_000, 60_000, 3_600_000);
+  return fc.record({ verb: fc.constant('extend'), hold: which, amount, ttlMs, again, key, as: otherAsset });
+}
+
+function charge(): fc.Arbitrary<Step> {
+  const any = fc.record({ verb: fc.constant('charge' as const), amount, asset, mode, again, key });
+  // All that there is: what is settled then is owed.
+  const all = { amount: 1000n, mode: 'up_to' as const };
+  return fc.oneof({ weight: 2, arbitrary: any }, { weight: 1, arbitrary: any.map((step) => ({ ...step, ...all })) });
+}
+
+function moveTo(): fc.Arbitrary<Step> {
+  const date = fc.tuple(which, fc.constantFrom('start', 'end', 'end')).map(([no, end]) => `${no}.${end}`);
+  return fc.record({ verb: fc.constant('to'), name: fc.oneof(which, date), offsetMs: fc.constantFrom(0, 0, -1, 1) });
+}
+
+function named(drawn: Drawn[]): Step[] {
+  const steps: Step[] = [];
+  const scene = newScene(nobody);
+  for (const step of drawn) {
+    const said = step.verb === 'retry' ? repeated(steps, step) : withName(scene, step, steps.length + 1);
+    if (!said) continue;
+    steps.push(said);
+    play(scene, said);
+  }
+  return steps;
+}
+
+// Undefined: there is nothing that it could be about.
+function withName(scene: Scene, step: Step, stepNo: number): Step | undefined {
+  const { holds, grants, freeze } = scene.world.wallet;
+  const pickHold = (number: string) => pick(Number(number), scene.holds, ({ ref }) => holds.has(ref));
+  const pickGrant = (number: string) => pick(Number(number), scene.grants, ({ no }) => grants.has(no));
+  switch (step.verb) {
+    case 'hold':
+      return { ...step, name: `h${stepNo}` };
+    case 'grant':
+      return { ...step, name: `g${stepNo}` };
+    case 'settle':
+    case 'extend':
+    case 'release': {
+      const hold = pickHold(step.hold);
+      return hold === undefined ? undefined : { ...step, hold };
+    }
+    case 'void': {
+      const name = pickGrant(step.grant);
+      return name === undefined ? undefined : { ...step, grant: name };
+    }
+    case 'to': {
+      const [number = '', date] = step.name.split('.');
+      const of = date === undefined ? pickHold(number) : pickGrant(number);
+      return of === undefined ? undefined : { ...step, name: date === undefined ? of : `${of}.${date}` };
+    }
+    case 'unfreeze':
+      if (freeze === 'none') return step.by === 'operator' ? undefined : step;
+      return step.by === 'operator' ? { ...step, by: freeze } : step;
+    case 'charge':
+    case 'freeze':
+    case 'sweep':
+    case 'apply_due':
+    case 'wait':
+    case 'reload':
+      return step;
+  }
+}
+
+// One in eight is about something that ended.
+function pick<T>(number: number, all: Map<string, T>, isThere: (one: T) => boolean): string | undefined {
+  const names = [...all].filter(([, one]) => number % 8 === 0 || isThere(one)).map(([name]) => name);
+  return names[Math.floor(number / 8) % names.length];
+}
+
+// A step once more; where it has no name, a key makes the two one operation. `changed`: under the same key, not the same.
+function repeated(steps: Step[], { which: number, changed }: Drawn & { verb: 'retry' }): Step | undefined {
+  if (steps.length === 0) return undefined;
+  const index = steps.length - 1 - (number % Math.min(steps.length, 5));
+  const first = steps[index]!;
+  const keyed: Step = 'key' in first ? { ...first, key: first.key ?? `k${index + 1}` } : first;
+  steps[index] = keyed;
+  return changed && 'amount' in keyed ? { ...keyed, amount: keyed.amount + 1n } : keyed;
+}

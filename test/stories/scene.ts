@@ -1,0 +1,176 @@
+// A story on its way: each step becomes calls of scripts, as the gateway and the sweep make them, each with the model's
+// answer. Nothing here waits for Redis, so that a whole story is sent at once.
+import { codes } from '../../src/codes.gen.ts';
+import {
+  authorizeScript,
+  chargeScript,
+  creditScript,
+  extendScript,
+  freezeScript,
+  releaseScript,
+  voidScript,
+} from '../../src/wallet/scripts.gen.ts';
+import type { Atoms } from '../../src/units.ts';
+import * as model from '../model/calls.ts';
+import { newWorld, reloaded, type Hold, type Reply, type World } from '../model/wallet.ts';
+import type { SeenEntry } from './entries.ts';
+import { applyDue, execute, forget, moveClock, operationOf, settleAsGateway, sweep, type Call } from './gateway.ts';
+import { hydrateArgs, newLedger, type Ledger } from './ledger.ts';
+import type { Step } from './steps.ts';
+import { beginningMs, epoch, hydrateCommand, type StoryWallet } from './wallets.ts';
+
+export type Scene = {
+  wallet: StoryWallet;
+  world: World;
+  stepNo: number;
+  holds: Map<string, { ref: string; asset: number }>;
+  grants: Map<string, { no: number; asset: number; startsAtMs: number; endsAtMs: number | undefined }>;
+  /** What the ledger has: the wallet, and the terms of holds that expired. */
+  ledger: Ledger;
+  expired: Map<string, Hold>;
+  /** What the present step has led to so far. */
+  calls: Call[];
+  entries: SeenEntry[];
+};
+
+export type Played = { calls: Call[]; entries: SeenEntry[]; reply: Reply | undefined; world: World };
+
+const unknownHold = { ref: `${epoch}.999999`, asset: 1 };
+const unknownGrant = { no: 999_999, asset: 1 };
+
+export function newScene(wallet: StoryWallet): Scene {
+  return {
+    wallet,
+    world: newWorld({ nowMs: beginningMs, epoch }),
+    stepNo: 0,
+    holds: new Map(),
+    grants: new Map(),
+    ledger: newLedger(),
+    expired: new Map(),
+    calls: [],
+    entries: [],
+  };
+}
+
+export function play(scene: Scene, step: Step): Played {
+  scene.stepNo += 1;
+  scene.calls = [];
+  scene.entries = [];
+  const reply = playStep(scene, step);
+  return { calls: scene.calls, entries: scene.entries, reply, world: scene.world };
+}
+
+function playStep(scene: Scene, step: Step): Reply | undefined {
+  switch (step.verb) {
+    case 'grant':
+      return playGrant(scene, step);
+    case 'hold':
+      return playHold(scene, step);
+    case 'settle': {
+      const { ref, asset } = holdOf(scene, step);
+      const { amount, part, onExcess } = step;
+      return settleAsGateway(scene, step, { ref, asset, amount, isFinal: !part, onExcess });
+    }
+    case 'release': {
+      const { ref, asset } = holdOf(scene, step);
+      const caller = operationOf(scene, step);
+      return execute(scene, releaseScript, caller, { asset, holdRef: ref }, (world) =>
+        model.release(world, caller, { asset, ref }),
+      );
+    }
+    case 'extend': {
+      const { ref, asset } = holdOf(scene, step);
+      const { amount, ttlMs, again } = step;
+      const caller = operationOf(scene, step);
+      const args = { asset, holdRef: ref, amountAtoms: amount as Atoms, ttlMs, repeated: again ? '1' : '0' };
+      return execute(scene, extendScript, caller, args, (world) =>
+        model.extend(world, caller, { asset, ref, amount, ttlMs, repeated: again }),
+      );
+    }
+    case 'charge': {
+      const { asset, amount, mode, again } = step;
+      const caller = operationOf(scene, step);
+      const args = { asset, amountAtoms: amount as Atoms, mode, repeated: again ? '1' : '0' };
+      return execute(scene, chargeScript, caller, args, (world) =>
+        model.charge(world, caller, { asset, amount, mode, repeated: again }),
+      );
+    }
+    case 'void': {
+      const { no, asset } = scene.grants.get(step.grant) ?? unknownGrant;
+      const caller = operationOf(scene, step);
+      return execute(scene, voidScript, caller, { asset, grantNo: no }, (world) =>
+        model.voidGrant(world, caller, { asset, grantNo: no }),
+      );
+    }
+    case 'freeze':
+    case 'unfreeze': {
+      const [from, to] = step.verb === 'freeze' ? (['none', step.by] as const) : ([step.by, 'none'] as const);
+      const caller = operationOf(scene, step);
+      const args = { fromFreeze: codes.freeze[from], toFreeze: codes.freeze[to] };
+      return execute(scene, freezeScript, caller, args, (world) => model.changeFreeze(world, caller, { from, to }));
+    }
+    case 'sweep':
+      return sweep(scene);
+    case 'apply_due':
+      return applyDue(scene);
+    case 'wait':
+      return moveClock(scene, scene.world.nowMs + step.ms);
+    case 'to':
+      return moveClock(scene, (instantOf(scene, step.name) ?? scene.world.nowMs) + step.offsetMs);
+    case 'reload':
+      forget(scene);
+      scene.calls.push({ command: hydrateCommand(scene.wallet, hydrateArgs(scene.ledger)) });
+      scene.world = reloaded(scene.world);
+      return undefined;
+  }
+}
+
+function playGrant(scene: Scene, step: Step & { verb: 'grant' }): Reply {
+  const { name, asset, amount, purpose, priority, fromMs, untilMs } = step;
+  const no = scene.grants.get(name)?.no ?? scene.grants.size + 1;
+  const { nowMs } = scene.world;
+  const startsAtMs = nowMs + (fromMs ?? 0);
+  const endsAtMs = untilMs === undefined ? undefined : nowMs + untilMs;
+  const effectiveAtMs = fromMs === undefined ? undefined : startsAtMs;
+  const caller = operationOf(scene, step);
+  const args = {
+    asset,
+    grantNo: no,
+    amountAtoms: amount as Atoms,
+    purpose: codes.purpose[purpose],
+    priority,
+    effectiveAtMs: effectiveAtMs ?? 0,
+    expiresAtMs: endsAtMs ?? 0,
+  };
+  const ask = { asset, grantNo: no, amount, purpose, priority, effectiveAtMs, expiresAtMs: endsAtMs };
+  const reply = execute(scene, creditScript, caller, args, (world) => model.credit(world, caller, ask));
+  const isNew = reply.status === 'granted' && reply['replayed'] !== true;
+  if (isNew || !scene.grants.has(name)) scene.grants.set(name, { no, asset, startsAtMs, endsAtMs });
+  return reply;
+}
+
+function playHold(scene: Scene, step: Step & { verb: 'hold' }): Reply {
+  const { name, asset, amount, mode, ttlMs, again } = step;
+  const caller = operationOf(scene, step);
+  const args = { asset, amountAtoms: amount as Atoms, mode, ttlMs, repeated: again ? '1' : '0' };
+  const reply = execute(scene, authorizeScript, caller, args, (world) =>
+    model.authorize(world, caller, { asset, amount, mode, ttlMs, repeated: again }),
+  );
+  if (reply.status === 'approved') {
+    scene.holds.set(name, { ref: `${String(reply['epoch'])}.${String(reply['version'])}`, asset });
+  }
+  return reply;
+}
+
+function holdOf(scene: Scene, step: { hold: string; as: number | undefined }): { ref: string; asset: number } {
+  const hold = scene.holds.get(step.hold) ?? unknownHold;
+  return { ref: hold.ref, asset: step.as ?? hold.asset };
+}
+
+// `h1`: the deadline of an open hold; `g1.start`, `g1.end`: the dates of a grant.
+function instantOf(scene: Scene, name: string): number | undefined {
+  const [of = '', date] = name.split('.');
+  const grant = scene.grants.get(of);
+  if (date !== undefined) return date === 'start' ? grant?.startsAtMs : grant?.endsAtMs;
+  return scene.world.wallet.holds.get(scene.holds.get(of)?.ref ?? '')?.expiresAtMs;
+}

@@ -1,0 +1,57 @@
+// The verbs of stories: the same for the tables in example tests and for random ones.
+//
+// Holds and grants have names; a name is also the caller's key, so saying a line twice is a retry, and saying it
+// otherwise under the same name is a conflict. The other verbs are retries only where they share a `key`.
+import type { FreezeName, PurposeName } from '../../src/records.ts';
+import type { Mode } from '../model/decide.ts';
+
+export type Step =
+  | {
+      verb: 'grant';
+      name: string;
+      purpose: PurposeName;
+      amount: bigint;
+      asset: number;
+      priority: number;
+      /** From now; undefined: in force at once, for ever. */
+      fromMs: number | undefined;
+      untilMs: number | undefined;
+    }
+  /** `again`: the first attempt's outcome is unknown. */
+  | { verb: 'hold'; name: string; amount: bigint; asset: number; mode: Mode; ttlMs: number; again: boolean }
+  | {
+      verb: 'settle';
+      hold: string;
+      amount: bigint;
+      part: boolean;
+      onExcess: 'charge' | 'cap' | 'reject';
+      key: string | undefined;
+      /** The asset that the hold's id says, where somebody changed it. */
+      as: number | undefined;
+    }
+  | { verb: 'release'; hold: string; key: string | undefined; as: number | undefined }
+  | {
+      verb: 'extend';
+      hold: string;
+      amount: bigint;
+      ttlMs: number;
+      again: boolean;
+      key: string | undefined;
+      as: number | undefined;
+    }
+  | { verb: 'charge'; amount: bigint; asset: number; mode: Mode; again: boolean; key: string | undefined }
+  | { verb: 'void'; grant: string; key: string | undefined }
+  | { verb: 'freeze'; by: FreezeName; key: string | undefined }
+  | { verb: 'unfreeze'; by: FreezeName; key: string | undefined }
+  /** The sweep: what list_due names is expired and applied. */
+  | { verb: 'sweep' }
+  | { verb: 'apply_due' }
+  | { verb: 'wait'; ms: number }
+  /** Time moves to a hold's deadline, or to where a grant starts or ends, and a little further or less far. */
+  | { verb: 'to'; name: string; offsetMs: number }
+  /** Redis loses the wallet, and gets it again from the entries alone. */
+  | { verb: 'reload' };
+
+/** What a line of an example says of the reply, and of the entries that came with it. */
+export type Expectation = { words: string[]; kinds: string[] | undefined };
+export type Line = { step: Step; expected?: Expectation };

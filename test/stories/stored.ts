@@ -1,0 +1,142 @@
+// A wallet as Redis stores it, read field by field (lua/lib/wallet.lua), and what must hold of it at any time.
+import { codes } from '../../src/codes.gen.ts';
+import { cursor, decodeHold, readBalances, readGrantTerms } from '../../src/wallet/packed.ts';
+import { balances, dueAtMs, spendable, sum, type Balances, type Hold, type World } from '../model/wallet.ts';
+import { seenHold } from './entries.ts';
+import type { LedgerGrant } from './ledger.ts';
+import { environment, neighboursDeadline, unpackClock, type StoryWallet } from './wallets.ts';
+
+/** The assets that stories use. */
+export const assets = [1, 2];
+
+type Account = Balances & { asset: number; order: number[] };
+export type Stored = {
+  version: number;
+  dueAtMs: number;
+  epoch: number;
+  openHolds: number;
+  liveGrants: number;
+  freeze: number;
+  environment: string;
+  customerId: string;
+  accounts: Account[];
+  grants: LedgerGrant[];
+  holds: Hold[];
+  /** Of this wallet: the member without the wallet's id, and the instant. */
+  deadlines: [string, number][];
+  clock: { seq: number; nowMs: number; epoch: number };
+};
+
+export function expectedStored(wallet: StoryWallet, world: World): Stored {
+  const { grants, holds, version, freeze } = world.wallet;
+  const due = dueAtMs(world.wallet);
+  const open = [...holds.values()];
+  const deadlines = open.map(({ ref, expiresAtMs }): [string, number] => [ref, expiresAtMs]);
+  return {
+    ...{ version, dueAtMs: due, epoch: world.epoch, openHolds: holds.size, liveGrants: grants.size },
+    ...{ freeze: codes.freeze[freeze], environment, customerId: wallet.customerId },
+    accounts: assets.map((asset) => ({
+      asset,
+      ...balances(world.wallet, asset),
+      order: spendable(world.wallet, asset).map(({ no }) => no),
+    })),
+    grants: [...grants.values()].sort(byNo).map((grant) => ({ ...grant, scoped: false })),
+    holds: open.toSorted(byRef),
+    deadlines: (due === codes.never_ms ? deadlines : [...deadlines, ['', due] as [string, number]]).sort(byMember),
+    clock: { seq: world.seq, nowMs: world.nowMs, epoch: world.epoch },
+  };
+}
+
+export function readStored(
+  { walletId }: StoryWallet,
+  raw: { fields: Buffer[]; holds: Buffer[]; deadlines: Buffer[]; clock: Buffer },
+): Stored {
+  const fields = new Map(pairs(raw.fields).map(([field, value]) => [String(field), value]));
+  const meta = cursor(fields.get('w')!);
+  const numbers = (prefix: string) =>
+    [...fields.keys()]
+      .filter((field) => field.length > 1 && field.startsWith(prefix))
+      .map((field) => Number(field.slice(1)));
+  return {
+    version: meta.whole(),
+    dueAtMs: meta.whole(),
+    epoch: meta.uint32(),
+    openHolds: meta.uint16(),
+    liveGrants: meta.uint16(),
+    freeze: meta.byte(),
+    environment: meta.text(12),
+    customerId: String(fields.get('c')),
+    accounts: [...new Set([...assets, ...numbers('a')])]
+      .sort((a, b) => a - b)
+      .map((asset) => readAccount(asset, fields.get(`a${asset}`), fields.get(`o${asset}`))),
+    grants: numbers('t')
+      .sort((a, b) => a - b)
+      .map((no) => readGrant(no, fields.get(`t${no}`)!, fields.get(`g${no}`))),
+    holds: pairs(raw.holds)
+      .map(([ref, record]) => seenHold(String(ref), decodeHold(record)))
+      .sort(byRef),
+    deadlines: pairs(raw.deadlines)
+      .map(([member, score]): [string, number] => [String(member), Number(score)])
+      .filter(([member]) => member !== neighboursDeadline)
+      .map(([member, score]): [string, number] => [member.replace(walletId, ''), score])
+      .sort(byMember),
+    clock: unpackClock(raw.clock),
+  };
+}
+
+/** What is wrong with a wallet, whatever happened to it. */
+export function complaintsOf(stored: Stored): string[] {
+  const complaints: string[] = [];
+  const demand = (isSo: boolean, what: string) => {
+    if (!isSo) complaints.push(what);
+  };
+  for (const { asset, available, held, overage, scheduled } of stored.accounts) {
+    const grants = stored.grants.filter((grant) => grant.asset === asset);
+    const holds = stored.holds.filter((hold) => hold.asset === asset);
+    const name = `asset ${asset}:`;
+    demand(
+      [available, held, overage, scheduled].every((atoms) => atoms >= 0n),
+      `${name} a balance is negative`,
+    );
+    demand(
+      available === sum(grants.map(({ remaining }) => remaining)),
+      `${name} available is not what grants have left`,
+    );
+    demand(held === sum(grants.map((grant) => grant.held)), `${name} held is not what grants have in holds`);
+    demand(held === sum(holds.map((hold) => hold.held)), `${name} held is not what holds hold`);
+    demand(overage === 0n || available === 0n, `${name} owes ${overage} and has ${available} available`);
+    demand(available + held + scheduled <= codes.limit.balance_atoms, `${name} is past the largest balance`);
+  }
+  for (const { no, amount, remaining, held, state } of stored.grants) {
+    demand(remaining >= 0n && held >= 0n && remaining + held <= amount, `grant ${no} is outside its amount`);
+    demand(state === 'active' || remaining === 0n, `grant ${no} is ${state} and has ${remaining} left`);
+    demand(state === 'scheduled' || remaining + held > 0n, `grant ${no} is empty, and still there`);
+  }
+  for (const { ref, held, taken } of stored.holds) {
+    demand(held === sum(taken.map(({ atoms }) => atoms)), `hold ${ref} holds ${held}, from grants another sum`);
+  }
+  demand(stored.openHolds === stored.holds.length, 'the number of open holds is wrong');
+  demand(stored.liveGrants === stored.grants.length, 'the number of grants is wrong');
+  return complaints;
+}
+
+function readAccount(asset: number, packed: Buffer | undefined, order: Buffer | undefined): Account {
+  const none = { available: 0n, held: 0n, overage: 0n, scheduled: 0n };
+  const from = cursor(order ?? Buffer.alloc(0));
+  const numbers: number[] = [];
+  while (!from.atEnd()) numbers.push(from.uint32());
+  return { asset, ...(packed ? readBalances(cursor(packed)) : none), order: numbers };
+}
+
+function readGrant(no: number, terms: Buffer, packed: Buffer | undefined): LedgerGrant {
+  const from = packed && cursor(packed);
+  return { no, ...readGrantTerms(cursor(terms)), remaining: from?.atoms() ?? 0n, held: from?.atoms() ?? 0n };
+}
+
+function pairs(list: Buffer[]): [Buffer, Buffer][] {
+  return list.flatMap((first, index) => (index % 2 === 0 ? [[first, list[index + 1]!] as [Buffer, Buffer]] : []));
+}
+
+const byNo = (a: { no: number }, b: { no: number }) => a.no - b.no;
+const byRef = (a: { ref: string }, b: { ref: string }) => (a.ref < b.ref ? -1 : 1);
+const byMember = ([a]: [string, number], [b]: [string, number]) => (a < b ? -1 : 1);

@@ -1,0 +1,202 @@
+// Stories as text, a line each: `hold h1 60 up_to ttl 5s asset 2 -> approved 40 | hold`.
+//
+// What follows `->` are words that the reply bears out (its status, a reason, `late` …), a bare number for what is
+// available then, and `name=number` for any other of its values. What follows `|` are the kinds of the entries written.
+import type { FreezeName, PurposeName } from '../../src/records.ts';
+import type { Mode } from '../model/decide.ts';
+import type { Line, Step } from './steps.ts';
+
+const units = { ms: 1, s: 1_000, m: 60_000, h: 3_600_000, d: 86_400_000 } as const;
+const defaultTtlMs = 60_000;
+const purposes = ['promotional', 'bundled', 'paid'];
+
+export function parseStory(text: string): Line[] {
+  const lines: Line[] = [];
+  for (const line of text.split('\n')) {
+    const written = line.replace(/#.*/, '').trim();
+    if (written === '') continue;
+    const [said = '', kinds] = written.split('|');
+    const [words = '', answer = ''] = said.split('->');
+    const expected = { words: wordsOf(answer), kinds: kinds === undefined ? undefined : wordsOf(kinds) };
+    lines.push({ step: parseStep(wordsOf(words), lines.length + 1), expected });
+  }
+  return lines;
+}
+
+/** The shortest text that says it. */
+export function formatStep(step: Step): string {
+  switch (step.verb) {
+    case 'grant': {
+      const { verb, name, purpose, amount, priority, fromMs, untilMs } = step;
+      const dates = [
+        fromMs === undefined ? '' : `from ${formatSpan(fromMs)}`,
+        untilMs === undefined ? '' : `until ${formatSpan(untilMs)}`,
+      ];
+      return joined(verb, name, purpose, amount, ...dates, priority === 50 ? '' : `priority ${priority}`, asset(step));
+    }
+    case 'hold': {
+      const ttl = step.ttlMs === defaultTtlMs ? '' : `ttl ${formatSpan(step.ttlMs)}`;
+      return joined(step.verb, step.name, step.amount, mode(step), ttl, asset(step), again(step));
+    }
+    case 'settle': {
+      const onExcess = step.onExcess === 'charge' ? '' : step.onExcess;
+      return joined(step.verb, step.hold, step.amount, step.part ? 'part' : '', onExcess, as(step), key(step));
+    }
+    case 'release':
+      return joined(step.verb, step.hold, as(step), key(step));
+    case 'extend': {
+      const ttl = step.ttlMs === 0 ? '' : `ttl ${formatSpan(step.ttlMs)}`;
+      return joined(step.verb, step.hold, step.amount, ttl, again(step), as(step), key(step));
+    }
+    case 'charge':
+      return joined(step.verb, step.amount, mode(step), asset(step), again(step), key(step));
+    case 'void':
+      return joined(step.verb, step.grant, key(step));
+    case 'freeze':
+    case 'unfreeze':
+      return joined(step.verb, step.by === 'operator' ? '' : `by ${step.by}`, key(step));
+    case 'wait':
+      return joined(step.verb, formatSpan(step.ms));
+    case 'to':
+      return joined(step.verb, step.name, step.offsetMs === 0 ? '' : formatSpan(step.offsetMs));
+    case 'sweep':
+    case 'apply_due':
+    case 'reload':
+      return step.verb;
+  }
+}
+
+const joined = (...parts: (string | bigint)[]) => parts.filter((part) => part !== '').join(' ');
+const asset = (step: { asset: number }) => (step.asset === 1 ? '' : `asset ${step.asset}`);
+const mode = (step: { mode: Mode }) => (step.mode === 'strict' ? '' : step.mode);
+const again = (step: { again: boolean }) => (step.again ? 'again' : '');
+const key = (step: { key: string | undefined }) => (step.key === undefined ? '' : `key ${step.key}`);
+const as = (step: { as: number | undefined }) => (step.as === undefined ? '' : `as ${step.as}`);
+
+function formatSpan(ms: number): string {
+  const unit = (['d', 'h', 'm', 's', 'ms'] as const).find((name) => ms % units[name] === 0 && ms !== 0) ?? 'ms';
+  return `${ms / units[unit]}${unit}`;
+}
+
+function parseSpan(text: string): number {
+  const match = /^([+-]?\d+)(ms|s|m|h|d)$/.exec(text);
+  if (!match) throw new Error(`'${text}' is not a time such as 90s`);
+  return Number(match[1]) * units[match[2] as keyof typeof units];
+}
+
+function wordsOf(text: string): string[] {
+  return text
+    .trim()
+    .split(/\s+/)
+    .filter((word) => word !== '');
+}
+
+function parseStep(words: string[], lineNo: number): Step {
+  const from = reader(words);
+  const verb = from.next();
+  const step = ((): Step => {
+    switch (verb) {
+      case 'grant': {
+        const name = purposes.includes(from.peek()) ? `g${lineNo}` : from.next();
+        return {
+          verb,
+          name,
+          purpose: from.next() as PurposeName,
+          amount: BigInt(from.next()),
+          fromMs: from.option('from', parseSpan),
+          untilMs: from.option('until', parseSpan),
+          priority: from.option('priority', Number) ?? 50,
+          asset: from.option('asset', Number) ?? 1,
+        };
+      }
+      case 'hold':
+        return {
+          verb,
+          name: from.next(),
+          amount: BigInt(from.next()),
+          mode: from.oneOf('strict', 'up_to', 'shadow'),
+          ttlMs: from.option('ttl', parseSpan) ?? defaultTtlMs,
+          asset: from.option('asset', Number) ?? 1,
+          again: from.flag('again'),
+        };
+      case 'settle':
+        return {
+          verb,
+          hold: from.next(),
+          amount: BigInt(from.next()),
+          part: from.flag('part'),
+          onExcess: from.oneOf('charge', 'cap', 'reject'),
+          as: from.option('as', Number),
+          key: from.option('key', String),
+        };
+      case 'release':
+        return { verb, hold: from.next(), as: from.option('as', Number), key: from.option('key', String) };
+      case 'extend':
+        return {
+          verb,
+          hold: from.next(),
+          amount: BigInt(from.next()),
+          ttlMs: from.option('ttl', parseSpan) ?? 0,
+          again: from.flag('again'),
+          as: from.option('as', Number),
+          key: from.option('key', String),
+        };
+      case 'charge':
+        return {
+          verb,
+          amount: BigInt(from.next()),
+          mode: from.oneOf('strict', 'up_to', 'shadow'),
+          asset: from.option('asset', Number) ?? 1,
+          again: from.flag('again'),
+          key: from.option('key', String),
+        };
+      case 'void':
+        return { verb, grant: from.next(), key: from.option('key', String) };
+      case 'freeze':
+      case 'unfreeze':
+        return {
+          verb,
+          by: from.option('by', (by) => by as FreezeName) ?? 'operator',
+          key: from.option('key', String),
+        };
+      case 'wait':
+        return { verb, ms: parseSpan(from.next()) };
+      case 'to':
+        return { verb, name: from.next(), offsetMs: from.peek() === '' ? 0 : parseSpan(from.next()) };
+      case 'sweep':
+      case 'apply_due':
+      case 'reload':
+        return { verb };
+      default:
+        throw new Error(`line ${lineNo}: no verb '${verb}'`);
+    }
+  })();
+  if (from.peek() !== '') throw new Error(`line ${lineNo}: '${from.peek()}' in '${words.join(' ')}' means nothing`);
+  return step;
+}
+
+// Words one after the other; options stand anywhere after them.
+function reader(words: string[]) {
+  const left = [...words];
+  const next = (): string => {
+    const word = left.shift();
+    if (word === undefined) throw new Error(`'${words.join(' ')}' ends too early`);
+    return word;
+  };
+  const flag = (word: string): boolean => {
+    const at = left.indexOf(word);
+    if (at >= 0) left.splice(at, 1);
+    return at >= 0;
+  };
+  return {
+    next,
+    flag,
+    peek: (): string => left[0] ?? '',
+    oneOf: <T extends string>(first: T, ...others: T[]): T => others.find((word) => flag(word)) ?? (flag(first), first),
+    option: <T>(word: string, parse: (text: string) => T): T | undefined => {
+      const at = left.indexOf(word);
+      const [, value] = at < 0 ? [] : left.splice(at, 2);
+      return value === undefined ? undefined : parse(value);
+    },
+  };
+}
