@@ -16,4 +16,9 @@ export function readAmount(text: string, asset: Asset, path: string): Atoms | Re
   }
 }
 
+/** An amount of a request as replies write it: without trailing zeros. */
+export function normalized(text: string, atoms: Atoms, asset: Asset): string {
+  return text.endsWith('0') && text.includes('.') ? format(atoms, asset) : text;
+}
+
 export const format = (atoms: bigint, asset: Asset): string => formatAmount(atoms, asset.scale);

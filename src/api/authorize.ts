@@ -54,9 +54,10 @@ export const authorize = defineRoute({
   explainInvalid: explainEvent,
   handle: async (api, call) => {
     const { environmentId, body } = call;
-    const asked = await readMoney(api, environmentId, body);
-    if (asked.status === 'refused') return asked;
-    const { asset, amount } = asked;
+    const reading = readMoney(api, environmentId, body);
+    const asked = reading instanceof Promise ? await reading : reading;
+    if ('status' in asked) return asked;
+    const { asset, amount, requested } = asked;
     const reply = await api.wallets.authorize({
       environmentId,
       customerId: body.customer_id,
@@ -74,8 +75,8 @@ export const authorize = defineRoute({
           status: 'approved',
           customer_id: body.customer_id,
           asset: asset.code,
-          requested: format(amount, asset),
-          amount: format(reply.amount, asset),
+          requested,
+          amount: reply.amount === amount ? requested : format(reply.amount, asset),
           available: format(reply.available, asset),
           held: format(reply.held, asset),
           expires_at: formatTime(reply.expiresAtMs),

@@ -1,8 +1,7 @@
 // POST /v1/holds/{hold_id}/extend: more time, more money, or both; all of it or nothing.
 import { z } from '@hono/zod-openapi';
 import type { Approved } from '../contract.ts';
-import { zeroAtoms } from '../units.ts';
-import { format, readAmount } from './amount.ts';
+import { format, normalized, readAmount } from './amount.ts';
 import { refuse } from './answer.ts';
 import { approvedReply } from './authorize.ts';
 import { assetOfHold, noHold, refuseClosed } from './hold-of.ts';
@@ -38,8 +37,10 @@ export const extend = defineRoute({
     const found = await assetOfHold(api, call);
     if (found.status === 'refused') return found;
     const { asset } = found;
-    const more = body.amount === undefined ? zeroAtoms : readAmount(body.amount, asset, 'amount');
+    const { amount: asked = '0' } = body;
+    const more = readAmount(asked, asset, 'amount');
     if (typeof more !== 'bigint') return more;
+    const requested = normalized(asked, more, asset);
     const reply = await api.wallets.extend({
       environmentId,
       holdId: params.hold_id,
@@ -55,7 +56,7 @@ export const extend = defineRoute({
           status: 'approved',
           customer_id: reply.customerId,
           asset: asset.code,
-          requested: format(more, asset),
+          requested,
           amount: format(reply.amount, asset),
           available: format(reply.available, asset),
           held: format(reply.held, asset),
@@ -66,7 +67,7 @@ export const extend = defineRoute({
         return { status: 200, body: approved, replayed: reply.replayed };
       }
       case 'declined':
-        return refuseDeclined(reply, { asset, amount: more });
+        return refuseDeclined(reply, { asset, amount: more, requested });
       case 'closed':
         return refuseClosed(reply, asset);
       case 'no_hold':

@@ -51,13 +51,13 @@ export function grantAsVoided(id: string, record: GrantRecord, held: Atoms, asse
 
 const effectiveAt = (record: GrantRecord): number => record.effectiveAtMs ?? record.createdAtMs;
 
-/** Whether the ledger knows how a grant ended, to the last atom: then no live wallet can say more. */
+/** Whether the ledger knows how a grant ended: that stays, while what is still held of it is live. */
 export function hasEnded(record: GrantRecord): boolean {
   switch (record.state) {
     case 'expired':
     case 'voided':
     case 'spent':
-      return record.held === zeroAtoms;
+      return true;
     case 'active':
     case 'scheduled':
     case undefined:

@@ -15,7 +15,8 @@ import { findDuplicateKey } from './duplicate-key.ts';
 /** Read and thrown away at most, of a body that is too large. */
 const discardedBytesMax = 8 * 1024 * 1024;
 
-export type JsonBody = { status: 'json'; value: unknown } | Refused;
+/** `length` is the text's, in UTF-16 units. */
+export type JsonBody = { status: 'json'; value: unknown; length: number } | Refused;
 
 const jsonType = /^application\/json\s*(?:;\s*charset\s*=\s*"?utf-8"?\s*)?;?\s*$/i;
 const [quote, backslash, colon] = [0x22, 0x5c, 0x3a];
@@ -29,16 +30,22 @@ const unkeepable = /\0|\p{Surrogate}/gu;
 const notJson = (detail: string): Refused => refuse('invalid_json', detail);
 
 /** The JSON value of a request's body; an empty one is `{}`. */
-export async function readJson(request: Request): Promise<JsonBody> {
-  const bytes = await readBytes(request);
-  switch (bytes) {
-    case 'too_large':
-      return refuse('body_too_large', `the body is larger than ${bodyBytesMax} bytes`);
-    case 'cut_off':
-      return notJson('the body ended early');
-  }
-  if (bytes.byteLength === 0) return { status: 'json', value: {} };
-  const type = request.headers.get('content-type');
+export function readJson(request: Request): Promise<JsonBody> {
+  const declared = request.headers.get('content-length');
+  const length = declared === null ? Number.NaN : Number(declared);
+  if (length > discardedBytesMax) return Promise.resolve(tooLarge);
+  const reading = length <= bodyBytesMax ? request.arrayBuffer() : readStream(request);
+  return reading.then(
+    (bytes) => (bytes === 'too_large' ? tooLarge : decodeJson(bytes, request.headers)),
+    () => notJson('the body ended early'),
+  );
+}
+
+const tooLarge = refuse('body_too_large', `the body is larger than ${bodyBytesMax} bytes`);
+
+function decodeJson(bytes: ArrayBuffer | Uint8Array, headers: Headers): JsonBody {
+  if (bytes.byteLength === 0) return { status: 'json', value: {}, length: 0 };
+  const type = headers.get('content-type');
   if (type !== 'application/json' && !(type !== null && jsonType.test(type))) {
     return refuse(
       'unsupported_media_type',
@@ -69,10 +76,10 @@ export function parseJson(text: string): JsonBody {
     return notJson(`the key ${JSON.stringify(key)} comes twice in one object`);
   }
   // What is refused below needs an escape or an exponent: JSON has no raw NUL, and UTF-8 no lone surrogate.
-  if (isPlain && !text.includes('__proto__')) return { status: 'json', value };
+  if (isPlain && !text.includes('__proto__')) return { status: 'json', value, length: text.length };
   const faults: FieldError[] = [];
   collectFaults(value, '', faults);
-  return faults.length === 0 ? { status: 'json', value } : refuseFields(faults);
+  return faults.length === 0 ? { status: 'json', value, length: text.length } : refuseFields(faults);
 }
 
 /** What a JSON text shows from outside its strings; quicker than to look at its value, or to write that again. */
@@ -110,18 +117,6 @@ function countKeys(value: unknown): number {
   let count = 0;
   for (const key in value) count += 1 + countKeys((value as JsonObject)[key]);
   return count;
-}
-
-async function readBytes(request: Request): Promise<ArrayBuffer | Uint8Array | 'too_large' | 'cut_off'> {
-  const declared = request.headers.get('content-length');
-  const length = declared === null ? Number.NaN : Number(declared);
-  if (length > discardedBytesMax) return 'too_large';
-  try {
-    if (length <= bodyBytesMax) return await request.arrayBuffer();
-    return await readStream(request);
-  } catch {
-    return 'cut_off';
-  }
 }
 
 async function readStream(request: Request): Promise<Uint8Array | 'too_large'> {

@@ -88,7 +88,7 @@ function tagOf(path: string): string {
 }
 
 /** Every code that a route can answer: its own, and those that come from how requests are read. */
-export function errorsOf({ method, path, route }: KeyedRow): ErrorCode[] {
+function errorsOf({ method, path, route }: KeyedRow): ErrorCode[] {
   const read: ErrorCode[] = ['unauthorized', 'missing_scope', 'invalid_request', 'internal_error', 'unavailable'];
   const body: ErrorCode[] = ['invalid_json', 'body_too_large', 'unsupported_media_type'];
   const post: ErrorCode[] = ['invalid_idempotency_key', 'idempotency_conflict', 'outcome_unknown'];

@@ -16,7 +16,7 @@ import { readJson } from './json.ts';
 import { readParams, type Params } from './params.ts';
 import { readQuery } from './query.ts';
 import type { KeyedRow } from './table.ts';
-import { validate } from './validate.ts';
+import { validate, validateSizes } from './validate.ts';
 
 export type Method = 'GET' | 'POST' | 'PATCH' | 'DELETE';
 
@@ -75,7 +75,7 @@ export function serve(api: Api, row: KeyedRow): (c: Context) => Promise<Response
     const call: Call = { ...emptyCall, requestId };
     let answer: Answer;
     try {
-      answer = (await read(api, row, c, call)) ?? (await row.route.handle(api, call));
+      answer = await answerTo(api, row, c, call);
     } catch (error) {
       answer = brokenAnswer(api, row, call, error);
     }
@@ -85,38 +85,42 @@ export function serve(api: Api, row: KeyedRow): (c: Context) => Promise<Response
   };
 }
 
-/** Fills in the call, or says why not. */
-async function read(
-  api: Api,
-  { method, path, access, route }: KeyedRow,
-  c: Context,
-  call: Call,
-): Promise<Refused | undefined> {
+// What is at hand is not awaited: each turn of the event loop's inner queue that a request takes is taken by all.
+async function answerTo(api: Api, row: KeyedRow, c: Context, call: Call): Promise<Answer> {
   const request = c.req.raw;
   const secret = secretOf(request.headers.get('authorization'));
-  const found = authenticate(api, secret, access);
+  const found = authenticate(api, secret, row.access);
   const authenticated = found instanceof Promise ? await found : found;
   if ('status' in authenticated) return authenticated;
   call.secret = secret ?? '';
   call.environmentId = authenticated.environmentId;
+  const refused = readHead(api, row, c, call);
+  if (refused) return refused;
+  if (row.route.body) {
+    const body = await readJson(request);
+    if (body.status === 'refused') return body;
+    call.given = body.value;
+    const checked = validate(row.route.body, body.value);
+    if (checked.status === 'refused') return row.route.explainInvalid?.(body.value) ?? checked;
+    const oversized = validateSizes(checked.value as object, body.length);
+    if (oversized) return oversized;
+    call.body = checked.value;
+  }
+  return row.route.handle(api, call);
+}
 
+/** Whatever comes before the body. */
+function readHead(api: Api, { method, path, route }: KeyedRow, c: Context, call: Call): Refused | undefined {
+  const request = c.req.raw;
   if (method === 'POST') {
     const refused = readIdempotencyKey(api, request.headers.get('idempotency-key'), call);
     if (refused) return refused;
   }
-  const unmatched = readParams(path, c, call);
-  if (unmatched) return unmatched;
+  const refused = readParams(path, c, call);
+  if (refused) return refused;
   const query = readQuery(request.url, route.query);
   if (query.status === 'refused') return query;
   call.query = query.value;
-
-  if (!route.body) return undefined;
-  const body = await readJson(request);
-  if (body.status === 'refused') return body;
-  call.given = body.value;
-  const checked = validate(route.body, body.value);
-  if (checked.status === 'refused') return route.explainInvalid?.(body.value) ?? checked;
-  call.body = checked.value;
   return undefined;
 }
 

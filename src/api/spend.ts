@@ -4,7 +4,7 @@ import type { Decline, DeclineCode, LimitSource } from '../contract.ts';
 import type { ErrorCode } from '../errors.ts';
 import type { Asset } from '../records.ts';
 import type { Atoms } from '../units.ts';
-import { format, readAmount } from './amount.ts';
+import { format, normalized, readAmount } from './amount.ts';
 import { refuse, type Answer, type Refused } from './answer.ts';
 import { unknownAsset } from './assets.ts';
 import type { Declined, DeclineReason, ShadowReply } from './deps.ts';
@@ -80,26 +80,38 @@ export function explainEvent(given: unknown): Refused | undefined {
   return refuse('no_price', 'this gateway has no catalog of prices: give `asset` and `amount` instead of an event');
 }
 
-/** What is asked for, in atoms. */
-export async function readMoney(
+type Asked = {
+  asset: Asset;
+  amount: Atoms;
+  /** The amount as replies write it. */
+  requested: string;
+};
+
+/** What is asked for, in atoms; at once when the asset is known to this process. */
+export function readMoney(
   api: Api,
   environmentId: string,
   money: { asset: string; amount: string },
-): Promise<{ status: 'ok'; asset: Asset; amount: Atoms } | Refused> {
-  const asset = await api.assets.byCode(environmentId, money.asset);
+): Asked | Refused | Promise<Asked | Refused> {
+  const found = api.assets.byCode(environmentId, money.asset);
+  return found instanceof Promise ? found.then((asset) => moneyOf(asset, money)) : moneyOf(found, money);
+}
+
+function moneyOf(asset: Asset | undefined, money: { asset: string; amount: string }): Asked | Refused {
   if (!asset) return unknownAsset('asset', money.asset);
   const atoms = readAmount(money.amount, asset, 'amount');
-  return typeof atoms === 'bigint' ? { status: 'ok', asset, amount: atoms } : atoms;
+  if (typeof atoms !== 'bigint') return atoms;
+  return { asset, amount: atoms, requested: normalized(money.amount, atoms, asset) };
 }
 
 /** 402; 403 and 429 where money would not help. */
-export function refuseDeclined(declined: Declined, asked: { asset: Asset; amount: Atoms }): Refused {
+export function refuseDeclined(declined: Declined, asked: Asked): Refused {
   const refused = refuseFor(declined, asked);
   // A "no" is remembered only where it answered a repeat after an unknown outcome.
   return declined.replayed ? { ...refused, headers: { 'idempotent-replayed': 'true' } } : refused;
 }
 
-function refuseFor(declined: Declined, asked: { asset: Asset; amount: Atoms }): Refused {
+function refuseFor(declined: Declined, asked: Asked): Refused {
   const decline = declineOf(declined, asked);
   const { available, affordable, requested, asset } = decline;
   const code = codeOf(declined.reason);
@@ -122,20 +134,20 @@ function refuseFor(declined: Declined, asked: { asset: Asset; amount: Atoms }): 
   }
 }
 
-export function shadowAnswer(reply: ShadowReply, customer_id: string, asked: { asset: Asset; amount: Atoms }): Answer {
+export function shadowAnswer(reply: ShadowReply, customer_id: string, asked: Asked): Answer {
   const { version } = reply;
   if (reply.status === 'shadow_declined') {
     const decline = { ...declineOf(reply, asked), code: codeOf(reply.reason) };
     return { status: 200, body: { status: reply.status, customer_id, ...decline, version } };
   }
-  const { asset, amount } = asked;
+  const { asset, requested } = asked;
   return {
     status: 200,
     body: {
       status: reply.status,
       customer_id,
       asset: asset.code,
-      requested: format(amount, asset),
+      requested,
       amount: format(reply.amount, asset),
       available: format(reply.available, asset),
       held: format(reply.held, asset),
@@ -151,11 +163,11 @@ type DeclinedBalance = Pick<Declined, 'reason' | 'available' | 'held' | 'afforda
 
 function declineOf(
   { reason, available, held, affordable }: DeclinedBalance,
-  { asset, amount }: { asset: Asset; amount: Atoms },
+  { asset, amount, requested }: Asked,
 ): Omit<Decline, 'code' | 'limit_source'> & { limit_source?: LimitSource } {
   return {
     asset: asset.code,
-    requested: format(amount, asset),
+    requested,
     available: format(available, asset),
     held: format(held, asset),
     affordable: format(affordable, asset),
