@@ -24,7 +24,16 @@ local fingerprint = ARGV[5]
 local keep_ms = ARGV[6] -- '0': a repeat finds nothing left to do
 
 local wallet, refusal = wallets.open(
-  fence_key, clock_key, wallet_key, operation_key, fence, not_after_ms, fingerprint, environment, '0', 'leave_due'
+  fence_key,
+  clock_key,
+  wallet_key,
+  operation_key,
+  fence,
+  not_after_ms,
+  fingerprint,
+  environment,
+  '0',
+  'leave_due'
 )
 if not wallet then
   return refusal

@@ -33,17 +33,8 @@ local ttl_ms = tonumber(ARGV[10])
 local repeated = ARGV[11] -- '1' when this repeats an attempt whose outcome is unknown
 local attached = ARGV[12]
 
-local wallet, refusal = wallets.open(
-  fence_key,
-  clock_key,
-  wallet_key,
-  operation_key,
-  fence,
-  not_after_ms,
-  fingerprint,
-  environment,
-  asset
-)
+local wallet, refusal =
+  wallets.open(fence_key, clock_key, wallet_key, operation_key, fence, not_after_ms, fingerprint, environment, asset)
 if not wallet then
   return refusal
 end

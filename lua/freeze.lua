@@ -31,8 +31,7 @@ if not wallet then
   return refusal
 end
 local freeze = wallet.freeze
-local allowed = from_freeze == freeze
-  or (to_freeze > codes.freeze.operator and freeze == codes.freeze.operator)
+local allowed = from_freeze == freeze or (to_freeze > codes.freeze.operator and freeze == codes.freeze.operator)
 if not allowed or from_freeze == to_freeze then
   return { 'unchanged', freeze }
 end

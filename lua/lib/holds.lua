@@ -16,15 +16,15 @@ local SOURCE_LENGTH = 12
 function holds.pack(hold)
   local parts = {
     struct.pack(
-    TERMS,
-    hold.asset,
-    hold.amount,
-    hold.held,
-    hold.settled,
-    hold.released,
-    hold.created_at_ms,
-    hold.expires_at_ms
-  ),
+      TERMS,
+      hold.asset,
+      hold.amount,
+      hold.held,
+      hold.settled,
+      hold.released,
+      hold.created_at_ms,
+      hold.expires_at_ms
+    ),
   }
   for i = 1, #hold.sources, 2 do
     parts[#parts + 1] = struct.pack(SOURCE, hold.sources[i], hold.sources[i + 1])
