@@ -1,0 +1,111 @@
+// Every script, called once on a wallet that a story has brought about; and the partition's keys, before and after.
+import type { Redis } from 'ioredis';
+import { clockKey, deadlinesKey, fenceKey } from '../../src/wallet/keys.ts';
+import {
+  advanceClockScript,
+  expireHoldsScript,
+  listDueScript,
+  readHoldScript,
+  readWalletScript,
+} from '../../src/wallet/scripts.gen.ts';
+import { expireHolds } from '../model/calls.ts';
+import type { Call } from './gateway.ts';
+import { newScene, play, type Scene } from './scene.ts';
+import { parseStory } from './text.ts';
+import { commonArgs, environment, fcall, fence, keysOf, newWallet, openingCommands, send } from './wallets.ts';
+
+/** A line for each way to call a money script; a story gives them a hold h1 and a grant g2. */
+export const moneyLines = {
+  authorize: 'hold h9 20',
+  'authorize, after an unknown outcome': 'hold h9 500 again',
+  charge: 'charge 20',
+  'charge, after an unknown outcome': 'charge 500 again',
+  settle: 'settle h1 15',
+  'settle a part': 'settle h1 15 part',
+  'settle above the hold': 'settle h1 190',
+  release: 'release h1',
+  extend: 'extend h1 5 ttl 2h',
+  credit: 'grant g9 paid 40',
+  'credit, to come': 'grant g9 paid 40 from 1h until 2h',
+  void: 'void g2',
+  freeze: 'freeze',
+  unfreeze: 'unfreeze',
+} as const;
+
+/** Tell a story up to here, on a wallet of its own. */
+export async function stage(redis: Redis, story: string): Promise<Scene> {
+  const scene = newScene(newWallet());
+  const told = parseStory(story).flatMap(({ step }) => play(scene, step).calls);
+  await sendAll(redis, [...openingCommands(scene.wallet).map((command) => ({ command })), ...told]);
+  return scene;
+}
+
+/** The calls that one line leads to; the scene stays as it is. */
+export function callsOf(scene: Scene, line: string): Call[] {
+  const fork: Scene = {
+    ...scene,
+    holds: new Map(scene.holds),
+    grants: new Map(scene.grants),
+    expired: new Map(scene.expired),
+    ledger: { ...scene.ledger, accounts: new Map(scene.ledger.accounts), grants: new Map(scene.ledger.grants) },
+  };
+  return play(fork, parseStory(line)[0]!.step).calls;
+}
+
+export function expiryOf(scene: Scene): Call {
+  const refs = [...scene.world.wallet.holds.keys()];
+  const operation = { id: `${scene.wallet.customerId}/expiry`, fingerprint: '-----------' };
+  const args = { ...commonArgs(operation.id), keepMs: 0, holdRefs: refs.join(' ') };
+  return {
+    command: fcall(expireHoldsScript, keysOf(scene.wallet, operation.id), args),
+    answer: { read: expireHoldsScript, expected: expireHolds(scene.world, operation, { refs }).reply },
+  };
+}
+
+/** Calls of the scripts that move no money. */
+export function otherCalls({ wallet, holds }: Scene): Record<string, Call> {
+  const { partition } = wallet;
+  const keys = { fenceKey: fenceKey(partition), clockKey: clockKey(partition), deadlinesKey: deadlinesKey(partition) };
+  const holdRef = holds.get('h1')?.ref ?? '';
+  return {
+    advance_clock: {
+      command: fcall(advanceClockScript, keys, { fence, toMs: 0 }),
+      answer: { read: advanceClockScript, expected: { status: 'advanced' } },
+    },
+    list_due: {
+      command: fcall(listDueScript, keys, { fence, membersMax: 10 }),
+      answer: { read: listDueScript, expected: { status: 'due_members' } },
+    },
+    read_wallet: {
+      command: fcall(readWalletScript, keysOf(wallet), { fence, environment }),
+      answer: { read: readWalletScript, expected: { status: 'wallet' } },
+    },
+    read_hold: {
+      command: fcall(readHoldScript, keysOf(wallet), { fence, environment, holdRef }),
+      answer: { read: readHoldScript, expected: { status: 'hold' } },
+    },
+  };
+}
+
+export async function sendAll(redis: Redis, calls: Call[]): Promise<void> {
+  const results = await send(
+    redis,
+    calls.map(({ command }) => command),
+  );
+  for (const result of results) if (result.status === 'rejected') throw result.reason;
+}
+
+export type Snapshot = [key: string, dump: string][];
+
+/** All keys of the wallet's partition, to the byte. */
+export async function snapshot(redis: Redis, { wallet }: Scene): Promise<Snapshot> {
+  const keys = await redis.keys(fenceKey(wallet.partition).replace('fence', '*'));
+  const dumps = await Promise.all(keys.sort().map((key) => redis.dumpBuffer(key)));
+  return keys.map((key, index) => [key, dumps[index]!.toString('base64')]);
+}
+
+/** Make the partition what it was. */
+export async function restore(redis: Redis, { wallet }: Scene, before: Snapshot): Promise<void> {
+  await redis.del(...(await redis.keys(fenceKey(wallet.partition).replace('fence', '*'))));
+  await Promise.all(before.map(([key, dump]) => redis.restore(key, 0, Buffer.from(dump, 'base64'))));
+}
