@@ -35,37 +35,6 @@ export async function listEntries(
   return pageOf(rows, { limit: page.limit, item: toEntry, cursor: (row) => cursors.write([row.version]) });
 }
 
-/** What an operation did: the entry that carries it. `reply` is the script's, packed as lua/lib/operation.lua does it. */
-export type OperationRecord = {
-  walletId: string;
-  version: number;
-  kind: KindName;
-  fingerprint: string;
-  reply: Buffer;
-  occurredAtMs: number;
-};
-
-export async function findOperation(
-  sql: Sql,
-  environmentId: string,
-  operationId: string,
-): Promise<OperationRecord | undefined> {
-  const [row] = await orm(sql)
-    .select()
-    .from(entries)
-    .where(and(eq(entries.environmentId, environmentId), eq(entries.operationId, operationId)))
-    .limit(1);
-  if (!row || row.fingerprint === null || row.reply === null) return undefined;
-  return {
-    walletId: row.walletId,
-    version: row.version,
-    kind: row.kind,
-    fingerprint: row.fingerprint,
-    reply: row.reply,
-    occurredAtMs: row.occurredAt,
-  };
-}
-
 function toEntry(row: typeof entries.$inferSelect): EntryRecord {
   return {
     walletId: row.walletId,

@@ -91,7 +91,10 @@ export async function runGateway(config: Config, log: Log): Promise<Running> {
     observe: ({ path, status, tookMs }) => metrics.requests.labels(path, String(status)).observe(tookMs / 1000),
     log,
   });
-  app.route('/admin', operatorPages({ queues: nudge.queues, password: config.adminPassword, requestIdOf: requestIds() }));
+  app.route(
+    '/admin',
+    operatorPages({ queues: nudge.queues, password: config.adminPassword, requestIdOf: requestIds() }),
+  );
 
   const listener = getRequestListener(app.fetch);
   const server = createServer((incoming, outgoing) => void listener(incoming, outgoing));
