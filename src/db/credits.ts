@@ -173,7 +173,8 @@ async function repeatCredit(
     await on
       .update(credits)
       .set({ state: 'pending', attemptedAt: raw`now()` })
-      .where(ofOperation);
+      // The drain may have found its entry meanwhile.
+      .where(and(ofOperation, eq(credits.state, 'refused')));
   }
   const applied = row.state === 'applied' ? await findApplied(on, environmentId, operationId) : undefined;
   return { status: 'begun', credit: toCredit(row, applied) };

@@ -1,6 +1,6 @@
 // Entries of the ledger, listed and looked up; they are written by append.ts alone.
 import { and, arrayContains, desc, eq, gte, lt } from 'drizzle-orm';
-import type { EntryFilter, EntryRecord, KindName, PageRequest } from '../records.ts';
+import type { EntryFilter, EntryRecord, PageRequest } from '../records.ts';
 import { orm, type Sql } from './connect.ts';
 import { cursorOf, pageOf, type Listed } from './page.ts';
 import { entries } from './schema.ts';
