@@ -1,6 +1,7 @@
 // The connection to Postgres, and Drizzle on top of it.
 import { drizzle } from 'drizzle-orm/postgres-js';
 import postgres from 'postgres';
+import { steadySocket, tlsModeOf } from './steady-socket.ts';
 
 /** Connections to the primary; int8 is read as bigint. */
 export type Sql = postgres.Sql<{ bigint: bigint }>;
@@ -15,7 +16,16 @@ export type DatabaseOptions = {
 };
 
 export function openDatabase(url: string, options: DatabaseOptions): Sql {
-  return postgres(url, {
+  const tls = tlsModeOf(url);
+  let attempts = 0;
+  // Where the URL names several hosts, each attempt goes to the next.
+  const socket = ({ host, port, path }: { host: string[]; port: number[]; path: string | false }) => {
+    const turn = attempts++ % host.length;
+    return steadySocket(path ? { path } : { host: host[turn] ?? 'localhost', port: port[turn] ?? 5432 }, tls);
+  };
+  const settings: postgres.Options<{ bigint: postgres.PostgresType<bigint> }> & { socket: typeof socket } = {
+    socket,
+    ssl: false,
     max: options.connectionsMax,
     types: { bigint: postgres.BigInt },
     onnotice: () => {},
@@ -28,7 +38,8 @@ export function openDatabase(url: string, options: DatabaseOptions): Sql {
       jit: false,
       idle_in_transaction_session_timeout: options.idleInTransactionMsMax ?? 30_000,
     },
-  });
+  };
+  return postgres(url, settings);
 }
 
 export type Orm = ReturnType<typeof makeOrm>;
