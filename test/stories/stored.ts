@@ -7,7 +7,7 @@ import type { LedgerGrant } from './ledger.ts';
 import { environment, neighboursDeadline, unpackClock, type StoryWallet } from './wallets.ts';
 
 /** The assets that stories use. */
-export const assets = [1, 2];
+const assets = [1, 2];
 
 type Account = Balances & { asset: number; order: number[] };
 export type Stored = {

@@ -35,8 +35,8 @@ export const epoch = 1;
 export const fence = `6f0fa2c1-1f9c-4b51-9f35-8a1f6a3d3c11:${epoch}`;
 /** 2100-01-01: where the clocks of stories begin. */
 export const beginningMs = Date.UTC(2100, 0, 1);
-export const neverTooLateMs = Date.UTC(9999, 0, 1);
-export const keepMs = 60_000;
+const neverTooLateMs = Date.UTC(9999, 0, 1);
+const keepMs = 60_000;
 export const fingerprint = '-----------';
 
 /** A hold of somebody else's in the same partition, long overdue. */
