@@ -203,8 +203,7 @@ describe('every reply', () => {
     },
   );
 
-  // Not yet: these are served beside the API.
-  test.fails("of the operators' pages carries x-request-id", async () => {
+  test("of the operators' pages carries x-request-id", async () => {
     expect(await requestIdOf('/admin/queues')).toEqual(expect.stringMatching(/./));
   });
 

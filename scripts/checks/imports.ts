@@ -44,7 +44,7 @@ export function importFindings(table: ImportTable, files: readonly SourceFile[])
       return row ? edgeFindings(edge, row) : [];
     }),
     ...[...table.rows.values()].flatMap((row) => reachFindings(row, edges)),
-    ...circleFindings(edges),
+    ...circleFindings(edges.filter((edge) => table.rows.get(edge.from)?.mayImport !== 'any')),
   ];
 }
 
