@@ -3,6 +3,7 @@
 // Queue `ledger` drains a lane when gateways say that it has entries; queue `holds` sweeps a lane on a schedule. A watchdog
 // on plain timers drains and sweeps each lane that no job has seen to for a second: money does not depend on the queues'
 // own keys, nor on the Redis that holds them.
+import { setTimeout as sleep } from 'node:timers/promises';
 import { Queue, Worker } from 'bullmq';
 import { z } from 'zod';
 import { drainAgeMaxMs, lanesCount, sweepIntervalMs } from '../limits.ts';
@@ -16,7 +17,8 @@ export type WorkerOptions = {
 };
 
 const watchdogIntervalMs = 250;
-const stopBoundMs = 15_000;
+const stopBoundMs = 7_000;
+const closeBoundMs = 1_000;
 const lanes = Array.from({ length: lanesCount }, (_, lane) => lane);
 const laneJob = z.object({
   lane: z
@@ -56,23 +58,23 @@ export function startWorker(options: WorkerOptions): { stop: () => Promise<void>
   return {
     stop: async () => {
       clearInterval(watchdog);
-      const closing = Promise.allSettled([
+      const closed = Promise.allSettled([
         ...workers.map((worker) => worker.close()),
         scheduled.then(() => schedule.close()),
       ]);
-      let bound: NodeJS.Timeout | undefined;
-      await Promise.race([
-        closing,
-        new Promise((resolve) => {
-          bound = setTimeout(resolve, stopBoundMs);
-        }),
-      ]);
-      clearTimeout(bound);
+      const idle = Promise.allSettled(lanes.flatMap((lane) => [drained.idle(lane), swept.idle(lane)]));
+      // Queues whose Redis is away would never close; what they ran is done by then.
+      await within(stopBoundMs, Promise.race([closed, idle.then(() => sleep(closeBoundMs))]));
       // What came in meanwhile goes to the ledger now rather than after the next start.
-      await Promise.allSettled(lanes.map((lane) => drained.now(lane)));
-      await Promise.allSettled(lanes.map((lane) => swept.idle(lane)));
+      await within(stopBoundMs, Promise.allSettled(lanes.map((lane) => drained.now(lane))));
     },
   };
+}
+
+async function within(boundMs: number, work: Promise<unknown>): Promise<void> {
+  const bound = new AbortController();
+  await Promise.race([work, sleep(boundMs, undefined, { signal: bound.signal }).catch(() => undefined)]);
+  bound.abort();
 }
 
 /** At every start: a flushed Redis forgets its schedulers. */
