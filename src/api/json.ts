@@ -1,8 +1,4 @@
-// Request bodies: read with a bound, and parsed more strictly than JSON.parse does.
-//
-// What is too large is read on to its end and thrown away, up to a bound, before it is refused: a client that is still
-// sending reads no answer, and a connection with an unread rest is of no more use. Beyond that bound the server under
-// Hono decides (@hono/node-server drains for half a second, then closes).
+// JSON of request bodies, parsed more strictly than JSON.parse does.
 //
 // Refused besides what JSON.parse refuses: a key that comes twice (which one would count?), nesting that a reader may not
 // survive, UTF-8 that is none, numbers no double holds, and text that Postgres or a script could not keep as it is.
@@ -10,10 +6,8 @@ import type { FieldError } from '../contract.ts';
 import { bodyBytesMax, bodyDepthMax } from '../limits.ts';
 import type { JsonObject } from '../records.ts';
 import { refuse, refuseFields, type Refused } from './answer.ts';
+import { readBody } from './body.ts';
 import { findDuplicateKey } from './duplicate-key.ts';
-
-/** Read and thrown away at most, of a body that is too large. */
-const discardedBytesMax = 8 * 1024 * 1024;
 
 /** `length` is the text's, in UTF-16 units. */
 export type JsonBody = { status: 'json'; value: unknown; length: number } | Refused;
@@ -29,21 +23,20 @@ const loneSurrogate = /\p{Surrogate}/u;
 const unkeepable = /\0|\p{Surrogate}/gu;
 const notJson = (detail: string): Refused => refuse('invalid_json', detail);
 
-/** The JSON value of a request's body; an empty one is `{}`. */
-export function readJson(request: Request): Promise<JsonBody> {
-  const declared = request.headers.get('content-length');
-  const length = declared === null ? Number.NaN : Number(declared);
-  if (length > discardedBytesMax) return Promise.resolve(tooLarge);
-  const reading = length <= bodyBytesMax ? request.arrayBuffer() : readStream(request);
-  return reading.then(
-    (bytes) => (bytes === 'too_large' ? tooLarge : decodeJson(bytes, request.headers)),
-    () => notJson('the body ended early'),
-  );
+/** The JSON value of a request's body; an empty one is `{}`. `env` is what the server hands Hono beside the request. */
+export async function readJson(request: Request, env?: unknown): Promise<JsonBody> {
+  const bytes = await readBody(request, env);
+  switch (bytes) {
+    case 'too_large':
+      return refuse('body_too_large', `the body is larger than ${bodyBytesMax} bytes`);
+    case 'cut_off':
+      return notJson('the body ended early');
+    default:
+      return decodeJson(bytes, request.headers);
+  }
 }
 
-const tooLarge = refuse('body_too_large', `the body is larger than ${bodyBytesMax} bytes`);
-
-function decodeJson(bytes: ArrayBuffer | Uint8Array, headers: Headers): JsonBody {
+function decodeJson(bytes: Uint8Array, headers: Headers): JsonBody {
   if (bytes.byteLength === 0) return { status: 'json', value: {}, length: 0 };
   const type = headers.get('content-type');
   if (type !== 'application/json' && !(type !== null && jsonType.test(type))) {
@@ -117,28 +110,6 @@ function countKeys(value: unknown): number {
   let count = 0;
   for (const key in value) count += 1 + countKeys((value as JsonObject)[key]);
   return count;
-}
-
-async function readStream(request: Request): Promise<Uint8Array | 'too_large'> {
-  const chunks: Uint8Array[] = [];
-  let length = 0;
-  // Not a `for await`: leaving that early would cancel the stream, and with it the connection.
-  const reader = (request.body as ReadableStream<Uint8Array> | null)?.getReader();
-  while (reader && length <= discardedBytesMax) {
-    const { done, value } = await reader.read();
-    if (done) break;
-    length += value.byteLength;
-    if (length <= bodyBytesMax) chunks.push(value);
-    else chunks.length = 0;
-  }
-  if (length > bodyBytesMax) return 'too_large';
-  const bytes = new Uint8Array(length);
-  let at = 0;
-  for (const chunk of chunks) {
-    bytes.set(chunk, at);
-    at += chunk.byteLength;
-  }
-  return bytes;
 }
 
 function collectFaults(value: unknown, path: string, faults: FieldError[]): void {

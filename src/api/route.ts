@@ -97,7 +97,7 @@ async function answerTo(api: Api, row: KeyedRow, c: Context, call: Call): Promis
   const refused = readHead(api, row, c, call);
   if (refused) return refused;
   if (row.route.body) {
-    const body = await readJson(request);
+    const body = await readJson(request, c.env);
     if (body.status === 'refused') return body;
     call.given = body.value;
     const checked = validate(row.route.body, body.value);
