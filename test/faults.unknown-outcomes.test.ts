@@ -7,7 +7,7 @@ import { openNudge, type Nudge } from '../src/outbox/nudge.ts';
 import { walletOf } from '../src/wallet/keys.ts';
 import { connectRedis } from '../src/wallet/redis.ts';
 import { startFarebox, type Client, type Farebox, type Reply } from './farebox.ts';
-import { ask, resolve, verdictOf, yesOf, type Asked, type Kind } from './faults/asked.ts';
+import { resolve, verdictOf, type Asked } from './faults/asked.ts';
 import {
   brief,
   expectBalances,
@@ -17,6 +17,7 @@ import {
   readBook,
   waitUntilDrained,
 } from './faults/books.ts';
+import { askFor, live, tally, type World } from './faults/live.ts';
 import { startProxy, type Fault, type Plan, type Proxy } from './faults/proxy.ts';
 import { randomOf, rounds, seed, type Random } from './faults/seeded.ts';
 import { smallGateway } from './faults/small-gateway.ts';
@@ -221,7 +222,12 @@ test('thousands of operations, each told the truth', { timeout: workMs + 60_000 
   const comers = Array.from({ length: comersCount }, () => nextId('comer'));
   const all: Asked[] = [];
   const untilMs = performance.now() + workMs;
-  const world = { shaky, random, all, isOver: () => all.length >= operationsMax || performance.now() > untilMs };
+  const world = {
+    gateways: shaky,
+    random,
+    all,
+    isOver: () => all.length >= operationsMax || performance.now() > untilMs,
+  };
   proxy.follow(randomPlan(proxy, random));
   const clients = customers.flatMap((id) => Array.from({ length: clientsPerCustomer }, () => live(world, id)));
   await Promise.all([...clients, arrive(world, comers)]);
@@ -243,53 +249,6 @@ test('thousands of operations, each told the truth', { timeout: workMs + 60_000 
   await expectBalances(direct, all);
   console.log(`${tally(all)}; ${inDoubt.length} in doubt at the end; faults ${JSON.stringify(proxy.counts)}`);
 });
-
-type World = { shaky: Client[]; random: Random; all: Asked[]; isOver: () => boolean };
-
-async function askFor(
-  { shaky, random, all }: World,
-  asked: Omit<Asked, 'key' | 'answers'>,
-): Promise<Reply | undefined> {
-  const one: Asked = { ...asked, key: nextId('key'), answers: [] };
-  all.push(one);
-  await ask(shaky, random, one);
-  return yesOf(one);
-}
-
-/** One client of a customer. Credit comes in small amounts, so that "no" is as frequent as "yes". */
-async function live(world: World, customerId: string): Promise<void> {
-  const { random } = world;
-  const holds: string[] = [];
-  const cents = (most: number) => String(random.between(0, most * 100) / 100);
-  const send = (kind: Kind, path: string, body: Record<string, unknown>) =>
-    askFor(world, { kind, customerId, path, body });
-  const spend = { customer_id: customerId, asset: 'USD' };
-  while (!world.isOver()) {
-    const dice = random.next();
-    const hold = `/v1/holds/${holds[0]}`;
-    if (dice < 0.16) {
-      await send('grant', `/v1/customers/${customerId}/grants`, {
-        asset: 'USD',
-        amount: String(random.between(1, 40)),
-      });
-    } else if (dice < 0.35) {
-      await send('charge', '/v1/charge', { ...spend, amount: cents(12) });
-    } else if (dice < 0.6 || holds.length === 0) {
-      const yes = await send('authorize', '/v1/authorize', { ...spend, amount: cents(20), ttl_ms: 3_600_000 });
-      if (yes) holds.push(yes.body.id);
-    } else if (dice < 0.66) {
-      await send('extend', `${hold}/extend`, { amount: cents(8) });
-    } else if (dice < 0.7) {
-      await send('settle', `${hold}/settle`, { amount: cents(4), final: false });
-    } else {
-      holds.shift();
-      // Now and then both at once: one of them ends the hold.
-      const settle = dice < 0.88 ? send('settle', `${hold}/settle`, { amount: cents(24) }) : undefined;
-      const release = dice > 0.85 ? send('release', `${hold}/release`, {}) : undefined;
-      await Promise.all([settle, release]);
-    }
-  }
-}
 
 /** Requests for customers who are not there yet, while they come and get credit. */
 async function arrive(world: World, comers: readonly string[]): Promise<void> {
@@ -322,13 +281,4 @@ function randomPlan(proxy: Proxy, random: Random): Plan {
     if (dice < 0.051) return { kind: 'stall_request', until: sleep(random.between(900, 1_400)) };
     return undefined;
   };
-}
-
-function tally(all: readonly Asked[]): string {
-  const counts = new Map<string, number>();
-  for (const asked of all) {
-    const name = `${asked.kind} ${verdictOf(asked)}`;
-    counts.set(name, (counts.get(name) ?? 0) + 1);
-  }
-  return `${all.length} operations: ${[...counts].map(([name, count]) => `${name} ${count}`).join(', ')}`;
 }

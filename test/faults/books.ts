@@ -9,7 +9,7 @@ import { clockKey } from '../../src/wallet/keys.ts';
 import { operationOf } from '../../src/wallet/operation.ts';
 import { cursor } from '../../src/wallet/packed.ts';
 import { parseAmount } from '../../src/units.ts';
-import type { Client } from '../farebox.ts';
+import type { Client, Reply } from '../farebox.ts';
 import { verdictOf, yesOf, type Asked, type Kind } from './asked.ts';
 
 const scale = 9;
@@ -152,6 +152,7 @@ export function operationIdOf(environmentId: string, { kind, path, customerId, k
 /** For a failure's message. */
 export function brief(asked: Asked): object {
   const { kind, customerId, path, body, key } = asked;
-  const answers = asked.answers.map((reply) => (reply ? `${reply.status} ${reply.text}` : 'none'));
-  return { kind, customerId, path, body, key, verdict: verdictOf(asked), answers };
+  const said = ({ status, body: { code, outcome, detail } }: Reply) => [status, code, outcome, detail].join(' ').trim();
+  const answers = asked.answers.map((reply) => (reply ? said(reply) : 'none'));
+  return { kind, customerId, path, body, key, verdict: verdictOf(asked), answers: answers.slice(0, 6) };
 }
