@@ -40,7 +40,7 @@ function copyConfig(root: string, out: string): string {
   return `import config from ${from};\nexport default { ...config, out: ${JSON.stringify(relative(resolve(root), out))} };\n`;
 }
 
-export function migrationFindings(ran: Ran, addedSql: readonly string[]): string[] {
+function migrationFindings(ran: Ran, addedSql: readonly string[]): string[] {
   const advice = 'the schema says what no migration does: `npx drizzle-kit generate`, and read what it wrote';
   if (addedSql.length > 0) return [advice, ...addedSql.flatMap((sql) => sql.trim().split('\n'))];
   if (ran.stdout.includes('No schema changes')) return [];

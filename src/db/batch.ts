@@ -49,7 +49,7 @@ export function makeBatch(decoded: readonly DecodedEntry[]) {
 }
 
 /** Entries of each wallet, in the order they came in; wallets in the order of the indexes. */
-export function groupByWallet(decoded: readonly DecodedEntry[]): DecodedEntry[][] {
+function groupByWallet(decoded: readonly DecodedEntry[]): DecodedEntry[][] {
   const groups = new Map<string, DecodedEntry[]>();
   for (const one of decoded) {
     const key = one.entry.environment + one.entry.walletId;
