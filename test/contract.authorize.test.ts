@@ -1,6 +1,6 @@
 // The contract of authorize and charge: what is said to a yes, a no, and a maybe that is only asked about.
 import { describe, expect, test } from 'vitest';
-import { connect } from './contract.connections.ts';
+import { postMany } from './contract.connections.ts';
 import { expectFieldError, expectProblem, expectReplied, instant, startContract } from './contract.client.ts';
 
 const { client, customer, entriesOf, grant, hold, key, walletOf } = await startContract();
@@ -377,15 +377,11 @@ describe('too many open holds', () => {
 
   test('is the one 429, and ends when a hold does', { timeout: 120_000 }, async () => {
     const id = await customer('crowded', '1000');
-    let left = holdsMax - 1;
     const { id: first } = await hold(id, '0.01', { ttl_ms: 3_600_000 });
-    const connections = connect(client.url, key, 32);
-    const worker = async () => {
-      const terms = { customer_id: id, asset: 'USD', amount: '0.01', ttl_ms: 3_600_000 };
-      while (left-- > 0) expect((await connections.post('/v1/authorize', terms)).status).toBe(200);
-    };
-    await Promise.all(Array.from({ length: 32 }, worker));
-    connections.close();
+    const terms = { customer_id: id, asset: 'USD', amount: '0.01', ttl_ms: 3_600_000 };
+    const parts = [2_500, 2_500, 2_500, 2_499];
+    const statuses = await Promise.all(parts.map((count) => postMany(client.url, key, '/v1/authorize', terms, count)));
+    expect(statuses.flat().filter((status) => status === 200)).toHaveLength(holdsMax - 1);
     expect((await walletOf(id)).accounts[0]).toMatchObject({ available: '900', held: '100' });
     for (const amount of ['0.01', '0']) {
       const refused = await authorize(id, amount);
