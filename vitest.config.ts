@@ -10,8 +10,8 @@ export default defineConfig({
     // Each file brings its own Redis, so that two already fill a two-core machine.
     maxWorkers: 2,
     // Starting stores, recovery and drains take seconds on a busy machine; a test that hangs takes longer.
-    testTimeout: 30_000,
-    hookTimeout: 60_000,
+    testTimeout: 90_000,
+    hookTimeout: 90_000,
     teardownTimeout: 60_000,
     // The counts that `.ci/run` prints.
     ...(process.env['CI'] ? { reporters: ['default', 'json'], outputFile: { json: '.cache/test-report.json' } } : {}),

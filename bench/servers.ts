@@ -6,7 +6,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { startPostgres } from '../scripts/stores/postgres.ts';
 import { freePort, startProgram, stopProcess } from '../scripts/stores/process.ts';
 import { startRedis } from '../scripts/stores/redis.ts';
-import { migrate } from '../src/db/migrate.ts';
+import { runMigrate } from '../src/run/migrate.ts';
 import { partitionsCount } from '../src/limits.ts';
 import { outboxKey } from '../src/wallet/keys.ts';
 import { connectRedis, waitUntilReady } from '../src/wallet/redis.ts';
@@ -36,7 +36,7 @@ export async function startBench(options: { customersCount: number; say: (line: 
     undo.push(postgres.stop);
     const redis = await startRedis({ dataDir: join(folder, 'redis'), appendonly: 'everysec', say });
     undo.push(redis.stop);
-    await migrate(postgres.url);
+    await runMigrate({ databaseUrl: postgres.url, bootstrapKey: key });
     const env = {
       ...process.env,
       DATABASE_URL: postgres.url,
