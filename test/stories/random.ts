@@ -84,7 +84,7 @@ const span = fc.oneof(
   fc.constantFrom(59_999, 60_000, 60_001, 3_600_000, 86_400_000),
 );
 
-function grant(): fc.Arbitrary<Step> {
+function grant(): fc.Arbitrary<Step & { verb: 'grant' }> {
   return fc
     .record({
       name: which,
@@ -100,11 +100,14 @@ function grant(): fc.Arbitrary<Step> {
         ),
       ),
       lastsMs: fc.oneof(fc.constant(undefined), span),
+      isOver: fc.nat({ max: 29 }).map((number) => number === 29),
     })
-    .map(({ lastsMs, ...terms }) => {
-      // It ends after now, and after it starts.
-      const untilMs = lastsMs === undefined ? undefined : Math.max(terms.fromMs ?? 0, 0) + lastsMs;
-      return { verb: 'grant', ...terms, untilMs };
+    .map(({ lastsMs, isOver, ...terms }) => {
+      const verb = 'grant' as const;
+      if (lastsMs === undefined) return { verb, ...terms, untilMs: undefined };
+      // A credit that was asked for in time, and comes late.
+      if (isOver && terms.fromMs === undefined) return { verb, ...terms, untilMs: -lastsMs };
+      return { verb, ...terms, untilMs: Math.max(terms.fromMs ?? 0, 0) + lastsMs };
     });
 }
 
@@ -113,7 +116,7 @@ function firstGrants(): fc.Arbitrary<Step[]> {
   const many = fc
     .tuple(fc.integer({ min: 14, max: 20 }), grant())
     .map(([count, first]) =>
-      Array.from({ length: count }, (_, no): Step => ({ ...first, untilMs: 60_000 + no }) as Step),
+      Array.from({ length: count }, (_, no) => ({ ...first, fromMs: undefined, untilMs: 60_000 + no })),
     );
   return fc.oneof(
     { weight: 12, arbitrary: fc.tuple(grant()) },
