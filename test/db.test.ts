@@ -123,7 +123,7 @@ describe('keys', () => {
     expect(secret).toContain(keyId.slice('key_'.length));
     // The last six are the CRC-32 of the rest, in base 62: leaked secrets can be told from noise, typos from secrets.
     const digits = '0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz';
-    const sum = [...secret.slice(-6)].reduce((value, digit) => value * 62 + digits.indexOf(digit), 0);
+    const sum = Array.from(secret.slice(-6)).reduce((value, digit) => value * 62 + digits.indexOf(digit), 0);
     expect(sum).toBe(crc32(secret.slice(0, -6)));
     expect(new Set(Array.from({ length: 100 }, () => makeSecret('test').secret)).size).toBe(100);
   });
