@@ -1,7 +1,7 @@
 // The OpenAPI 3.1 document, made from the routing table and from the very schemas that check requests.
 import { OpenAPIHono, z } from '@hono/zod-openapi';
 import { errors, type ErrorCode } from '../errors.ts';
-import { paramNamesOf, paramRules } from './params.ts';
+import { paramRules, type ParamName } from './params.ts';
 import { declinedReply, holdClosedReply, problemReply } from './problem-schemas.ts';
 import type { KeyedRow, PublicRow, Row } from './table.ts';
 
@@ -36,13 +36,13 @@ export function openApiOf(rows: readonly Row[]): OpenApiDocument {
 }
 
 function operation(row: KeyedRow): Operation {
-  const { method, path, access, route } = row;
+  const { method, params, access, route } = row;
   return {
     ...common(row),
     ...(route.description !== undefined && { description: route.description }),
     security: access.map((scope) => ({ key: [scope] })),
     request: {
-      ...(paramNamesOf(path).length > 0 && { params: paramsSchema(path) }),
+      ...(params.length > 0 && { params: paramsSchema(params) }),
       ...(route.query && { query: route.query as z.ZodObject }),
       ...(method === 'POST' && { headers: idempotencyHeader }),
       ...(route.body && {
@@ -88,12 +88,12 @@ function tagOf(path: string): string {
 }
 
 /** Every code that a route can answer: its own, and those that come from how requests are read. */
-function errorsOf({ method, path, route }: KeyedRow): ErrorCode[] {
+function errorsOf({ method, params, route }: KeyedRow): ErrorCode[] {
   const read: ErrorCode[] = ['unauthorized', 'missing_scope', 'invalid_request', 'internal_error', 'unavailable'];
   const body: ErrorCode[] = ['invalid_json', 'body_too_large', 'unsupported_media_type'];
   const post: ErrorCode[] = ['invalid_idempotency_key', 'idempotency_conflict', 'outcome_unknown'];
-  const params = paramNamesOf(path).map((name) => paramRules[name].missing);
-  const all = [...route.errors, ...params, ...read, ...(route.body ? body : []), ...(method === 'POST' ? post : [])];
+  const missing = params.map((name) => paramRules[name].missing);
+  const all = [...route.errors, ...missing, ...read, ...(route.body ? body : []), ...(method === 'POST' ? post : [])];
   return [...new Set(all)];
 }
 
@@ -137,8 +137,8 @@ function problemSchema(codes: readonly ErrorCode[]) {
   };
 }
 
-function paramsSchema(path: string): z.ZodObject {
-  const fields = paramNamesOf(path).map((name) => {
+function paramsSchema(params: readonly ParamName[]): z.ZodObject {
+  const fields = params.map((name) => {
     const { pattern, description } = paramRules[name];
     return [name, z.string().regex(pattern).openapi({ description })] as const;
   });

@@ -4,6 +4,7 @@ import type { ErrorCode } from '../errors.ts';
 import { refuse, type Refused } from './answer.ts';
 import type { Call } from './route.ts';
 import { assetCodePattern, customerIdPattern } from './schemas.ts';
+import type { KeyedRow } from './table.ts';
 
 export type ParamName = 'customer_id' | 'grant_id' | 'hold_id' | 'key_id' | 'code';
 export type Params = Record<ParamName, string>;
@@ -27,13 +28,10 @@ export function paramNamesOf(path: string): ParamName[] {
   });
 }
 
-const namesByPath = new Map<string, ParamName[]>();
-
 /** Fills in the call's parameters and concrete path. */
-export function readParams(path: string, c: Context, call: Call): Refused | undefined {
-  let names = namesByPath.get(path);
-  if (!names) namesByPath.set(path, (names = paramNamesOf(path)));
+export function readParams({ path, params: names }: KeyedRow, c: Context, call: Call): Refused | undefined {
   call.path = path;
+  if (names.length === 0) return undefined;
   const params: Partial<Params> = {};
   for (const name of names) {
     const value = c.req.param(name) ?? '';

@@ -110,15 +110,15 @@ async function answerTo(api: Api, row: KeyedRow, c: Context, call: Call): Promis
 }
 
 /** Whatever comes before the body. */
-function readHead(api: Api, { method, path, route }: KeyedRow, c: Context, call: Call): Refused | undefined {
+function readHead(api: Api, row: KeyedRow, c: Context, call: Call): Refused | undefined {
   const request = c.req.raw;
-  if (method === 'POST') {
+  if (row.method === 'POST') {
     const refused = readIdempotencyKey(api, request.headers.get('idempotency-key'), call);
     if (refused) return refused;
   }
-  const refused = readParams(path, c, call);
+  const refused = readParams(row, c, call);
   if (refused) return refused;
-  const query = readQuery(request.url, route.query);
+  const query = readQuery(request.url, row.route.query);
   if (query.status === 'refused') return query;
   call.query = query.value;
   return undefined;

@@ -1,5 +1,6 @@
 // The shape of the routing table in app.ts.
 import type { Scope } from '../records.ts';
+import { paramNamesOf, type ParamName } from './params.ts';
 import type { AnyRoute, Method } from './route.ts';
 import type { PublicRoute } from './running.ts';
 
@@ -7,7 +8,13 @@ export type TableRow =
   | readonly [target: string, access: Scope | readonly Scope[], route: AnyRoute]
   | readonly [target: string, access: 'public', route: PublicRoute];
 
-export type KeyedRow = { method: Method; path: string; access: readonly Scope[]; route: AnyRoute };
+export type KeyedRow = {
+  method: Method;
+  path: string;
+  params: readonly ParamName[];
+  access: readonly Scope[];
+  route: AnyRoute;
+};
 export type PublicRow = { method: Method; path: string; access: 'public'; route: PublicRoute };
 export type Row = KeyedRow | PublicRow;
 
@@ -19,7 +26,7 @@ export function splitRow(row: TableRow): Row {
   const target = { method: match[1] as Method, path: match[2] ?? '' };
   if (row[1] === 'public') return { ...target, access: row[1], route: row[2] };
   const access = typeof row[1] === 'string' ? [row[1]] : row[1];
-  return { ...target, access, route: row[2] };
+  return { ...target, params: paramNamesOf(target.path), access, route: row[2] };
 }
 
 /** `/v1/holds/{hold_id}` → `/v1/holds/:hold_id` */
