@@ -85,6 +85,8 @@ describe('a yes', () => {
     const none = await customer(`zero-none-${path}`);
     expect((await ask(none, '0')).body).toMatchObject({ requested: '0', amount: '0', available: '0', held: '0' });
     expect((await ask(none, '0', { asset: 'EUR' })).status).toBe(200);
+    expect((await ask(none, '0', { mode: 'up_to' })).status).toBe(200);
+    expect((await ask(none, '0', { mode: 'shadow' })).body.status).toBe('shadow_approved');
     const some = await customer(`zero-some-${path}`, '1');
     expect((await ask(some, '0.000')).body).toMatchObject({ requested: '0', amount: '0', available: '1' });
     expect((await ask(await owing(`zero-owing-${path}`, '3'), '0')).status).toBe(200);

@@ -92,7 +92,7 @@ export function postMany(url: string, key: string, path: string, body: object, c
       statuses.push(...statusesIn(heard));
       // A status line may come in two pieces.
       rest = heard
-        .slice(heard.lastIndexOf('HTTP/1.1 '))
+        .slice(Math.max(0, heard.lastIndexOf('HTTP/1.1 ')))
         .replace(/^HTTP\/1\.1 \d{3} /, '')
         .slice(-statusLineMax);
       if (statuses.length >= count) socket.end();

@@ -151,13 +151,13 @@ describe('freezing', () => {
     });
   });
 
-  test('a shadow of a frozen wallet approves nothing either', async () => {
+  test('a shadow of a frozen wallet says no, with 200', async () => {
     const id = await customer('frozen-shadow', '10');
     await freeze(id);
     const spend = { customer_id: id, asset: 'USD', amount: '1', mode: 'shadow' };
     for (const path of ['/v1/authorize', '/v1/charge']) {
       const { status, body } = await client.post(path, spend);
-      expect([status, body.status]).not.toEqual([200, 'shadow_approved']);
+      expect([status, body.status, body.code]).toEqual([200, 'shadow_declined', 'wallet_frozen']);
     }
   });
 
