@@ -13,15 +13,25 @@ export type DatabaseOptions = {
   name: string;
   /** A session that hangs inside a transaction must not keep a lane from others: longer than any batch takes. */
   idleInTransactionMsMax?: number;
+  /** Postgres ends a statement that takes longer; no bound where it is absent. */
+  statementMsMax?: number;
 };
+
+// A server that is there answers, or ends the statement, before its connection is given up.
+const silenceMarginMs = 2_000;
+/** For statements without a bound: an index on a large table, an audit. */
+const silenceMsMax = 3_600_000;
 
 export function openDatabase(url: string, options: DatabaseOptions): Sql {
   const tls = tlsModeOf(url);
+  const { statementMsMax } = options;
+  const silence = statementMsMax === undefined ? silenceMsMax : statementMsMax + silenceMarginMs;
   let attempts = 0;
   // Where the URL names several hosts, each attempt goes to the next.
   const socket = ({ host, port, path }: { host: string[]; port: number[]; path: string | false }) => {
     const turn = attempts++ % host.length;
-    return steadySocket(path ? { path } : { host: host[turn] ?? 'localhost', port: port[turn] ?? 5432 }, tls);
+    const address = path ? { path } : { host: host[turn] ?? 'localhost', port: port[turn] ?? 5432 };
+    return steadySocket(address, tls, silence);
   };
   const settings: postgres.Options<{ bigint: postgres.PostgresType<bigint> }> & { socket: typeof socket } = {
     socket,
@@ -30,6 +40,8 @@ export function openDatabase(url: string, options: DatabaseOptions): Sql {
     types: { bigint: postgres.BigInt },
     onnotice: () => {},
     connect_timeout: 5,
+    // In seconds. Its own pauses grow to 20: requests would wait for them, long after Postgres is back.
+    backoff: (attempt: number) => Math.min(0.05 * 2 ** attempt, 1),
     connection: {
       application_name: `farebox ${options.name}`,
       TimeZone: 'UTC',
@@ -37,6 +49,7 @@ export function openDatabase(url: string, options: DatabaseOptions): Sql {
       // Compiling a query that runs for milliseconds costs more than it saves.
       jit: false,
       idle_in_transaction_session_timeout: options.idleInTransactionMsMax ?? 30_000,
+      ...(statementMsMax === undefined ? {} : { statement_timeout: statementMsMax }),
     },
   };
   return postgres(url, settings);
@@ -63,8 +76,9 @@ const unavailableCodes = new Set([
   ...['CONNECTION_CLOSED', 'CONNECTION_ENDED', 'CONNECTION_DESTROYED', 'CONNECT_TIMEOUT', 'CONNECTION_CONNECT_TIMEOUT'],
   ...['ECONNREFUSED', 'ECONNRESET', 'EPIPE', 'ETIMEDOUT', 'ENOTFOUND', 'EAI_AGAIN', 'EHOSTUNREACH', 'ENETUNREACH'],
 ]);
-// Connection exceptions; shutting down, crashed, starting up; too many connections; read-only: a primary that is one no more.
-const unavailableStates = /^(08...|57P0[1-4]|53300|25006)$/;
+// Connection exceptions; shutting down, crashed, starting up; ended because it took too long; too many connections;
+// read-only: a primary that is one no more.
+const unavailableStates = /^(08...|57P0[1-4]|57014|53300|25006)$/;
 
 /** Whether an error says that Postgres cannot be reached or takes no writes now, rather than that a query is wrong. */
 export function isDatabaseUnavailable(error: unknown): boolean {

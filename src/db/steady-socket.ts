@@ -6,6 +6,9 @@
 // has to outlive its Postgres. So this socket, once the connection is lost, first fails what is under way, fails at once
 // whatever is still written to it, and says that it closed only when nothing was written for a while.
 //
+// A host that is lost says nothing at all, and TCP waits a quarter of an hour for it: so a connection whose server owes an
+// answer for too long is lost, too.
+//
 // It speaks TLS where the URL asks for it, since the driver would put its own TLS socket, which ends the usual way, on top.
 import { connect as connectPlain, isIP, type Socket } from 'node:net';
 import { Duplex } from 'node:stream';
@@ -21,9 +24,13 @@ const pipelineBytesMax = 64 * 1_024 * 1_024;
 // Postgres's own way to ask for TLS, before anything else is sent; it answers with one letter.
 const tlsRequest = Buffer.from([0, 0, 0, 8, 4, 210, 22, 47]);
 const tlsAccepted = 'S'.charCodeAt(0);
+// How every answer ends: ReadyForQuery, whose length is 5 and whose last byte is the transaction's state.
+const readyForQuery = Buffer.from([0x5a, 0, 0, 0, 5]);
 
-export function steadySocket(address: Address, tls: TlsMode): Duplex {
+/** `silenceMsMax`: the longest that Postgres says nothing while something was asked of it. */
+export function steadySocket(address: Address, tls: TlsMode, silenceMsMax: number): Duplex {
   let upstream: Socket | undefined;
+  let owesAnswer = false;
   let lost: Error | undefined;
   let isEnding = false;
   let closing: NodeJS.Timeout | undefined;
@@ -44,7 +51,12 @@ export function steadySocket(address: Address, tls: TlsMode): Duplex {
     clearTimeout(closing);
     closing = setTimeout(close, quietMs);
     closing.unref();
+    clearTimeout(silence);
   };
+  const silence = setTimeout(() => {
+    if (owesAnswer) lose(Object.assign(new Error('Postgres fell silent'), { code: 'ETIMEDOUT' }));
+  }, silenceMsMax);
+  silence.unref();
 
   const socket: Duplex = new Duplex({
     autoDestroy: false,
@@ -56,6 +68,8 @@ export function steadySocket(address: Address, tls: TlsMode): Duplex {
         (opened) => {
           upstream = opened;
           opened.on('data', (received: Buffer) => {
+            owesAnswer = !endsAnswer(received);
+            silence.refresh();
             if (!socket.push(received)) opened.pause();
           });
           opened.on('error', lose);
@@ -79,6 +93,8 @@ export function steadySocket(address: Address, tls: TlsMode): Duplex {
     },
     write(sent: Buffer, _encoding, done) {
       if (upstream && !lost) {
+        if (!owesAnswer) silence.refresh();
+        owesAnswer = true;
         upstream.write(sent, () => done());
       } else {
         done();
@@ -87,6 +103,7 @@ export function steadySocket(address: Address, tls: TlsMode): Duplex {
     },
     final(done) {
       isEnding = true;
+      clearTimeout(silence);
       if (upstream && !lost) upstream.end(done);
       else {
         done();
@@ -100,6 +117,11 @@ export function steadySocket(address: Address, tls: TlsMode): Duplex {
   });
   Object.defineProperty(socket, 'readyState', { get: () => (lost ? 'closed' : 'open') });
   return socket;
+}
+
+function endsAnswer(received: Buffer): boolean {
+  const at = received.length - 1 - readyForQuery.length;
+  return at >= 0 && received.subarray(at, -1).equals(readyForQuery);
 }
 
 /** As libpq reads it: `sslmode=require` encrypts, `verify-full` also looks at the certificate. */

@@ -22,6 +22,8 @@ import { every } from './every.ts';
 import { forgetMetrics, leaveMetrics } from './shared-metrics.ts';
 
 const databaseConnectionsMax = lanesCount + 4;
+/** Far longer than a batch takes. */
+const statementMsMax = 10_000;
 const redisWaitMs = 10_000;
 const lookIntervalMs = 1_000;
 const repairIntervalMs = 2_000;
@@ -30,7 +32,11 @@ const sweepRoundsMax = 100;
 
 export async function runWorker(config: Config, log: Log): Promise<{ stop: () => Promise<void> }> {
   const metrics = workerMetrics();
-  const sql = openDatabase(config.databaseUrl, { connectionsMax: databaseConnectionsMax, name: 'worker' });
+  const sql = openDatabase(config.databaseUrl, {
+    connectionsMax: databaseConnectionsMax,
+    name: 'worker',
+    statementMsMax,
+  });
   const redis = connectRedis(config.redisUrl, (error) => log.warn({ error }, 'Redis connection'));
   const onWarning = (message: string, fields: Record<string, unknown>) => log.warn(fields, message);
   const onError = (error: Error, what: string) => log.error({ error }, what);

@@ -5,14 +5,21 @@ export type Switch = {
   port: number;
   /** Where new connections lead from now on. */
   leadTo: (port: number) => void;
+  /** Ends the connections that are there. */
+  cut: () => void;
+  /** As when a host is lost: connections that are there fall silent, and nobody on this side hears that they ended. */
+  silence: () => void;
   stop: () => Promise<void>;
 };
 
 export async function startSwitch(to: number): Promise<Switch> {
   let target = to;
   const sockets = new Set<Socket>();
+  const pairs = new Map<Socket, Socket>();
+  const silent = new Set<Socket>();
   const server = createServer({ noDelay: true }, (near) => {
     const far = createConnection({ port: target, host: '127.0.0.1', noDelay: true });
+    pairs.set(near, far);
     near.pipe(far);
     far.pipe(near);
     for (const [socket, other] of [
@@ -23,7 +30,8 @@ export async function startSwitch(to: number): Promise<Switch> {
       socket.on('error', () => other.destroy());
       socket.on('close', () => {
         sockets.delete(socket);
-        other.destroy();
+        pairs.delete(near);
+        if (!silent.has(other)) other.destroy();
       });
     }
   });
@@ -32,6 +40,18 @@ export async function startSwitch(to: number): Promise<Switch> {
     port: (server.address() as AddressInfo).port,
     leadTo: (port) => {
       target = port;
+    },
+    cut: () => {
+      for (const far of pairs.values()) far.destroy();
+    },
+    silence: () => {
+      for (const [near, far] of pairs) {
+        silent.add(near);
+        near.unpipe(far);
+        far.unpipe(near);
+        near.resume();
+        far.destroy();
+      }
     },
     stop: async () => {
       const closed = new Promise<void>((resolve) => server.close(() => resolve()));
