@@ -1,7 +1,7 @@
 // The gateway: connections, caches, the API and its server, wired; started and stopped here.
 import { createServer } from 'node:http';
 import { getRequestListener } from '@hono/node-server';
-import type { AddressInfo } from 'node:net';
+import type { AddressInfo, Socket } from 'node:net';
 import { createApp } from '../api/app.ts';
 import { requestIds } from '../api/request-id.ts';
 import type { Config } from '../config.ts';
@@ -24,12 +24,18 @@ import { allMetrics } from './shared-metrics.ts';
 
 const databaseConnectionsMax = 8;
 const stopBoundMs = 15_000;
+/** Of one that a caller waits for. */
+const statementMsMax = 5_000;
 
 export type Running = { url: string; stop: () => Promise<void> };
 
 export async function runGateway(config: Config, log: Log): Promise<Running> {
   const metrics = gatewayMetrics();
-  const sql = openDatabase(config.databaseUrl, { connectionsMax: databaseConnectionsMax, name: 'gateway' });
+  const sql = openDatabase(config.databaseUrl, {
+    connectionsMax: databaseConnectionsMax,
+    name: 'gateway',
+    statementMsMax,
+  });
   const redis = connectRedis(config.redisUrl, (error) => log.warn({ error }, 'Redis connection'));
   const nudge = openNudge(config.queueRedisUrl, (error) => log.warn({ error }, 'queue connection'));
   const store = await connectStore({
@@ -97,7 +103,16 @@ export async function runGateway(config: Config, log: Log): Promise<Running> {
   );
 
   const listener = getRequestListener(app.fetch);
-  const server = createServer((incoming, outgoing) => void listener(incoming, outgoing));
+  const server = createServer((incoming, outgoing) => {
+    // Clients that never let go of their connections would keep a stopping gateway busy for ever.
+    if (draining) outgoing.setHeader('connection', 'close');
+    void listener(incoming, outgoing);
+  });
+  const sockets = new Set<Socket>();
+  server.on('connection', (socket) => {
+    sockets.add(socket);
+    socket.once('close', () => sockets.delete(socket));
+  });
   await new Promise<void>((resolve, reject) => {
     server.once('error', reject);
     server.listen(config.port, config.host, resolve);
@@ -111,9 +126,10 @@ export async function runGateway(config: Config, log: Log): Promise<Running> {
     stop: async () => {
       draining = true;
       looking.stop();
-      // In-flight requests are answered; connections that only wait are closed.
+      // In-flight requests are answered; connections that only wait are closed, now and as soon as they do.
       const closed = new Promise<void>((resolve) => server.close(() => resolve()));
-      server.closeIdleConnections();
+      server.keepAliveTimeout = 1;
+      for (const socket of sockets) if (socket.bytesRead === 0) socket.destroy();
       const cut = setTimeout(() => server.closeAllConnections(), stopBoundMs);
       await closed;
       clearTimeout(cut);
