@@ -34,6 +34,8 @@ export function queueConnection(url: string, { waits }: { waits: boolean }) {
     maxRetriesPerRequest: waits ? null : 0,
     enableOfflineQueue: waits,
     retryStrategy: (attempt: number) => Math.min(50 * attempt, 1_000),
+    // Redis's own guess of how long it will load its data can be far too long.
+    maxLoadingRetryTime: 1_000,
   };
 }
 

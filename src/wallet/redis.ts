@@ -18,6 +18,8 @@ export function connectRedis(url: string, onError: (error: Error) => void): Redi
     // Two RESP versions answer alike; the older one has the leaner handshake and works with proxies.
     protocol: 2,
     retryStrategy: (attempt) => Math.min(50 * attempt, reconnectDelayMsMax),
+    // Redis's own guess of how long it will load its data can be far too long: looking again costs nothing.
+    maxLoadingRetryTime: reconnectDelayMsMax,
   });
   redis.on('error', onError);
   // Every operation that was in flight when a connection closed waits for the next one.
