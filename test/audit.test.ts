@@ -237,7 +237,8 @@ const plants: Plant[] = [
     plant: async () => {
       const { environment, partition } = await entryOf(`kind = 'charge'`);
       await corrupt(`
-        update environment_accounts set partition = (partition + 128) % 256
+        update environment_accounts set partition = (
+          select min(free) from generate_series(0, 255) free where free not in (select partition from environment_accounts))
         where account = 'revenue' and asset = 1 and partition = ${partition}`);
       return `env_${environment} asset 1 revenue partition ${partition}: has no row`;
     },

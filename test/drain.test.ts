@@ -10,18 +10,22 @@ import { openDatabase } from '../src/db/connect.ts';
 import { loadWallet } from '../src/db/wallets.ts';
 import type { BadEntry } from '../src/outbox/flaw.ts';
 import { openNudge } from '../src/outbox/nudge.ts';
-import { fenceKey, outboxKey, walletOf } from '../src/wallet/keys.ts';
+import { zeroAtoms, type Atoms } from '../src/units.ts';
+import { fenceKey, holdsKey, outboxKey, walletOf } from '../src/wallet/keys.ts';
+import { decodeHold, packHold } from '../src/wallet/packed.ts';
 import { drainLane, type DrainStep } from '../src/worker/drain.ts';
 import { freezeQuarantined } from '../src/worker/freeze-quarantined.ts';
 import { startWorker } from '../src/worker/worker.ts';
 import { cuttingProxy } from './ledger.proxy.ts';
 import {
   addCustomer,
+  advanceClock,
   charge,
   closeWorld,
   countOf,
   drainAll,
   drainOptions,
+  expireHolds,
   freeze,
   grant,
   hold,
@@ -134,6 +138,34 @@ describe('entries reach the ledger', () => {
     expect(await countOf(world.sql, 'entries')).toBe(164);
     await expectSound(['a', 'b', 'c', 'd']);
   });
+
+  test.each(['in one round', 'in rounds of their own'])(
+    'a late settle, %s, leaves the end of its hold where it was',
+    async (rounds) => {
+      await addCustomer(world, 'a');
+      await grant(world, 'a', { amount: 100 });
+      const ref = await hold(world, 'a', 10, { ttlMs: 1_000 });
+      const terms = await world.redis.hgetBuffer(holdsKey(walletOf(world.environment, 'a')), ref);
+      await advanceClock(world, 'a', 60_000);
+      await expireHolds(world, 'a', [ref]);
+      if (rounds === 'in rounds of their own') await drainAll(world);
+      await advanceClock(world, 'a', 120_000);
+      await settle(world, 'a', ref, 4, {
+        expiredHold: packHold({
+          ...decodeHold(terms ?? Buffer.alloc(0)),
+          held: zeroAtoms,
+          released: 10n as Atoms,
+          sources: [],
+        }),
+      });
+      await drainAll(world);
+      const [kept] = await world.sql<{ endedMs: number; late: boolean; settled: bigint }[]>`
+      select extract(epoch from ended_at)::float8 * 1000 as "endedMs", late, settled from holds`;
+      expect(kept).toMatchObject({ late: true, settled: 4n });
+      expect((kept?.endedMs ?? 0) - Date.now()).toBeLessThan(61_000);
+      await expectSound(['a']);
+    },
+  );
 
   test('a credit is applied once the ledger has its entry', async () => {
     await addCustomer(world, 'a');

@@ -4,10 +4,10 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { Redis } from 'ioredis';
 import { codes } from '../src/codes.gen.ts';
-import { openDatabase, type Sql } from '../src/db/connect.ts';
+import { openDatabase, orm, type Sql } from '../src/db/connect.ts';
 import { beginCredit } from '../src/db/credits.ts';
 import { createCustomer } from '../src/db/customers.ts';
-import { createEnvironment } from '../src/db/environments.ts';
+import { insertFirstAssets } from '../src/db/assets.ts';
 import { partitionsCount } from '../src/limits.ts';
 import type { LedgerWallet, PurposeName } from '../src/records.ts';
 import { zeroAtoms, type Atoms } from '../src/units.ts';
@@ -40,7 +40,11 @@ export async function openWorld({ databaseUrl, redisUrl }: { databaseUrl: string
   redis.on('error', () => {});
   await redis.function('LOAD', 'REPLACE', scripts.libraryText);
   const { installation } = await openPartitions({ sql, redis, onWarning: () => {} });
-  const { id: environment } = await createEnvironment(sql, { name: 'test', mode: 'test' });
+  // Always the same id, so that wallets are in the same partitions in each run.
+  const [count] = await sql<{ before: bigint }[]>`select count(*) as before from environments`;
+  const environment = `ledgertest${String(count?.before ?? 0).padStart(2, '0')}`;
+  await sql`insert into environments (id, name, mode) values (${environment}, 'test', 'test')`;
+  await insertFirstAssets(orm(sql), environment);
   return { sql, redis, installation, environment, databaseUrl, counts: { operation: 0 } };
 }
 
@@ -141,7 +145,11 @@ export async function settle(
   customerId: string,
   ref: string,
   amount: number,
-  { final = true, asset = 1 } = {},
+  {
+    final = true,
+    asset = 1,
+    expiredHold = '',
+  }: { final?: boolean; asset?: number; expiredHold?: Buffer | string } = {},
 ) {
   const wallet = walletOf(world.environment, customerId);
   const reply = await run(
@@ -155,7 +163,7 @@ export async function settle(
       amountAtoms: BigInt(amount) as Atoms,
       final: final ? '1' : '',
       onExcess: 'charge',
-      expiredHold: '',
+      expiredHold,
       attached: '',
     },
     ref,
