@@ -70,13 +70,22 @@ describe('at the largest balance, 2^52 atoms,', () => {
         hold h2 1                    -> approved 0
       `,
       'a hold settles no more in all than that': `
+        grant paid 4503599627370496
+        hold h1 0
+        settle h1 4503599627370495 part -> settled open 1
+        grant paid 10
+        settle h1 2                  -> out_of_bounds balance |
+        settle h1 1 part             -> settled settled=4503599627370496 overage=0
+        settle h1 1                  -> out_of_bounds balance
+        settle h1 0                  -> settled settled=4503599627370496
+      `,
+      'an account owes no more than that': `
         hold h1 0
         settle h1 4503599627370495 part -> settled overage=4503599627370495
-        settle h1 2                  -> out_of_bounds balance |
-        settle h1 1                  -> settled overage=4503599627370496
         hold h2 0
-        settle h2 1                  -> out_of_bounds balance
-        settle h2 0                  -> settled
+        settle h2 2                  -> out_of_bounds balance |
+        settle h2 1                  -> settled overage=4503599627370496
+        settle h1 1                  -> out_of_bounds balance
       `,
       'a late settle is bound in the same way': `
         grant paid 10
