@@ -16,6 +16,7 @@ b[class] { display: inline-block; min-width: 3.6rem; font: 600 12px ui-monospace
 code, pre, textarea { font: 13px ui-monospace, monospace; }
 table { border-collapse: collapse; width: 100%; margin: .3rem 0; }
 td, th { border-bottom: 1px solid var(--line); padding: .25rem .5rem .25rem 0; text-align: left; vertical-align: top; }
+.below { padding: 0 0 .5rem 1.5rem; }
 tr:target { background: color-mix(in srgb, gold 25%, transparent); }
 summary { cursor: pointer; padding: .15rem 0; }
 input, textarea, button { font: inherit; padding: .25rem .4rem; } textarea, pre { width: 100%; }

@@ -64,19 +64,44 @@ function operationSection(operation: Described, document: OpenApiDocument): stri
   const access =
     scopes.length === 0 ? 'needs no key' : `scope ${scopes.map((scope) => `<code>${scope}</code>`).join(' or ')}`;
   const body = requestBody?.content['application/json']?.schema;
-  const responses = Object.entries(operation.responses).map(
-    ([status, { description: text, content }]) =>
-      `<details><summary><code>${status}</code> ${inline(firstLine(text))}</summary><p>${inline(text)}</p>${replyOf(content, document)}</details>`,
+  const [successes, failures] = [
+    replies(operation, (status) => status < 400),
+    replies(operation, (status) => status >= 400),
+  ];
+  const shown = successes.map(
+    ({ status, description: text, content }) =>
+      `<details open><summary><code>${status}</code> ${inline(text)}</summary>${replyOf(content, document)}</details>`,
   );
   return `<section id="${operationId}" data-search="${escape(`${method} ${path} ${summary}`.toLowerCase())}">
 <h3><b class="${method}">${method}</b> ${escape(path)}</h3><p>${inline(summary)}. ${inline(description)} <small>${access}</small></p>
 ${parameters.length > 0 ? `<h4>Parameters</h4>${parametersTable(parameters, document)}` : ''}
 ${body ? `<h4>Body</h4>${fieldsTable(body, document)}` : ''}
-<h4>Responses</h4>${responses.join('')}
+<h4>Replies</h4>${shown.join('')}
+${failures.map((failure) => failureOf(failure, document)).join('')}
 ${tryForm(operation, body, document)}</section>`;
 }
 
-const firstLine = (text: string): string => text.split('\n', 1)[0] ?? '';
+type Reply = { status: number; description: string; content?: Content };
+
+function replies({ responses }: Operation, isWanted: (status: number) => boolean): Reply[] {
+  return Object.entries(responses)
+    .map(([status, reply]) => ({ status: Number(status), ...reply }))
+    .filter(({ status }) => isWanted(status));
+}
+
+/** Its codes, each with a link to what to do; its fields only where it has more than every problem. */
+function failureOf({ status, description, content }: Reply, document: OpenApiDocument): string {
+  const linked = inline(description).replace(
+    /<code>([a-z_]+)<\/code>:/g,
+    '<a href="/docs/errors#$1"><code>$1</code></a>',
+  );
+  const { schema } = content?.['application/problem+json'] ?? {};
+  const isCommon = schema?.allOf !== undefined || schema === undefined;
+  return `<details><summary><code>${status}</code> ${codesIn(description)}</summary><p>${linked}</p>${isCommon ? '' : replyOf(content, document)}</details>`;
+}
+
+const codesIn = (description: string): string =>
+  [...description.matchAll(/`([a-z_]+)`:/g)].map(([, code]) => `<code>${code}</code>`).join(' ');
 
 function replyOf(content: Content | undefined, document: OpenApiDocument): string {
   return Object.entries(content ?? {})
@@ -98,9 +123,11 @@ function fieldsTable(schema: Schema, document: OpenApiDocument): string {
   if (!properties) return `<p>${typeText({ ...rest, description }, document)} ${inline(description)}</p>`;
   const rows = Object.entries(properties).map(([name, field]) => {
     const { description: text = '', properties: inner, items } = resolve(field, document);
-    const nested = inner ? field : items && resolve(items, document).properties ? items : undefined;
+    const isListed = items !== undefined && resolve(items, document).properties !== undefined;
+    const nested = inner && Object.keys(inner).length > 0 ? field : isListed ? items : undefined;
+    const below = nested ? `<tr><td colspan="4" class="below">${fieldsTable(nested, document)}</td></tr>` : '';
     return `<tr><td><code>${escape(name)}</code></td><td>${required.includes(name) ? 'required' : ''}</td>
-<td>${typeText(field, document)}</td><td>${inline(text)}${nested ? fieldsTable(nested, document) : ''}</td></tr>`;
+<td>${typeText(field, document)}</td><td>${inline(text)}</td></tr>${below}`;
   });
   return `<p>${inline(description)}</p><table>${rows.join('')}</table>`;
 }
