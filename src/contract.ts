@@ -317,6 +317,7 @@ export type Declined = Omit<Problem, 'status' | 'code'> & Decline & { status: 'd
 /** 200, in mode `shadow`: it would have been approved. `available`, `held` and `version` are as they are. */
 export type ShadowApproved = {
   status: 'shadow_approved';
+  customer_id: string;
   asset: string;
   requested: Amount;
   /** What would be held or charged. */
@@ -327,8 +328,12 @@ export type ShadowApproved = {
 };
 
 /** 200, in mode `shadow`: it would have been declined. */
-export type ShadowDeclined = Decline & {
+export type ShadowDeclined = Omit<Decline, 'code' | 'limit_source'> & {
   status: 'shadow_declined';
+  customer_id: string;
+  code: DeclineCode | 'wallet_frozen' | 'too_many_holds';
+  /** Absent where no amount of money would help. */
+  limit_source?: LimitSource | undefined;
   version: number;
 };
 

@@ -8,8 +8,8 @@ export function gatewayMetrics() {
     registry,
     requests: new Histogram({
       name: 'farebox_request_duration_seconds',
-      help: 'Duration of requests, by route and status',
-      labelNames: ['route', 'status'],
+      help: 'Duration of requests, by method, route and status',
+      labelNames: ['method', 'route', 'status'],
       buckets: [0.001, 0.002, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5],
       registers,
     }),

@@ -1,6 +1,7 @@
 // The API with nobody behind it: keys and assets are known, and whatever else is asked throws.
 import { createApp } from '../src/api/app.ts';
-import type { Deps, Ledger, Wallets } from '../src/api/deps.ts';
+import type { Deps, Ledger } from '../src/api/deps.ts';
+import type { Wallets } from '../src/wallet/wallets.ts';
 import type { Asset, Key, Scope } from '../src/records.ts';
 import { holdIdOf, parseGrantId, parseHoldId } from '../src/wallet/ids.ts';
 import { operationOf } from '../src/wallet/operation.ts';

@@ -4,7 +4,7 @@ import type { Grant as GrantReply } from '../contract.ts';
 import type { Asset, Credit, CreditApplied, GrantRecord } from '../records.ts';
 import { zeroAtoms, type Atoms } from '../units.ts';
 import { format } from './amount.ts';
-import type { LiveGrant, LiveWallet } from './deps.ts';
+import type { LiveGrant, LiveWallet } from '../wallet/read-wallet.ts';
 import { amountOut, metadataOut, timeOut } from './schemas.ts';
 import { formatTime, formatTimeOrNull } from './time.ts';
 

@@ -2,7 +2,7 @@
 import type { Asset } from '../records.ts';
 import { format } from './amount.ts';
 import { refuse, type Refused } from './answer.ts';
-import type { Closed } from './deps.ts';
+import type { Closed } from '../wallet/ended-hold.ts';
 import type { Api, Call } from './route.ts';
 
 export const noHold = refuse('hold_not_found', 'there is no such hold in this environment');

@@ -4,7 +4,7 @@
 // with it finds the first attempt for as long as our own operations are remembered.
 import { ownOperationKeepMs } from '../limits.ts';
 import { refuse, type Refused } from './answer.ts';
-import type { Operation } from './deps.ts';
+import type { Operation } from '../wallet/operation.ts';
 import type { Api, Call } from './route.ts';
 
 const allowed = /^[\x20-\x7e]{1,128}$/;

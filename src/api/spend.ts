@@ -7,7 +7,7 @@ import type { Atoms } from '../units.ts';
 import { format, normalized, readAmount } from './amount.ts';
 import { refuse, type Answer, type Refused } from './answer.ts';
 import { unknownAsset } from './assets.ts';
-import type { Declined, DeclineReason, ShadowReply } from './deps.ts';
+import type { Declined, ReasonName, Shadow } from '../wallet/decision.ts';
 import type { Api } from './route.ts';
 import { amount, amountOut, assetCode, customerId, labels, metadata, subject } from './schemas.ts';
 
@@ -134,7 +134,7 @@ function refuseFor(declined: Declined, asked: Asked): Refused {
   }
 }
 
-export function shadowAnswer(reply: ShadowReply, customer_id: string, asked: Asked): Answer {
+export function shadowAnswer(reply: Shadow, customer_id: string, asked: Asked): Answer {
   const { version } = reply;
   if (reply.status === 'shadow_declined') {
     const decline = { ...declineOf(reply, asked), code: codeOf(reply.reason) };
@@ -178,7 +178,7 @@ function declineOf(
 
 type NoCode = Exclude<DeclineCode, 'budget_exceeded'> | 'wallet_frozen' | 'too_many_holds';
 
-function codeOf(reason: DeclineReason): NoCode {
+function codeOf(reason: ReasonName): NoCode {
   switch (reason) {
     case 'balance':
     case 'held_in_flight':

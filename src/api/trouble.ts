@@ -1,6 +1,6 @@
 // What can stand in the way of any wallet call, as a refusal.
 import { refuse, type Refused } from './answer.ts';
-import type { Trouble } from './deps.ts';
+import type { Trouble } from '../wallet/target.ts';
 import type { Call } from './route.ts';
 
 export function refuseTrouble(trouble: Trouble, call: Call): Refused {

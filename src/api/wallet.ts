@@ -4,7 +4,7 @@ import type { Account, Wallet } from '../contract.ts';
 import { zeroAtoms } from '../units.ts';
 import { format } from './amount.ts';
 import { refuse, type Answer, type Refused } from './answer.ts';
-import type { LiveWallet } from './deps.ts';
+import type { LiveWallet } from '../wallet/read-wallet.ts';
 import { operationFor } from './idempotency.ts';
 import { defineRoute, type Api, type Call } from './route.ts';
 import { amountOut, emptyBody, timeOut } from './schemas.ts';

@@ -94,7 +94,8 @@ export async function runGateway(config: Config, log: Log): Promise<Running> {
       contentType: metrics.registry.contentType,
       text: await allMetrics(redis, metrics.registry),
     }),
-    observe: ({ path, status, tookMs }) => metrics.requests.labels(path, String(status)).observe(tookMs / 1000),
+    observe: ({ method, path, status, tookMs }) =>
+      metrics.requests.labels(method, path, String(status)).observe(tookMs / 1000),
     log,
   });
   app.route(
