@@ -28,7 +28,10 @@ function example(url: string, key: string): string {
   return [
     post('/v1/customers', '{"id":"user_42"}'),
     post('/v1/customers/user_42/grants', '{"asset":"USD","amount":"10"}'),
-    `HOLD=$(${hold} | tee /dev/stderr | sed -n 's/.*"id": *"\\(hold_[^"]*\\)".*/\\1/p')`,
-    post('/v1/holds/$HOLD/settle', '{"amount":"0.03"}'),
+    `AUTHORIZED=$(${hold}); echo "$AUTHORIZED"`,
+    post(
+      `/v1/holds/$(echo "$AUTHORIZED" | sed -n 's/.*"id": *"\\(hold_[^"]*\\)".*/\\1/p')/settle`,
+      '{"amount":"0.03"}',
+    ),
   ].join('\n');
 }
