@@ -598,7 +598,7 @@ describe('the worker', () => {
     await until(async () => errors.length > 0);
     nudge.markDirty(0);
     await nudge.stop();
-    // Told once, not every 50 ms.
+    // Told once, not at every attempt.
     expect(errors).toHaveLength(1);
   });
 });

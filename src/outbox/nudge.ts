@@ -1,6 +1,6 @@
 // The gateway's word to the workers: these lanes have new entries.
 //
-// A request only sets a bit in memory. A timer adds one job for each dirty lane, at most every 50 ms, and jobs for a lane
+// A request only sets a bit in memory. A timer adds one job for each dirty lane, four times a second, and jobs for a lane
 // that has one waiting are dropped by BullMQ; so the cost is in proportion to time, not to requests. When the queue's
 // Redis does not answer, the bits stay, and the workers' watchdog drains meanwhile: no request ever hears of it.
 import { setTimeout as sleep } from 'node:timers/promises';
