@@ -255,7 +255,9 @@ async function arrive(world: World, comers: readonly string[]): Promise<void> {
   for (const customerId of comers) {
     if (world.isOver()) return;
     const body = { customer_id: customerId, asset: 'USD', amount: '1' };
-    const authorized = askFor(world, { kind: 'authorize', customerId, path: '/v1/authorize', body });
+    // Longer than the longest run.
+    const lasting = { ...body, ttl_ms: 3_600_000 };
+    const authorized = askFor(world, { kind: 'authorize', customerId, path: '/v1/authorize', body: lasting });
     const charged = askFor(world, { kind: 'charge', customerId, path: '/v1/charge', body });
     await sleep(world.random.between(0, 100));
     await farebox.customer(customerId);
