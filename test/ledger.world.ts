@@ -10,7 +10,7 @@ import { createCustomer } from '../src/db/customers.ts';
 import { insertFirstAssets } from '../src/db/assets.ts';
 import { partitionsCount } from '../src/limits.ts';
 import type { LedgerWallet, PurposeName } from '../src/records.ts';
-import { zeroAtoms, type Atoms } from '../src/units.ts';
+import type { Atoms } from '../src/units.ts';
 import {
   clockKey,
   deadlinesKey,
@@ -23,7 +23,7 @@ import {
   walletOf,
   type WalletRef,
 } from '../src/wallet/keys.ts';
-import { cursor, decodeHold, freezeOf, readBalances, readGrantTerms } from '../src/wallet/packed.ts';
+import { readStoredWallet } from '../src/wallet/stored-wallet.ts';
 import { decodeReply, type Script } from '../src/wallet/script.ts';
 import * as scripts from '../src/wallet/scripts.gen.ts';
 import { drainLane, type DrainOptions, type Drained } from '../src/worker/drain.ts';
@@ -276,40 +276,11 @@ export async function lateHold(world: World, customerId: string): Promise<string
   return ref;
 }
 
-/** A wallet as it stands in Redis, read past the scripts: what the ledger must have too. */
-export async function walletInRedis({ redis, environment }: World, customerId: string): Promise<LedgerWallet> {
-  const wallet = walletOf(environment, customerId);
-  const fields = Object.entries(await redis.hgetallBuffer(walletKey(wallet)));
-  const packedOf = (prefix: string) =>
-    fields
-      .filter(([field]) => field.startsWith(prefix) && field.length > 1)
-      .map(([field, packed]) => ({ no: Number(field.slice(1)), from: cursor(packed) }))
-      .sort((a, b) => a.no - b.no);
-  const left = new Map(packedOf('g').map(({ no, from }) => [no, { remaining: from.atoms(), held: from.atoms() }]));
-  const head = cursor((await redis.hgetBuffer(walletKey(wallet), 'w')) ?? Buffer.alloc(0));
-  const version = head.whole();
-  head.bytes(8 + 4 + 2 + 2);
-  return {
-    environmentId: environment,
-    customerId,
-    walletId: wallet.walletId,
-    version,
-    freeze: freezeOf(head.byte()),
-    accounts: packedOf('a').map(({ no, from }) => ({ asset: no, ...readBalances(from) })),
-    grants: packedOf('t').map(({ no, from }) => {
-      const { expiresAtMs, ...terms } = readGrantTerms(from);
-      const nothing = { remaining: zeroAtoms, held: zeroAtoms };
-      return {
-        no,
-        ...terms,
-        ...(left.get(no) ?? nothing),
-        expiresAtMs: expiresAtMs === codes.never_ms ? undefined : expiresAtMs,
-      };
-    }),
-    holds: Object.entries(await redis.hgetallBuffer(holdsKey(wallet)))
-      .map(([ref, packed]) => ({ ref, ...decodeHold(packed) }))
-      .sort((a, b) => (a.ref < b.ref ? -1 : 1)),
-  };
+export async function walletInRedis(
+  { redis, environment }: World,
+  customerId: string,
+): Promise<LedgerWallet | undefined> {
+  return (await readStoredWallet(redis, walletOf(environment, customerId)))?.wallet;
 }
 
 /** Drains every lane once; what is not given is made to fail the test if it is called. */

@@ -1,0 +1,86 @@
+// A wallet as it stands in Redis, read past the scripts and whatever its epoch: to be compared with what the ledger has.
+import type { Redis } from 'ioredis';
+import { codes } from '../codes.gen.ts';
+import type { LedgerWallet } from '../records.ts';
+import { zeroAtoms } from '../units.ts';
+import { holdsKey, walletKey, type WalletRef } from './keys.ts';
+import { cursor, decodeHold, freezeOf, readBalances, readGrantTerms, type Cursor } from './packed.ts';
+
+/** `epoch`: the one that it was last compared with the ledger in. */
+export type StoredWallet = { epoch: number; wallet: LedgerWallet };
+
+/** In one step, so that it is one version; undefined when Redis does not have it. */
+export async function readStoredWallet(redis: Redis, ref: WalletRef): Promise<StoredWallet | undefined> {
+  const replies = await redis.multi().hgetallBuffer(walletKey(ref)).hgetallBuffer(holdsKey(ref)).exec();
+  const [fields, holds] = (replies ?? []).map(([error, reply]) => {
+    if (error) throw error;
+    return new Map(Object.entries(reply as Record<string, Buffer>));
+  });
+  const meta = fields?.get('w');
+  if (!fields || !holds || !meta) return undefined;
+  const head = cursor(meta);
+  const version = head.whole();
+  const dueAtMs = 8;
+  head.bytes(dueAtMs);
+  const epoch = head.uint32();
+  const countsOfHoldsAndGrants = 4;
+  head.bytes(countsOfHoldsAndGrants);
+  const freeze = freezeOf(head.byte());
+  const environmentId = head.rest().toString('latin1');
+  const left = new Map(
+    numbered(fields, 'g').map(({ no, from }) => [no, { remaining: from.atoms(), held: from.atoms() }]),
+  );
+  const wallet = {
+    environmentId,
+    customerId: fields.get('c')?.toString() ?? '',
+    walletId: ref.walletId,
+    version,
+    freeze,
+    accounts: numbered(fields, 'a').map(({ no, from }) => ({ asset: no, ...readBalances(from) })),
+    grants: numbered(fields, 't').map(({ no, from }) => {
+      const { expiresAtMs, ...terms } = readGrantTerms(from);
+      const nothing = { remaining: zeroAtoms, held: zeroAtoms };
+      return {
+        no,
+        ...terms,
+        ...(left.get(no) ?? nothing),
+        expiresAtMs: expiresAtMs === codes.never_ms ? undefined : expiresAtMs,
+      };
+    }),
+    holds: [...holds]
+      .map(([holdRef, packed]) => ({ ref: holdRef, ...decodeHold(packed) }))
+      .sort((a, b) => (a.ref < b.ref ? -1 : 1)),
+  };
+  return { epoch, wallet };
+}
+
+/** The fields `<prefix><number>`, by number. */
+function numbered(fields: Map<string, Buffer>, prefix: string): { no: number; from: Cursor }[] {
+  return [...fields]
+    .filter(([field]) => field.startsWith(prefix) && field.length > 1)
+    .map(([field, packed]) => ({ no: Number(field.slice(1)), from: cursor(packed) }))
+    .sort((a, b) => a.no - b.no);
+}
+
+/** Where two pictures of a wallet differ, a line each: `grant 3 remaining: Redis 5, ledger 4`. Empty: they agree. */
+export function walletDifferences(redis: LedgerWallet, ledger: LedgerWallet): string[] {
+  const inRedis = linesOf(redis);
+  const inLedger = linesOf(ledger);
+  return [...new Set([...inRedis.keys(), ...inLedger.keys()])].flatMap((name) => {
+    const [there, here] = [inRedis.get(name) ?? 'nothing', inLedger.get(name) ?? 'nothing'];
+    return there === here ? [] : [`${name}: Redis ${there}, ledger ${here}`];
+  });
+}
+
+function linesOf({ accounts, grants, holds, ...head }: LedgerWallet): Map<string, string> {
+  const lines = new Map(Object.entries(head).map(([name, value]) => [name, String(value)]));
+  const add = (of: string, fields: Record<string, unknown>) => {
+    for (const [name, value] of Object.entries(fields)) lines.set(`${of} ${name}`, String(value));
+  };
+  for (const { asset, ...balances } of accounts) add(`asset ${asset}`, balances);
+  for (const { no, ...grant } of grants) add(`grant ${no}`, grant);
+  for (const { ref, sources, ...hold } of holds) {
+    add(`hold ${ref}`, { ...hold, sources: sources.map(({ grantNo, atoms }) => `${atoms} of ${grantNo}`).join(', ') });
+  }
+  return lines;
+}
