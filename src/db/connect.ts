@@ -37,7 +37,9 @@ export function openDatabase(url: string, options: DatabaseOptions): Sql {
     socket,
     ssl: false,
     max: options.connectionsMax,
-    types: { bigint: postgres.BigInt },
+    types: { bigint: postgres.BigInt, ...arrayTypes },
+    // The driver's own query for them ends the process when the connection is lost in it.
+    fetch_types: false,
     onnotice: () => {},
     connect_timeout: 5,
     // In seconds. Its own pauses grow to 20: requests would wait for them, long after Postgres is back.
@@ -53,6 +55,33 @@ export function openDatabase(url: string, options: DatabaseOptions): Sql {
     },
   };
   return postgres(url, settings);
+}
+
+// Arrays of whole numbers by their type's number in Postgres (smallint, integer, bigint); others stay text.
+const arrayTypes = Object.fromEntries(
+  (
+    [
+      [1005, Number],
+      [1007, Number],
+      [1016, BigInt],
+    ] as const
+  ).map(([oid, read]) => [
+    `array_${oid}`,
+    {
+      to: oid,
+      from: [oid],
+      serialize: (text: string) => text,
+      parse: (text: string) => elementsOf<number | bigint>(text, read),
+    },
+  ]),
+);
+
+function elementsOf<T>(text: string, read: (element: string) => T): (T | null)[] {
+  if (text === '{}') return [];
+  return text
+    .slice(1, -1)
+    .split(',')
+    .map((element) => (element === 'NULL' ? null : read(element)));
 }
 
 export type Orm = ReturnType<typeof makeOrm>;
