@@ -558,9 +558,38 @@ export const quarantine = pgTable(
     environmentId: identifier(),
     walletId: identifier(),
     version: counter(),
+    /** When somebody decided about it, and what; the row stays. */
+    resolvedAt: instant(),
+    resolution: text().$type<'replayed' | 'rejected'>(),
   },
   (row) => [
     index('quarantine_place').on(row.partition, row.epoch, row.seq),
     index('quarantine_wallet').on(row.environmentId, row.walletId, row.id),
+    check(
+      'quarantine_resolution',
+      sql`num_nonnulls(${row.resolvedAt}, ${row.resolution}) in (0, 2) and ${row.resolution} in ('replayed', 'rejected')`,
+    ),
   ],
+);
+
+/** How far the comparison of wallets in Redis with the ledger has come: one row, so that a pass outlives its worker. */
+export const reconciliation = pgTable(
+  'reconciliation',
+  {
+    only: boolean().primaryKey().default(true),
+    pass: counter().notNull().default(1),
+    /** The last wallet that this pass has looked at; empty at its beginning. */
+    position: identifier().notNull().default(''),
+    walletsCount: counter().notNull().default(0),
+    beganAt: instant()
+      .notNull()
+      .default(sql`now()`),
+    /** When the pass before this one ended. */
+    endedAt: instant(),
+    /** Some worker looks at the wallets that come next, until then at the longest. */
+    claimedUntil: instant()
+      .notNull()
+      .default(sql`now()`),
+  },
+  (row) => [check('reconciliation_only', sql`${row.only}`)],
 );
