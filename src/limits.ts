@@ -34,6 +34,15 @@ export const drainAgeMaxMs = 1_000;
 /** Overdue holds get their money back within this. */
 export const sweepIntervalMs = 500;
 
+/**
+ * Wallets that reconcile compares in a second, all workers together: a million within six hours. Each costs Postgres a
+ * handful of look-ups by key and Redis one reading, one wallet after the other, so that decisions never notice.
+ */
+export const reconcileWalletsPerSecond = 50;
+
+/** Where wallets are few, a pass begins at most this often: looking at the same ten all day long would prove no more. */
+export const reconcilePassPauseMs = 60_000;
+
 /** Gateways look at Redis this often: fences, clock, and revoked keys, which are refused everywhere within 5 s. */
 export const healthIntervalMs = 1_000;
 
@@ -60,6 +69,10 @@ assertLimit(
 assertLimit(outboxAgeMaxMs < codes.limit.late_keep_ms, 'a late settle must be in the ledger before Redis forgets it');
 assertLimit(2 * commandTimeoutMs < ownOperationKeepMs, 'our own repeat must find its operation');
 assertLimit(drainAgeMaxMs <= ledgerWaitMs, 'a look-up must outwait the watchdog');
+assertLimit(
+  86_400 * reconcileWalletsPerSecond >= 1_000_000,
+  'a million wallets must be compared with the ledger within a day',
+);
 assertLimit(
   2 * codes.limit.balance_atoms <= Number.MAX_SAFE_INTEGER + 1,
   'two balances must add up exactly in a double',

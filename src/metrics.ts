@@ -55,6 +55,29 @@ export function workerMetrics() {
       help: 'Entries that did not prove and were set aside: look at once',
       registers,
     }),
+    reconciled: new Counter({
+      name: 'farebox_reconcile_wallets_total',
+      help: 'Wallets that reconcile looked at, by outcome: equal, differs, behind, absent, other_epoch, frozen, quarantined, unreadable',
+      labelNames: ['outcome'],
+      registers,
+    }),
+    reconcileDifferences: new Counter({
+      name: 'farebox_reconcile_differences_total',
+      help: 'Wallets that differed from the ledger at an equal version: look at once',
+      registers,
+    }),
+    reconcileProgress: new Gauge({
+      name: 'farebox_reconcile_pass_progress_ratio',
+      help: 'How far the present pass over all wallets has come',
+      aggregator: 'max',
+      registers,
+    }),
+    reconcilePassDuration: new Gauge({
+      name: 'farebox_reconcile_pass_duration_seconds',
+      help: 'Duration of the last whole pass over all wallets',
+      aggregator: 'max',
+      registers,
+    }),
     swept: new Counter({ name: 'farebox_swept_total', help: 'Holds expired and due events applied', registers }),
     fenced: fencedCounter(registry),
   };

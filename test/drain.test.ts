@@ -557,6 +557,7 @@ describe('the worker', () => {
         return drainLane({ ...drainOptions(world), lane, lanesCount: 8 });
       },
       sweepLane: async () => {},
+      reconcilePage: async () => {},
       onError: (error) => errors.push(error),
     });
     const nudge = openNudge(server.url, (error) => errors.push(error));
@@ -582,6 +583,7 @@ describe('the worker', () => {
       queueRedisUrl: 'redis://127.0.0.1:1',
       drainLane: (lane) => drainLane({ ...drainOptions(world), lane, lanesCount: 8 }),
       sweepLane: async (lane) => swept.add(lane),
+      reconcilePage: async () => {},
       onError: () => {},
     });
     await until(async () => (await countOf(world.sql, 'entries')) === 1);

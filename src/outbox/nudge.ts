@@ -14,6 +14,7 @@ import {
   queuePrefix,
   type HoldsJob,
   type LedgerJob,
+  type ReconcileJob,
 } from './queues.ts';
 
 export type Nudge = {
@@ -31,12 +32,14 @@ export function openNudge(queueRedisUrl: string, onError: (error: Error) => void
   const options = { connection: queueConnection(queueRedisUrl, { waits: false }), prefix: queuePrefix };
   const ledger = new Queue<LedgerJob>(queueNames.ledger, options);
   const holds = new Queue<HoldsJob>(queueNames.holds, options);
+  const reconcile = new Queue<ReconcileJob>(queueNames.reconcile, options);
+  const queues = [ledger, holds, reconcile];
   let failing = false;
   const fail = (error: unknown) => {
     if (!failing) onError(error instanceof Error ? error : new Error(String(error)));
     failing = true;
   };
-  for (const queue of [ledger, holds]) queue.on('error', fail);
+  for (const queue of queues) queue.on('error', fail);
 
   const dirty = new Set<number>();
   const add = async () => {
@@ -61,12 +64,12 @@ export function openNudge(queueRedisUrl: string, onError: (error: Error) => void
 
   return {
     markDirty: (partition) => void dirty.add(laneOf(partition, lanesCount)),
-    queues: [ledger, holds],
+    queues,
     stop: async () => {
       clearInterval(timer);
       flush();
       await Promise.race([adding, sleep(stopBoundMs)]);
-      await Promise.race([Promise.allSettled([ledger.close(), holds.close()]), sleep(stopBoundMs)]);
+      await Promise.race([Promise.allSettled(queues.map((queue) => queue.close())), sleep(stopBoundMs)]);
     },
   };
 }

@@ -2,7 +2,7 @@
 import type { JobsOptions } from 'bullmq';
 import { partitionsCount } from '../limits.ts';
 
-export const queueNames = { ledger: 'ledger', holds: 'holds' } as const;
+export const queueNames = { ledger: 'ledger', holds: 'holds', reconcile: 'reconcile' } as const;
 
 /** Before all of BullMQ's keys. */
 export const queuePrefix = 'farebox';
@@ -11,6 +11,8 @@ export const queuePrefix = 'farebox';
 export type LedgerJob = { lane: number };
 /** Expire holds and apply due events in one lane's partitions. */
 export type HoldsJob = { lane: number };
+/** Compare the wallets that come next with the ledger: where that is, Postgres knows. */
+export type ReconcileJob = Record<string, never>;
 
 /**
  * A lane has at most one job that waits and one that runs. Entries that come while it runs are seen to by the next, so

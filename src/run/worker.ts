@@ -19,6 +19,7 @@ import { openPartitions } from '../worker/open-partitions.ts';
 import { startWorker } from '../worker/worker.ts';
 import { connectStore } from './connect-store.ts';
 import { every } from './every.ts';
+import { reconcilePages } from './reconcile-page.ts';
 import { forgetMetrics, leaveMetrics } from './shared-metrics.ts';
 
 const databaseConnectionsMax = lanesCount + 4;
@@ -70,6 +71,7 @@ export async function runWorker(config: Config, log: Log): Promise<{ stop: () =>
     queueRedisUrl: config.queueRedisUrl,
     drainLane: (lane) => drainLane({ ...drain, lane }),
     sweepLane: async (lane) => metrics.swept.inc(await sweepLane(store, lane)),
+    reconcilePage: reconcilePages({ sql, store, metrics, log }),
     onError,
   });
   const repeated = [

@@ -1,8 +1,9 @@
 // The worker's work: BullMQ says when, plain timers make sure.
 //
-// Queue `ledger` drains a lane when gateways say that it has entries; queue `holds` sweeps a lane on a schedule. A watchdog
-// on plain timers drains and sweeps each lane that no job has seen to for a second: money does not depend on the queues'
-// own keys, nor on the Redis that holds them.
+// Queue `ledger` drains a lane when gateways say that it has entries; queue `holds` sweeps a lane on a schedule; queue
+// `reconcile` compares wallets with the ledger. A watchdog on plain timers drains and sweeps each lane that no job has
+// seen to for a second: money does not depend on the queues' own keys, nor on the Redis that holds them. Comparing waits
+// until they are back: it finds what is wrong, and moves nothing.
 import { setTimeout as sleep } from 'node:timers/promises';
 import { Queue, Worker } from 'bullmq';
 import { z } from 'zod';
@@ -13,12 +14,16 @@ export type WorkerOptions = {
   queueRedisUrl: string;
   drainLane: (lane: number) => Promise<unknown>;
   sweepLane: (lane: number) => Promise<unknown>;
+  /** Compares the wallets that come next with the ledger: one second's worth of them. */
+  reconcilePage: () => Promise<unknown>;
   onError: (error: Error, what: string) => void;
 };
 
 const watchdogIntervalMs = 250;
 const stopBoundMs = 7_000;
 const closeBoundMs = 1_000;
+const reconcileIntervalMs = 1_000;
+const scheduledJobs = { attempts: 1, removeOnComplete: { count: 50 }, removeOnFail: { count: 500 } };
 const lanes = Array.from({ length: lanesCount }, (_, lane) => lane);
 const laneJob = z.object({
   lane: z
@@ -38,14 +43,17 @@ export function startWorker(options: WorkerOptions): { stop: () => Promise<void>
       concurrency: lanesCount,
     }),
     new Worker(queueNames.holds, (job) => swept.now(laneJob.parse(job.data).lane), { ...shared, concurrency: 2 }),
+    new Worker(queueNames.reconcile, () => options.reconcilePage(), { ...shared, concurrency: 1 }),
   ];
   for (const worker of workers) {
     worker.on('error', (error) => onError(error, `queue ${worker.name}`));
     worker.on('failed', (_, error) => onError(error, `job of queue ${worker.name}`));
   }
-  const schedule = new Queue(queueNames.holds, shared);
-  schedule.on('error', (error) => onError(error, 'queue schedule'));
-  const scheduled = scheduleSweeps(schedule).catch((error: Error) => onError(error, 'scheduling sweeps'));
+  const schedules = [new Queue(queueNames.holds, shared), new Queue(queueNames.reconcile, shared)] as const;
+  for (const schedule of schedules) schedule.on('error', (error) => onError(error, 'queue schedule'));
+  const scheduled = Promise.all([scheduleSweeps(schedules[0]), scheduleReconcile(schedules[1])]).catch((error: Error) =>
+    onError(error, 'scheduling'),
+  );
 
   const watchdog = setInterval(() => {
     for (const work of [drained, swept]) {
@@ -60,7 +68,7 @@ export function startWorker(options: WorkerOptions): { stop: () => Promise<void>
       clearInterval(watchdog);
       const closed = Promise.allSettled([
         ...workers.map((worker) => worker.close()),
-        scheduled.then(() => schedule.close()),
+        scheduled.then(() => Promise.allSettled(schedules.map((schedule) => schedule.close()))),
       ]);
       const idle = Promise.allSettled(lanes.flatMap((lane) => [drained.idle(lane), swept.idle(lane)]));
       // Queues whose Redis is away would never close; what they ran is done by then.
@@ -86,10 +94,14 @@ async function scheduleSweeps(queue: Queue): Promise<void> {
       {
         name: 'sweep',
         data: { lane },
-        opts: { attempts: 1, removeOnComplete: { count: 50 }, removeOnFail: { count: 500 } },
+        opts: scheduledJobs,
       },
     );
   }
+}
+
+async function scheduleReconcile(queue: Queue): Promise<void> {
+  await queue.upsertJobScheduler('reconcile', { every: reconcileIntervalMs }, { name: 'compare', opts: scheduledJobs });
 }
 
 /** Work on lanes that is never done twice at once on one lane, and that knows when it was done last. */

@@ -1,0 +1,60 @@
+// One wallet, in Redis and in the ledger, at the version that Redis has.
+//
+// The ledger is read first, then Redis, which can only have gone on since: Redis behind the ledger is a difference by
+// itself. Where Redis is ahead, the ledger's picture is rolled forward over the entries that came since, as soon as it has
+// them; so a wallet that is never idle is compared as well as one that is.
+import { rollForward } from '../db/reconcile.ts';
+import type { Sql } from '../db/connect.ts';
+import type { LedgerWallet } from '../records.ts';
+import type { WalletRef } from '../wallet/keys.ts';
+import type { Store } from '../wallet/store.ts';
+import { readStoredWallet, walletDifferences } from '../wallet/stored-wallet.ts';
+
+export type ReconcileStore = Pick<Store, 'redis' | 'ledger' | 'epochs'>;
+
+export type Look =
+  /** `ledger` is its picture at Redis's version, or a later one where Redis is behind. */
+  | { status: 'equal' | 'differs'; redis: LedgerWallet; ledger: LedgerWallet; differences: string[] }
+  /** Entries are on their way to the ledger: to be looked at again (`lookOn`). */
+  | { status: 'behind'; redis: LedgerWallet; ledger: LedgerWallet }
+  /** Not in Redis, or not compared in this epoch yet: seen to when it is next used. */
+  | { status: 'absent' | 'other_epoch'; ledger: LedgerWallet }
+  | { status: 'unreadable'; ledger: LedgerWallet; detail: string }
+  | { status: 'unknown' };
+
+export async function lookAtWallet(sql: Sql, store: ReconcileStore, wallet: WalletRef): Promise<Look> {
+  const ledger = await store.ledger.loadWallet({ environmentId: undefined, walletId: wallet.walletId });
+  if (!ledger) return { status: 'unknown' };
+  const stored = await read(store, wallet);
+  if (stored === undefined) return { status: 'absent', ledger };
+  if (typeof stored === 'string') return { status: 'unreadable', ledger, detail: stored };
+  if (stored.epoch !== store.epochs[wallet.partition]) return { status: 'other_epoch', ledger };
+  const redis = stored.wallet;
+  if (redis.version < ledger.version) {
+    const differences = [`version: Redis ${redis.version}, ledger ${ledger.version}`];
+    return { status: 'differs', redis, ledger, differences };
+  }
+  return compare(sql, redis, ledger);
+}
+
+/** The same two pictures again: the ledger may have the entries between them by now. */
+export async function lookOn(sql: Sql, look: Look & { status: 'behind' }): Promise<Look> {
+  return compare(sql, look.redis, look.ledger);
+}
+
+async function compare(sql: Sql, redis: LedgerWallet, known: LedgerWallet): Promise<Look> {
+  const ledger = await rollForward(sql, known, redis.version);
+  if (!ledger) return { status: 'behind', redis, ledger: known };
+  const differences = walletDifferences(redis, ledger);
+  return { status: differences.length === 0 ? 'equal' : 'differs', redis, ledger, differences };
+}
+
+/** What stands there, or why it cannot be read. Throws when Redis cannot be reached. */
+async function read({ redis }: ReconcileStore, wallet: WalletRef) {
+  try {
+    return await readStoredWallet(redis, wallet);
+  } catch (error) {
+    await redis.ping();
+    return error instanceof Error ? error.message : String(error);
+  }
+}

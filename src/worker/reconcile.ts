@@ -1,0 +1,142 @@
+// Reconcile: wallets in Redis are compared with the ledger, all of them, again and again, a page at a time.
+//
+// A wallet that differs at an equal version is frozen with reason `reconcile`: what it says can be spent is not what
+// happened. It is looked at twice before, so that nothing that merely passes by freezes anybody. A wallet that is already
+// frozen for it is not told again at every pass; `farebox reconcile <customer>` shows it.
+//
+// Left alone: wallets that Redis does not have, or has from an epoch before (they are compared when next used), wallets in
+// quarantine, and those whose entries do not reach the ledger in time, until the next pass.
+//
+// Nothing here decides or moves money. Stopped anywhere, a page is begun again; with BullMQ away it merely waits.
+import { setTimeout as sleep } from 'node:timers/promises';
+import type { Sql } from '../db/connect.ts';
+import { claimPage, dropClaim, finishPage, listWalletsAfter, type PageEnd, type WalletRow } from '../db/reconcile.ts';
+import { ledgerWaitMs, reconcilePassPauseMs, reconcileWalletsPerSecond } from '../limits.ts';
+import type { FreezeOutcome } from '../wallet/freeze.ts';
+import { lookAtWallet, lookOn, type Look, type ReconcileStore } from './reconcile-wallet.ts';
+
+export type ReconcileOutcome = Exclude<Look['status'], 'unknown'> | 'frozen' | 'quarantined';
+export type Difference = WalletRow & { version: number; differences: string[] };
+
+export type ReconcileOptions = {
+  sql: Sql;
+  store: ReconcileStore;
+  /** Freezes a wallet in Redis with reason `reconcile`. */
+  freezeWallet: (wallet: WalletRow) => Promise<FreezeOutcome>;
+  onLooked: (outcome: ReconcileOutcome, wallet: WalletRow) => void;
+  /** The alarm. */
+  onDifference: (difference: Difference) => void;
+  onUnreadable: (wallet: WalletRow, detail: string) => void;
+  /** From 0 to 1, by the order of wallets' ids. */
+  onProgress: (ratio: number) => void;
+  onPassEnd: (pass: PageEnd) => void;
+  walletsMax?: number;
+  passPauseMs?: number;
+};
+
+/** `idle`: another worker has the page, or the next pass is not due yet. */
+export type PageDone = { status: 'idle' } | { status: 'looked'; looked: number; isLast: boolean };
+
+// Far longer than a page takes; a worker that died holds up the pass for no longer than this.
+const claimMs = 30_000;
+const lookAgainMs = 100;
+
+export async function reconcilePage(options: ReconcileOptions): Promise<PageDone> {
+  const { sql, walletsMax = reconcileWalletsPerSecond, passPauseMs = reconcilePassPauseMs } = options;
+  const claim = await claimPage(sql, { claimMs, passPauseMs });
+  if (!claim) return { status: 'idle' };
+  try {
+    const wallets = await listWalletsAfter(sql, claim.position, walletsMax);
+    await lookAtPage(options, wallets);
+    const last = wallets.at(-1);
+    const isLast = wallets.length < walletsMax || last === undefined;
+    const looked = wallets.length;
+    const end = await finishPage(sql, claim, { position: isLast ? '' : last.walletId, looked });
+    options.onProgress(isLast ? 1 : placeOf(last.walletId));
+    if (isLast && end) options.onPassEnd(end);
+    return { status: 'looked', looked, isLast };
+  } catch (error) {
+    await dropClaim(sql, claim).catch(() => undefined);
+    throw error;
+  }
+}
+
+type Pending = { wallet: WalletRow; look: Look & { status: 'behind' }; isSecond: boolean };
+
+async function lookAtPage(options: ReconcileOptions, wallets: readonly WalletRow[]): Promise<void> {
+  const { sql, store } = options;
+  let pending: Pending[] = [];
+  for (const wallet of wallets) {
+    if (wallet.isQuarantined) options.onLooked('quarantined', wallet);
+    else pending.push(...(await see(options, wallet, await lookAtWallet(sql, store, wallet), false)));
+  }
+  // Those that are ahead of the ledger wait together, so that a page takes no longer than one of them may.
+  const deadline = Date.now() + ledgerWaitMs;
+  while (pending.length > 0 && Date.now() < deadline) {
+    await sleep(lookAgainMs);
+    const again: Pending[] = [];
+    for (const { wallet, look, isSecond } of pending) {
+      again.push(...(await see(options, wallet, await lookOn(sql, look), isSecond)));
+    }
+    pending = again;
+  }
+  for (const { wallet } of pending) options.onLooked('behind', wallet);
+}
+
+/** Deals with what a look has shown; returns what is to be looked at again. */
+async function see(options: ReconcileOptions, wallet: WalletRow, look: Look, isSecond: boolean): Promise<Pending[]> {
+  switch (look.status) {
+    case 'unknown':
+      return [];
+    case 'behind':
+      return [{ wallet, look, isSecond }];
+    case 'unreadable':
+      options.onUnreadable(wallet, look.detail);
+      options.onLooked('unreadable', wallet);
+      return [];
+    case 'equal':
+    case 'absent':
+    case 'other_epoch':
+      options.onLooked(look.status, wallet);
+      return [];
+    case 'differs':
+      if (look.redis.freeze === 'reconcile') {
+        options.onLooked('frozen', wallet);
+        return [];
+      }
+      if (!isSecond) return see(options, wallet, await lookAtWallet(options.sql, options.store, wallet), true);
+      await freeze(options, wallet, look);
+      options.onLooked('differs', wallet);
+      return [];
+  }
+}
+
+async function freeze(
+  { freezeWallet, onDifference }: ReconcileOptions,
+  wallet: WalletRow,
+  { redis: { version }, differences }: Look & { status: 'equal' | 'differs' },
+): Promise<void> {
+  const outcome = await freezeWallet(wallet);
+  switch (outcome.status) {
+    case 'changed':
+    // Something else of the system's froze it: then nobody was told of this yet.
+    case 'unchanged':
+      onDifference({ ...wallet, version, differences });
+      return;
+    case 'no_customer':
+    case 'conflict':
+    case 'unavailable':
+    case 'unknown':
+      // The page is begun again: a difference must not wait for the next pass.
+      throw new Error(`a wallet differs from the ledger and could not be frozen: ${outcome.status}`, {
+        cause: { ...wallet, outcome, differences },
+      });
+  }
+}
+
+const alphabet = '-0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZ_abcdefghijklmnopqrstuvwxyz';
+
+/** Ids are evenly spread over their order. */
+function placeOf(walletId: string): number {
+  return (alphabet.indexOf(walletId[0]!) * alphabet.length + alphabet.indexOf(walletId[1]!)) / alphabet.length ** 2;
+}
