@@ -120,7 +120,7 @@ async function writeOrNarrow(sql: Transaction, batch: Batch): Promise<BadEntry[]
     await sql.savepoint((inner) => writeBatch(inner, batch));
     return [];
   } catch (error) {
-    if (!refusedData.test(stateOf(error) ?? '')) throw error;
+    if (!isRefusedData(error)) throw error;
     const { groups } = batch;
     if (groups.length === 1) {
       const reason = `Postgres refuses it: ${error instanceof Error ? error.message : String(error)}`;
@@ -150,6 +150,11 @@ async function moveCheckpoints(sql: Transaction, { to, good, bad }: Reading, kep
     ) as reading (partition, seq, count, clock_ms)
     where partitions.partition = reading.partition and partitions.seq + reading.count = reading.seq`;
   if (moved.count !== to.length) throw new Error('the checkpoints would move by other than the entries that were read');
+}
+
+/** Whether Postgres says that it will not have these data, whatever happens. */
+export function isRefusedData(error: unknown): boolean {
+  return refusedData.test(stateOf(error) ?? '');
 }
 
 function stateOf(error: unknown): string | undefined {

@@ -1,5 +1,5 @@
 // Entries of the ledger, listed and looked up; they are written by append.ts alone.
-import { and, arrayContains, desc, eq, gte, lt } from 'drizzle-orm';
+import { and, arrayContains, asc, between, desc, eq, gte, lt } from 'drizzle-orm';
 import type { EntryFilter, EntryRecord, PageRequest } from '../records.ts';
 import { orm, type Sql } from './connect.ts';
 import { cursorOf, pageOf, type Listed } from './page.ts';
@@ -33,6 +33,27 @@ export async function listEntries(
     .orderBy(desc(entries.version))
     .limit(page.limit + 1);
   return pageOf(rows, { limit: page.limit, item: toEntry, cursor: (row) => cursors.write([row.version]) });
+}
+
+/** Both ends included, the oldest first. */
+export async function listEntriesBetween(
+  sql: Sql,
+  environmentId: string,
+  walletId: string,
+  versions: { from: number; to: number },
+): Promise<EntryRecord[]> {
+  const rows = await orm(sql)
+    .select()
+    .from(entries)
+    .where(
+      and(
+        eq(entries.environmentId, environmentId),
+        eq(entries.walletId, walletId),
+        between(entries.version, versions.from, versions.to),
+      ),
+    )
+    .orderBy(asc(entries.version));
+  return rows.map(toEntry);
 }
 
 function toEntry(row: typeof entries.$inferSelect): EntryRecord {

@@ -2,11 +2,13 @@
 //
 // A wallet is marked in the same transaction as its first bad entry, so that whatever follows goes after it. Redis is
 // frozen afterwards, which may fail: the mark stays until it is seen to have worked.
-import { and, eq, isNotNull, isNull, sql as raw } from 'drizzle-orm';
+//
+// A row is never removed: what was decided about it is written into it (replay.ts; `rejectEntries`).
+import { and, asc, eq, isNotNull, isNull, sql as raw } from 'drizzle-orm';
 import type { BadEntry } from '../outbox/flaw.ts';
 import { arrayText, nothing, quoted } from './array-text.ts';
 import { orm, type Sql, type Transaction } from './connect.ts';
-import { wallets } from './schema.ts';
+import { quarantine, wallets } from './schema.ts';
 
 export type QuarantinedWallet = { environmentId: string; walletId: string; partition: number };
 
@@ -51,5 +53,85 @@ export async function markFrozen(sql: Sql, { environmentId, walletId }: Quaranti
   await orm(sql)
     .update(wallets)
     .set({ quarantineFrozenAt: raw`now()` })
+    .where(and(eq(wallets.environmentId, environmentId), eq(wallets.walletId, walletId)));
+}
+
+/** What waits in quarantine, of one wallet, or of nobody known. */
+export type QuarantineGroup = {
+  environmentId: string | undefined;
+  walletId: string | undefined;
+  customerId: string | undefined;
+  partition: number;
+  /** Of the first that waits; undefined where all were rejected, and the wallet waits to be rebuilt. */
+  firstId: number | undefined;
+  reason: string | undefined;
+  waiting: number;
+  rejected: number;
+  sinceMs: number;
+};
+
+/** The oldest first. */
+export async function listQuarantine(sql: Sql): Promise<QuarantineGroup[]> {
+  const rows = await sql<Record<keyof QuarantineGroup, never>[]>`
+    select quarantine.environment_id as "environmentId", quarantine.wallet_id as "walletId",
+      wallets.customer_id as "customerId", quarantine.partition,
+      (min(quarantine.id) filter (where resolved_at is null))::float8 as "firstId",
+      (array_agg(reason order by epoch, seq, quarantine.id) filter (where resolved_at is null))[1] as reason,
+      (count(*) filter (where resolved_at is null))::float8 as waiting,
+      (count(*) filter (where resolution = 'rejected'))::float8 as rejected,
+      (extract(epoch from coalesce(min(at) filter (where resolved_at is null), min(resolved_at))) * 1000)::float8 as "sinceMs"
+    from quarantine left join wallets using (environment_id, wallet_id)
+    group by quarantine.environment_id, quarantine.wallet_id, wallets.customer_id, quarantine.partition,
+      wallets.quarantined_at, case when quarantine.wallet_id is null then quarantine.id end
+    having bool_or(resolved_at is null) or wallets.quarantined_at is not null
+    order by min(quarantine.id)`;
+  return rows.map(({ environmentId, walletId, customerId, firstId, reason, ...rest }) => ({
+    environmentId: environmentId ?? undefined,
+    walletId: walletId ?? undefined,
+    customerId: customerId ?? undefined,
+    firstId: firstId ?? undefined,
+    reason: reason ?? undefined,
+    ...rest,
+  }));
+}
+
+export type QuarantineRow = typeof quarantine.$inferSelect;
+
+export async function findQuarantined(sql: Sql, id: number): Promise<QuarantineRow | undefined> {
+  const [row] = await orm(sql).select().from(quarantine).where(eq(quarantine.id, id));
+  return row;
+}
+
+/** What waits of a wallet, in order. */
+export async function listQuarantined(sql: Sql, environmentId: string, walletId: string): Promise<QuarantineRow[]> {
+  return orm(sql)
+    .select()
+    .from(quarantine)
+    .where(
+      and(
+        eq(quarantine.environmentId, environmentId),
+        eq(quarantine.walletId, walletId),
+        isNull(quarantine.resolvedAt),
+      ),
+    )
+    .orderBy(asc(quarantine.epoch), asc(quarantine.seq), asc(quarantine.id));
+}
+
+/**
+ * These will never be in the ledger. Their wallet stays marked and frozen: what Redis made of them cannot be taken back one
+ * by one, so it waits to be rebuilt from what the ledger has. Returns how many were still waiting.
+ */
+export async function rejectEntries(sql: Sql, ids: readonly number[]): Promise<number> {
+  const rows = await sql`
+    update quarantine set resolved_at = now(), resolution = 'rejected'
+    where id = any(${arrayText([...ids])}::bigint[]) and resolved_at is null`;
+  return rows.count;
+}
+
+/** For a wallet whose freeze was lifted while new entries of it came into quarantine: the watchdog freezes it again. */
+export async function unmarkFrozen(sql: Sql, { environmentId, walletId }: QuarantinedWallet): Promise<void> {
+  await orm(sql)
+    .update(wallets)
+    .set({ quarantineFrozenAt: null })
     .where(and(eq(wallets.environmentId, environmentId), eq(wallets.walletId, walletId)));
 }

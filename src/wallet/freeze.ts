@@ -33,6 +33,15 @@ export async function freezeBySystem(
   return change(store, { ...wallet, environmentId: anyEnvironment }, ownOperation(), 'none', reason, '');
 }
 
+/** Lifts a freeze of the system's own, once its reason is gone; another one stays. */
+export async function liftBySystem(
+  store: Store,
+  wallet: { walletId: string; partition: number },
+  reason: Exclude<FreezeName, 'none' | 'operator'>,
+): Promise<FreezeOutcome> {
+  return change(store, { ...wallet, environmentId: anyEnvironment }, ownOperation(), reason, 'none', '');
+}
+
 async function change(
   store: Store,
   target: Target,

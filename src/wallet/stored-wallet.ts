@@ -64,15 +64,16 @@ function numbered(fields: Map<string, Buffer>, prefix: string): { no: number; fr
 
 /** Where two pictures of a wallet differ, a line each: `grant 3 remaining: Redis 5, ledger 4`. Empty: they agree. */
 export function walletDifferences(redis: LedgerWallet, ledger: LedgerWallet): string[] {
-  const inRedis = linesOf(redis);
-  const inLedger = linesOf(ledger);
+  const inRedis = walletLines(redis);
+  const inLedger = walletLines(ledger);
   return [...new Set([...inRedis.keys(), ...inLedger.keys()])].flatMap((name) => {
     const [there, here] = [inRedis.get(name) ?? 'nothing', inLedger.get(name) ?? 'nothing'];
     return there === here ? [] : [`${name}: Redis ${there}, ledger ${here}`];
   });
 }
 
-function linesOf({ accounts, grants, holds, ...head }: LedgerWallet): Map<string, string> {
+/** Everything that a wallet is, by name: `grant 3 remaining` → `5`. */
+export function walletLines({ accounts, grants, holds, ...head }: LedgerWallet): Map<string, string> {
   const lines = new Map(Object.entries(head).map(([name, value]) => [name, String(value)]));
   const add = (of: string, fields: Record<string, unknown>) => {
     for (const [name, value] of Object.entries(fields)) lines.set(`${of} ${name}`, String(value));
