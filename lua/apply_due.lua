@@ -33,6 +33,7 @@ local wallet, refusal = wallets.open(
   fingerprint,
   environment,
   '0',
+  '1',
   'leave_due'
 )
 if not wallet then

@@ -25,7 +25,7 @@ local keep_ms = ARGV[6] -- '0': a repeat finds nothing left to do
 local hold_refs = ARGV[7] -- joined by spaces
 
 local wallet, refusal =
-  wallets.open(fence_key, clock_key, wallet_key, operation_key, fence, not_after_ms, fingerprint, environment, '0')
+  wallets.open(fence_key, clock_key, wallet_key, operation_key, fence, not_after_ms, fingerprint, environment, '0', '1')
 if not wallet then
   return refusal
 end

@@ -31,9 +31,10 @@ local amount_atoms = tonumber(ARGV[9]) -- in addition to what is held
 local ttl_ms = tonumber(ARGV[10]) -- 0: the deadline stays
 local repeated = ARGV[11] -- '1' when this repeats an attempt whose outcome is unknown
 local attached = ARGV[12]
+local looked_up = ARGV[13] -- '1': it is known that the ledger does not have this operation
 
 local wallet, refusal =
-  wallets.open(fence_key, clock_key, wallet_key, operation_key, fence, not_after_ms, fingerprint, environment, asset)
+  wallets.open(fence_key, clock_key, wallet_key, operation_key, fence, not_after_ms, fingerprint, environment, asset, looked_up)
 if not wallet then
   return refusal
 end

@@ -24,9 +24,10 @@ local keep_ms = ARGV[6] -- how long the answer is remembered
 local from_freeze = tonumber(ARGV[7]) -- lift this freeze; 0: freeze
 local to_freeze = tonumber(ARGV[8]) -- freeze for this reason; 0: lift
 local attached = ARGV[9]
+local looked_up = ARGV[10] -- '1': it is known that the ledger does not have this operation
 
 local wallet, refusal =
-  wallets.open(fence_key, clock_key, wallet_key, operation_key, fence, not_after_ms, fingerprint, environment, '0')
+  wallets.open(fence_key, clock_key, wallet_key, operation_key, fence, not_after_ms, fingerprint, environment, '0', looked_up)
 if not wallet then
   return refusal
 end

@@ -2,12 +2,14 @@
 -- Hydrate: put a wallet into Redis as the ledger knows it, unless it is there.
 --
 -- A new customer's wallet is the empty case. The caller has made sure that every entry of this wallet is in the
--- ledger; a wallet that is there is left alone, so two callers at once, or a late one, do no harm.
+-- ledger; a wallet that is there is left alone, so two callers at once, or a late one, do no harm. One that is of
+-- another epoch, and behind the ledger, is replaced, at the version that was compared and at no other.
 local codes = require('codes')
 local commit = require('commit')
 local due = require('due')
 local grants = require('grants')
 local holds = require('holds')
+local run = require('run')
 local seal = require('seal')
 local wallets = require('wallet')
 
@@ -24,14 +26,26 @@ local freeze = tonumber(ARGV[5])
 local accounts_packed = ARGV[6] -- H asset, dddd account
 local grants_packed = ARGV[7] -- I4 number, dd grant, then its terms
 local holds_packed = ARGV[8] -- B length, ref, H length, record
+local replaced_version = ARGV[9] -- of the wallet that is replaced; empty: there is none
+local look_up_until_ms = ARGV[10] -- operations that Redis does not know are looked up until then; '0': never
 
 local found = redis.call('MGET', fence_key, clock_key)
 if found[1] ~= fence or not found[2] then
   return { 'fenced' }
 end
-local present = redis.call('EXISTS', wallet_key)
-if present == 1 then
-  return { 'present' }
+if not run.verified[fence] then
+  return { 'unverified' }
+end
+local packed = redis.call('HGET', wallet_key, 'w')
+if packed then
+  local standing_version, verified_epoch = wallets.read_stamp(packed)
+  local _, _, present_epoch = struct.unpack('>ddd', found[2])
+  if verified_epoch == present_epoch then
+    return { 'present' }
+  end
+  if string.format('%d', standing_version) ~= replaced_version then
+    return { 'moved' }
+  end
 end
 local wallet = wallets.build(wallet_key, found[2], environment, version, freeze)
 local at = 1
@@ -61,6 +75,11 @@ end
 seal.wallet(wallet)
 wallet.fields[#wallet.fields + 1] = 'c'
 wallet.fields[#wallet.fields + 1] = customer_id
+if look_up_until_ms ~= '0' then
+  wallet.fields[#wallet.fields + 1] = 'l'
+  wallet.fields[#wallet.fields + 1] = look_up_until_ms
+end
 -- COMMIT
+redis.call('DEL', wallet_key, holds_key)
 commit(wallet, clock_key, holds_key, deadlines_key)
 return { 'hydrated' }

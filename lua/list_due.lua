@@ -2,6 +2,8 @@
 -- List what is due in a partition, soonest first: wallets with grants to start or expire, holds past their deadline.
 --
 -- A member is a wallet's id (22 characters), followed by a hold's ref where it is a hold.
+local run = require('run')
+
 local fence_key = KEYS[1] -- string: installation and epoch of this partition's data
 local clock_key = KEYS[2] -- packed: seq, time, epoch
 local deadlines_key = KEYS[3] -- sorted set: holds and wallets by the instant at which they are due
@@ -11,6 +13,9 @@ local members_max = tonumber(ARGV[2])
 local found = redis.call('MGET', fence_key, clock_key)
 if found[1] ~= fence or not found[2] then
   return { 'fenced' }
+end
+if not run.verified[fence] then
+  return { 'unverified' }
 end
 local time = redis.call('TIME')
 local _, clock_ms = struct.unpack('>ddd', found[2])

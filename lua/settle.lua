@@ -34,9 +34,10 @@ local final = ARGV[10] -- '1' when no part follows
 local on_excess = ARGV[11] -- charge, cap or reject
 local expired_hold = ARGV[12] -- the terms of an expired hold, from the ledger; else empty
 local attached = ARGV[13]
+local looked_up = ARGV[14] -- '1': it is known that the ledger does not have this operation
 
 local wallet, refusal =
-  wallets.open(fence_key, clock_key, wallet_key, operation_key, fence, not_after_ms, fingerprint, environment, asset)
+  wallets.open(fence_key, clock_key, wallet_key, operation_key, fence, not_after_ms, fingerprint, environment, asset, looked_up)
 if not wallet then
   return refusal
 end

@@ -78,6 +78,18 @@ export function workerMetrics() {
       aggregator: 'max',
       registers,
     }),
+    recoveries: new Counter({
+      name: 'farebox_recoveries_total',
+      help: 'Times that Redis was restarted, replaced or flushed, and recovered from the ledger',
+      registers,
+    }),
+    operationsLost: new Gauge({
+      name: 'farebox_acknowledged_lost',
+      help: 'Entries that callers were told of and that were lost with Redis, by what it promised: look at once',
+      labelNames: ['durability'],
+      aggregator: 'max',
+      registers,
+    }),
     swept: new Counter({ name: 'farebox_swept_total', help: 'Holds expired and due events applied', registers }),
     fenced: fencedCounter(registry),
   };

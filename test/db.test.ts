@@ -1,4 +1,5 @@
 // The ledger's queries: what is remembered, found and listed; what the schema refuses; how partitions are opened.
+import { readFileSync } from 'node:fs';
 import { crc32 } from 'node:zlib';
 import { Redis } from 'ioredis';
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
@@ -62,7 +63,8 @@ describe('the schema', () => {
     await Promise.all([migrate(empty.url), migrate(empty.url), migrate(empty.url)]);
     await migrate(empty.url);
     const [count] = await fresh<{ count: bigint }[]>`select count(*) from drizzle.__drizzle_migrations`;
-    expect(count?.count).toBe(2n);
+    const { entries } = JSON.parse(readFileSync('drizzle/meta/_journal.json', 'utf8')) as { entries: unknown[] };
+    expect(count?.count).toBe(BigInt(entries.length));
     expect(await fresh`select 1 from pg_tables where tablename = 'entries_default'`).toHaveLength(1);
     await fresh.end();
     await empty.drop();

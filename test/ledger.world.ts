@@ -1,6 +1,7 @@
 // A world for tests of the ledger: real stores, an environment, customers, and the real scripts to make entries with.
 //
 // Scripts are called one by one and directly, so that a test decides what happens between any two of them.
+import { verifyRun } from './verify-run.ts';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { Redis } from 'ioredis';
 import { codes } from '../src/codes.gen.ts';
@@ -40,6 +41,7 @@ export async function openWorld({ databaseUrl, redisUrl }: { databaseUrl: string
   redis.on('error', () => {});
   await redis.function('LOAD', 'REPLACE', scripts.libraryText);
   const { installation } = await openPartitions({ sql, redis, onWarning: () => {} });
+  await verifyRun(redis, { fence: `${installation}:1` });
   // Always the same id, so that wallets are in the same partitions in each run.
   const [count] = await sql<{ before: bigint }[]>`select count(*) as before from environments`;
   const environment = `ledgertest${String(count?.before ?? 0).padStart(2, '0')}`;
@@ -78,6 +80,8 @@ export async function addCustomer(
     accountsPacked: '',
     grantsPacked: '',
     holdsPacked: '',
+    replacedVersion: '',
+    lookUpUntilMs: 0,
   });
   return wallet;
 }
@@ -344,7 +348,15 @@ function nextOperation(world: World): string {
 
 function operation(world: World, operationId = nextOperation(world)) {
   const { environment } = world;
-  return { fence: fenceOf(world), notAfterMs: never, environment, operationId, fingerprint, keepMs: 60_000 };
+  return {
+    fence: fenceOf(world),
+    notAfterMs: never,
+    environment,
+    operationId,
+    fingerprint,
+    keepMs: 60_000,
+    lookedUp: '1',
+  };
 }
 
 async function run<Keys, Args extends object, Reply extends { status: string }>(

@@ -4,12 +4,13 @@
 import type { Redis } from 'ioredis';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { decodeReply } from '../src/wallet/script.ts';
-import { libraryHash, libraryText } from '../src/wallet/scripts.gen.ts';
+import { libraryHash, libraryText, verifyRunScript } from '../src/wallet/scripts.gen.ts';
 import { callsOf, expiryOf, moneyLines, restore, sendAll, snapshot, stage } from './stories/attempts.ts';
 import type { Call } from './stories/gateway.ts';
 import type { Scene } from './stories/scene.ts';
-import { connectForStories } from './stories/wallets.ts';
+import { connectForStories, fence } from './stories/wallets.ts';
 import { createRedis } from './stores.ts';
+import { verifyRun } from './verify-run.ts';
 
 const failure = 'the call that fails';
 const failingHash = `${libraryHash}_failing`;
@@ -96,6 +97,8 @@ beforeAll(async () => {
   redis = await connectForStories(server.url);
   const [shebang = '', ...body] = libraryText.replaceAll(libraryHash, failingHash).split('\n');
   await redis.call('FUNCTION', 'LOAD', [shebang, prelude, ...body].join('\n'));
+  const functionName = verifyRunScript.functionName.replace(libraryHash, failingHash);
+  await verifyRun(redis, { fence, functionName });
 });
 
 afterAll(async () => {

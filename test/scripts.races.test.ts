@@ -147,7 +147,7 @@ test('a wallet hydrated ten times at once is put there once', async () => {
   const scene = await stage(redis, '');
   const wallet = { ...newWallet(), partition: scene.wallet.partition };
   const args = { fence, environment, customerId: wallet.customerId, version: 0, freeze: codes.freeze.none };
-  const packed = { accountsPacked: '', grantsPacked: '', holdsPacked: '' };
+  const packed = { accountsPacked: '', grantsPacked: '', holdsPacked: '', replacedVersion: '', lookUpUntilMs: 0 };
   const replies = await race(await connections(10), 10, (from) =>
     ask(from, hydrateScript, keysOf(wallet), { ...args, ...packed }),
   );

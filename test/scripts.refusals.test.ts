@@ -24,6 +24,7 @@ import {
   unpackClock,
 } from './stories/wallets.ts';
 import { createRedis } from './stores.ts';
+import { verifyRun } from './verify-run.ts';
 
 const story = `
   grant g1 promotional 50
@@ -142,8 +143,19 @@ describe('a wallet is `absent`', () => {
     const nextFence = fence.replace(/1$/, '2');
     await redis.set(fenceKey(partition), nextFence);
     await redis.set(clockKey(partition), packClock({ seq: 9, nowMs: beginningMs, epoch: 2 }));
+    await verifyRun(redis, { partition, fence: nextFence });
     const calls = needsWallet(scene).map(([name, call]): [string, Call] => [name, withArg(call, 0, nextFence)]);
     await expectAll(scene, calls, { status: 'absent' });
+  });
+
+  test('in a run of Redis that nobody has compared with the ledger', async () => {
+    const scene = await stage(redis, story);
+    const unknownFence = fence.replace(/1$/, '3');
+    await redis.set(fenceKey(scene.wallet.partition), unknownFence);
+    const calls = allCalls(scene)
+      .filter(([name]) => name !== 'advance_clock')
+      .map(([name, call]): [string, Call] => [name, withArg(call, 0, unknownFence)]);
+    await expectAll(scene, calls, { status: 'unverified' });
   });
 
   test('unless it is there: hydrating it again leaves it alone', async () => {

@@ -8,9 +8,11 @@
 --   g<no>    a grant's remaining and held
 --   t<no>    a grant's terms: state, purpose, priority, scoped, asset, amount, effective, expires, created
 --   d        what falls due: instant and grant number, soonest first
+--   l        until when an operation that Redis does not know is looked up in the ledger: after a rebuilding
 -- An untouched grant is never read, so a thousand of them cost what one costs.
 local codes = require('codes')
 local operation = require('operation')
+local run = require('run')
 
 local wallets = {}
 
@@ -93,11 +95,15 @@ function wallets.open(
   fingerprint,
   environment,
   asset,
+  looked_up,
   leave_due
 )
   local found = redis.call('MGET', fence_key, clock_key, operation_key)
   if found[1] ~= fence or not found[2] then
     return nil, { 'fenced' }
+  end
+  if not run.verified[fence] then
+    return nil, { 'unverified' }
   end
   local time = redis.call('TIME')
   local now_ms = time[1] * 1000 + math.floor(time[2] / 1000)
@@ -108,7 +114,7 @@ function wallets.open(
     return nil, operation.replay(found[3], fingerprint)
   end
   local account_field = 'a' .. asset
-  local fields = redis.call('HMGET', wallet_key, 'w', account_field, 'o' .. asset)
+  local fields = redis.call('HMGET', wallet_key, 'w', account_field, 'o' .. asset, 'l')
   if not fields[1] then
     return nil, { 'absent' }
   end
@@ -123,6 +129,9 @@ function wallets.open(
   if verified_epoch ~= wallet.epoch then
     return nil, { 'absent' }
   end
+  if fields[4] and looked_up ~= '1' and wallet.now_ms < tonumber(fields[4]) then
+    return nil, { 'look_up' }
+  end
   wallet.account = read_account(tonumber(asset), account_field, fields[2], fields[3])
   wallet.accounts[wallet.account.asset] = wallet.account
   if wallet.due_at_ms <= wallet.now_ms and not leave_due and not require('due').apply(wallet) then
@@ -136,6 +145,9 @@ function wallets.peek(fence_key, clock_key, wallet_key, fence, environment)
   local found = redis.call('MGET', fence_key, clock_key)
   if found[1] ~= fence or not found[2] then
     return nil, { 'fenced' }
+  end
+  if not run.verified[fence] then
+    return nil, { 'unverified' }
   end
   local packed = redis.call('HGET', wallet_key, 'w')
   if not packed then
@@ -153,6 +165,21 @@ function wallets.peek(fence_key, clock_key, wallet_key, fence, environment)
   elseif wallet.due_at_ms <= wallet.now_ms then
     return nil, { 'due' }
   end
+  return wallet
+end
+
+-- Version, and the epoch that it was verified in.
+function wallets.read_stamp(packed)
+  local version, _, verified_epoch = struct.unpack(META, packed)
+  return version, verified_epoch
+end
+
+-- The head of a wallet that was compared with the ledger, stamped with the present epoch.
+function wallets.stamp(packed, clock)
+  local wallet = {}
+  read_meta(wallet, packed)
+  local _
+  _, _, wallet.epoch = struct.unpack('>ddd', clock)
   return wallet
 end
 

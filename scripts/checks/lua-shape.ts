@@ -20,7 +20,7 @@ const SHEBANG = /^#!lua(?: flags=([a-z-]+(?:,[a-z-]+)*))?$/;
 const READS = new Set(
   `TIME EXISTS TYPE TTL PTTL EXPIRETIME PEXPIRETIME GET MGET STRLEN GETRANGE HGET HMGET HGETALL HKEYS HVALS HLEN
   HEXISTS HSTRLEN ZSCORE ZMSCORE ZRANGE ZCARD ZCOUNT ZRANK SISMEMBER SMISMEMBER SMEMBERS SCARD LLEN LRANGE LINDEX
-  XLEN XRANGE XREVRANGE`.split(/\s+/),
+  XLEN XRANGE XREVRANGE INFO`.split(/\s+/),
 );
 // Besides `call`: they move nothing.
 const HARMLESS = /^redis\.(?:error_reply|status_reply|sha1hex|log|LOG_\w+)$/;

@@ -90,8 +90,14 @@ export const epochs = pgTable(
     epoch: integer().notNull(),
     runId: text(),
     replicationId: text(),
+    /** What Redis promised about its writes when the epoch began: `none`, `fast`, `durable` or `replicated`. */
+    durability: text(),
     openedAt: instant(),
     sealedAt: instant(),
+    /** The last entry that the ledger has of it. */
+    sealedSeq: counter(),
+    /** The last entry that a caller was told of; above `sealed_seq`: so many were acknowledged and lost. */
+    acknowledgedSeq: counter(),
   },
   (row) => [primaryKey({ columns: [row.partition, row.epoch] })],
 );

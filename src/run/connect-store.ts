@@ -2,7 +2,9 @@
 import type { Redis } from 'ioredis';
 import type { Sql } from '../db/connect.ts';
 import { findHold } from '../db/holds.ts';
-import { installationOf, readCheckpoint, readPartitions } from '../db/installation.ts';
+import { readEpochs, reportAcknowledged } from '../db/epochs.ts';
+import { installationOf, readCheckpoint } from '../db/installation.ts';
+import { findOperation } from '../db/operations.ts';
 import { loadWallet, readWalletVersion } from '../db/wallets.ts';
 import type { Log } from '../log.ts';
 import { waitUntilReady } from '../wallet/redis.ts';
@@ -15,20 +17,22 @@ export async function connectStore(options: {
   redis: Redis;
   log: Log;
   markDirty: Store['markDirty'];
-  onFenced: Store['onFenced'];
+  onFenced: () => void;
 }): Promise<Store> {
   const { sql, redis, log } = options;
   if (!(await waitUntilReady(redis, connectTimeoutMs))) log.warn('Redis cannot be reached yet: refusing until it can');
   return openStore({
     redis,
     installation: await installationOf(sql),
-    epochs: (await readPartitions(sql)).map(({ epoch }) => epoch),
     markDirty: options.markDirty,
     onFenced: options.onFenced,
     onWarning: (message, fields) => log.warn(fields, message),
     ledger: {
       loadWallet: (by) => loadWallet(sql, by),
       walletVersion: (environmentId, walletId) => readWalletVersion(sql, environmentId, walletId),
+      readEpochs: () => readEpochs(sql),
+      reportAcknowledged: (rows) => reportAcknowledged(sql, rows),
+      findOperation: (environmentId, operationId) => findOperation(sql, environmentId, operationId),
       readCheckpoint: (partition) => readCheckpoint(sql, partition),
       findHold: (environmentId, walletId, ref) => findHold(sql, environmentId, walletId, ref),
     },

@@ -5,7 +5,8 @@ import type { AddressInfo, Socket } from 'node:net';
 import { createApp } from '../api/app.ts';
 import { requestIds } from '../api/request-id.ts';
 import type { Config } from '../config.ts';
-import { isDatabaseUnavailable, openDatabase } from '../db/connect.ts';
+import { isDatabaseUnavailable, openDatabase, type Sql } from '../db/connect.ts';
+import { readLosses } from '../db/epochs.ts';
 import { hashSecret } from '../db/key-secret.ts';
 import { openLedger } from '../db/ledger.ts';
 import { healthIntervalMs } from '../limits.ts';
@@ -52,6 +53,8 @@ export async function runGateway(config: Config, log: Log): Promise<Running> {
   let draining = false;
   const look = async () => {
     const previous = health;
+    // With Postgres away the epochs stay as they were: Redis's fences are what counts.
+    await store.refresh().catch(() => undefined);
     health = await Promise.all([readHealth(store, config.durability), keys.poll()]).then(
       ([read]) => read,
       (error: Error) => ({ ...unknownHealth, problems: [`Redis does not answer: ${error.message}`] }),
@@ -79,6 +82,7 @@ export async function runGateway(config: Config, log: Log): Promise<Running> {
           durability: health.durability,
           required: config.durability,
           partitions_open: health.partitionsOpen,
+          ...(await lossesOf(sql)),
           clock_offset_ms: health.clockOffsetMs,
         },
         // Decisions go on without it, so it does not make the gateway unready.
@@ -140,4 +144,12 @@ export async function runGateway(config: Config, log: Log): Promise<Running> {
       log.info('gateway stopped');
     },
   };
+}
+
+/** When Redis was last recovered, and how many acknowledged entries were lost with it, by what it promised then. */
+async function lossesOf(sql: Sql): Promise<Record<string, unknown>> {
+  const losses = await readLosses(sql).catch(() => undefined);
+  if (losses?.recoveredAtMs === undefined) return {};
+  const lost = Object.fromEntries(losses.lost.map(({ durability, operations }) => [durability, operations]));
+  return { recovered_at: new Date(losses.recoveredAtMs).toISOString(), acknowledged_lost: lost };
 }

@@ -21,6 +21,7 @@ import { connectStore } from './connect-store.ts';
 import { every } from './every.ts';
 import { reconcilePages } from './reconcile-page.ts';
 import { forgetMetrics, leaveMetrics } from './shared-metrics.ts';
+import { watchRecovery } from './watch-recovery.ts';
 
 const databaseConnectionsMax = lanesCount + 4;
 /** Far longer than a batch takes. */
@@ -42,8 +43,7 @@ export async function runWorker(config: Config, log: Log): Promise<{ stop: () =>
   const onWarning = (message: string, fields: Record<string, unknown>) => log.warn(fields, message);
   const onError = (error: Error, what: string) => log.error({ error }, what);
   if (!(await waitUntilReady(redis, redisWaitMs))) throw new Error('Redis cannot be reached: check REDIS_URL');
-  const { installation, lost } = await openPartitions({ sql, redis, onWarning });
-  if (lost.length > 0) log.error({ partitions: lost.length }, 'partitions that Redis has lost take no decisions');
+  const { installation } = await openPartitions({ sql, redis, onWarning });
   const store = await connectStore({ sql, redis, log, markDirty: () => {}, onFenced: () => metrics.fenced.inc() });
   await store.clock.sample();
 
@@ -67,6 +67,17 @@ export async function runWorker(config: Config, log: Log): Promise<{ stop: () =>
     onForeignFence: (partitions) => metrics.fenced.inc(partitions.length),
     onWarning,
   };
+  let afterRecovery = async (): Promise<void> => {};
+  const recovery = await watchRecovery({
+    sql,
+    redis,
+    store,
+    installation,
+    drainLane: (lane) => drainLane({ ...drain, lane }),
+    afterRecovery: () => afterRecovery(),
+    metrics,
+    log,
+  });
   const worker = startWorker({
     queueRedisUrl: config.queueRedisUrl,
     drainLane: (lane) => drainLane({ ...drain, lane }),
@@ -74,6 +85,7 @@ export async function runWorker(config: Config, log: Log): Promise<{ stop: () =>
     reconcilePage: reconcilePages({ sql, store, metrics, log }),
     onError,
   });
+  afterRecovery = worker.schedule;
   const repeated = [
     every(
       lookIntervalMs,
@@ -104,7 +116,7 @@ export async function runWorker(config: Config, log: Log): Promise<{ stop: () =>
   log.info({ lanes: lanesCount }, 'worker runs');
   return {
     stop: async () => {
-      for (const work of repeated) work.stop();
+      for (const work of [recovery, ...repeated]) work.stop();
       await worker.stop();
       await forgetMetrics(redis).catch((error: Error) => onError(error, 'forgetting metrics'));
       redis.disconnect();

@@ -2,20 +2,29 @@
 //
 // The caller sees yes, no, or trouble. An unknown outcome is repeated once under the same operation id. No answer that an
 // attempt of unknown outcome could contradict is given before that attempt can no longer be applied: a second at most.
-import { commandTimeoutMs } from '../limits.ts';
+import { commandTimeoutMs, operationKeepMs } from '../limits.ts';
 import { call, type Failure } from './call.ts';
 import { expireHolds } from './expire-holds.ts';
 import { hydrateWallet } from './hydrate.ts';
-import { moneyKeys, type MoneyKeys } from './keys.ts';
+import { fenceKey, moneyKeys, operationKey, type MoneyKeys } from './keys.ts';
 import { noFingerprint, ownOperation, type Operation } from './operation.ts';
 import { waitUntilReady } from './redis.ts';
 import type { Script } from './script.ts';
-import { applyDueScript } from './scripts.gen.ts';
+import { applyDueScript, rememberScript } from './scripts.gen.ts';
 import type { Store } from './store.ts';
-import { retryAfterMs, type Target, type Trouble } from './target.ts';
+import { fencedDetail, retryAfterMs, type Target, type Trouble } from './target.ts';
 
 /** What `execute` answers by itself; the rest of a script's replies goes to the caller. */
-export type Handled = 'fenced' | 'late' | 'conflict' | 'absent' | 'missing' | 'due' | 'overdue';
+export type Handled =
+  | 'fenced'
+  | 'unverified'
+  | 'late'
+  | 'conflict'
+  | 'absent'
+  | 'look_up'
+  | 'missing'
+  | 'due'
+  | 'overdue';
 
 export type CommonArgs = {
   fence: string;
@@ -24,6 +33,7 @@ export type CommonArgs = {
   operationId: string;
   fingerprint: string;
   keepMs: number;
+  lookedUp: string;
 };
 
 const roundsMax = 12;
@@ -72,6 +82,8 @@ export async function execute<Args extends CommonArgs, Reply extends { status: s
       fingerprint: operation.fingerprint,
       keepMs: operation.keepMs,
       repeated: '0',
+      // Our own ids are new; a caller's key may have been used before Redis lost it.
+      lookedUp: operation.keepMs < operationKeepMs ? '1' : '0',
     },
     inDoubtUntilMs: undefined,
   } as unknown as Attempts<Args>;
@@ -94,6 +106,7 @@ async function ask<Args extends CommonArgs, Reply extends { status: string }>(
   const { partition } = target;
   const { keys, args } = attempts;
   let unknown: string | undefined;
+  let isFenced = false;
   const unavailable = (detail: string): Trouble =>
     unknown === undefined ? { status: 'unavailable', detail, retryAfterMs } : { status: 'unknown', detail: unknown };
   for (let round = 1; round <= roundsMax; round += 1) {
@@ -105,13 +118,24 @@ async function ask<Args extends CommonArgs, Reply extends { status: string }>(
         if (unknown !== undefined) return { status: 'unknown', detail: (reply as Failure).detail };
         unknown = (reply as Failure).detail;
         args.repeated = '1';
+        args.lookedUp = '0';
         await waitUntilReady(store.redis, commandTimeoutMs);
         break;
       case 'not_applied':
         return unavailable((reply as Failure).detail);
       case 'fenced':
-        store.onFenced(partition);
-        return unavailable('this part of Redis does not belong to the present epoch');
+      case 'unverified':
+        if (isFenced) return unavailable(fencedDetail);
+        isFenced = true;
+        await store.onFenced(partition);
+        Object.assign(keys, moneyKeys(target, store.epochs[partition]!, args.operationId));
+        args.fence = store.fences[partition]!;
+        break;
+      case 'look_up':
+        if (!(await rememberAgain(store, target, args)))
+          return unavailable('the ledger cannot be reached to look this up');
+        args.lookedUp = '1';
+        break;
       case 'late':
         await store.clock.sample().catch(() => undefined);
         break;
@@ -131,11 +155,33 @@ async function ask<Args extends CommonArgs, Reply extends { status: string }>(
         await expireHolds(store, target, (reply as unknown as { overdueRefs: string }).overdueRefs);
         break;
       default:
-        if (!(reply as { replayed?: true }).replayed) store.markDirty(partition);
+        if (!(reply as { replayed?: true }).replayed) noteWritten(store, partition, reply);
         return reply as Answer<Reply>;
     }
   }
   return unavailable('this wallet has more to catch up with than one call may do');
+}
+
+// Of a reply that was not replayed: it names the newest entry's place.
+function noteWritten(store: Store, partition: number, reply: object): void {
+  store.markDirty(partition);
+  const { epoch, seq } = reply as { epoch?: number; seq?: number };
+  if (epoch !== undefined && seq !== undefined) store.acknowledge(partition, epoch, seq);
+}
+
+/** Gives Redis back the record of an operation that it lost and the ledger has; false when the ledger can't be asked. */
+async function rememberAgain(store: Store, target: Target, args: CommonArgs): Promise<boolean> {
+  const { operationId, fence, keepMs } = args;
+  try {
+    const record = await store.ledger.findOperation(target.environmentId, operationId);
+    if (!record) return true;
+    const keys = { fenceKey: fenceKey(target.partition), operationKey: operationKey(target.partition, operationId) };
+    const { status } = await call(store.redis, rememberScript, keys, { fence, recordPacked: record, keepMs });
+    return status === 'remembered';
+  } catch (error) {
+    store.onWarning('looking up an operation in the ledger failed', { error });
+    return false;
+  }
 }
 
 /** Apply what is due in a wallet, as far as one call goes; says whether more is left. */

@@ -8,7 +8,7 @@ import { hydrateWallet } from './hydrate.ts';
 import { clockKey, fenceKey, holdsKey, walletKey } from './keys.ts';
 import { readHoldScript } from './scripts.gen.ts';
 import type { Store } from './store.ts';
-import { retryAfterMs, type Trouble } from './target.ts';
+import { fencedDetail, retryAfterMs, type Trouble } from './target.ts';
 
 const roundsMax = 200;
 
@@ -82,8 +82,9 @@ async function look(
     case 'missing':
       return { status: 'no_hold' };
     case 'fenced':
-      store.onFenced(partition);
-      return { status: 'unavailable', detail: 'this part of Redis does not belong to the present epoch', retryAfterMs };
+    case 'unverified':
+      await store.onFenced(partition);
+      return { status: 'unavailable', detail: fencedDetail, retryAfterMs };
     case 'not_applied':
     case 'unknown':
       return { status: 'unavailable', detail: reply.detail, retryAfterMs };

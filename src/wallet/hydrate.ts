@@ -1,16 +1,27 @@
-// Put a wallet into Redis as the ledger knows it. Create-if-absent, so that two callers at once do no harm.
+// Bring a wallet into Redis as the ledger knows it, or make sure that what Redis has is the same.
 //
-// Safe because of the order: the wallet was absent, so its last entry lies before the outbox's present end; once the
-// ledger has passed that end, what Postgres says is the wallet's last state.
+// A wallet is `absent` when Redis does not have it, and also when it was last compared with the ledger in another epoch: a
+// Redis that lost writes, or was put back, has older wallets than the ledger. Before it is used again it is compared:
+// equal → stamped with this epoch; behind the ledger → rebuilt from it; otherwise → frozen, for somebody to look at.
+//
+// Safe because of the order: nothing but this can change such a wallet, so its last entry lies before the outbox's present
+// end; once the ledger has passed that end, what Postgres says is the wallet's last state. Two callers at once do no harm:
+// the scripts create if absent, and replace or stamp at the version that was compared only.
 import { codes } from '../codes.gen.ts';
+import { operationKeepMs } from '../limits.ts';
 import type { LedgerWallet } from '../records.ts';
 import { call } from './call.ts';
 import { clockKey, deadlinesKey, fenceKey, holdsKey, walletKey, type WalletRef } from './keys.ts';
 import { ledgerCaughtUp } from './ledger-wait.ts';
 import { packAccounts, packGrants, packHolds } from './packed.ts';
-import { hydrateScript } from './scripts.gen.ts';
+import { hydrateScript, restampScript } from './scripts.gen.ts';
 import type { Store } from './store.ts';
-import { anyEnvironment, retryAfterMs, type Target, type Trouble } from './target.ts';
+import { readStoredWallet, walletDifferences, type StoredWallet } from './stored-wallet.ts';
+import { anyEnvironment, fencedDetail, retryAfterMs, type Target, type Trouble } from './target.ts';
+
+// Somebody else was faster, and another one after that.
+const attemptsMax = 4;
+const differencesShownMax = 10;
 
 export async function hydrateWallet(store: Store, target: Target): Promise<'ready' | Trouble> {
   const by = {
@@ -18,51 +29,104 @@ export async function hydrateWallet(store: Store, target: Target): Promise<'read
     walletId: target.walletId,
   };
   try {
-    if (!(await store.ledger.loadWallet(by))) return { status: 'no_customer' };
-    if (!(await ledgerCaughtUp(store, target.partition))) {
-      return { status: 'unavailable', detail: 'the ledger has not caught up with this wallet yet', retryAfterMs };
+    for (let attempt = 1; attempt <= attemptsMax; attempt += 1) {
+      if (!(await store.ledger.loadWallet(by))) return { status: 'no_customer' };
+      if (!(await ledgerCaughtUp(store, target.partition))) {
+        return { status: 'unavailable', detail: 'the ledger has not caught up with this wallet yet', retryAfterMs };
+      }
+      const standing = await readStoredWallet(store.redis, target);
+      if (standing?.epoch === store.epochs[target.partition]) return 'ready';
+      const wallet = await store.ledger.loadWallet(by);
+      if (!wallet) return { status: 'no_customer' };
+      const put = standing
+        ? await putBeside(store, target, wallet, standing)
+        : await rebuild(store, target, wallet, '');
+      if (put !== 'moved') return put;
     }
-    const wallet = await store.ledger.loadWallet(by);
-    return wallet ? await putWallet(store, target, wallet) : { status: 'no_customer' };
+    return { status: 'unavailable', detail: 'this wallet is being brought back by others', retryAfterMs };
   } catch (error) {
     store.onWarning('loading a wallet from the ledger failed', { error, walletId: target.walletId });
     return { status: 'unavailable', detail: 'the ledger cannot be reached to load this wallet', retryAfterMs };
   }
 }
 
-export async function putWallet(store: Store, target: WalletRef, wallet: LedgerWallet): Promise<'ready' | Trouble> {
+/** A new customer's wallet: there is nothing yet that it could differ from. */
+export async function putNewWallet(store: Store, target: WalletRef, wallet: LedgerWallet): Promise<'ready' | Trouble> {
+  const put = await putWallet(store, target, wallet, { replacedVersion: '', lookUpUntilMs: 0 });
+  return put === 'moved' ? hydrateWallet(store, { ...target, environmentId: wallet.environmentId }) : put;
+}
+
+type Put = 'ready' | 'moved' | Trouble;
+
+function putBeside(store: Store, target: WalletRef, ledger: LedgerWallet, standing: StoredWallet): Promise<Put> {
+  const { wallet: redis } = standing;
+  if (redis.version < ledger.version) return rebuild(store, target, ledger, String(redis.version));
+  const differences = walletDifferences(redis, ledger);
+  if (differences.length > 0) {
+    store.onWarning('Redis and ledger disagree about a wallet: it is frozen', {
+      walletId: target.walletId,
+      differences: differences.slice(0, differencesShownMax),
+    });
+  }
+  return restamp(store, target, redis.version, differences.length > 0 ? codes.freeze.reconcile : codes.freeze.none);
+}
+
+/** From here on operations that Redis does not know may be in the ledger all the same, for as long as they are remembered. */
+function rebuild(store: Store, target: WalletRef, wallet: LedgerWallet, replacedVersion: string): Promise<Put> {
+  const lookUpUntilMs = Date.now() + store.clock.offsetMs() + operationKeepMs;
+  return putWallet(store, target, wallet, { replacedVersion, lookUpUntilMs });
+}
+
+async function putWallet(
+  store: Store,
+  target: WalletRef,
+  wallet: LedgerWallet,
+  how: { replacedVersion: string; lookUpUntilMs: number },
+): Promise<Put> {
   const { partition } = target;
-  const reply = await call(
-    store.redis,
-    hydrateScript,
-    {
-      fenceKey: fenceKey(partition),
-      clockKey: clockKey(partition),
-      walletKey: walletKey(target),
-      holdsKey: holdsKey(target),
-      deadlinesKey: deadlinesKey(partition),
-    },
-    {
-      fence: store.fences[partition]!,
-      environment: wallet.environmentId,
-      customerId: wallet.customerId,
-      version: wallet.version,
-      freeze: codes.freeze[wallet.freeze],
-      accountsPacked: packAccounts(wallet.accounts),
-      grantsPacked: packGrants(wallet.grants),
-      holdsPacked: packHolds(wallet.holds),
-    },
-  );
+  const keys = {
+    fenceKey: fenceKey(partition),
+    clockKey: clockKey(partition),
+    walletKey: walletKey(target),
+    holdsKey: holdsKey(target),
+    deadlinesKey: deadlinesKey(partition),
+  };
+  const reply = await call(store.redis, hydrateScript, keys, {
+    fence: store.fences[partition]!,
+    environment: wallet.environmentId,
+    customerId: wallet.customerId,
+    version: wallet.version,
+    freeze: codes.freeze[wallet.freeze],
+    accountsPacked: packAccounts(wallet.accounts),
+    grantsPacked: packGrants(wallet.grants),
+    holdsPacked: packHolds(wallet.holds),
+    replacedVersion: how.replacedVersion,
+    lookUpUntilMs: how.lookUpUntilMs,
+  });
+  return reply.status === 'hydrated' || reply.status === 'present' ? 'ready' : refused(store, partition, reply);
+}
+
+async function restamp(store: Store, target: WalletRef, version: number, freeze: number): Promise<Put> {
+  const { partition } = target;
+  const keys = { fenceKey: fenceKey(partition), clockKey: clockKey(partition), walletKey: walletKey(target) };
+  const args = { fence: store.fences[partition]!, version, freeze };
+  const reply = await call(store.redis, restampScript, keys, args);
+  return reply.status === 'stamped' ? 'ready' : refused(store, partition, reply);
+}
+
+type Refusal = { status: 'moved' | 'fenced' | 'unverified' } | { status: 'not_applied' | 'unknown'; detail: string };
+
+async function refused(store: Store, partition: number, reply: Refusal): Promise<'moved' | Trouble> {
   switch (reply.status) {
-    case 'hydrated':
-    case 'present':
-      return 'ready';
+    case 'moved':
+      return 'moved';
     case 'fenced':
-      store.onFenced(partition);
-      return { status: 'unavailable', detail: 'this part of Redis does not belong to the present epoch', retryAfterMs };
+    case 'unverified':
+      await store.onFenced(partition);
+      return { status: 'unavailable', detail: fencedDetail, retryAfterMs };
     case 'not_applied':
     case 'unknown':
-      // Create-if-absent: whatever became of it, asking again is safe.
+      // Whatever became of it, asking again is safe.
       return { status: 'unavailable', detail: reply.detail, retryAfterMs };
   }
 }

@@ -9,7 +9,7 @@ import { clockKey, fenceKey, walletKey } from './keys.ts';
 import { cursor, freezeOf, readBalances, readGrantTerms, type GrantTerms } from './packed.ts';
 import { readWalletScript } from './scripts.gen.ts';
 import type { Store } from './store.ts';
-import { retryAfterMs, type Target, type Trouble } from './target.ts';
+import { fencedDetail, retryAfterMs, type Target, type Trouble } from './target.ts';
 
 export type LiveGrant = Omit<GrantTerms, 'expiresAtMs'> & {
   no: number;
@@ -66,10 +66,11 @@ export async function readWallet(
       case 'missing':
         return { status: 'no_customer' };
       case 'fenced':
-        store.onFenced(partition);
+      case 'unverified':
+        await store.onFenced(partition);
         return {
           status: 'unavailable',
-          detail: 'this part of Redis does not belong to the present epoch',
+          detail: fencedDetail,
           retryAfterMs,
         };
       case 'not_applied':

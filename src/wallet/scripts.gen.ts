@@ -3,7 +3,7 @@ import { atomsFromRedis as atoms, type Atoms } from '../units.ts';
 import type { Script } from './script.ts';
 
 /** The Redis library that holds all scripts; names end in its hash. */
-export const libraryHash = '8099fb616281';
+export const libraryHash = 'e3f942f84ca9';
 
 export type AdvanceClockKeys = { fenceKey: string; clockKey: string };
 export type AdvanceClockArgs = { fence: string; toMs: number };
@@ -16,7 +16,7 @@ export type AdvanceClockReply =
  */
 export const advanceClockScript: Script<AdvanceClockKeys, AdvanceClockArgs, AdvanceClockReply> = {
   name: 'advance_clock',
-  functionName: 'advance_clock_8099fb616281',
+  functionName: 'advance_clock_e3f942f84ca9',
   keysCount: 2,
   binary: false,
   encode: (keys, args) => [keys.fenceKey, keys.clockKey, args.fence, args.toMs],
@@ -30,10 +30,12 @@ export type ApplyDueKeys = { fenceKey: string; clockKey: string; walletKey: stri
 export type ApplyDueArgs = { fence: string; notAfterMs: number; environment: string; operationId: string; fingerprint: string; keepMs: number };
 export type ApplyDueReply =
   | { status: 'fenced'; replayed?: true }
+  | { status: 'unverified'; replayed?: true }
   | { status: 'late'; nowMs: number; replayed?: true }
   | { status: 'conflict'; replayed?: true }
   | { status: 'absent'; replayed?: true }
   | { status: 'missing'; replayed?: true }
+  | { status: 'look_up'; replayed?: true }
   | { status: 'due'; replayed?: true }
   | { status: 'applied'; appliedCount: number; moreFlag: number; epoch: number; seq: number; replayed?: true };
 
@@ -45,29 +47,33 @@ export type ApplyDueReply =
  */
 export const applyDueScript: Script<ApplyDueKeys, ApplyDueArgs, ApplyDueReply> = {
   name: 'apply_due',
-  functionName: 'apply_due_8099fb616281',
+  functionName: 'apply_due_e3f942f84ca9',
   keysCount: 7,
   binary: false,
   encode: (keys, args) => [keys.fenceKey, keys.clockKey, keys.walletKey, keys.holdsKey, keys.deadlinesKey, keys.operationKey, keys.outboxKey, args.fence, args.notAfterMs, args.environment, args.operationId, args.fingerprint, args.keepMs],
   decode: {
     fenced: () => ({ status: 'fenced' }),
+    unverified: () => ({ status: 'unverified' }),
     late: (reply) => ({ status: 'late', nowMs: reply[1] as number }),
     conflict: () => ({ status: 'conflict' }),
     absent: () => ({ status: 'absent' }),
     missing: () => ({ status: 'missing' }),
+    look_up: () => ({ status: 'look_up' }),
     due: () => ({ status: 'due' }),
     applied: (reply) => ({ status: 'applied', appliedCount: reply[1] as number, moreFlag: reply[2] as number, epoch: reply[3] as number, seq: reply[4] as number }),
   },
 };
 
 export type AuthorizeKeys = { fenceKey: string; clockKey: string; walletKey: string; holdsKey: string; deadlinesKey: string; operationKey: string; outboxKey: string };
-export type AuthorizeArgs = { fence: string; notAfterMs: number; environment: string; operationId: string; fingerprint: string; keepMs: number; asset: number; amountAtoms: Atoms; mode: string; ttlMs: number; repeated: string; attached: string };
+export type AuthorizeArgs = { fence: string; notAfterMs: number; environment: string; operationId: string; fingerprint: string; keepMs: number; asset: number; amountAtoms: Atoms; mode: string; ttlMs: number; repeated: string; attached: string; lookedUp: string };
 export type AuthorizeReply =
   | { status: 'fenced'; replayed?: true }
+  | { status: 'unverified'; replayed?: true }
   | { status: 'late'; nowMs: number; replayed?: true }
   | { status: 'conflict'; replayed?: true }
   | { status: 'absent'; replayed?: true }
   | { status: 'missing'; replayed?: true }
+  | { status: 'look_up'; replayed?: true }
   | { status: 'due'; replayed?: true }
   | { status: 'shadow_approved'; takeAtoms: Atoms; availableAtoms: Atoms; heldAtoms: Atoms; version: number; epoch: number; seq: number; replayed?: true }
   | { status: 'shadow_declined'; reason: number; availableAtoms: Atoms; heldAtoms: Atoms; affordableAtoms: Atoms; version: number; epoch: number; seq: number; replayed?: true }
@@ -84,16 +90,18 @@ export type AuthorizeReply =
  */
 export const authorizeScript: Script<AuthorizeKeys, AuthorizeArgs, AuthorizeReply> = {
   name: 'authorize',
-  functionName: 'authorize_8099fb616281',
+  functionName: 'authorize_e3f942f84ca9',
   keysCount: 7,
   binary: false,
-  encode: (keys, args) => [keys.fenceKey, keys.clockKey, keys.walletKey, keys.holdsKey, keys.deadlinesKey, keys.operationKey, keys.outboxKey, args.fence, args.notAfterMs, args.environment, args.operationId, args.fingerprint, args.keepMs, args.asset, String(args.amountAtoms), args.mode, args.ttlMs, args.repeated, args.attached],
+  encode: (keys, args) => [keys.fenceKey, keys.clockKey, keys.walletKey, keys.holdsKey, keys.deadlinesKey, keys.operationKey, keys.outboxKey, args.fence, args.notAfterMs, args.environment, args.operationId, args.fingerprint, args.keepMs, args.asset, String(args.amountAtoms), args.mode, args.ttlMs, args.repeated, args.attached, args.lookedUp],
   decode: {
     fenced: () => ({ status: 'fenced' }),
+    unverified: () => ({ status: 'unverified' }),
     late: (reply) => ({ status: 'late', nowMs: reply[1] as number }),
     conflict: () => ({ status: 'conflict' }),
     absent: () => ({ status: 'absent' }),
     missing: () => ({ status: 'missing' }),
+    look_up: () => ({ status: 'look_up' }),
     due: () => ({ status: 'due' }),
     shadow_approved: (reply) => ({ status: 'shadow_approved', takeAtoms: atoms(reply[1]), availableAtoms: atoms(reply[2]), heldAtoms: atoms(reply[3]), version: reply[4] as number, epoch: reply[5] as number, seq: reply[6] as number }),
     shadow_declined: (reply) => ({ status: 'shadow_declined', reason: reply[1] as number, availableAtoms: atoms(reply[2]), heldAtoms: atoms(reply[3]), affordableAtoms: atoms(reply[4]), version: reply[5] as number, epoch: reply[6] as number, seq: reply[7] as number }),
@@ -104,13 +112,15 @@ export const authorizeScript: Script<AuthorizeKeys, AuthorizeArgs, AuthorizeRepl
 };
 
 export type ChargeKeys = { fenceKey: string; clockKey: string; walletKey: string; holdsKey: string; deadlinesKey: string; operationKey: string; outboxKey: string };
-export type ChargeArgs = { fence: string; notAfterMs: number; environment: string; operationId: string; fingerprint: string; keepMs: number; asset: number; amountAtoms: Atoms; mode: string; repeated: string; attached: string };
+export type ChargeArgs = { fence: string; notAfterMs: number; environment: string; operationId: string; fingerprint: string; keepMs: number; asset: number; amountAtoms: Atoms; mode: string; repeated: string; attached: string; lookedUp: string };
 export type ChargeReply =
   | { status: 'fenced'; replayed?: true }
+  | { status: 'unverified'; replayed?: true }
   | { status: 'late'; nowMs: number; replayed?: true }
   | { status: 'conflict'; replayed?: true }
   | { status: 'absent'; replayed?: true }
   | { status: 'missing'; replayed?: true }
+  | { status: 'look_up'; replayed?: true }
   | { status: 'due'; replayed?: true }
   | { status: 'shadow_approved'; takeAtoms: Atoms; availableAtoms: Atoms; heldAtoms: Atoms; version: number; epoch: number; seq: number; replayed?: true }
   | { status: 'shadow_declined'; reason: number; availableAtoms: Atoms; heldAtoms: Atoms; affordableAtoms: Atoms; version: number; epoch: number; seq: number; replayed?: true }
@@ -125,16 +135,18 @@ export type ChargeReply =
  */
 export const chargeScript: Script<ChargeKeys, ChargeArgs, ChargeReply> = {
   name: 'charge',
-  functionName: 'charge_8099fb616281',
+  functionName: 'charge_e3f942f84ca9',
   keysCount: 7,
   binary: false,
-  encode: (keys, args) => [keys.fenceKey, keys.clockKey, keys.walletKey, keys.holdsKey, keys.deadlinesKey, keys.operationKey, keys.outboxKey, args.fence, args.notAfterMs, args.environment, args.operationId, args.fingerprint, args.keepMs, args.asset, String(args.amountAtoms), args.mode, args.repeated, args.attached],
+  encode: (keys, args) => [keys.fenceKey, keys.clockKey, keys.walletKey, keys.holdsKey, keys.deadlinesKey, keys.operationKey, keys.outboxKey, args.fence, args.notAfterMs, args.environment, args.operationId, args.fingerprint, args.keepMs, args.asset, String(args.amountAtoms), args.mode, args.repeated, args.attached, args.lookedUp],
   decode: {
     fenced: () => ({ status: 'fenced' }),
+    unverified: () => ({ status: 'unverified' }),
     late: (reply) => ({ status: 'late', nowMs: reply[1] as number }),
     conflict: () => ({ status: 'conflict' }),
     absent: () => ({ status: 'absent' }),
     missing: () => ({ status: 'missing' }),
+    look_up: () => ({ status: 'look_up' }),
     due: () => ({ status: 'due' }),
     shadow_approved: (reply) => ({ status: 'shadow_approved', takeAtoms: atoms(reply[1]), availableAtoms: atoms(reply[2]), heldAtoms: atoms(reply[3]), version: reply[4] as number, epoch: reply[5] as number, seq: reply[6] as number }),
     shadow_declined: (reply) => ({ status: 'shadow_declined', reason: reply[1] as number, availableAtoms: atoms(reply[2]), heldAtoms: atoms(reply[3]), affordableAtoms: atoms(reply[4]), version: reply[5] as number, epoch: reply[6] as number, seq: reply[7] as number }),
@@ -145,13 +157,15 @@ export const chargeScript: Script<ChargeKeys, ChargeArgs, ChargeReply> = {
 };
 
 export type CreditKeys = { fenceKey: string; clockKey: string; walletKey: string; holdsKey: string; deadlinesKey: string; operationKey: string; outboxKey: string };
-export type CreditArgs = { fence: string; notAfterMs: number; environment: string; operationId: string; fingerprint: string; keepMs: number; asset: number; grantNo: number; amountAtoms: Atoms; purpose: number; priority: number; effectiveAtMs: number; expiresAtMs: number; attached: string };
+export type CreditArgs = { fence: string; notAfterMs: number; environment: string; operationId: string; fingerprint: string; keepMs: number; asset: number; grantNo: number; amountAtoms: Atoms; purpose: number; priority: number; effectiveAtMs: number; expiresAtMs: number; attached: string; lookedUp: string };
 export type CreditReply =
   | { status: 'fenced'; replayed?: true }
+  | { status: 'unverified'; replayed?: true }
   | { status: 'late'; nowMs: number; replayed?: true }
   | { status: 'conflict'; replayed?: true }
   | { status: 'absent'; replayed?: true }
   | { status: 'missing'; replayed?: true }
+  | { status: 'look_up'; replayed?: true }
   | { status: 'due'; replayed?: true }
   | { status: 'out_of_bounds'; bound: number; replayed?: true }
   | { status: 'granted'; remainingAtoms: Atoms; state: number; effectiveMs: number; atMs: number; version: number; epoch: number; seq: number; replayed?: true };
@@ -164,16 +178,18 @@ export type CreditReply =
  */
 export const creditScript: Script<CreditKeys, CreditArgs, CreditReply> = {
   name: 'credit',
-  functionName: 'credit_8099fb616281',
+  functionName: 'credit_e3f942f84ca9',
   keysCount: 7,
   binary: false,
-  encode: (keys, args) => [keys.fenceKey, keys.clockKey, keys.walletKey, keys.holdsKey, keys.deadlinesKey, keys.operationKey, keys.outboxKey, args.fence, args.notAfterMs, args.environment, args.operationId, args.fingerprint, args.keepMs, args.asset, args.grantNo, String(args.amountAtoms), args.purpose, args.priority, args.effectiveAtMs, args.expiresAtMs, args.attached],
+  encode: (keys, args) => [keys.fenceKey, keys.clockKey, keys.walletKey, keys.holdsKey, keys.deadlinesKey, keys.operationKey, keys.outboxKey, args.fence, args.notAfterMs, args.environment, args.operationId, args.fingerprint, args.keepMs, args.asset, args.grantNo, String(args.amountAtoms), args.purpose, args.priority, args.effectiveAtMs, args.expiresAtMs, args.attached, args.lookedUp],
   decode: {
     fenced: () => ({ status: 'fenced' }),
+    unverified: () => ({ status: 'unverified' }),
     late: (reply) => ({ status: 'late', nowMs: reply[1] as number }),
     conflict: () => ({ status: 'conflict' }),
     absent: () => ({ status: 'absent' }),
     missing: () => ({ status: 'missing' }),
+    look_up: () => ({ status: 'look_up' }),
     due: () => ({ status: 'due' }),
     out_of_bounds: (reply) => ({ status: 'out_of_bounds', bound: reply[1] as number }),
     granted: (reply) => ({ status: 'granted', remainingAtoms: atoms(reply[1]), state: reply[2] as number, effectiveMs: reply[3] as number, atMs: reply[4] as number, version: reply[5] as number, epoch: reply[6] as number, seq: reply[7] as number }),
@@ -184,10 +200,12 @@ export type ExpireHoldsKeys = { fenceKey: string; clockKey: string; walletKey: s
 export type ExpireHoldsArgs = { fence: string; notAfterMs: number; environment: string; operationId: string; fingerprint: string; keepMs: number; holdRefs: string };
 export type ExpireHoldsReply =
   | { status: 'fenced'; replayed?: true }
+  | { status: 'unverified'; replayed?: true }
   | { status: 'late'; nowMs: number; replayed?: true }
   | { status: 'conflict'; replayed?: true }
   | { status: 'absent'; replayed?: true }
   | { status: 'missing'; replayed?: true }
+  | { status: 'look_up'; replayed?: true }
   | { status: 'due'; replayed?: true }
   | { status: 'expired'; expiredCount: number; epoch: number; seq: number; replayed?: true };
 
@@ -199,29 +217,33 @@ export type ExpireHoldsReply =
  */
 export const expireHoldsScript: Script<ExpireHoldsKeys, ExpireHoldsArgs, ExpireHoldsReply> = {
   name: 'expire_holds',
-  functionName: 'expire_holds_8099fb616281',
+  functionName: 'expire_holds_e3f942f84ca9',
   keysCount: 7,
   binary: false,
   encode: (keys, args) => [keys.fenceKey, keys.clockKey, keys.walletKey, keys.holdsKey, keys.deadlinesKey, keys.operationKey, keys.outboxKey, args.fence, args.notAfterMs, args.environment, args.operationId, args.fingerprint, args.keepMs, args.holdRefs],
   decode: {
     fenced: () => ({ status: 'fenced' }),
+    unverified: () => ({ status: 'unverified' }),
     late: (reply) => ({ status: 'late', nowMs: reply[1] as number }),
     conflict: () => ({ status: 'conflict' }),
     absent: () => ({ status: 'absent' }),
     missing: () => ({ status: 'missing' }),
+    look_up: () => ({ status: 'look_up' }),
     due: () => ({ status: 'due' }),
     expired: (reply) => ({ status: 'expired', expiredCount: reply[1] as number, epoch: reply[2] as number, seq: reply[3] as number }),
   },
 };
 
 export type ExtendKeys = { fenceKey: string; clockKey: string; walletKey: string; holdsKey: string; deadlinesKey: string; operationKey: string; outboxKey: string };
-export type ExtendArgs = { fence: string; notAfterMs: number; environment: string; operationId: string; fingerprint: string; keepMs: number; asset: number; holdRef: string; amountAtoms: Atoms; ttlMs: number; repeated: string; attached: string };
+export type ExtendArgs = { fence: string; notAfterMs: number; environment: string; operationId: string; fingerprint: string; keepMs: number; asset: number; holdRef: string; amountAtoms: Atoms; ttlMs: number; repeated: string; attached: string; lookedUp: string };
 export type ExtendReply =
   | { status: 'fenced'; replayed?: true }
+  | { status: 'unverified'; replayed?: true }
   | { status: 'late'; nowMs: number; replayed?: true }
   | { status: 'conflict'; replayed?: true }
   | { status: 'absent'; replayed?: true }
   | { status: 'missing'; replayed?: true }
+  | { status: 'look_up'; replayed?: true }
   | { status: 'due'; replayed?: true }
   | { status: 'unknown_hold'; replayed?: true }
   | { status: 'out_of_bounds'; bound: number; replayed?: true }
@@ -238,16 +260,18 @@ export type ExtendReply =
  */
 export const extendScript: Script<ExtendKeys, ExtendArgs, ExtendReply> = {
   name: 'extend',
-  functionName: 'extend_8099fb616281',
+  functionName: 'extend_e3f942f84ca9',
   keysCount: 7,
   binary: false,
-  encode: (keys, args) => [keys.fenceKey, keys.clockKey, keys.walletKey, keys.holdsKey, keys.deadlinesKey, keys.operationKey, keys.outboxKey, args.fence, args.notAfterMs, args.environment, args.operationId, args.fingerprint, args.keepMs, args.asset, args.holdRef, String(args.amountAtoms), args.ttlMs, args.repeated, args.attached],
+  encode: (keys, args) => [keys.fenceKey, keys.clockKey, keys.walletKey, keys.holdsKey, keys.deadlinesKey, keys.operationKey, keys.outboxKey, args.fence, args.notAfterMs, args.environment, args.operationId, args.fingerprint, args.keepMs, args.asset, args.holdRef, String(args.amountAtoms), args.ttlMs, args.repeated, args.attached, args.lookedUp],
   decode: {
     fenced: () => ({ status: 'fenced' }),
+    unverified: () => ({ status: 'unverified' }),
     late: (reply) => ({ status: 'late', nowMs: reply[1] as number }),
     conflict: () => ({ status: 'conflict' }),
     absent: () => ({ status: 'absent' }),
     missing: () => ({ status: 'missing' }),
+    look_up: () => ({ status: 'look_up' }),
     due: () => ({ status: 'due' }),
     unknown_hold: () => ({ status: 'unknown_hold' }),
     out_of_bounds: (reply) => ({ status: 'out_of_bounds', bound: reply[1] as number }),
@@ -259,13 +283,15 @@ export const extendScript: Script<ExtendKeys, ExtendArgs, ExtendReply> = {
 };
 
 export type FreezeKeys = { fenceKey: string; clockKey: string; walletKey: string; holdsKey: string; deadlinesKey: string; operationKey: string; outboxKey: string };
-export type FreezeArgs = { fence: string; notAfterMs: number; environment: string; operationId: string; fingerprint: string; keepMs: number; fromFreeze: number; toFreeze: number; attached: string };
+export type FreezeArgs = { fence: string; notAfterMs: number; environment: string; operationId: string; fingerprint: string; keepMs: number; fromFreeze: number; toFreeze: number; attached: string; lookedUp: string };
 export type FreezeReply =
   | { status: 'fenced'; replayed?: true }
+  | { status: 'unverified'; replayed?: true }
   | { status: 'late'; nowMs: number; replayed?: true }
   | { status: 'conflict'; replayed?: true }
   | { status: 'absent'; replayed?: true }
   | { status: 'missing'; replayed?: true }
+  | { status: 'look_up'; replayed?: true }
   | { status: 'due'; replayed?: true }
   | { status: 'unchanged'; freeze: number; replayed?: true }
   | { status: 'changed'; toFreeze: number; version: number; epoch: number; seq: number; replayed?: true };
@@ -277,16 +303,18 @@ export type FreezeReply =
  */
 export const freezeScript: Script<FreezeKeys, FreezeArgs, FreezeReply> = {
   name: 'freeze',
-  functionName: 'freeze_8099fb616281',
+  functionName: 'freeze_e3f942f84ca9',
   keysCount: 7,
   binary: false,
-  encode: (keys, args) => [keys.fenceKey, keys.clockKey, keys.walletKey, keys.holdsKey, keys.deadlinesKey, keys.operationKey, keys.outboxKey, args.fence, args.notAfterMs, args.environment, args.operationId, args.fingerprint, args.keepMs, args.fromFreeze, args.toFreeze, args.attached],
+  encode: (keys, args) => [keys.fenceKey, keys.clockKey, keys.walletKey, keys.holdsKey, keys.deadlinesKey, keys.operationKey, keys.outboxKey, args.fence, args.notAfterMs, args.environment, args.operationId, args.fingerprint, args.keepMs, args.fromFreeze, args.toFreeze, args.attached, args.lookedUp],
   decode: {
     fenced: () => ({ status: 'fenced' }),
+    unverified: () => ({ status: 'unverified' }),
     late: (reply) => ({ status: 'late', nowMs: reply[1] as number }),
     conflict: () => ({ status: 'conflict' }),
     absent: () => ({ status: 'absent' }),
     missing: () => ({ status: 'missing' }),
+    look_up: () => ({ status: 'look_up' }),
     due: () => ({ status: 'due' }),
     unchanged: (reply) => ({ status: 'unchanged', freeze: reply[1] as number }),
     changed: (reply) => ({ status: 'changed', toFreeze: reply[1] as number, version: reply[2] as number, epoch: reply[3] as number, seq: reply[4] as number }),
@@ -294,27 +322,32 @@ export const freezeScript: Script<FreezeKeys, FreezeArgs, FreezeReply> = {
 };
 
 export type HydrateKeys = { fenceKey: string; clockKey: string; walletKey: string; holdsKey: string; deadlinesKey: string };
-export type HydrateArgs = { fence: string; environment: string; customerId: string; version: number; freeze: number; accountsPacked: Buffer | string; grantsPacked: Buffer | string; holdsPacked: Buffer | string };
+export type HydrateArgs = { fence: string; environment: string; customerId: string; version: number; freeze: number; accountsPacked: Buffer | string; grantsPacked: Buffer | string; holdsPacked: Buffer | string; replacedVersion: string; lookUpUntilMs: number };
 export type HydrateReply =
   | { status: 'fenced' }
+  | { status: 'unverified' }
   | { status: 'present' }
+  | { status: 'moved' }
   | { status: 'hydrated' };
 
 /**
  * Hydrate: put a wallet into Redis as the ledger knows it, unless it is there.
  *
  * A new customer's wallet is the empty case. The caller has made sure that every entry of this wallet is in the
- * ledger; a wallet that is there is left alone, so two callers at once, or a late one, do no harm.
+ * ledger; a wallet that is there is left alone, so two callers at once, or a late one, do no harm. One that is of
+ * another epoch, and behind the ledger, is replaced, at the version that was compared and at no other.
  */
 export const hydrateScript: Script<HydrateKeys, HydrateArgs, HydrateReply> = {
   name: 'hydrate',
-  functionName: 'hydrate_8099fb616281',
+  functionName: 'hydrate_e3f942f84ca9',
   keysCount: 5,
   binary: false,
-  encode: (keys, args) => [keys.fenceKey, keys.clockKey, keys.walletKey, keys.holdsKey, keys.deadlinesKey, args.fence, args.environment, args.customerId, args.version, args.freeze, args.accountsPacked, args.grantsPacked, args.holdsPacked],
+  encode: (keys, args) => [keys.fenceKey, keys.clockKey, keys.walletKey, keys.holdsKey, keys.deadlinesKey, args.fence, args.environment, args.customerId, args.version, args.freeze, args.accountsPacked, args.grantsPacked, args.holdsPacked, args.replacedVersion, args.lookUpUntilMs],
   decode: {
     fenced: () => ({ status: 'fenced' }),
+    unverified: () => ({ status: 'unverified' }),
     present: () => ({ status: 'present' }),
+    moved: () => ({ status: 'moved' }),
     hydrated: () => ({ status: 'hydrated' }),
   },
 };
@@ -323,6 +356,7 @@ export type ListDueKeys = { fenceKey: string; clockKey: string; deadlinesKey: st
 export type ListDueArgs = { fence: string; membersMax: number };
 export type ListDueReply =
   | { status: 'fenced' }
+  | { status: 'unverified' }
   | { status: 'due_members'; membersText: string; nowMs: number };
 
 /**
@@ -332,12 +366,13 @@ export type ListDueReply =
  */
 export const listDueScript: Script<ListDueKeys, ListDueArgs, ListDueReply> = {
   name: 'list_due',
-  functionName: 'list_due_8099fb616281',
+  functionName: 'list_due_e3f942f84ca9',
   keysCount: 3,
   binary: false,
   encode: (keys, args) => [keys.fenceKey, keys.clockKey, keys.deadlinesKey, args.fence, args.membersMax],
   decode: {
     fenced: () => ({ status: 'fenced' }),
+    unverified: () => ({ status: 'unverified' }),
     due_members: (reply) => ({ status: 'due_members', membersText: String(reply[1]), nowMs: reply[2] as number }),
   },
 };
@@ -346,6 +381,7 @@ export type ReadHoldKeys = { fenceKey: string; clockKey: string; walletKey: stri
 export type ReadHoldArgs = { fence: string; environment: string; holdRef: string };
 export type ReadHoldReply =
   | { status: 'fenced' }
+  | { status: 'unverified' }
   | { status: 'absent' }
   | { status: 'missing' }
   | { status: 'due' }
@@ -357,12 +393,13 @@ export type ReadHoldReply =
  */
 export const readHoldScript: Script<ReadHoldKeys, ReadHoldArgs, ReadHoldReply> = {
   name: 'read_hold',
-  functionName: 'read_hold_8099fb616281',
+  functionName: 'read_hold_e3f942f84ca9',
   keysCount: 4,
   binary: false,
   encode: (keys, args) => [keys.fenceKey, keys.clockKey, keys.walletKey, keys.holdsKey, args.fence, args.environment, args.holdRef],
   decode: {
     fenced: () => ({ status: 'fenced' }),
+    unverified: () => ({ status: 'unverified' }),
     absent: () => ({ status: 'absent' }),
     missing: () => ({ status: 'missing' }),
     due: () => ({ status: 'due' }),
@@ -375,6 +412,7 @@ export type ReadWalletKeys = { fenceKey: string; clockKey: string; walletKey: st
 export type ReadWalletArgs = { fence: string; environment: string };
 export type ReadWalletReply =
   | { status: 'fenced' }
+  | { status: 'unverified' }
   | { status: 'absent' }
   | { status: 'missing' }
   | { status: 'due' }
@@ -385,12 +423,13 @@ export type ReadWalletReply =
  */
 export const readWalletScript: Script<ReadWalletKeys, ReadWalletArgs, ReadWalletReply> = {
   name: 'read_wallet',
-  functionName: 'read_wallet_8099fb616281',
+  functionName: 'read_wallet_e3f942f84ca9',
   keysCount: 3,
   binary: true,
   encode: (keys, args) => [keys.fenceKey, keys.clockKey, keys.walletKey, args.fence, args.environment],
   decode: {
     fenced: () => ({ status: 'fenced' }),
+    unverified: () => ({ status: 'unverified' }),
     absent: () => ({ status: 'absent' }),
     missing: () => ({ status: 'missing' }),
     due: () => ({ status: 'due' }),
@@ -399,13 +438,15 @@ export const readWalletScript: Script<ReadWalletKeys, ReadWalletArgs, ReadWallet
 };
 
 export type ReleaseKeys = { fenceKey: string; clockKey: string; walletKey: string; holdsKey: string; deadlinesKey: string; operationKey: string; outboxKey: string };
-export type ReleaseArgs = { fence: string; notAfterMs: number; environment: string; operationId: string; fingerprint: string; keepMs: number; asset: number; holdRef: string; attached: string };
+export type ReleaseArgs = { fence: string; notAfterMs: number; environment: string; operationId: string; fingerprint: string; keepMs: number; asset: number; holdRef: string; attached: string; lookedUp: string };
 export type ReleaseReply =
   | { status: 'fenced'; replayed?: true }
+  | { status: 'unverified'; replayed?: true }
   | { status: 'late'; nowMs: number; replayed?: true }
   | { status: 'conflict'; replayed?: true }
   | { status: 'absent'; replayed?: true }
   | { status: 'missing'; replayed?: true }
+  | { status: 'look_up'; replayed?: true }
   | { status: 'due'; replayed?: true }
   | { status: 'unknown_hold'; replayed?: true }
   | { status: 'expired'; settledAtoms: Atoms; releasedAtoms: Atoms; epoch: number; seq: number; replayed?: true }
@@ -420,16 +461,18 @@ export type ReleaseReply =
  */
 export const releaseScript: Script<ReleaseKeys, ReleaseArgs, ReleaseReply> = {
   name: 'release',
-  functionName: 'release_8099fb616281',
+  functionName: 'release_e3f942f84ca9',
   keysCount: 7,
   binary: false,
-  encode: (keys, args) => [keys.fenceKey, keys.clockKey, keys.walletKey, keys.holdsKey, keys.deadlinesKey, keys.operationKey, keys.outboxKey, args.fence, args.notAfterMs, args.environment, args.operationId, args.fingerprint, args.keepMs, args.asset, args.holdRef, args.attached],
+  encode: (keys, args) => [keys.fenceKey, keys.clockKey, keys.walletKey, keys.holdsKey, keys.deadlinesKey, keys.operationKey, keys.outboxKey, args.fence, args.notAfterMs, args.environment, args.operationId, args.fingerprint, args.keepMs, args.asset, args.holdRef, args.attached, args.lookedUp],
   decode: {
     fenced: () => ({ status: 'fenced' }),
+    unverified: () => ({ status: 'unverified' }),
     late: (reply) => ({ status: 'late', nowMs: reply[1] as number }),
     conflict: () => ({ status: 'conflict' }),
     absent: () => ({ status: 'absent' }),
     missing: () => ({ status: 'missing' }),
+    look_up: () => ({ status: 'look_up' }),
     due: () => ({ status: 'due' }),
     unknown_hold: () => ({ status: 'unknown_hold' }),
     expired: (reply) => ({ status: 'expired', settledAtoms: atoms(reply[1]), releasedAtoms: atoms(reply[2]), epoch: reply[3] as number, seq: reply[4] as number }),
@@ -437,14 +480,69 @@ export const releaseScript: Script<ReleaseKeys, ReleaseArgs, ReleaseReply> = {
   },
 };
 
+export type RememberKeys = { fenceKey: string; operationKey: string };
+export type RememberArgs = { fence: string; recordPacked: Buffer | string; keepMs: number };
+export type RememberReply =
+  | { status: 'fenced' }
+  | { status: 'unverified' }
+  | { status: 'remembered' };
+
+/**
+ * Remember: an operation that the ledger has, and that this Redis has lost, gets its record back.
+ *
+ * Then the call is repeated, and finds it, as any repeat does.
+ */
+export const rememberScript: Script<RememberKeys, RememberArgs, RememberReply> = {
+  name: 'remember',
+  functionName: 'remember_e3f942f84ca9',
+  keysCount: 2,
+  binary: false,
+  encode: (keys, args) => [keys.fenceKey, keys.operationKey, args.fence, args.recordPacked, args.keepMs],
+  decode: {
+    fenced: () => ({ status: 'fenced' }),
+    unverified: () => ({ status: 'unverified' }),
+    remembered: () => ({ status: 'remembered' }),
+  },
+};
+
+export type RestampKeys = { fenceKey: string; clockKey: string; walletKey: string };
+export type RestampArgs = { fence: string; version: number; freeze: number };
+export type RestampReply =
+  | { status: 'fenced' }
+  | { status: 'unverified' }
+  | { status: 'moved' }
+  | { status: 'stamped' };
+
+/**
+ * Restamp: a wallet that has been compared with the ledger is good in this epoch, too; or is frozen, where they differ.
+ *
+ * Only at the version that was compared. Nothing else can have changed meanwhile: a wallet stamped with another epoch
+ * counts as absent for every other script.
+ */
+export const restampScript: Script<RestampKeys, RestampArgs, RestampReply> = {
+  name: 'restamp',
+  functionName: 'restamp_e3f942f84ca9',
+  keysCount: 3,
+  binary: false,
+  encode: (keys, args) => [keys.fenceKey, keys.clockKey, keys.walletKey, args.fence, args.version, args.freeze],
+  decode: {
+    fenced: () => ({ status: 'fenced' }),
+    unverified: () => ({ status: 'unverified' }),
+    moved: () => ({ status: 'moved' }),
+    stamped: () => ({ status: 'stamped' }),
+  },
+};
+
 export type SettleKeys = { fenceKey: string; clockKey: string; walletKey: string; holdsKey: string; deadlinesKey: string; operationKey: string; outboxKey: string; lateKey: string };
-export type SettleArgs = { fence: string; notAfterMs: number; environment: string; operationId: string; fingerprint: string; keepMs: number; asset: number; holdRef: string; amountAtoms: Atoms; final: string; onExcess: string; expiredHold: Buffer | string; attached: string };
+export type SettleArgs = { fence: string; notAfterMs: number; environment: string; operationId: string; fingerprint: string; keepMs: number; asset: number; holdRef: string; amountAtoms: Atoms; final: string; onExcess: string; expiredHold: Buffer | string; attached: string; lookedUp: string };
 export type SettleReply =
   | { status: 'fenced'; replayed?: true }
+  | { status: 'unverified'; replayed?: true }
   | { status: 'late'; nowMs: number; replayed?: true }
   | { status: 'conflict'; replayed?: true }
   | { status: 'absent'; replayed?: true }
   | { status: 'missing'; replayed?: true }
+  | { status: 'look_up'; replayed?: true }
   | { status: 'due'; replayed?: true }
   | { status: 'unknown_hold'; replayed?: true }
   | { status: 'closed'; replayed?: true }
@@ -462,16 +560,18 @@ export type SettleReply =
  */
 export const settleScript: Script<SettleKeys, SettleArgs, SettleReply> = {
   name: 'settle',
-  functionName: 'settle_8099fb616281',
+  functionName: 'settle_e3f942f84ca9',
   keysCount: 8,
   binary: false,
-  encode: (keys, args) => [keys.fenceKey, keys.clockKey, keys.walletKey, keys.holdsKey, keys.deadlinesKey, keys.operationKey, keys.outboxKey, keys.lateKey, args.fence, args.notAfterMs, args.environment, args.operationId, args.fingerprint, args.keepMs, args.asset, args.holdRef, String(args.amountAtoms), args.final, args.onExcess, args.expiredHold, args.attached],
+  encode: (keys, args) => [keys.fenceKey, keys.clockKey, keys.walletKey, keys.holdsKey, keys.deadlinesKey, keys.operationKey, keys.outboxKey, keys.lateKey, args.fence, args.notAfterMs, args.environment, args.operationId, args.fingerprint, args.keepMs, args.asset, args.holdRef, String(args.amountAtoms), args.final, args.onExcess, args.expiredHold, args.attached, args.lookedUp],
   decode: {
     fenced: () => ({ status: 'fenced' }),
+    unverified: () => ({ status: 'unverified' }),
     late: (reply) => ({ status: 'late', nowMs: reply[1] as number }),
     conflict: () => ({ status: 'conflict' }),
     absent: () => ({ status: 'absent' }),
     missing: () => ({ status: 'missing' }),
+    look_up: () => ({ status: 'look_up' }),
     due: () => ({ status: 'due' }),
     unknown_hold: () => ({ status: 'unknown_hold' }),
     closed: () => ({ status: 'closed' }),
@@ -481,14 +581,39 @@ export const settleScript: Script<SettleKeys, SettleArgs, SettleReply> = {
   },
 };
 
+export type VerifyRunKeys = { fenceKey: string };
+export type VerifyRunArgs = { fence: string; runId: string };
+export type VerifyRunReply =
+  | { status: 'fenced' }
+  | { status: 'unverified' }
+  | { status: 'verified' };
+
+/**
+ * Verify run: let scripts decide behind this fence, if this is the run of Redis that the ledger has for its epoch.
+ */
+export const verifyRunScript: Script<VerifyRunKeys, VerifyRunArgs, VerifyRunReply> = {
+  name: 'verify_run',
+  functionName: 'verify_run_e3f942f84ca9',
+  keysCount: 1,
+  binary: false,
+  encode: (keys, args) => [keys.fenceKey, args.fence, args.runId],
+  decode: {
+    fenced: () => ({ status: 'fenced' }),
+    unverified: () => ({ status: 'unverified' }),
+    verified: () => ({ status: 'verified' }),
+  },
+};
+
 export type VoidKeys = { fenceKey: string; clockKey: string; walletKey: string; holdsKey: string; deadlinesKey: string; operationKey: string; outboxKey: string };
-export type VoidArgs = { fence: string; notAfterMs: number; environment: string; operationId: string; fingerprint: string; keepMs: number; asset: number; grantNo: number; attached: string };
+export type VoidArgs = { fence: string; notAfterMs: number; environment: string; operationId: string; fingerprint: string; keepMs: number; asset: number; grantNo: number; attached: string; lookedUp: string };
 export type VoidReply =
   | { status: 'fenced'; replayed?: true }
+  | { status: 'unverified'; replayed?: true }
   | { status: 'late'; nowMs: number; replayed?: true }
   | { status: 'conflict'; replayed?: true }
   | { status: 'absent'; replayed?: true }
   | { status: 'missing'; replayed?: true }
+  | { status: 'look_up'; replayed?: true }
   | { status: 'due'; replayed?: true }
   | { status: 'unknown_grant'; replayed?: true }
   | { status: 'ended'; state: number; replayed?: true }
@@ -499,16 +624,18 @@ export type VoidReply =
  */
 export const voidScript: Script<VoidKeys, VoidArgs, VoidReply> = {
   name: 'void',
-  functionName: 'void_8099fb616281',
+  functionName: 'void_e3f942f84ca9',
   keysCount: 7,
   binary: false,
-  encode: (keys, args) => [keys.fenceKey, keys.clockKey, keys.walletKey, keys.holdsKey, keys.deadlinesKey, keys.operationKey, keys.outboxKey, args.fence, args.notAfterMs, args.environment, args.operationId, args.fingerprint, args.keepMs, args.asset, args.grantNo, args.attached],
+  encode: (keys, args) => [keys.fenceKey, keys.clockKey, keys.walletKey, keys.holdsKey, keys.deadlinesKey, keys.operationKey, keys.outboxKey, args.fence, args.notAfterMs, args.environment, args.operationId, args.fingerprint, args.keepMs, args.asset, args.grantNo, args.attached, args.lookedUp],
   decode: {
     fenced: () => ({ status: 'fenced' }),
+    unverified: () => ({ status: 'unverified' }),
     late: (reply) => ({ status: 'late', nowMs: reply[1] as number }),
     conflict: () => ({ status: 'conflict' }),
     absent: () => ({ status: 'absent' }),
     missing: () => ({ status: 'missing' }),
+    look_up: () => ({ status: 'look_up' }),
     due: () => ({ status: 'due' }),
     unknown_grant: () => ({ status: 'unknown_grant' }),
     ended: (reply) => ({ status: 'ended', state: reply[1] as number }),
@@ -518,7 +645,7 @@ export const voidScript: Script<VoidKeys, VoidArgs, VoidReply> = {
 
 /** What FUNCTION LOAD takes. */
 export const libraryText =
-  "#!lua name=farebox_8099fb616281\n\
+  "#!lua name=farebox_e3f942f84ca9\n\
 local loaded, modules = {}, {}\n\
 local function require(name)\n\
 local module = loaded[name]\n\
@@ -1057,6 +1184,10 @@ return { 'replayed', string.sub(record, FINGERPRINT_LENGTH + 1, zero_at - 1), un
 end\n\
 return operation\n\
 end\n\
+modules['run'] = function()\n\
+local run = { verified = {} } -- by fence\n\
+return run\n\
+end\n\
 modules['seal'] = function()\n\
 local operation = require('operation')\n\
 local wallets = require('wallet')\n\
@@ -1146,6 +1277,7 @@ return seal\n\
 end\n\
 modules['wallet'] = function()\n\
 local operation = require('operation')\n\
+local run = require('run')\n\
 local wallets = {}\n\
 local META = '>ddI4HHBc12'\n\
 local ACCOUNT = '>dddd'\n\
@@ -1219,11 +1351,15 @@ not_after_ms,\n\
 fingerprint,\n\
 environment,\n\
 asset,\n\
+looked_up,\n\
 leave_due\n\
 )\n\
 local found = redis.call('MGET', fence_key, clock_key, operation_key)\n\
 if found[1] ~= fence or not found[2] then\n\
 return nil, { 'fenced' }\n\
+end\n\
+if not run.verified[fence] then\n\
+return nil, { 'unverified' }\n\
 end\n\
 local time = redis.call('TIME')\n\
 local now_ms = time[1] * 1000 + math.floor(time[2] / 1000)\n\
@@ -1234,7 +1370,7 @@ if found[3] then\n\
 return nil, operation.replay(found[3], fingerprint)\n\
 end\n\
 local account_field = 'a' .. asset\n\
-local fields = redis.call('HMGET', wallet_key, 'w', account_field, 'o' .. asset)\n\
+local fields = redis.call('HMGET', wallet_key, 'w', account_field, 'o' .. asset, 'l')\n\
 if not fields[1] then\n\
 return nil, { 'absent' }\n\
 end\n\
@@ -1248,6 +1384,9 @@ end\n\
 if verified_epoch ~= wallet.epoch then\n\
 return nil, { 'absent' }\n\
 end\n\
+if fields[4] and looked_up ~= '1' and wallet.now_ms < tonumber(fields[4]) then\n\
+return nil, { 'look_up' }\n\
+end\n\
 wallet.account = read_account(tonumber(asset), account_field, fields[2], fields[3])\n\
 wallet.accounts[wallet.account.asset] = wallet.account\n\
 if wallet.due_at_ms <= wallet.now_ms and not leave_due and not require('due').apply(wallet) then\n\
@@ -1259,6 +1398,9 @@ function wallets.peek(fence_key, clock_key, wallet_key, fence, environment)\n\
 local found = redis.call('MGET', fence_key, clock_key)\n\
 if found[1] ~= fence or not found[2] then\n\
 return nil, { 'fenced' }\n\
+end\n\
+if not run.verified[fence] then\n\
+return nil, { 'unverified' }\n\
 end\n\
 local packed = redis.call('HGET', wallet_key, 'w')\n\
 if not packed then\n\
@@ -1276,6 +1418,17 @@ return nil, { 'absent' }\n\
 elseif wallet.due_at_ms <= wallet.now_ms then\n\
 return nil, { 'due' }\n\
 end\n\
+return wallet\n\
+end\n\
+function wallets.read_stamp(packed)\n\
+local version, _, verified_epoch = struct.unpack(META, packed)\n\
+return version, verified_epoch\n\
+end\n\
+function wallets.stamp(packed, clock)\n\
+local wallet = {}\n\
+read_meta(wallet, packed)\n\
+local _\n\
+_, _, wallet.epoch = struct.unpack('>ddd', clock)\n\
 return wallet\n\
 end\n\
 function wallets.build(wallet_key, clock, environment, version, freeze)\n\
@@ -1387,7 +1540,7 @@ return wallets\n\
 end\n\
 do\n\
 redis.register_function({\n\
-function_name = 'advance_clock_8099fb616281',\n\
+function_name = 'advance_clock_e3f942f84ca9',\n\
 flags = {  },\n\
 callback = function(KEYS, ARGV)\n\
 local fence_key = KEYS[1] -- string: installation and epoch of this partition's data\n\
@@ -1412,7 +1565,7 @@ local seal = require('seal')\n\
 local due = require('due')\n\
 local wallets = require('wallet')\n\
 redis.register_function({\n\
-function_name = 'apply_due_8099fb616281',\n\
+function_name = 'apply_due_e3f942f84ca9',\n\
 flags = { 'allow-oom' },\n\
 callback = function(KEYS, ARGV)\n\
 local fence_key = KEYS[1] -- string: installation and epoch of this partition's data\n\
@@ -1438,6 +1591,7 @@ not_after_ms,\n\
 fingerprint,\n\
 environment,\n\
 '0',\n\
+'1',\n\
 'leave_due'\n\
 )\n\
 if not wallet then\n\
@@ -1468,7 +1622,7 @@ local holds = require('holds')\n\
 local seal = require('seal')\n\
 local wallets = require('wallet')\n\
 redis.register_function({\n\
-function_name = 'authorize_8099fb616281',\n\
+function_name = 'authorize_e3f942f84ca9',\n\
 flags = {  },\n\
 callback = function(KEYS, ARGV)\n\
 local fence_key = KEYS[1] -- string: installation and epoch of this partition's data\n\
@@ -1490,8 +1644,9 @@ local mode = ARGV[9] -- strict, up_to or shadow\n\
 local ttl_ms = tonumber(ARGV[10])\n\
 local repeated = ARGV[11] -- '1' when this repeats an attempt whose outcome is unknown\n\
 local attached = ARGV[12]\n\
+local looked_up = ARGV[13] -- '1': it is known that the ledger does not have this operation\n\
 local wallet, refusal =\n\
-wallets.open(fence_key, clock_key, wallet_key, operation_key, fence, not_after_ms, fingerprint, environment, asset)\n\
+wallets.open(fence_key, clock_key, wallet_key, operation_key, fence, not_after_ms, fingerprint, environment, asset, looked_up)\n\
 if not wallet then\n\
 return refusal\n\
 end\n\
@@ -1559,7 +1714,7 @@ local holds = require('holds')\n\
 local seal = require('seal')\n\
 local wallets = require('wallet')\n\
 redis.register_function({\n\
-function_name = 'charge_8099fb616281',\n\
+function_name = 'charge_e3f942f84ca9',\n\
 flags = {  },\n\
 callback = function(KEYS, ARGV)\n\
 local fence_key = KEYS[1] -- string: installation and epoch of this partition's data\n\
@@ -1580,8 +1735,9 @@ local amount_atoms = tonumber(ARGV[8])\n\
 local mode = ARGV[9] -- strict, up_to or shadow\n\
 local repeated = ARGV[10] -- '1' when this repeats an attempt whose outcome is unknown\n\
 local attached = ARGV[11]\n\
+local looked_up = ARGV[12] -- '1': it is known that the ledger does not have this operation\n\
 local wallet, refusal =\n\
-wallets.open(fence_key, clock_key, wallet_key, operation_key, fence, not_after_ms, fingerprint, environment, asset)\n\
+wallets.open(fence_key, clock_key, wallet_key, operation_key, fence, not_after_ms, fingerprint, environment, asset, looked_up)\n\
 if not wallet then\n\
 return refusal\n\
 end\n\
@@ -1633,7 +1789,7 @@ local due = require('due')\n\
 local seal = require('seal')\n\
 local wallets = require('wallet')\n\
 redis.register_function({\n\
-function_name = 'credit_8099fb616281',\n\
+function_name = 'credit_e3f942f84ca9',\n\
 flags = {  },\n\
 callback = function(KEYS, ARGV)\n\
 local fence_key = KEYS[1] -- string: installation and epoch of this partition's data\n\
@@ -1657,8 +1813,9 @@ local priority = tonumber(ARGV[11])\n\
 local effective_at_ms = tonumber(ARGV[12]) -- 0: now\n\
 local expires_at_ms = tonumber(ARGV[13]) -- 0: never\n\
 local attached = ARGV[14]\n\
+local looked_up = ARGV[15] -- '1': it is known that the ledger does not have this operation\n\
 local wallet, refusal =\n\
-wallets.open(fence_key, clock_key, wallet_key, operation_key, fence, not_after_ms, fingerprint, environment, asset)\n\
+wallets.open(fence_key, clock_key, wallet_key, operation_key, fence, not_after_ms, fingerprint, environment, asset, looked_up)\n\
 if not wallet then\n\
 return refusal\n\
 end\n\
@@ -1719,7 +1876,7 @@ local holds = require('holds')\n\
 local seal = require('seal')\n\
 local wallets = require('wallet')\n\
 redis.register_function({\n\
-function_name = 'expire_holds_8099fb616281',\n\
+function_name = 'expire_holds_e3f942f84ca9',\n\
 flags = { 'allow-oom' },\n\
 callback = function(KEYS, ARGV)\n\
 local fence_key = KEYS[1] -- string: installation and epoch of this partition's data\n\
@@ -1737,7 +1894,7 @@ local fingerprint = ARGV[5]\n\
 local keep_ms = ARGV[6] -- '0': a repeat finds nothing left to do\n\
 local hold_refs = ARGV[7] -- joined by spaces\n\
 local wallet, refusal =\n\
-wallets.open(fence_key, clock_key, wallet_key, operation_key, fence, not_after_ms, fingerprint, environment, '0')\n\
+wallets.open(fence_key, clock_key, wallet_key, operation_key, fence, not_after_ms, fingerprint, environment, '0', '1')\n\
 if not wallet then\n\
 return refusal\n\
 end\n\
@@ -1771,7 +1928,7 @@ local holds = require('holds')\n\
 local seal = require('seal')\n\
 local wallets = require('wallet')\n\
 redis.register_function({\n\
-function_name = 'extend_8099fb616281',\n\
+function_name = 'extend_e3f942f84ca9',\n\
 flags = {  },\n\
 callback = function(KEYS, ARGV)\n\
 local fence_key = KEYS[1] -- string: installation and epoch of this partition's data\n\
@@ -1793,8 +1950,9 @@ local amount_atoms = tonumber(ARGV[9]) -- in addition to what is held\n\
 local ttl_ms = tonumber(ARGV[10]) -- 0: the deadline stays\n\
 local repeated = ARGV[11] -- '1' when this repeats an attempt whose outcome is unknown\n\
 local attached = ARGV[12]\n\
+local looked_up = ARGV[13] -- '1': it is known that the ledger does not have this operation\n\
 local wallet, refusal =\n\
-wallets.open(fence_key, clock_key, wallet_key, operation_key, fence, not_after_ms, fingerprint, environment, asset)\n\
+wallets.open(fence_key, clock_key, wallet_key, operation_key, fence, not_after_ms, fingerprint, environment, asset, looked_up)\n\
 if not wallet then\n\
 return refusal\n\
 end\n\
@@ -1857,7 +2015,7 @@ local entries = require('entry')\n\
 local seal = require('seal')\n\
 local wallets = require('wallet')\n\
 redis.register_function({\n\
-function_name = 'freeze_8099fb616281',\n\
+function_name = 'freeze_e3f942f84ca9',\n\
 flags = { 'allow-oom' },\n\
 callback = function(KEYS, ARGV)\n\
 local fence_key = KEYS[1] -- string: installation and epoch of this partition's data\n\
@@ -1876,8 +2034,9 @@ local keep_ms = ARGV[6] -- how long the answer is remembered\n\
 local from_freeze = tonumber(ARGV[7]) -- lift this freeze; 0: freeze\n\
 local to_freeze = tonumber(ARGV[8]) -- freeze for this reason; 0: lift\n\
 local attached = ARGV[9]\n\
+local looked_up = ARGV[10] -- '1': it is known that the ledger does not have this operation\n\
 local wallet, refusal =\n\
-wallets.open(fence_key, clock_key, wallet_key, operation_key, fence, not_after_ms, fingerprint, environment, '0')\n\
+wallets.open(fence_key, clock_key, wallet_key, operation_key, fence, not_after_ms, fingerprint, environment, '0', looked_up)\n\
 if not wallet then\n\
 return refusal\n\
 end\n\
@@ -1902,10 +2061,11 @@ local commit = require('commit')\n\
 local due = require('due')\n\
 local grants = require('grants')\n\
 local holds = require('holds')\n\
+local run = require('run')\n\
 local seal = require('seal')\n\
 local wallets = require('wallet')\n\
 redis.register_function({\n\
-function_name = 'hydrate_8099fb616281',\n\
+function_name = 'hydrate_e3f942f84ca9',\n\
 flags = {  },\n\
 callback = function(KEYS, ARGV)\n\
 local fence_key = KEYS[1] -- string: installation and epoch of this partition's data\n\
@@ -1921,13 +2081,25 @@ local freeze = tonumber(ARGV[5])\n\
 local accounts_packed = ARGV[6] -- H asset, dddd account\n\
 local grants_packed = ARGV[7] -- I4 number, dd grant, then its terms\n\
 local holds_packed = ARGV[8] -- B length, ref, H length, record\n\
+local replaced_version = ARGV[9] -- of the wallet that is replaced; empty: there is none\n\
+local look_up_until_ms = ARGV[10] -- operations that Redis does not know are looked up until then; '0': never\n\
 local found = redis.call('MGET', fence_key, clock_key)\n\
 if found[1] ~= fence or not found[2] then\n\
 return { 'fenced' }\n\
 end\n\
-local present = redis.call('EXISTS', wallet_key)\n\
-if present == 1 then\n\
+if not run.verified[fence] then\n\
+return { 'unverified' }\n\
+end\n\
+local packed = redis.call('HGET', wallet_key, 'w')\n\
+if packed then\n\
+local standing_version, verified_epoch = wallets.read_stamp(packed)\n\
+local _, _, present_epoch = struct.unpack('>ddd', found[2])\n\
+if verified_epoch == present_epoch then\n\
 return { 'present' }\n\
+end\n\
+if string.format('%d', standing_version) ~= replaced_version then\n\
+return { 'moved' }\n\
+end\n\
 end\n\
 local wallet = wallets.build(wallet_key, found[2], environment, version, freeze)\n\
 local at = 1\n\
@@ -1957,14 +2129,20 @@ end\n\
 seal.wallet(wallet)\n\
 wallet.fields[#wallet.fields + 1] = 'c'\n\
 wallet.fields[#wallet.fields + 1] = customer_id\n\
+if look_up_until_ms ~= '0' then\n\
+wallet.fields[#wallet.fields + 1] = 'l'\n\
+wallet.fields[#wallet.fields + 1] = look_up_until_ms\n\
+end\n\
+redis.call('DEL', wallet_key, holds_key)\n\
 commit(wallet, clock_key, holds_key, deadlines_key)\n\
 return { 'hydrated' }\n\
 end,\n\
 })\n\
 end\n\
 do\n\
+local run = require('run')\n\
 redis.register_function({\n\
-function_name = 'list_due_8099fb616281',\n\
+function_name = 'list_due_e3f942f84ca9',\n\
 flags = { 'no-writes' },\n\
 callback = function(KEYS, ARGV)\n\
 local fence_key = KEYS[1] -- string: installation and epoch of this partition's data\n\
@@ -1975,6 +2153,9 @@ local members_max = tonumber(ARGV[2])\n\
 local found = redis.call('MGET', fence_key, clock_key)\n\
 if found[1] ~= fence or not found[2] then\n\
 return { 'fenced' }\n\
+end\n\
+if not run.verified[fence] then\n\
+return { 'unverified' }\n\
 end\n\
 local time = redis.call('TIME')\n\
 local _, clock_ms = struct.unpack('>ddd', found[2])\n\
@@ -1989,7 +2170,7 @@ do\n\
 local holds = require('holds')\n\
 local wallets = require('wallet')\n\
 redis.register_function({\n\
-function_name = 'read_hold_8099fb616281',\n\
+function_name = 'read_hold_e3f942f84ca9',\n\
 flags = { 'no-writes' },\n\
 callback = function(KEYS, ARGV)\n\
 local fence_key = KEYS[1] -- string: installation and epoch of this partition's data\n\
@@ -2029,7 +2210,7 @@ end\n\
 do\n\
 local wallets = require('wallet')\n\
 redis.register_function({\n\
-function_name = 'read_wallet_8099fb616281',\n\
+function_name = 'read_wallet_e3f942f84ca9',\n\
 flags = { 'no-writes' },\n\
 callback = function(KEYS, ARGV)\n\
 local fence_key = KEYS[1] -- string: installation and epoch of this partition's data\n\
@@ -2054,7 +2235,7 @@ local holds = require('holds')\n\
 local seal = require('seal')\n\
 local wallets = require('wallet')\n\
 redis.register_function({\n\
-function_name = 'release_8099fb616281',\n\
+function_name = 'release_e3f942f84ca9',\n\
 flags = { 'allow-oom' },\n\
 callback = function(KEYS, ARGV)\n\
 local fence_key = KEYS[1] -- string: installation and epoch of this partition's data\n\
@@ -2073,8 +2254,9 @@ local keep_ms = ARGV[6] -- how long the answer is remembered\n\
 local asset = ARGV[7]\n\
 local hold_ref = ARGV[8]\n\
 local attached = ARGV[9]\n\
+local looked_up = ARGV[10] -- '1': it is known that the ledger does not have this operation\n\
 local wallet, refusal =\n\
-wallets.open(fence_key, clock_key, wallet_key, operation_key, fence, not_after_ms, fingerprint, environment, asset)\n\
+wallets.open(fence_key, clock_key, wallet_key, operation_key, fence, not_after_ms, fingerprint, environment, asset, looked_up)\n\
 if not wallet then\n\
 return refusal\n\
 end\n\
@@ -2105,6 +2287,65 @@ end,\n\
 })\n\
 end\n\
 do\n\
+local run = require('run')\n\
+redis.register_function({\n\
+function_name = 'remember_e3f942f84ca9',\n\
+flags = {  },\n\
+callback = function(KEYS, ARGV)\n\
+local fence_key = KEYS[1] -- string: installation and epoch of this partition's data\n\
+local operation_key = KEYS[2] -- string: what this operation answered\n\
+local fence = ARGV[1]\n\
+local record_packed = ARGV[2] -- fingerprint and reply, as lib/operation.lua packs them\n\
+local keep_ms = ARGV[3]\n\
+if redis.call('GET', fence_key) ~= fence then\n\
+return { 'fenced' }\n\
+end\n\
+if not run.verified[fence] then\n\
+return { 'unverified' }\n\
+end\n\
+redis.call('SET', operation_key, record_packed, 'PX', keep_ms, 'NX')\n\
+return { 'remembered' }\n\
+end,\n\
+})\n\
+end\n\
+do\n\
+local run = require('run')\n\
+local wallets = require('wallet')\n\
+redis.register_function({\n\
+function_name = 'restamp_e3f942f84ca9',\n\
+flags = {  },\n\
+callback = function(KEYS, ARGV)\n\
+local fence_key = KEYS[1] -- string: installation and epoch of this partition's data\n\
+local clock_key = KEYS[2] -- packed: seq, time, epoch\n\
+local wallet_key = KEYS[3] -- hash: see lib/wallet.lua\n\
+local fence = ARGV[1]\n\
+local version = tonumber(ARGV[2])\n\
+local freeze = tonumber(ARGV[3]) -- freeze for this reason, unless it is frozen already; 0: leave it\n\
+local found = redis.call('MGET', fence_key, clock_key)\n\
+if found[1] ~= fence or not found[2] then\n\
+return { 'fenced' }\n\
+end\n\
+if not run.verified[fence] then\n\
+return { 'unverified' }\n\
+end\n\
+local packed = redis.call('HGET', wallet_key, 'w')\n\
+if not packed then\n\
+return { 'moved' }\n\
+end\n\
+local wallet = wallets.stamp(packed, found[2])\n\
+if wallet.version ~= version then\n\
+return { 'moved' }\n\
+end\n\
+if wallet.freeze == 0 then\n\
+wallet.freeze = freeze\n\
+end\n\
+local meta = wallets.pack_meta(wallet)\n\
+redis.call('HSET', wallet_key, 'w', meta)\n\
+return { 'stamped' }\n\
+end,\n\
+})\n\
+end\n\
+do\n\
 local commit = require('commit')\n\
 local entries = require('entry')\n\
 local grants = require('grants')\n\
@@ -2112,7 +2353,7 @@ local holds = require('holds')\n\
 local seal = require('seal')\n\
 local wallets = require('wallet')\n\
 redis.register_function({\n\
-function_name = 'settle_8099fb616281',\n\
+function_name = 'settle_e3f942f84ca9',\n\
 flags = { 'allow-oom' },\n\
 callback = function(KEYS, ARGV)\n\
 local fence_key = KEYS[1] -- string: installation and epoch of this partition's data\n\
@@ -2136,8 +2377,9 @@ local final = ARGV[10] -- '1' when no part follows\n\
 local on_excess = ARGV[11] -- charge, cap or reject\n\
 local expired_hold = ARGV[12] -- the terms of an expired hold, from the ledger; else empty\n\
 local attached = ARGV[13]\n\
+local looked_up = ARGV[14] -- '1': it is known that the ledger does not have this operation\n\
 local wallet, refusal =\n\
-wallets.open(fence_key, clock_key, wallet_key, operation_key, fence, not_after_ms, fingerprint, environment, asset)\n\
+wallets.open(fence_key, clock_key, wallet_key, operation_key, fence, not_after_ms, fingerprint, environment, asset, looked_up)\n\
 if not wallet then\n\
 return refusal\n\
 end\n\
@@ -2223,13 +2465,33 @@ end,\n\
 })\n\
 end\n\
 do\n\
+local run = require('run')\n\
+redis.register_function({\n\
+function_name = 'verify_run_e3f942f84ca9',\n\
+flags = { 'no-writes' },\n\
+callback = function(KEYS, ARGV)\n\
+local fence_key = KEYS[1] -- string: installation and epoch of this partition's data\n\
+local fence = ARGV[1]\n\
+local run_id = ARGV[2]\n\
+if redis.call('GET', fence_key) ~= fence then\n\
+return { 'fenced' }\n\
+end\n\
+if string.match(redis.call('INFO', 'server'), 'run_id:(%w+)') ~= run_id then\n\
+return { 'unverified' }\n\
+end\n\
+run.verified[fence] = true\n\
+return { 'verified' }\n\
+end,\n\
+})\n\
+end\n\
+do\n\
 local commit = require('commit')\n\
 local entries = require('entry')\n\
 local grants = require('grants')\n\
 local seal = require('seal')\n\
 local wallets = require('wallet')\n\
 redis.register_function({\n\
-function_name = 'void_8099fb616281',\n\
+function_name = 'void_e3f942f84ca9',\n\
 flags = {  },\n\
 callback = function(KEYS, ARGV)\n\
 local fence_key = KEYS[1] -- string: installation and epoch of this partition's data\n\
@@ -2248,8 +2510,9 @@ local keep_ms = ARGV[6] -- how long the answer is remembered\n\
 local asset = ARGV[7]\n\
 local grant_no = tonumber(ARGV[8])\n\
 local attached = ARGV[9]\n\
+local looked_up = ARGV[10] -- '1': it is known that the ledger does not have this operation\n\
 local wallet, refusal =\n\
-wallets.open(fence_key, clock_key, wallet_key, operation_key, fence, not_after_ms, fingerprint, environment, asset)\n\
+wallets.open(fence_key, clock_key, wallet_key, operation_key, fence, not_after_ms, fingerprint, environment, asset, looked_up)\n\
 if not wallet then\n\
 return refusal\n\
 end\n\

@@ -20,7 +20,7 @@ export async function sweepPartition(store: Store, partition: number): Promise<{
     { fenceKey: fenceKey(partition), clockKey: clockKey(partition), deadlinesKey: deadlinesKey(partition) },
     { fence: store.fences[partition]!, membersMax },
   );
-  if (reply.status === 'fenced') store.onFenced(partition);
+  if (reply.status === 'fenced' || reply.status === 'unverified') await store.onFenced(partition);
   if (reply.status !== 'due_members' || reply.membersText === '') return { done: 0, more: false };
   const members = reply.membersText.split(' ');
   const byWallet = new Map<string, string[]>();

@@ -12,4 +12,7 @@ export type Trouble =
 /** What Farebox does by itself, such as expiring a hold, it does in every environment. */
 export const anyEnvironment = '*';
 
+export const fencedDetail =
+  'this part of Redis is being recovered, or belongs to another installation: /readyz says which';
+
 export const retryAfterMs = 1_000;

@@ -5,7 +5,7 @@ import { credit } from './credit.ts';
 import { extend } from './extend.ts';
 import { findHold } from './find-hold.ts';
 import { setFreeze } from './freeze.ts';
-import { hydrateWallet, putWallet } from './hydrate.ts';
+import { hydrateWallet, putNewWallet } from './hydrate.ts';
 import { entryIdOf, grantIdOf, holdIdOf, parseGrantId, parseHoldId } from './ids.ts';
 import { walletOf } from './keys.ts';
 import { versionInLedger } from './ledger-wait.ts';
@@ -64,7 +64,7 @@ export function openWallets(store: Store): Wallets {
       const target = targetOf({ environmentId, customerId });
       const nothing = { version: 0, freeze: 'none' as const, accounts: [], grants: [], holds: [] };
       const put = isNew
-        ? await putWallet(store, target, { environmentId, customerId, walletId: target.walletId, ...nothing })
+        ? await putNewWallet(store, target, { environmentId, customerId, walletId: target.walletId, ...nothing })
         : await hydrateWallet(store, target);
       return put === 'ready' ? { status: 'ready' } : put;
     },

@@ -16,6 +16,7 @@ import {
 } from '../db/installation.ts';
 import type { Sql } from '../db/connect.ts';
 import type { OutboxRedis } from '../outbox/read.ts';
+import { readIdentity } from './identity.ts';
 import { clockKey, deadlinesKey, fenceKey, outboxKey } from '../wallet/keys.ts';
 
 export type OpenOptions = {
@@ -26,7 +27,7 @@ export type OpenOptions = {
   reached?: (step: 'closed' | 'marked' | 'opened') => void;
 };
 
-/** Partitions that are neither open nor can be opened: they take no decisions until recovery has seen to them. */
+/** `lost`: neither open nor can be opened: they take no decisions until recovery has seen to them. */
 export type Opened = { installation: string; epochs: number[]; lost: { partition: number; fence: string | null }[] };
 
 // Closes the fence and sets the clock where nothing is; returns the fence that stands. Leftovers without a fence belong to
@@ -112,14 +113,4 @@ function openOf(installation: string, epoch: number): string {
 
 function closedOf(installation: string, epoch: number): string {
   return `closed:${installation}:${epoch}`;
-}
-
-/** Which run of which Redis this is: recovery begins when it is another. */
-async function readIdentity(redis: OutboxRedis): Promise<{ runId: string; replicationId: string }> {
-  const [server, replication] = await Promise.all([
-    redis.call('INFO', ['server']),
-    redis.call('INFO', ['replication']),
-  ]);
-  const read = (text: unknown, field: string) => new RegExp(`^${field}:(\\S+)`, 'm').exec(String(text))?.[1] ?? '';
-  return { runId: read(server, 'run_id'), replicationId: read(replication, 'master_replid') };
 }

@@ -32,7 +32,13 @@ const laneJob = z.object({
     .max(lanesCount - 1),
 });
 
-export function startWorker(options: WorkerOptions): { stop: () => Promise<void> } {
+export type RunningWorker = {
+  /** At every start, and after Redis was flushed: it forgets schedulers. */
+  schedule: () => Promise<void>;
+  stop: () => Promise<void>;
+};
+
+export function startWorker(options: WorkerOptions): RunningWorker {
   const { onError } = options;
   const drained = watched(drainAgeMaxMs, options.drainLane);
   const swept = watched(drainAgeMaxMs, options.sweepLane);
@@ -50,10 +56,13 @@ export function startWorker(options: WorkerOptions): { stop: () => Promise<void>
     worker.on('failed', (_, error) => onError(error, `job of queue ${worker.name}`));
   }
   const schedules = [new Queue(queueNames.holds, shared), new Queue(queueNames.reconcile, shared)] as const;
-  for (const schedule of schedules) schedule.on('error', (error) => onError(error, 'queue schedule'));
-  const scheduled = Promise.all([scheduleSweeps(schedules[0]), scheduleReconcile(schedules[1])]).catch((error: Error) =>
-    onError(error, 'scheduling'),
-  );
+  for (const queue of schedules) queue.on('error', (error) => onError(error, 'queue schedule'));
+  const schedule = async () => {
+    await Promise.all([scheduleSweeps(schedules[0]), scheduleReconcile(schedules[1])]).catch((error: Error) =>
+      onError(error, 'scheduling'),
+    );
+  };
+  const scheduled = schedule();
 
   const watchdog = setInterval(() => {
     for (const work of [drained, swept]) {
@@ -64,11 +73,12 @@ export function startWorker(options: WorkerOptions): { stop: () => Promise<void>
   }, watchdogIntervalMs);
 
   return {
+    schedule,
     stop: async () => {
       clearInterval(watchdog);
       const closed = Promise.allSettled([
         ...workers.map((worker) => worker.close()),
-        scheduled.then(() => Promise.allSettled(schedules.map((schedule) => schedule.close()))),
+        scheduled.then(() => Promise.allSettled(schedules.map((queue) => queue.close()))),
       ]);
       const idle = Promise.allSettled(lanes.flatMap((lane) => [drained.idle(lane), swept.idle(lane)]));
       // Queues whose Redis is away would never close; what they ran is done by then.
@@ -85,7 +95,6 @@ async function within(boundMs: number, work: Promise<unknown>): Promise<void> {
   bound.abort();
 }
 
-/** At every start: a flushed Redis forgets its schedulers. */
 async function scheduleSweeps(queue: Queue): Promise<void> {
   for (const lane of lanes) {
     await queue.upsertJobScheduler(

@@ -17,6 +17,7 @@ import {
 } from '../../src/wallet/keys.ts';
 import { decodeReply, type Script } from '../../src/wallet/script.ts';
 import { hydrateScript, libraryText, type HydrateArgs } from '../../src/wallet/scripts.gen.ts';
+import { verifyRun } from '../verify-run.ts';
 
 export type StoryWallet = WalletRef & { customerId: string };
 /** One Redis command; money scripts go by FCALL. */
@@ -28,6 +29,7 @@ export type CommonArgs = {
   operationId: string;
   fingerprint: string;
   keepMs: number;
+  lookedUp: string;
 };
 
 export const environment = 'environment1';
@@ -48,6 +50,8 @@ let walletsCount = 0;
 export async function connectForStories(url: string): Promise<Redis> {
   const redis = new Redis(url, { protocol: 2 });
   await redis.call('FUNCTION', 'LOAD', 'REPLACE', libraryText);
+  await redis.set(fenceKey(0), fence);
+  await verifyRun(redis, { fence });
   return redis;
 }
 
@@ -79,6 +83,8 @@ export function hydrateCommand(wallet: StoryWallet, args: Partial<HydrateArgs>):
     accountsPacked: '',
     grantsPacked: '',
     holdsPacked: '',
+    replacedVersion: '',
+    lookUpUntilMs: 0,
     ...args,
   });
 }
@@ -93,7 +99,15 @@ export function keysOf(wallet: WalletRef, operationId = '', holdRef = ''): Money
 }
 
 export function commonArgs(operationId: string, operationFingerprint: string = fingerprint): CommonArgs {
-  return { fence, notAfterMs: neverTooLateMs, environment, operationId, fingerprint: operationFingerprint, keepMs };
+  return {
+    fence,
+    notAfterMs: neverTooLateMs,
+    environment,
+    operationId,
+    fingerprint: operationFingerprint,
+    keepMs,
+    lookedUp: '1',
+  };
 }
 
 /** Send all at once, in order; an error is an outcome as well. */

@@ -1,0 +1,9 @@
+-- Which fences stand in a run of Redis that the ledger knows.
+--
+-- Kept in this process's memory and nowhere else. A Redis that starts again, or a replica that is promoted, may have
+-- lost writes, and has lost this with them: every script refuses until a gateway has called verify_run with the run
+-- that the ledger has for that epoch. So nothing is decided on what recovery has not seen, not even by a gateway
+-- whose connection never broke.
+local run = { verified = {} } -- by fence
+
+return run

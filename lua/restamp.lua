@@ -1,0 +1,38 @@
+#!lua
+-- Restamp: a wallet that has been compared with the ledger is good in this epoch, too; or is frozen, where they differ.
+--
+-- Only at the version that was compared. Nothing else can have changed meanwhile: a wallet stamped with another epoch
+-- counts as absent for every other script.
+local codes = require('codes')
+local run = require('run')
+local wallets = require('wallet')
+
+local fence_key = KEYS[1] -- string: installation and epoch of this partition's data
+local clock_key = KEYS[2] -- packed: seq, time, epoch
+local wallet_key = KEYS[3] -- hash: see lib/wallet.lua
+local fence = ARGV[1]
+local version = tonumber(ARGV[2])
+local freeze = tonumber(ARGV[3]) -- freeze for this reason, unless it is frozen already; 0: leave it
+
+local found = redis.call('MGET', fence_key, clock_key)
+if found[1] ~= fence or not found[2] then
+  return { 'fenced' }
+end
+if not run.verified[fence] then
+  return { 'unverified' }
+end
+local packed = redis.call('HGET', wallet_key, 'w')
+if not packed then
+  return { 'moved' }
+end
+local wallet = wallets.stamp(packed, found[2])
+if wallet.version ~= version then
+  return { 'moved' }
+end
+if wallet.freeze == codes.freeze.none then
+  wallet.freeze = freeze
+end
+local meta = wallets.pack_meta(wallet)
+-- COMMIT
+redis.call('HSET', wallet_key, 'w', meta)
+return { 'stamped' }

@@ -1,0 +1,87 @@
+// Epochs: which run of Redis each partition's data live in, where they were sealed, and what was lost with them.
+import { asc, eq, sql as raw } from 'drizzle-orm';
+import { and } from 'drizzle-orm';
+import { arrayText } from './array-text.ts';
+import { orm, type Sql } from './connect.ts';
+import { epochs, partitions } from './schema.ts';
+
+export type EpochRow = { partition: number; epoch: number; runId: string | undefined };
+
+/** The present epoch of all partitions, in order. */
+export async function readEpochs(sql: Sql): Promise<EpochRow[]> {
+  const rows = await orm(sql)
+    .select({ partition: partitions.partition, epoch: partitions.epoch, runId: epochs.runId })
+    .from(partitions)
+    .innerJoin(epochs, and(eq(epochs.partition, partitions.partition), eq(epochs.epoch, partitions.epoch)))
+    .orderBy(asc(partitions.partition));
+  return rows.map(({ runId, ...row }) => ({ ...row, runId: runId ?? undefined }));
+}
+
+/** The highest seqs that callers were told of; what was known before stays where it is higher. */
+export async function reportAcknowledged(
+  sql: Sql,
+  rows: readonly { partition: number; epoch: number; seq: number }[],
+): Promise<void> {
+  if (rows.length === 0) return;
+  await sql`
+    update epochs set acknowledged_seq = greatest(epochs.acknowledged_seq, told.seq)
+    from unnest(
+      ${arrayText(rows.map(({ partition }) => partition))}::smallint[],
+      ${arrayText(rows.map(({ epoch }) => epoch))}::integer[],
+      ${arrayText(rows.map(({ seq }) => seq))}::bigint[]
+    ) as told (partition, epoch, seq)
+    where (epochs.partition, epochs.epoch) = (told.partition, told.epoch)`;
+}
+
+/**
+ * Ends the present epoch of these partitions at what the ledger has of it, and begins the next one, which nobody can use
+ * before its fence stands in Redis. Returns the next epochs with where they go on: seq and clock.
+ */
+export async function beginNextEpochs(
+  sql: Sql,
+  numbers: readonly number[],
+  redis: { runId: string; replicationId: string; durability: string },
+): Promise<{ partition: number; epoch: number; seq: number; clockMs: number }[]> {
+  return sql.begin(async (transaction) => {
+    const wanted = arrayText([...numbers]);
+    const before = await transaction<{ partition: number; epoch: number; seq: bigint; clockMs: bigint }[]>`
+      select partition, epoch, seq, clock_ms as "clockMs" from partitions
+      where partition = any(${wanted}::smallint[]) order by partition for update`;
+    await transaction`
+      update epochs set sealed_at = now(), sealed_seq = partitions.seq from partitions
+      where epochs.partition = partitions.partition and epochs.epoch = partitions.epoch
+        and partitions.partition = any(${wanted}::smallint[])`;
+    await transaction`
+      insert into epochs (partition, epoch, run_id, replication_id, durability, opened_at)
+      select partition, epoch + 1, ${redis.runId}, ${redis.replicationId}, ${redis.durability}, now()
+      from partitions where partition = any(${wanted}::smallint[])`;
+    await transaction`
+      update partitions set epoch = epoch + 1, opened_at = coalesce(opened_at, now())
+      where partition = any(${wanted}::smallint[])`;
+    return before.map(({ partition, epoch, seq, clockMs }) => ({
+      partition,
+      epoch: epoch + 1,
+      seq: Number(seq),
+      clockMs: Number(clockMs),
+    }));
+  });
+}
+
+export type Losses = { recoveredAtMs: number | undefined; lost: { durability: string; operations: number }[] };
+
+/**
+ * What was acknowledged and lost in the epochs that ended last, by class. An entry that was lost is counted once, whoever
+ * was told of it; gateways that were killed have told nothing.
+ */
+export async function readLosses(sql: Sql): Promise<Losses> {
+  const [last] = await orm(sql)
+    .select({ at: raw<number | null>`(extract(epoch from max(${epochs.sealedAt})) * 1000)::float8` })
+    .from(epochs);
+  const lost = await sql<{ durability: string; operations: bigint }[]>`
+    select coalesce(durability, 'unknown') as durability, sum(acknowledged_seq - sealed_seq)::bigint as operations
+    from epochs where sealed_seq < acknowledged_seq group by 1 order by 1`;
+  return {
+    recoveredAtMs: last?.at ?? undefined,
+    lost: lost.map(({ durability, operations }) => ({ durability, operations: Number(operations) })),
+  };
+}

@@ -1,0 +1,80 @@
+// The worker's look, every second, at whether Redis is the one that the ledger knows; recovery where it is not.
+import type { Redis } from 'ioredis';
+import type { Sql } from '../db/connect.ts';
+import { readLosses } from '../db/epochs.ts';
+import type { Log } from '../log.ts';
+import type { workerMetrics } from '../metrics.ts';
+import { readDurability } from '../wallet/durability.ts';
+import type { Store } from '../wallet/store.ts';
+import { expireForgotten } from '../worker/expire-forgotten.ts';
+import { recover, type RecoverOptions } from '../worker/recover.ts';
+import { every } from './every.ts';
+
+const lookIntervalMs = 1_000;
+/** Gateways look every second, and say then what they have acknowledged. */
+const reportDelayMs = 2_000;
+const forgottenIntervalMs = 5_000;
+
+export async function watchRecovery(options: {
+  sql: Sql;
+  redis: Redis;
+  store: Store;
+  installation: string;
+  drainLane: RecoverOptions['drainLane'];
+  /** What a flushed Redis has forgotten besides: the queues' schedulers. */
+  afterRecovery: () => Promise<void>;
+  metrics: ReturnType<typeof workerMetrics>;
+  log: Log;
+}): Promise<{ stop: () => void }> {
+  const { sql, redis, store, installation, drainLane, metrics, log } = options;
+  let foreign = '';
+  let reportAtMs = Infinity;
+  const look = async () => {
+    const outcome = await recover({
+      sql,
+      redis,
+      installation,
+      drainLane,
+      readDurability: async () => (await readDurability(redis)).class,
+      onWarning: (message, fields) => log.warn(fields, message),
+    });
+    await store.refresh();
+    if (outcome.status === 'recovered') {
+      const { partitions, tookMs } = outcome;
+      log.warn({ partitions, tookMs }, 'Redis was restarted, replaced or flushed: recovered from the ledger');
+      metrics.recoveries.inc();
+      reportAtMs = Date.now() + reportDelayMs;
+      await options.afterRecovery();
+    }
+    const fence = outcome.status === 'foreign' ? outcome.fence : '';
+    if (fence !== '' && fence !== foreign) {
+      log.error(
+        { fence, installation },
+        'this Redis has the data of another installation, or this is another Postgres: point REDIS_URL and DATABASE_URL at ' +
+          'stores that belong together, or give this one an empty Redis',
+      );
+    }
+    foreign = fence;
+    if (Date.now() < reportAtMs) return;
+    reportAtMs = Infinity;
+    const { lost } = await readLosses(sql);
+    for (const { durability, operations } of lost) {
+      metrics.operationsLost.labels(durability).set(operations);
+      log.error({ durability, operations }, 'acknowledged operations were lost with Redis');
+    }
+  };
+  // Nothing else may begin before Redis is known.
+  await look();
+  const looking = every(lookIntervalMs, look, (error) => log.error({ error }, 'looking whether Redis lost writes'));
+  const expiring = every(
+    forgottenIntervalMs,
+    async () => metrics.swept.inc(await expireForgotten(sql, store)),
+    (error) => log.error({ error }, 'expiring forgotten holds'),
+  );
+  return {
+    stop: () => {
+      looking.stop();
+      expiring.stop();
+    },
+  };
+}

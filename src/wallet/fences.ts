@@ -1,0 +1,128 @@
+// The epochs that this process believes in, and what it has acknowledged in them.
+//
+// Scripts refuse behind a fence of another epoch (`fenced`), and in a run of Redis that the ledger does not know for that
+// epoch (`unverified`, lua/lib/run.lua). Either way the epochs are read again from Postgres, and the run is verified; if
+// that does not help, recovery is due or under way, and callers are told to come back.
+//
+// Each process remembers the highest seq that it acknowledged in each partition, and tells the ledger when an epoch ends
+// or looks lost: what was sealed below it has lost acknowledged operations.
+import type { Redis } from 'ioredis';
+import { partitionsCount } from '../limits.ts';
+import { call } from './call.ts';
+import { fenceKey } from './keys.ts';
+import { verifyRunScript } from './scripts.gen.ts';
+
+export type EpochRow = { partition: number; epoch: number; runId: string | undefined };
+export type Acknowledged = { partition: number; epoch: number; seq: number };
+
+export type EpochReader = {
+  /** All partitions, in order. */
+  readEpochs: () => Promise<EpochRow[]>;
+  reportAcknowledged: (rows: Acknowledged[]) => Promise<void>;
+};
+
+export type Fences = {
+  /** By partition: `<installation uuid>:<epoch>`, compared by every script. */
+  fences: string[];
+  epochs: number[];
+  /** An operation was answered: its reply named this epoch and seq. */
+  acknowledge: (partition: number, epoch: number, seq: number) => void;
+  /** A script refused: looks whether there is a new epoch. Resolves when it has looked; several calls at once share one. */
+  onFenced: (partition: number) => Promise<void>;
+  /** Reads the epochs again and verifies the run; call every second, since another process may have recovered. */
+  refresh: () => Promise<void>;
+};
+
+// While partitions are closed every call ends here: Postgres is asked no more often than this.
+const lookPauseMs = 200;
+
+export async function openFences(options: {
+  redis: Redis;
+  ledger: EpochReader;
+  installation: string;
+  onFenced: () => void;
+  onWarning: (message: string, fields: Record<string, unknown>) => void;
+}): Promise<Fences> {
+  const { redis, ledger, installation, onWarning } = options;
+  const epochs: number[] = [];
+  const fences: string[] = [];
+  const acknowledged = Array.from({ length: partitionsCount }, () => 0);
+  const reported = Array.from({ length: partitionsCount }, () => 0);
+
+  /** What was acknowledged in these partitions and not told yet. */
+  const report = async (partitions: readonly number[]) => {
+    const news = partitions.filter((partition) => acknowledged[partition]! > reported[partition]!);
+    if (news.length === 0) return;
+    const rows = news.map((partition) => ({ partition, epoch: epochs[partition]!, seq: acknowledged[partition]! }));
+    await ledger.reportAcknowledged(rows);
+    for (const { partition, seq } of rows) reported[partition] = seq;
+  };
+
+  const look = async () => {
+    const rows = await ledger.readEpochs();
+    if (rows.length !== partitionsCount) throw new Error(`expected ${partitionsCount} epochs, got ${rows.length}`);
+    const ended = rows.filter(({ partition, epoch }) => epochs[partition] !== epoch);
+    await report(ended.map(({ partition }) => partition));
+    for (const { partition, epoch } of ended) {
+      epochs[partition] = epoch;
+      fences[partition] = `${installation}:${epoch}`;
+      acknowledged[partition] = 0;
+      reported[partition] = 0;
+    }
+    await report(await partitionsUnverified(redis, rows, fences));
+  };
+
+  let looking: Promise<void> | undefined;
+  let lookedAtMs = 0;
+  const refresh = (): Promise<void> => {
+    looking ??= look().finally(() => {
+      looking = undefined;
+      lookedAtMs = Date.now();
+    });
+    return looking;
+  };
+  await refresh();
+  const refreshQuietly = () => refresh().catch((error: Error) => onWarning('reading the epochs failed', { error }));
+  // It may be another Redis, or the same one after a restart.
+  redis.on('ready', () => void refreshQuietly());
+  return {
+    fences,
+    epochs,
+    acknowledge: (partition, epoch, seq) => {
+      if (seq > acknowledged[partition]! && epoch === epochs[partition]) acknowledged[partition] = seq;
+    },
+    onFenced: async () => {
+      options.onFenced();
+      if (Date.now() - lookedAtMs > lookPauseMs) await refreshQuietly();
+    },
+    refresh,
+  };
+}
+
+/** Lets scripts decide behind each fence whose run is the ledger's; returns the partitions where it is another, or closed. */
+async function partitionsUnverified(
+  redis: Redis,
+  rows: readonly EpochRow[],
+  fences: readonly string[],
+): Promise<number[]> {
+  const byFence = new Map<string, EpochRow[]>();
+  for (const row of rows) {
+    const fence = fences[row.partition]!;
+    byFence.set(fence, [...(byFence.get(fence) ?? []), row]);
+  }
+  const unverified: number[] = [];
+  for (const [fence, ofFence] of byFence) {
+    // One partition speaks for all that have its fence; where its own is closed, the next one does.
+    for (const { partition, runId } of ofFence) {
+      const args = { fence, runId: runId ?? 'none' };
+      const { status } = await call(redis, verifyRunScript, { fenceKey: fenceKey(partition) }, args);
+      if (status === 'verified') break;
+      unverified.push(partition);
+      if (status !== 'fenced') {
+        unverified.push(...ofFence.map((row) => row.partition));
+        break;
+      }
+    }
+  }
+  return [...new Set(unverified)];
+}

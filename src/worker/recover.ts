@@ -1,0 +1,154 @@
+// Recover: what Redis may have lost is brought back from the ledger, by itself.
+//
+// A partition is sick when its fence is missing, closed or of another epoch, or when this run of Redis is not the one that
+// the ledger has for its epoch: Redis was restarted, failed over, flushed or put back. Every script refuses there already
+// (`fenced`, `unverified`), so time is all that recovery costs. One process at a time, by a lock in Postgres:
+//
+//   1  Redis     the fence is closed, where it is still ours
+//   2  Redis     the append-only file is written anew: a tail torn in the middle of a script must not stay in it
+//   3  Postgres  what the outboxes of the old epoch still hold is drained to its end
+//   4  Postgres  the old epoch is sealed there, and the next one begun, in one transaction
+//   5  Redis     clock and fence of the next epoch are written; it is open
+//
+// A crash between any two steps is made good by starting over: nothing can be decided before step 5, and an epoch that
+// nobody used is sealed empty. Wallets are not touched here: each carries the epoch that it was verified in, and is
+// compared with the ledger when it is next used (src/wallet/hydrate.ts). A fence of another installation is never
+// overwritten: that Redis is somebody else's, or this Postgres is.
+import { beginNextEpochs, readEpochs, type EpochRow } from '../db/epochs.ts';
+import { withPartitionsLocked } from '../db/installation.ts';
+import type { Sql } from '../db/connect.ts';
+import { lanesCount } from '../limits.ts';
+import { laneOf } from '../outbox/queues.ts';
+import { isOurFence, type OutboxRedis } from '../outbox/read.ts';
+import { clockKey, fenceKey, outboxKey } from '../wallet/keys.ts';
+import type { Drained } from './drain.ts';
+import { readIdentity, type Identity } from './identity.ts';
+import { rewriteAppendOnlyFile } from './rewrite-aof.ts';
+
+export type RecoverStep = 'closed' | 'drained' | 'begun' | 'opened';
+
+export type RecoverOptions = {
+  sql: Sql;
+  redis: OutboxRedis;
+  installation: string;
+  /** Drains a lane to its end, closed fences included. */
+  drainLane: (lane: number) => Promise<Drained>;
+  /** What Redis promises about its writes now. */
+  readDurability: () => Promise<string>;
+  onWarning: (message: string, fields: Record<string, unknown>) => void;
+  /** Called after each step, for tests that break off between any two. */
+  reached?: (step: RecoverStep) => void;
+};
+
+export type Recovered =
+  | { status: 'healthy' }
+  | { status: 'recovered'; partitions: number; tookMs: number }
+  /** Another installation's data are there: nothing was touched. */
+  | { status: 'foreign'; partitions: number; fence: string };
+
+type Sick = EpochRow & { fence: string | null };
+
+// A drain that found its lane taken waits and looks again; its holder is another worker that still drains it.
+const drainAttemptsMax = 5;
+
+export async function recover(options: RecoverOptions): Promise<Recovered> {
+  const { sql, redis, installation } = options;
+  if ((await findSick(options)).length === 0) return { status: 'healthy' };
+  return withPartitionsLocked(sql, async () => {
+    const startedMs = performance.now();
+    // Whoever had the lock before may have done it.
+    const sick = await findSick(options);
+    const foreign = sick.filter(({ fence }) => fence !== null && !fence.includes(installation));
+    if (foreign[0]?.fence) return { status: 'foreign', partitions: foreign.length, fence: foreign[0].fence };
+    if (sick.length === 0) return { status: 'healthy' };
+    const identity = await readIdentity(redis);
+    await Promise.all(sick.map((row) => closeFence(options, row)));
+    options.reached?.('closed');
+    const rewritten = rewriteAppendOnlyFile(redis);
+    await drainOldEpochs(options, sick);
+    options.reached?.('drained');
+    await rewritten.catch((error: Error) => options.onWarning('the append-only file was not rewritten', { error }));
+    await beginAndOpen(options, sick, identity);
+    return { status: 'recovered', partitions: sick.length, tookMs: Math.round(performance.now() - startedMs) };
+  });
+}
+
+/** Only partitions that were opened once: the others are a first start's matter (open-partitions.ts). */
+async function findSick({ sql, redis, installation }: RecoverOptions): Promise<Sick[]> {
+  const rows = (await readEpochs(sql)).filter(({ runId }) => runId !== undefined);
+  const [{ runId }, fences] = await Promise.all([
+    readIdentity(redis),
+    Promise.all(rows.map(({ partition }) => redis.call('GET', [fenceKey(partition)]) as Promise<string | null>)),
+  ]);
+  return rows
+    .map((row, i) => ({ ...row, fence: fences[i] ?? null }))
+    .filter((row) => row.runId !== runId || row.fence !== `${installation}:${row.epoch}`);
+}
+
+const closeScript = `
+if redis.call('GET', KEYS[1]) == ARGV[1] then redis.call('SET', KEYS[1], 'closed:' .. ARGV[1]) end
+return redis.call('GET', KEYS[1])`;
+
+async function closeFence({ redis, installation }: RecoverOptions, { partition, epoch }: Sick): Promise<void> {
+  await redis.call('EVAL', [closeScript, 1, fenceKey(partition), `${installation}:${epoch}`]);
+}
+
+/** Where the fence is gone, or of an epoch that was sealed before, there is nothing that the ledger could take. */
+async function drainOldEpochs({ drainLane, installation, onWarning }: RecoverOptions, sick: Sick[]): Promise<void> {
+  const ours = sick.filter(({ fence, epoch }) => isOurFence(fence, installation, epoch));
+  const lanes = [...new Set(ours.map(({ partition }) => laneOf(partition, lanesCount)))];
+  await Promise.all(
+    lanes.map(async (lane) => {
+      for (let attempt = 1; attempt <= drainAttemptsMax; attempt += 1) {
+        if ((await drainLane(lane)).status === 'drained') return;
+        onWarning('the lane is being drained by somebody else; waiting for it', { lane, attempt });
+      }
+      throw new Error(`lane ${lane} could not be drained: somebody else holds it`);
+    }),
+  );
+}
+
+// The old epoch's stream has been drained and sealed. A fence that stands open by now was opened by somebody else.
+const openScript = `
+local fence = redis.call('GET', KEYS[1])
+if fence and fence ~= ARGV[1] then return fence end
+local clock = redis.call('GET', KEYS[2])
+local clock_ms = tonumber(ARGV[4])
+if clock then
+  local _, stood_ms = struct.unpack('>ddd', clock)
+  clock_ms = math.max(clock_ms, stood_ms)
+end
+redis.call('SET', KEYS[2], struct.pack('>ddd', tonumber(ARGV[3]), clock_ms, tonumber(ARGV[5])))
+redis.call('DEL', KEYS[3], KEYS[4])
+redis.call('SET', KEYS[1], ARGV[2])
+return ARGV[2]`;
+
+async function beginAndOpen(options: RecoverOptions, sick: Sick[], identity: Identity): Promise<void> {
+  const { sql, redis, installation, reached } = options;
+  const durability = await options.readDurability();
+  const numbers = sick.map(({ partition }) => partition);
+  const begun = await beginNextEpochs(sql, numbers, { ...identity, durability });
+  reached?.('begun');
+  const fenceBefore = new Map(
+    sick.map(({ partition, epoch, fence }) => [partition, standing(installation, epoch, fence)]),
+  );
+  await Promise.all(
+    begun.map(({ partition, epoch, seq, clockMs }) => {
+      const keys = [
+        fenceKey(partition),
+        clockKey(partition),
+        outboxKey(partition, epoch - 1),
+        outboxKey(partition, epoch),
+      ];
+      const values = [fenceBefore.get(partition) ?? '', `${installation}:${epoch}`, seq, clockMs, epoch];
+      return redis.call('EVAL', [openScript, keys.length, ...keys, ...values]);
+    }),
+  );
+  reached?.('opened');
+}
+
+/** What the fence is after step 1. */
+function standing(installation: string, epoch: number, fence: string | null): string | null {
+  const open = `${installation}:${epoch}`;
+  return fence === open ? `closed:${open}` : fence;
+}
