@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { freePort, startProgram, stopProcess, waitUntil, type Exit } from '../../scripts/stores/process.ts';
 
-const main = fileURLToPath(new URL('../../dist/src/main.js', import.meta.url));
+const builtMain = fileURLToPath(new URL('../../dist/src/main.js', import.meta.url));
 // Loading takes a second; a machine that is busy otherwise makes several of it.
 const startBoundMs = 45_000;
 const stopBoundMs = 20_000;
@@ -23,7 +23,12 @@ export type RoleProcess = {
   log: () => string;
 };
 
-export type ProcessOptions = { folder: string; env: Record<string, string> };
+export type ProcessOptions = {
+  folder: string;
+  env: Record<string, string>;
+  /** The compiled program; default: the one in `dist`. */
+  main?: string;
+};
 
 let started = 0;
 
@@ -54,7 +59,7 @@ export async function migrate(options: ProcessOptions): Promise<void> {
   if (code !== 0) throw new Error(`farebox migrate: exit code ${code}\n${program.log()}`);
 }
 
-function spawn({ folder, env }: ProcessOptions, role: string, url: string): RoleProcess {
+function spawn({ folder, env, main = builtMain }: ProcessOptions, role: string, url: string): RoleProcess {
   started += 1;
   const name = `${role}-${started}`;
   const logFile = join(folder, `${name}.log`);

@@ -1,0 +1,85 @@
+// The checker: from what clients recorded and what the ledger has, whether each wallet was linearizable and nobody was deceived.
+//
+// A wallet's operations have an order that needs no search: each version is one entry. So it is enough to replay that
+// order through the model, to compare it with what was told, and to see that no answer came before its question.
+import { walletOf } from '../../../src/wallet/keys.ts';
+import { describeRequest, operationIdOf, type Request } from '../history.ts';
+import type { LedgerEntry } from './ledger-entry.ts';
+import { checkRealTime, checkVersions, windowsOf } from './order.ts';
+import { checkRefusals, checkRepeats, checkYeses } from './replies.ts';
+import { replay, type Timeline } from './replay.ts';
+import { checkTold } from './told.ts';
+import type { Violation } from './violation.ts';
+
+export type History = {
+  readonly environmentId: string;
+  readonly requests: readonly Request[];
+  /** By wallet, each in order of versions. */
+  readonly entries: readonly LedgerEntry[];
+};
+
+export type Findings = {
+  readonly violations: Violation[];
+  /** Acknowledged operations that the ledger does not have. */
+  readonly lost: readonly Request[];
+  /** By customer. */
+  readonly timelines: ReadonlyMap<string, Timeline>;
+};
+
+/** `mayLose`: what is lost is told, and is no violation by itself. */
+export function check({ environmentId, requests, entries }: History, { mayLose = false } = {}): Findings {
+  const told = checkTold(environmentId, requests, entries);
+  const violations = [...told.violations, ...checkRepeats(requests), ...checkAnswers(requests, mayLose)];
+  if (!mayLose) {
+    const what = 'was acknowledged, and the ledger does not have it';
+    violations.push(
+      ...told.lost.map((request) => ({ check: 'acknowledged' as const, who: describeRequest(request), what })),
+    );
+  }
+  const lostBy = new Set(told.lost.map(({ customerId }) => customerId));
+  const entriesBy = groupBy(entries, ({ walletId }) => walletId);
+  const timelines = new Map<string, Timeline>();
+  for (const [customerId, own] of groupBy(requests, (request) => request.customerId)) {
+    const ledger = entriesBy.get(walletOf(environmentId, customerId).walletId) ?? [];
+    const byOperation = new Map(
+      own.filter(({ reusesKey }) => !reusesKey).map((request) => [operationIdOf(environmentId, request), request]),
+    );
+    const timeline = replay(ledger, byOperation);
+    timelines.set(customerId, timeline);
+    const placed = ledger.flatMap(({ operationId, version }) => {
+      const request = operationId === null ? undefined : byOperation.get(operationId);
+      return request ? [{ request, version }] : [];
+    });
+    violations.push(...checkVersions(ledger), ...checkRealTime(placed), ...checkYeses(timeline));
+    if (timeline.parted) {
+      const { version, differences } = timeline.parted;
+      violations.push({ check: 'replay', who: `${customerId} at version ${version}`, what: differences.join('; ') });
+    } else if (!lostBy.has(customerId)) {
+      // What was lost was answered all the same: those answers belong to no version that there is.
+      violations.push(...checkRefusals(timeline, own, windowsOf(placed, ledger)));
+    }
+  }
+  return { violations, lost: told.lost, timelines };
+}
+
+function checkAnswers(requests: readonly Request[], mayLose: boolean): Violation[] {
+  return requests.flatMap((request): Violation[] => {
+    const wrong = request.attempts.find(
+      ({ reply }) =>
+        reply?.status === 500 ||
+        reply?.status === 401 ||
+        (!mayLose && reply?.status === 404 && request.kind !== 'void'),
+    );
+    return wrong ? [{ check: 'answers', who: describeRequest(request), what: `answered ${wrong.reply?.status}` }] : [];
+  });
+}
+
+function groupBy<T>(all: readonly T[], nameOf: (one: T) => string): Map<string, T[]> {
+  const groups = new Map<string, T[]>();
+  for (const one of all) {
+    const group = groups.get(nameOf(one));
+    if (group) group.push(one);
+    else groups.set(nameOf(one), [one]);
+  }
+  return groups;
+}

@@ -1,0 +1,79 @@
+// Whether the ledger's entry is the model's, part by part.
+import type { ModelEntry } from '../../../test/model/draft.ts';
+import { codes } from '../../../src/codes.gen.ts';
+import type { LedgerEntry } from './ledger-entry.ts';
+
+/** A line for each part that differs; none: they are the same. */
+export function entryDifferences(model: ModelEntry | undefined, entry: LedgerEntry | undefined): string[] {
+  if (!entry) return [`the model goes on with ${model?.kind ?? 'nothing'} at version ${model?.version ?? '?'}`];
+  if (!model) return [`the model makes no ${entry.kind}${entry.operationId === null ? '' : ' of it'}`];
+  const [expected, found] = [partsOfModel(model), partsOfLedger(entry)];
+  return Object.keys(expected).flatMap((name) => {
+    const [is, was] = [found[name] ?? '', expected[name] ?? ''];
+    return is === was ? [] : [`${name}: the ledger has ${is || 'nothing'}, the model ${was || 'nothing'}`];
+  });
+}
+
+type Parts = Record<string, string>;
+
+function partsOfModel({ kind, late, freeze, version, atMs, leg, moves, grant, hold }: ModelEntry): Parts {
+  const change = leg?.transfers.reduce(
+    (sum, { debit, credit, atoms }) => sum + (isOwn(credit) ? atoms : 0n) - (isOwn(debit) ? atoms : 0n),
+    0n,
+  );
+  return {
+    kind,
+    ...flags(late, freeze, version, atMs),
+    account: leg
+      ? text([leg.asset, change, leg.after.available, leg.after.held, leg.after.overage, leg.after.scheduled])
+      : '',
+    moves: movesText(moves),
+    grant: grant
+      ? text([
+          ...[grant.no, grant.state, grant.purpose, grant.priority, grant.asset, grant.amount, grant.effectiveAtMs],
+          ...[grant.expiresAtMs === codes.never_ms ? 'never' : grant.expiresAtMs, grant.createdAtMs],
+        ])
+      : '',
+    hold: hold ? holdText({ status: hold.status, ...hold.hold }) : '',
+  };
+}
+
+function partsOfLedger(entry: LedgerEntry): Parts {
+  const { kind, late, freeze, version, atMs, assets, amounts, available, held, overage, scheduled, grant, hold } =
+    entry;
+  return {
+    kind,
+    ...flags(late, freeze, version, atMs),
+    account: assets
+      .map((asset, i) => text([asset, amounts[i], available[i], held[i], overage[i], scheduled[i]]))
+      .join('; '),
+    moves: movesText(entry.moves),
+    grant: grant
+      ? text([
+          ...[grant.no, grant.state, grant.purpose, grant.priority, grant.asset, grant.amount, grant.effectiveAtMs],
+          ...[grant.expiresAtMs ?? 'never', grant.createdAtMs],
+        ])
+      : '',
+    hold: hold ? holdText(hold) : '',
+  };
+}
+
+const isOwn = (account: string): boolean => account === 'available' || account === 'held' || account === 'overage';
+const text = (values: unknown[]): string => values.map(String).join(' ');
+
+function flags(late: boolean, freeze: string, version: number, atMs: number): Parts {
+  return { late: String(late), freeze, version: String(version), at: String(atMs) };
+}
+
+function movesText(moves: LedgerEntry['moves']): string {
+  return [...moves]
+    .sort((a, b) => a.grantNo - b.grantNo)
+    .map(({ grantNo, remaining, held }) => `${grantNo}: ${remaining} ${held}`)
+    .join(', ');
+}
+
+function holdText(hold: NonNullable<LedgerEntry['hold']>): string {
+  const { ref, status, asset, amount, held, settled, released, createdAtMs, expiresAtMs, taken } = hold;
+  const sources = taken.map(({ grantNo, atoms }) => `${atoms} of ${grantNo}`).join(', ');
+  return `${text([ref, status, asset, amount, held, settled, released, createdAtMs, expiresAtMs])} (${sources})`;
+}

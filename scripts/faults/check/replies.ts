@@ -1,0 +1,70 @@
+// Each yes against the model's at its place; each repeat against the first; each no against the versions there were meanwhile.
+import { describeRequest, isNo, isYes, type Attempt, type Request } from '../history.ts';
+import { bodyDifferences, expectedBody } from './expected-body.ts';
+import { firstSentMs, type Window } from './order.ts';
+import { isRefusalOf, type Refusal } from './refusals.ts';
+import type { Timeline } from './replay.ts';
+import type { Violation } from './violation.ts';
+
+export function checkYeses({ done }: Timeline): Violation[] {
+  return done.flatMap((one) => {
+    const expected = expectedBody(one);
+    const { request } = one;
+    return request.attempts
+      .filter(({ reply }) => isYes(reply))
+      .flatMap(({ reply }) => bodyDifferences(expected, reply!.body))
+      .slice(0, 3)
+      .map((what) => ({ check: 'replies' as const, who: describeRequest(request), what }));
+  });
+}
+
+/** Of several times yes, one was done and the others were told of it; a key that came with another body is refused. */
+export function checkRepeats(requests: readonly Request[]): Violation[] {
+  return requests.flatMap((request): Violation[] => {
+    const who = describeRequest(request);
+    const yeses = request.attempts.filter(({ reply }) => isYes(reply));
+    if (request.reusesKey) {
+      const wrong = request.attempts.find(
+        ({ reply }) => reply && reply.status < 500 && reply.body['code'] !== conflict,
+      );
+      return wrong ? [{ check: 'repeats', who, what: 'another body under a key that was used is not refused' }] : [];
+    }
+    if (isShadow(request)) return [];
+    const firsts = yeses.filter(({ reply }) => !reply!.replayed);
+    if (firsts.length > 1) return [{ check: 'repeats', who, what: `done anew ${firsts.length} times` }];
+    if (request.attempts.some(({ reply }) => reply?.body['code'] === conflict))
+      return [{ check: 'repeats', who, what: 'its own key is said to have come with another body' }];
+    return [];
+  });
+}
+
+const conflict = 'idempotency_conflict';
+
+export function isShadow({ body }: Request): boolean {
+  return body['mode'] === 'shadow';
+}
+
+/** A no, or a shadow's answer, that the model gives at no version within the window. */
+export function checkRefusals(timeline: Timeline, requests: readonly Request[], windowOf: Window): Violation[] {
+  return requests.flatMap((request) => {
+    if (request.reusesKey) return [];
+    return request.attempts.flatMap((attempt): Violation[] => {
+      const refusal = refusalOf(request, attempt);
+      if (!refusal) return [];
+      // A "no" that is remembered may have been decided when it was first asked for.
+      const sentMs = attempt.reply?.replayed ? firstSentMs(request) : attempt.sentMs;
+      const { from, to } = windowOf(sentMs, attempt.endedMs);
+      for (let version = from; version <= to; version += 1) {
+        if (isRefusalOf(timeline, version, refusal)) return [];
+      }
+      const what = `no version from ${from} to ${to} answers so: ${JSON.stringify(attempt.reply?.body)}`;
+      return [{ check: 'refusals', who: describeRequest(request), what }];
+    });
+  });
+}
+
+function refusalOf(request: Request, { reply }: Attempt): Refusal | undefined {
+  if (!reply) return undefined;
+  const isShadows = isShadow(request) && reply.status === 200;
+  return isShadows || isNo(reply) ? { request, reply } : undefined;
+}

@@ -1,0 +1,224 @@
+// The load: clients that grant, authorize, charge, settle, release and extend, on few wallets, and repeat themselves.
+//
+// What each client asks for comes from the seed alone, as far as the answers let it; in which order the clients' requests
+// arrive does not, and is what the campaign is about. Credit comes in small amounts, so that "no" is as frequent as "yes".
+import { setTimeout as sleep } from 'node:timers/promises';
+import { randomOf, type Random } from '../../test/faults/seeded.ts';
+import type { Client } from './client.ts';
+import { isInDoubt, isYes, verdictOf, type Body, type Kind, type Request } from './history.ts';
+
+export type Load = {
+  /** Those that may be asked now. */
+  readonly gateways: () => readonly Client[];
+  readonly seed: number;
+  readonly customers: readonly string[];
+  readonly clientsPerCustomer: number;
+  readonly requests: Request[];
+  readonly isOver: () => boolean;
+};
+
+/** All clients, until it is over. */
+export async function runLoad(load: Load): Promise<void> {
+  const { customers, clientsPerCustomer } = load;
+  await Promise.all(
+    customers.flatMap((customerId, customerNo) =>
+      Array.from({ length: clientsPerCustomer }, (_, clientNo) => {
+        const clientSeed = load.seed * 1_000_003 + customerNo * 1_009 + clientNo;
+        return live(load, customerId, randomOf(clientSeed), `${load.seed}.${customerNo}.${clientNo}`);
+      }),
+    ),
+  );
+}
+
+type Life = {
+  load: Load;
+  customerId: string;
+  random: Random;
+  holds: string[];
+  grants: string[];
+  nextKey: () => string;
+};
+
+const holdsMax = 6;
+
+async function live(load: Load, customerId: string, random: Random, keyPrefix: string): Promise<void> {
+  let keys = 0;
+  const nextKey = () => `${keyPrefix}.${(keys += 1)}`;
+  const life: Life = { load, customerId, random, holds: [], grants: [], nextKey };
+  while (!load.isOver()) await step(life);
+}
+
+/** Weights, out of their sum. */
+const steps: readonly [number, (life: Life) => Promise<unknown>][] = [
+  [12, grant],
+  [2, voidGrant],
+  [18, charge],
+  [3, shadow],
+  [26, authorize],
+  [6, extend],
+  [5, settlePart],
+  [16, settle],
+  [8, release],
+  [4, bothEnds],
+];
+const weightsSum = steps.reduce((sum, [weight]) => sum + weight, 0);
+
+async function step(life: Life): Promise<void> {
+  let dice = life.random.next() * weightsSum;
+  const chosen = steps.find(([weight]) => (dice -= weight) < 0);
+  await chosen?.[1](life);
+}
+
+const cents = (random: Random, most: number): string => String(random.between(0, most * 100) / 100);
+const assetOf = (random: Random): string => (random.chance(0.9) ? 'USD' : 'EUR');
+
+async function grant({ load, customerId, random, grants, nextKey }: Life): Promise<void> {
+  const fromNow = (leastMs: number, mostMs: number) =>
+    new Date(Date.now() + random.between(leastMs, mostMs)).toISOString();
+  const asset = assetOf(random);
+  const body = {
+    asset,
+    amount: String(random.between(1, 30)),
+    purpose: random.pick(['promotional', 'bundled', 'paid']),
+    ...(random.chance(0.3) && { priority: random.between(0, 100) }),
+    ...(random.chance(0.2) && { effective_at: fromNow(300, 1_500) }),
+    ...(random.chance(0.3) && { expires_at: fromNow(2_000, 5_000) }),
+  };
+  const path = `/v1/customers/${customerId}/grants`;
+  const yes = await ask(load, random, { kind: 'grant', customerId, path, body, key: nextKey() });
+  if (yes && asset === 'USD') grants.push(String(yes['id']));
+}
+
+async function voidGrant({ load, customerId, random, grants, nextKey }: Life): Promise<void> {
+  const id = grants.shift();
+  if (id === undefined) return;
+  const path = `/v1/customers/${customerId}/grants/${id}/void`;
+  await ask(load, random, { kind: 'void', customerId, path, body: {}, key: nextKey() });
+}
+
+async function spend(
+  { load, customerId, random, nextKey }: Life,
+  kind: 'charge' | 'authorize',
+  more: Body,
+  most: number,
+) {
+  const body = { customer_id: customerId, asset: assetOf(random), amount: cents(random, most), ...more };
+  return ask(load, random, { kind, customerId, path: `/v1/${kind}`, body, key: nextKey() });
+}
+
+const modeOf = (random: Random): Body => (random.chance(0.25) ? { mode: 'up_to' } : {});
+
+async function charge(life: Life): Promise<void> {
+  await spend(life, 'charge', modeOf(life.random), 8);
+}
+
+async function shadow(life: Life): Promise<void> {
+  await spend(life, life.random.pick(['charge', 'authorize']), { mode: 'shadow' }, 12);
+}
+
+async function authorize(life: Life): Promise<void> {
+  const { random, holds } = life;
+  // Some run out in the midst of it, some never.
+  const ttl_ms = random.chance(0.25) ? random.between(1_000, 2_500) : 3_600_000;
+  const yes = await spend(life, 'authorize', { ttl_ms, ...modeOf(random) }, 12);
+  if (!yes) return;
+  holds.push(String(yes['id']));
+  // A client that forgets a hold leaves it to its deadline.
+  if (holds.length > holdsMax) await release(life);
+}
+
+async function onHold(life: Life, kind: Kind, body: Body, { ends = false } = {}): Promise<void> {
+  const { load, customerId, random, holds, nextKey } = life;
+  const id = ends ? holds.shift() : holds[0];
+  if (id === undefined) return;
+  await ask(load, random, { kind, customerId, path: `/v1/holds/${id}/${kind}`, body, key: nextKey() });
+}
+
+async function extend(life: Life): Promise<void> {
+  await onHold(life, 'extend', life.random.chance(0.4) ? { ttl_ms: 3_000 } : { amount: cents(life.random, 5) });
+}
+
+async function settlePart(life: Life): Promise<void> {
+  await onHold(life, 'settle', { amount: cents(life.random, 4), final: false });
+}
+
+async function release(life: Life): Promise<void> {
+  await onHold(life, 'release', {}, { ends: true });
+}
+
+async function settle(life: Life): Promise<void> {
+  const { random } = life;
+  const on_excess = random.pick(['charge', 'charge', 'cap', 'reject']);
+  await onHold(life, 'settle', { amount: cents(random, 14), on_excess }, { ends: true });
+}
+
+/** Both at once: one of them ends the hold. */
+async function bothEnds(life: Life): Promise<void> {
+  const id = life.holds[0];
+  await Promise.all([settle(life), id === undefined ? undefined : onHold({ ...life, holds: [id] }, 'release', {})]);
+}
+
+type Question = Omit<Request, 'attempts'>;
+
+/** Asks under a new key, again where the outcome is unknown, and now and then again for no reason. */
+async function ask(load: Load, random: Random, question: Question): Promise<Body | undefined> {
+  const request: Request = { ...question, attempts: [] };
+  load.requests.push(request);
+  // Some clients send twice at once, to two gateways.
+  const twin = random.chance(0.04) ? send(load, random, request) : undefined;
+  await Promise.all([send(load, random, request), twin]);
+  if (verdictOf(request) === 'open') await retry(load, random, request);
+  const yes = request.attempts.find(({ reply }) => isYes(reply));
+  if (yes && random.chance(0.06)) await send(load, random, request);
+  const moved = question.body['amount'] !== undefined && question.body['mode'] !== 'shadow';
+  if (yes && moved && random.chance(0.02)) await reuseKey(load, random, question);
+  return yes?.reply?.body;
+}
+
+/** The same key for another amount: a mistake, and to be refused. */
+async function reuseKey(load: Load, random: Random, question: Question): Promise<void> {
+  const body = { ...question.body, amount: '0.000000007' };
+  const request: Request = { ...question, body, attempts: [], reusesKey: true };
+  load.requests.push(request);
+  await send(load, random, request);
+}
+
+/** As long as an attempt on its way may still arrive: after that, what a gateway says is final (ARCHITECTURE, no debit after a "no"). */
+const doubtMs = 1_200;
+
+async function retry(load: Load, random: Random, request: Request): Promise<void> {
+  await sleep(pauseAfter(request, random));
+  if (!load.isOver()) await send(load, random, request);
+}
+
+function pauseAfter({ attempts }: Request, random: Random): number {
+  // A gateway that says "unknown" has waited by itself; one that died has not.
+  return attempts.some(({ reply }) => reply === undefined) ? doubtMs : random.between(0, 150);
+}
+
+async function send(load: Load, random: Random, request: Request): Promise<void> {
+  const gateways = load.gateways();
+  const attempt = gateways.length === 0 ? undefined : await random.pick(gateways).send(request);
+  if (attempt) request.attempts.push(attempt);
+  // Nothing listens there: as a client behind a balancer, which is a moment slower than the fault.
+  else await sleep(50);
+  if (attempt && attempt.reply?.status === 503) await sleep(random.between(5, 60));
+}
+
+/** Asks until each answer is yes or no; what is left in doubt after `boundMs` the check will name. */
+export async function resolveAll(load: Load, boundMs: number): Promise<number> {
+  const open = () =>
+    load.requests
+      .filter(({ attempts, reusesKey }) => attempts.length > 0 && !reusesKey)
+      .filter((request) => verdictOf(request) === 'open');
+  const inDoubt = open();
+  if (inDoubt.length === 0) return 0;
+  const random = randomOf(load.seed);
+  const endMs = performance.now() + boundMs;
+  await sleep(doubtMs);
+  for (let left = inDoubt; left.length > 0 && performance.now() < endMs; left = open()) {
+    await Promise.all(left.slice(0, 40).map((request) => send(load, random, request)));
+    if (left.some(({ attempts }) => isInDoubt(attempts.at(-1)?.reply))) await sleep(200);
+  }
+  return inDoubt.length;
+}

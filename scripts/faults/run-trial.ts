@@ -1,0 +1,191 @@
+// One trial: a world, load, faults, and everything that is checked of it afterwards.
+import { setTimeout as sleep } from 'node:timers/promises';
+import { join } from 'node:path';
+import { randomOf } from '../../test/faults/seeded.ts';
+import { audit } from '../audit/audit.ts';
+import { waitUntil } from '../stores/process.ts';
+import { loadWallet } from '../../src/db/wallets.ts';
+import { partitionsCount } from '../../src/limits.ts';
+import { clockKey, walletOf } from '../../src/wallet/keys.ts';
+import { cursor } from '../../src/wallet/packed.ts';
+import { readStoredWallet, walletDifferences } from '../../src/wallet/stored-wallet.ts';
+import { check } from './check/check.ts';
+import { checkEnds } from './check/ends.ts';
+import { readLedger } from './check/ledger-entry.ts';
+import type { Violation } from './check/violation.ts';
+import { verdictOf, type Request } from './history.ts';
+import { resolveAll, runLoad, type Load } from './load.ts';
+import type { Postgres } from './postgres.ts';
+import type { Scenario, Trial } from './scenario.ts';
+import { openWorld, ordinary, type World, type WorldOptions } from './world.ts';
+
+export type TrialOptions = {
+  readonly scenario: Scenario;
+  readonly seed: number;
+  readonly rounds: number;
+  readonly postgres: Postgres;
+  /** Where the world's files go; removed at the end. */
+  readonly folder: string;
+  readonly say: (line: string) => void;
+  readonly world?: Partial<WorldOptions>;
+};
+
+export type TrialReport = {
+  readonly scenario: string;
+  readonly seed: number;
+  readonly operations: number;
+  readonly sent: number;
+  readonly yes: number;
+  readonly no: number;
+  /** Whose outcome was unknown when the load ended. */
+  readonly inDoubt: number;
+  readonly entries: number;
+  readonly lost: number;
+  readonly counts: Readonly<Record<string, number>>;
+  readonly violations: readonly Violation[];
+  readonly tookMs: number;
+};
+
+const customersCount = 8;
+const clientsPerCustomer = 3;
+const resolveBoundMs = 30_000;
+const drainBoundMs = 30_000;
+
+export async function runTrial(options: TrialOptions): Promise<TrialReport> {
+  const beganMs = performance.now();
+  const { scenario, seed } = options;
+  const folder = join(options.folder, `${scenario.name}-${seed}`);
+  const world = await openWorld(options.postgres, folder, { ...ordinary, ...scenario.world, ...options.world });
+  try {
+    const found = await underLoad(world, options);
+    return { scenario: scenario.name, seed, ...found, tookMs: Math.round(performance.now() - beganMs) };
+  } finally {
+    await world.close();
+  }
+}
+
+async function underLoad(
+  world: World,
+  options: TrialOptions,
+): Promise<Omit<TrialReport, 'scenario' | 'seed' | 'tookMs'>> {
+  const { scenario, seed } = options;
+  const requests: Request[] = [];
+  const violations: Violation[] = [];
+  const counts: Record<string, number> = {};
+  const customers = Array.from({ length: customersCount }, (_, i) => `c${i}`);
+  await createCustomers(world, customers);
+  let isOver = false;
+  const load: Load = {
+    gateways: () => world.gateways.filter(({ process }) => process.running()).map(({ client }) => client),
+    ...{ seed, customers, clientsPerCustomer, requests },
+    isOver: () => isOver,
+  };
+  const trial: Trial = {
+    world,
+    random: randomOf(seed),
+    say: options.say,
+    asked: () => requests.length,
+    count: (what, by = 1) => void (counts[what] = (counts[what] ?? 0) + by),
+    blame: (violation) => violations.push(violation),
+  };
+  const running = runLoad(load);
+  try {
+    await scenario.inject(trial, options.rounds);
+  } finally {
+    isOver = true;
+    await running;
+  }
+  await scenario.heal?.(trial);
+  const inDoubt = await resolveAll(load, resolveBoundMs);
+  violations.push(...(await settleDown(world)));
+  const entries = await readLedger(world.sql, world.environmentId);
+  const findings = check(
+    { environmentId: world.environmentId, requests, entries },
+    { mayLose: scenario.mayLose ?? false },
+  );
+  violations.push(...findings.violations, ...(await checkStored(world, customers)));
+  violations.push(...(await checkEnds(world, findings.timelines)), ...(await checkBooks(world)));
+  const verdicts = requests.map(verdictOf);
+  return {
+    operations: requests.length,
+    sent: requests.reduce((sum, { attempts }) => sum + attempts.length, 0),
+    yes: verdicts.filter((verdict) => verdict === 'yes').length,
+    no: verdicts.filter((verdict) => verdict === 'no').length,
+    inDoubt,
+    entries: entries.length,
+    lost: findings.lost.length,
+    counts,
+    violations,
+  };
+}
+
+async function createCustomers({ gateways }: World, customers: readonly string[]): Promise<void> {
+  const gateway = gateways[0]?.client;
+  for (const id of customers) {
+    const reply = await gateway?.post('/v1/customers', { id });
+    if (reply?.status !== 201) throw new Error(`no customer ${id}: ${JSON.stringify(reply)}`);
+  }
+}
+
+/** Until the ledger has all that Redis wrote, and nothing is about to happen by itself. */
+async function settleDown({ sql, redis }: World): Promise<Violation[]> {
+  // Holds and grants that run out within the load's shortest times do so now, and not while we look.
+  await sleep(lastDeadlineMs);
+  let behind = '';
+  const isDrained = async () => {
+    try {
+      const rows = await sql<{ partition: number; seq: bigint }[]>`select partition, seq from partitions`;
+      const ends = await Promise.all(
+        Array.from({ length: partitionsCount }, (_, partition) => redis.getBuffer(clockKey(partition))),
+      );
+      const late = rows.filter(({ partition, seq }) => {
+        const packed = ends[partition];
+        return packed ? seq < BigInt(cursor(packed).whole()) : false;
+      });
+      behind = `${late.length} partitions are behind: ${late
+        .slice(0, 5)
+        .map(({ partition }) => partition)
+        .join(', ')}`;
+      return late.length === 0;
+    } catch (error) {
+      behind = `the stores do not answer: ${(error as Error).message}`;
+      return false;
+    }
+  };
+  const isDone = await waitUntil(isDrained, drainBoundMs, 100);
+  return isDone ? [] : [{ check: 'drained', who: 'ledger', what: behind }];
+}
+
+// A hold's 2.5 s; the grants' 5 s count from long before the load ended, for most, and do no harm if not.
+const lastDeadlineMs = 2_600;
+
+async function checkStored({ sql, redis, environmentId }: World, customers: readonly string[]): Promise<Violation[]> {
+  const found = await Promise.all(
+    customers.map(async (customerId): Promise<Violation[]> => {
+      const stored = await readStoredWallet(redis, walletOf(environmentId, customerId)).catch((error: Error) => error);
+      if (stored instanceof Error)
+        return [{ check: 'stored', who: customerId, what: `cannot be read: ${stored.message}` }];
+      const ledger = await loadWallet(sql, { environmentId, customerId });
+      if (!ledger) return [{ check: 'stored', who: customerId, what: 'the ledger has no such wallet' }];
+      // Not in Redis: it is loaded from the ledger when it is next used.
+      if (!stored || stored.wallet.version !== ledger.version) return [];
+      const differ = walletDifferences(stored.wallet, ledger);
+      return differ.length === 0 ? [] : [{ check: 'stored', who: customerId, what: differ.slice(0, 5).join('; ') }];
+    }),
+  );
+  return found.flat();
+}
+
+async function checkBooks({ sql }: World): Promise<Violation[]> {
+  const violations: Violation[] = [];
+  const aside = await sql<{ reason: string; wallet: string | null; version: bigint | null }[]>`
+    select reason, wallet_id as wallet, version from quarantine order by id limit 3`;
+  for (const { reason, wallet, version } of aside) {
+    violations.push({ check: 'quarantine', who: `${wallet ?? '?'} version ${version ?? '?'}`, what: reason });
+  }
+  const report = await audit(sql);
+  for (const { name, failed, offenders } of report.proofs) {
+    if (failed > 0) violations.push({ check: 'audit', who: name, what: `${offenders[0]?.who}: ${offenders[0]?.what}` });
+  }
+  return violations;
+}

@@ -1,0 +1,62 @@
+// `npm run faults`: which trials to run, progress while they do, and the sum of it.
+//
+// Exit status: 0 all held, 1 something did not, 2 the campaign could not run.
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { readOptions, usage, type FaultsOptions } from './options.ts';
+import { openPostgres, type Postgres } from './postgres.ts';
+import { reportText, trialLine, violationLines } from './report.ts';
+import { runTrial, type TrialReport } from './run-trial.ts';
+import { scenarios } from './scenarios/all.ts';
+
+const say = (line: string) => console.log(line);
+
+export async function runFaults(args: readonly string[]): Promise<void> {
+  try {
+    const options = readOptions(args);
+    if (options === undefined) return say(usage);
+    if (options.list)
+      return say(scenarios.map(({ name, fault, mustHold }) => `${name.padEnd(24)}${fault}: ${mustHold}`).join('\n'));
+    process.exitCode = (await inFolder((folder, postgres) => campaign(options, folder, postgres))) ? 0 : 1;
+  } catch (error) {
+    console.error(error instanceof Error && error.name === 'Advice' ? `faults: ${error.message}` : error);
+    process.exitCode = 2;
+  }
+}
+
+async function inFolder<T>(work: (folder: string, postgres: Postgres) => Promise<T>): Promise<T> {
+  const folder = mkdtempSync(join(tmpdir(), 'farebox-faults-'));
+  let postgres: Postgres | undefined;
+  const leave = async () => {
+    await postgres?.stop();
+    rmSync(folder, { recursive: true, force: true });
+  };
+  try {
+    postgres = await openPostgres(join(folder, 'postgres'), say);
+    return await work(folder, postgres);
+  } finally {
+    await leave();
+  }
+}
+
+async function campaign(options: FaultsOptions, folder: string, postgres: Postgres): Promise<boolean> {
+  const chosen = scenarios.filter(({ name, isShort }) =>
+    options.only.length > 0 ? options.only.includes(name) : !options.short || isShort === true,
+  );
+  say(
+    `seed ${options.seed}: ${chosen.map(({ name }) => name).join(', ')}; ${options.runs} run${options.runs > 1 ? 's' : ''} each`,
+  );
+  const reports: TrialReport[] = [];
+  for (let run = 0; run < options.runs; run += 1) {
+    for (const scenario of chosen) {
+      const seed = options.seed + run;
+      const report = await runTrial({ scenario, seed, rounds: options.rounds, postgres, folder, say });
+      reports.push(report);
+      say(trialLine(report));
+      for (const line of violationLines(report)) say(line);
+    }
+  }
+  say(`\n${reportText(reports, chosen)}`);
+  return reports.every(({ violations }) => violations.length === 0);
+}

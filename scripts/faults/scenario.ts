@@ -1,0 +1,34 @@
+// What a scenario is: which world it takes, what it does to it under load, and what may be lost by it.
+import type { Random } from '../../test/faults/seeded.ts';
+import type { Violation } from './check/violation.ts';
+import type { World, WorldOptions } from './world.ts';
+
+export type Trial = {
+  readonly world: World;
+  readonly random: Random;
+  /** One line for people. */
+  readonly say: (line: string) => void;
+  /** How many requests there were so far. */
+  readonly asked: () => number;
+  /** What the scenario counts: kills, cuts, drops. */
+  readonly count: (what: string, by?: number) => void;
+  /** What it finds wrong by itself. */
+  readonly blame: (violation: Violation) => void;
+};
+
+export type Scenario = {
+  readonly name: string;
+  /** The row of the reliability table that it belongs to. */
+  readonly fault: string;
+  /** What must hold, in the table's words. */
+  readonly mustHold: string;
+  readonly world?: Partial<WorldOptions>;
+  /** In the selection that continuous integration runs. */
+  readonly isShort?: boolean;
+  /** Acknowledged operations may be lost, if recovery reports them. */
+  readonly mayLose?: boolean;
+  /** Runs beside the load, which goes on until it returns; `rounds` says how long a run is wanted. */
+  readonly inject: (trial: Trial, rounds: number) => Promise<void>;
+  /** Once the load has ended: make whole again what is still broken. */
+  readonly heal?: (trial: Trial) => Promise<void>;
+};

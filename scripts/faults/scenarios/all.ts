@@ -1,0 +1,23 @@
+// Every scenario, in the order in which they run.
+import type { Scenario } from '../scenario.ts';
+import { calm } from './calm.ts';
+import { gatewayKilled, repliesDropped } from './gateways.ts';
+import { commitUnheard, lockTimeout, postgresKilled } from './postgres.ts';
+import { redisFull, redisStands, rolling, scriptsFlushed } from './redis.ts';
+import { manyWorkers, workerFrozen, workerKilled } from './workers.ts';
+
+export const scenarios: readonly Scenario[] = [
+  calm,
+  gatewayKilled,
+  repliesDropped,
+  workerKilled,
+  workerFrozen,
+  manyWorkers,
+  postgresKilled,
+  commitUnheard,
+  lockTimeout,
+  redisFull,
+  scriptsFlushed,
+  redisStands,
+  rolling,
+];

@@ -1,0 +1,141 @@
+// A Farebox to break: stores of its own, gateways and workers as processes, and ports between them that can be cut.
+import { randomBytes } from 'node:crypto';
+import { mkdirSync, rmSync } from 'node:fs';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { startGateway, startWorker, type RoleProcess } from '../../test/faults/processes.ts';
+import { startProxy, type Proxy } from '../../test/faults/proxy.ts';
+import type { Config } from '../../src/config.ts';
+import { openDatabase, type Sql } from '../../src/db/connect.ts';
+import { connectRedis } from '../../src/wallet/redis.ts';
+import { runMigrate } from '../../src/run/migrate.ts';
+import { startRedis, type RedisServer } from '../stores/redis.ts';
+import { openClient, type Client } from './client.ts';
+import { createDatabase, type Postgres } from './postgres.ts';
+
+export type WorldOptions = {
+  gateways: number;
+  workers: number;
+  /** How Redis keeps what it is told. */
+  appendonly: 'no' | 'everysec' | 'always';
+  durability: Config['durability'];
+  /** Gateways reach Redis through a proxy that can lose and delay. */
+  proxied: boolean;
+  redisArgs: readonly string[];
+  /** The compiled program; default: this one's. */
+  main: string;
+};
+
+export const ordinary: WorldOptions = {
+  gateways: 2,
+  workers: 1,
+  appendonly: 'everysec',
+  durability: 'fast',
+  proxied: false,
+  redisArgs: [],
+  // The campaign runs compiled, beside the program that it breaks.
+  main: fileURLToPath(new URL('../../src/main.js', import.meta.url)),
+};
+
+export type Member = { readonly process: RoleProcess; readonly client: Client };
+
+export type World = {
+  readonly folder: string;
+  readonly postgres: Postgres;
+  readonly sql: Sql;
+  readonly server: RedisServer;
+  /** Past all proxies. */
+  readonly redis: ReturnType<typeof connectRedis>;
+  readonly proxy: Proxy | undefined;
+  readonly environmentId: string;
+  /** Those that run, or are thought to. */
+  readonly gateways: Member[];
+  readonly workers: RoleProcess[];
+  readonly addGateway: () => Promise<Member>;
+  readonly addWorker: (over?: Record<string, string>) => Promise<RoleProcess>;
+  /** What processes are told; for one that a scenario starts by itself. */
+  readonly env: Readonly<Record<string, string>>;
+  readonly close: () => Promise<void>;
+};
+
+const connectionsMax = 6;
+
+export async function openWorld(postgres: Postgres, folder: string, options: WorldOptions): Promise<World> {
+  mkdirSync(folder, { recursive: true });
+  const undo: (() => unknown)[] = [() => rmSync(folder, { recursive: true, force: true })];
+  const close = async () => {
+    for (const step of undo.splice(0).reverse()) await step();
+  };
+  try {
+    const { appendonly, redisArgs } = options;
+    const server = await startRedis({ dataDir: join(folder, 'redis'), appendonly, extraArgs: redisArgs });
+    undo.push(server.stop);
+    const proxy = options.proxied ? await startProxy(server.url) : undefined;
+    if (proxy) undo.push(proxy.stop);
+    const databaseUrl = await createDatabase(postgres);
+    const key = `fb_test_${randomBytes(24).toString('hex')}`;
+    const config = configOf({ databaseUrl, redisUrl: server.url, key, durability: options.durability });
+    await runMigrate(config);
+    const sql = openDatabase(databaseUrl, { connectionsMax, name: 'faults' });
+    undo.push(() => sql.end({ timeout: 5 }));
+    const redis = connectRedis(server.url, () => undefined);
+    undo.push(() => redis.disconnect());
+    const [environment] = await sql<{ id: string }[]>`select id from environments where is_default`;
+    if (!environment) throw new Error('there is no environment after migrating');
+    const env = {
+      DATABASE_URL: databaseUrl,
+      REDIS_URL: proxy?.url ?? server.url,
+      QUEUE_REDIS_URL: server.url,
+      FAREBOX_BOOTSTRAP_KEY: key,
+      FAREBOX_ADMIN_PASSWORD: 'operator',
+      FAREBOX_DURABILITY: options.durability,
+    };
+    const { main } = options;
+    const world: World = {
+      ...{ folder, postgres, sql, server, redis, proxy, environmentId: environment.id, env, close },
+      gateways: [],
+      workers: [],
+      addGateway: async () => {
+        const process = await startGateway({ folder, env, main });
+        undo.push(process.kill);
+        const member = { process, client: openClient(process.name, process.url, key) };
+        undo.push(member.client.close);
+        world.gateways.push(member);
+        return member;
+      },
+      addWorker: async (over = {}) => {
+        // Past the proxy: what the worker sends, the plan of a fault does not mean.
+        const process = await startWorker({ folder, env: { ...env, REDIS_URL: server.url, ...over }, main });
+        undo.push(process.kill);
+        world.workers.push(process);
+        return process;
+      },
+    };
+    // A worker opens the partitions of a new installation; gateways are ready once it has.
+    for (let i = 0; i < Math.max(1, options.workers); i += 1) await world.addWorker();
+    await Promise.all(Array.from({ length: options.gateways }, () => world.addGateway()));
+    return world;
+  } catch (error) {
+    await close();
+    throw error;
+  }
+}
+
+function configOf(given: {
+  databaseUrl: string;
+  redisUrl: string;
+  key: string;
+  durability: Config['durability'];
+}): Config {
+  return {
+    host: '127.0.0.1',
+    port: 0,
+    databaseUrl: given.databaseUrl,
+    redisUrl: given.redisUrl,
+    queueRedisUrl: given.redisUrl,
+    bootstrapKey: given.key,
+    adminPassword: 'operator',
+    durability: given.durability,
+    logLevel: 'silent',
+  };
+}
