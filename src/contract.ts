@@ -69,6 +69,14 @@ export type HoldClosedProblem = Problem & {
   released: Amount;
 };
 
+// ── Replies to what moved something ──
+
+/**
+ * Only in durability class `replicated`: it is done, but no replica has confirmed it in time, so it is lost if Redis is lost
+ * now. Repeat with the same Idempotency-Key to ask again.
+ */
+export type Durability = { durability?: 'unconfirmed' | undefined };
+
 // ── Customers: /v1/customers ──
 
 export type CustomerRequest = {
@@ -161,12 +169,16 @@ export type Grant = {
   created_at: Timestamp;
 };
 
+/** Reply to `POST …/grants`. */
+export type CreatedGrant = Grant & Durability;
+
 /** Reply to `POST …/grants/{grant_id}/void`. What is held goes when it returns. */
-export type VoidedGrant = Grant & {
-  status: 'voided';
-  /** What was taken back now. */
-  voided: Amount;
-};
+export type VoidedGrant = Grant &
+  Durability & {
+    status: 'voided';
+    /** What was taken back now. */
+    voided: Amount;
+  };
 
 // ── Keys: /v1/keys ──
 
@@ -208,6 +220,9 @@ export type Wallet = {
   /** One for each asset that ever had credit. */
   accounts: Account[];
 };
+
+/** Reply to `POST …/wallet/freeze` and `…/unfreeze`. */
+export type ChangedWallet = Wallet & Durability;
 
 export type Account = {
   asset: string;
@@ -258,7 +273,7 @@ export type AuthorizeRequest = Money & SpendTerms & HoldTerms;
 export type ChargeRequest = Money & SpendTerms;
 
 /** 200: money is set aside. */
-export type Approved = {
+export type Approved = Durability & {
   /** `hold_…` */
   id: string;
   status: 'approved';
@@ -277,7 +292,7 @@ export type Approved = {
 };
 
 /** 200: priced and debited in one step. */
-export type Charged = {
+export type Charged = Durability & {
   /** `chg_…` */
   id: string;
   status: 'charged';
@@ -366,7 +381,7 @@ export type Usage = {
 
 export type SettleRequest = Usage & SettleTerms;
 
-export type Settled = {
+export type Settled = Durability & {
   id: string;
   /** `open` after `final: false`. */
   status: 'settled' | 'open';
@@ -384,7 +399,7 @@ export type Settled = {
   version: number;
 };
 
-export type Released = {
+export type Released = Durability & {
   id: string;
   status: 'released';
   released: Amount;

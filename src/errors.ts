@@ -203,6 +203,13 @@ export const errors = {
     title: 'No decision can be taken now',
     whatToDo: 'Repeat after the time in `Retry-After`.',
   },
+  backpressure: {
+    ...later,
+    status: 503,
+    title: 'No new work is taken on now',
+    whatToDo:
+      'Repeat after the time in `Retry-After`; settling, releasing and reading go on. `detail` says what the operator can mend.',
+  },
   outcome_unknown: {
     ...later,
     status: 503,

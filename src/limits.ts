@@ -16,8 +16,25 @@ export const operationKeepMs = 3_600_000;
 /** Our own operation ids serve only our own repeat after an unknown outcome. */
 export const ownOperationKeepMs = 60_000;
 
-/** The oldest entry that may wait for the ledger before new work is refused. */
-const outboxAgeMaxMs = 1_800_000;
+/** Class `replicated`: a replica that has not confirmed by then is not waited for. A call may stand behind another's wait. */
+export const replicaWaitMs = 500;
+
+/** What a call needs beside the wait that it stands behind. */
+const replicaWaitMarginMs = 250;
+
+/** A replica that has said nothing for longer is none. It speaks every second; Redis's own min-replicas-max-lag is the same. */
+export const replicaLagMaxSeconds = 10;
+
+/** The oldest entry that may wait for the ledger before new work is refused, and where it is taken on again. */
+export const outboxAgeMaxMs = 1_800_000;
+export const outboxAgeLiftedMs = 1_350_000;
+
+/** The same for what Redis may use of its maxmemory: what is left must do for settles, releases and expiry. */
+export const memoryShareMax = 0.8;
+export const memoryShareLifted = 0.75;
+
+/** Work that was refused may come again after this: neither memory nor age mend within a second. */
+export const backpressureRetryAfterMs = 5_000;
 
 /** How long a look-up waits for the ledger to have what Redis has already let go of. */
 export const ledgerWaitMs = 2_000;
@@ -67,6 +84,14 @@ assertLimit(
   'an entry must reach the ledger while Redis still remembers its operation: else a credit could be applied twice',
 );
 assertLimit(outboxAgeMaxMs < codes.limit.late_keep_ms, 'a late settle must be in the ledger before Redis forgets it');
+assertLimit(
+  outboxAgeLiftedMs < outboxAgeMaxMs && memoryShareLifted < memoryShareMax,
+  'what is lifted where it begins would come and go with every look',
+);
+assertLimit(
+  replicaWaitMs + replicaWaitMarginMs <= commandTimeoutMs,
+  'a call behind a wait for replicas must be run before its own deadline',
+);
 assertLimit(2 * commandTimeoutMs < ownOperationKeepMs, 'our own repeat must find its operation');
 assertLimit(drainAgeMaxMs <= ledgerWaitMs, 'a look-up must outwait the watchdog');
 assertLimit(

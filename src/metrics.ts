@@ -24,6 +24,37 @@ export function gatewayMetrics() {
       registers,
     }),
     fenced: fencedCounter(registry),
+    durability: new Gauge({
+      name: 'farebox_durability',
+      help: 'Durability class that Redis is in: 0 none, 1 fast, 2 durable, 3 replicated',
+      registers,
+    }),
+    replicas: new Gauge({
+      name: 'farebox_redis_replicas',
+      help: 'Replicas of Redis that are online and were heard of lately',
+      registers,
+    }),
+    unconfirmedWaits: new Counter({
+      name: 'farebox_unconfirmed_waits_total',
+      help: 'Waits for a replica that ended without its word: what they covered was answered as unconfirmed',
+      registers,
+    }),
+    memoryShare: new Gauge({
+      name: 'farebox_redis_memory_ratio',
+      help: 'Memory that Redis uses, of its maxmemory; 0 where that is not limited',
+      registers,
+    }),
+    oldestEntryAge: new Gauge({
+      name: 'farebox_oldest_entry_age_seconds',
+      help: 'Age of the oldest entry that is not in the ledger yet, within seconds',
+      registers,
+    }),
+    backpressure: new Gauge({
+      name: 'farebox_backpressure',
+      help: 'Whether new work is refused, by reason',
+      labelNames: ['reason'],
+      registers,
+    }),
   };
 }
 

@@ -51,6 +51,7 @@ export function stubApp({
     wallets: untouched<Wallets>('wallets', { operationOf, parseHoldId, parseGrantId, holdIdOf, ...wallets }),
     authenticate: keyOf,
     isUnavailable: (error) => error instanceof Error && error.message === 'unreachable',
+    backpressure: () => undefined,
     readiness: () => Promise.resolve({ ready: false, dependencies: { redis: { status: 'starting' } } }),
     metrics: () => Promise.resolve({ contentType: 'text/plain; version=0.0.4', text: 'up 1\n' }),
     observe: ({ method, path, status }) => void observed.push({ method, path, status }),

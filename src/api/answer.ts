@@ -5,12 +5,18 @@ import { problemOf, type ErrorCode, type Refusal } from '../errors.ts';
 export type Refused = { status: 'refused' } & Refusal;
 
 export type Answer =
-  /** `replayed`: it is what the first request with this Idempotency-Key was answered. */
-  | { status: 200 | 201; body: object; replayed?: boolean | undefined }
+  | (AnswerMarks & { status: 200 | 201; body: object })
   /** JSON that was kept as text, word for word. */
-  | { status: 200 | 201; text: string; replayed?: boolean | undefined }
+  | (AnswerMarks & { status: 200 | 201; text: string })
   | { status: 204 }
   | Refused;
+
+type AnswerMarks = {
+  /** It is what the first request with this Idempotency-Key was answered. */
+  replayed?: boolean | undefined;
+  /** No replica has confirmed in time what this tells of; it says so in the reply, and nowhere else. */
+  unconfirmed?: boolean | undefined;
+};
 
 export function refuse(code: ErrorCode, detail: string, rest: Omit<Refusal, 'code' | 'detail'> = {}): Refused {
   return { status: 'refused', code, detail, ...rest };
@@ -31,5 +37,11 @@ export function responseOf(answer: Answer, requestId: string): Response {
   if (answer.status === 204) return new Response(null, { status: 204, headers: { 'x-request-id': requestId } });
   const headers: Record<string, string> = { 'content-type': 'application/json', 'x-request-id': requestId };
   if (answer.replayed) headers['idempotent-replayed'] = 'true';
-  return new Response('text' in answer ? answer.text : JSON.stringify(answer.body), { status: answer.status, headers });
+  const text = 'text' in answer ? answer.text : JSON.stringify(answer.body);
+  return new Response(answer.unconfirmed ? unconfirmed(text) : text, { status: answer.status, headers });
+}
+
+/** Of a reply's JSON, an object with members. */
+function unconfirmed(text: string): string {
+  return `${text.slice(0, -1)},"durability":"unconfirmed"}`;
 }

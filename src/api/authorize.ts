@@ -4,9 +4,10 @@ import type { Approved } from '../contract.ts';
 import { holdTtlMs } from '../limits.ts';
 import { format } from './amount.ts';
 import { attachedOf } from './attached.ts';
+import { refuseSpending } from './backpressure.ts';
 import { operationFor } from './idempotency.ts';
 import { defineRoute } from './route.ts';
-import { amountOut, timeOut, ttlMs } from './schemas.ts';
+import { amountOut, durability, timeOut, ttlMs } from './schemas.ts';
 import {
   declineErrors,
   explainEvent,
@@ -37,6 +38,7 @@ export const approvedReply = z
     expires_at: timeOut,
     remaining_ttl_ms: z.int(),
     version: z.int(),
+    durability,
   })
   .openapi('Approved');
 
@@ -50,7 +52,7 @@ export const authorize = defineRoute({
     description: 'Held; or, in mode `shadow`, what would have been decided.',
     schema: z.union([approvedReply, shadowApprovedReply, shadowDeclinedReply]),
   },
-  errors: [...declineErrors, 'customer_not_found', 'no_price'],
+  errors: [...declineErrors, 'customer_not_found', 'no_price', 'backpressure'],
   explainInvalid: explainEvent,
   handle: async (api, call) => {
     const { environmentId, body } = call;
@@ -58,6 +60,11 @@ export const authorize = defineRoute({
     const asked = reading instanceof Promise ? await reading : reading;
     if ('status' in asked) return asked;
     const { asset, amount, requested } = asked;
+    const operation = operationFor(api, call, body.customer_id);
+    // A shadow stores nothing.
+    const isNew = body.mode !== 'shadow';
+    const refused = api.backpressure() && isNew && (await refuseSpending(api, call, body.customer_id, operation));
+    if (refused) return refused;
     const reply = await api.wallets.authorize({
       environmentId,
       customerId: body.customer_id,
@@ -65,7 +72,7 @@ export const authorize = defineRoute({
       amount,
       mode: body.mode,
       ttlMs: body.ttl_ms,
-      operation: operationFor(api, call, body.customer_id),
+      operation,
       attached: attachedOf(body),
     });
     switch (reply.status) {
@@ -83,7 +90,7 @@ export const authorize = defineRoute({
           remaining_ttl_ms: reply.expiresAtMs - reply.createdAtMs,
           version: reply.version,
         };
-        return { status: 200, body: approved, replayed: reply.replayed };
+        return { status: 200, body: approved, replayed: reply.replayed, unconfirmed: reply.unconfirmed };
       }
       case 'declined':
         return refuseDeclined(reply, asked);

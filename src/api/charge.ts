@@ -3,9 +3,10 @@ import { z } from '@hono/zod-openapi';
 import type { Charged } from '../contract.ts';
 import { format } from './amount.ts';
 import { attachedOf } from './attached.ts';
+import { refuseSpending } from './backpressure.ts';
 import { operationFor } from './idempotency.ts';
 import { defineRoute } from './route.ts';
-import { amountOut } from './schemas.ts';
+import { amountOut, durability } from './schemas.ts';
 import {
   declineErrors,
   explainEvent,
@@ -30,6 +31,7 @@ export const chargedReply = z
     available: amountOut,
     held: amountOut,
     version: z.int(),
+    durability,
   })
   .openapi('Charged');
 
@@ -42,7 +44,7 @@ export const charge = defineRoute({
     description: 'Debited; or, in mode `shadow`, what would have been decided.',
     schema: z.union([chargedReply, shadowApprovedReply, shadowDeclinedReply]),
   },
-  errors: [...declineErrors, 'customer_not_found', 'no_price'],
+  errors: [...declineErrors, 'customer_not_found', 'no_price', 'backpressure'],
   explainInvalid: explainEvent,
   handle: async (api, call) => {
     const { environmentId, body } = call;
@@ -50,13 +52,18 @@ export const charge = defineRoute({
     const asked = reading instanceof Promise ? await reading : reading;
     if ('status' in asked) return asked;
     const { asset, amount, requested } = asked;
+    const operation = operationFor(api, call, body.customer_id);
+    // A shadow stores nothing.
+    const isNew = body.mode !== 'shadow';
+    const refused = api.backpressure() && isNew && (await refuseSpending(api, call, body.customer_id, operation));
+    if (refused) return refused;
     const reply = await api.wallets.charge({
       environmentId,
       customerId: body.customer_id,
       asset: asset.number,
       amount,
       mode: body.mode,
-      operation: operationFor(api, call, body.customer_id),
+      operation,
       attached: attachedOf(body),
     });
     switch (reply.status) {
@@ -71,7 +78,7 @@ export const charge = defineRoute({
           held: format(reply.held, asset),
           version: reply.version,
         };
-        return { status: 200, body: charged, replayed: reply.replayed };
+        return { status: 200, body: charged, replayed: reply.replayed, unconfirmed: reply.unconfirmed };
       }
       case 'declined':
         return refuseDeclined(reply, asked);

@@ -22,6 +22,8 @@ export type Deps = {
   authenticate: (secret: string) => Key | undefined | Promise<Key | undefined>;
   /** Whether an error thrown by the ledger or the wallets says that a store can't be reached: 503, not 500. */
   isUnavailable: (error: unknown) => boolean;
+  /** Why new work is refused now, and what would fix it; undefined while it is not. Asked with each request: a look at memory. */
+  backpressure: () => string | undefined;
   readiness: () => Promise<Readiness>;
   /** Prometheus text. */
   metrics: () => Promise<{ contentType: string; text: string }>;

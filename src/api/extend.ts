@@ -1,9 +1,11 @@
 // POST /v1/holds/{hold_id}/extend: more time, more money, or both; all of it or nothing.
 import { z } from '@hono/zod-openapi';
 import type { Approved } from '../contract.ts';
+import { zeroAtoms } from '../units.ts';
 import { format, normalized, readAmount } from './amount.ts';
 import { refuse } from './answer.ts';
 import { approvedReply } from './authorize.ts';
+import { refuseNewWork } from './backpressure.ts';
 import { assetOfHold, noHold, refuseClosed } from './hold-of.ts';
 import { operationFor } from './idempotency.ts';
 import { defineRoute } from './route.ts';
@@ -31,22 +33,32 @@ export const extend = defineRoute({
     description: "Extended: `amount` is the hold's new total, `requested` what was asked for in addition.",
     schema: approvedReply,
   },
-  errors: [...declineErrors.filter((code) => code !== 'unknown_asset'), 'hold_not_found', 'hold_closed'],
+  errors: [
+    ...declineErrors.filter((code) => code !== 'unknown_asset'),
+    'hold_not_found',
+    'hold_closed',
+    'backpressure',
+  ],
   handle: async (api, call) => {
     const { environmentId, params, body } = call;
     const found = await assetOfHold(api, call);
     if (found.status === 'refused') return found;
-    const { asset } = found;
+    const { asset, walletId } = found;
     const { amount: asked = '0' } = body;
     const more = readAmount(asked, asset, 'amount');
     if (typeof more !== 'bigint') return more;
     const requested = normalized(asked, more, asset);
+    const operation = operationFor(api, call);
+    const hasBegun = () => api.wallets.hasOperation(walletId, operation.id);
+    // More time sets nothing more aside.
+    const refused = api.backpressure() && more > zeroAtoms && (await refuseNewWork(api, call, hasBegun));
+    if (refused) return refused;
     const reply = await api.wallets.extend({
       environmentId,
       holdId: params.hold_id,
       amount: more,
       ttlMs: body.ttl_ms ?? 0,
-      operation: operationFor(api, call),
+      operation,
       attached: '',
     });
     switch (reply.status) {
@@ -64,7 +76,7 @@ export const extend = defineRoute({
           remaining_ttl_ms: reply.remainingTtlMs,
           version: reply.version,
         };
-        return { status: 200, body: approved, replayed: reply.replayed };
+        return { status: 200, body: approved, replayed: reply.replayed, unconfirmed: reply.unconfirmed };
       }
       case 'declined':
         return refuseDeclined(reply, { asset, amount: more, requested });

@@ -10,13 +10,24 @@ import { zeroAtoms } from '../units.ts';
 import { format, readAmount } from './amount.ts';
 import { refuse, refuseFields, type Answer, type Refused } from './answer.ts';
 import { unknownAsset } from './assets.ts';
+import { refuseNewWork } from './backpressure.ts';
 import { noCustomer } from './customers.ts';
 import type { BegunCredit } from './deps.ts';
 import { grantAsApplied, grantAsItIs, grantAsVoided, grantReply, hasEnded, liveGrantsOf } from './grant-view.ts';
 import { operationFor } from './idempotency.ts';
 import { badCursor, pageOf, pageQuery, pageSchema } from './paging.ts';
 import { defineRoute, type Api, type Call } from './route.ts';
-import { amount, amountOut, asJsonObject, assetCode, description, emptyBody, metadata, timestamp } from './schemas.ts';
+import {
+  amount,
+  amountOut,
+  asJsonObject,
+  assetCode,
+  description,
+  durability,
+  emptyBody,
+  metadata,
+  timestamp,
+} from './schemas.ts';
 import { refuseTrouble } from './trouble.ts';
 
 const priority = { least: 0, most: 100, default: 50 } as const;
@@ -43,16 +54,29 @@ export const grantBody = z
   )
   .openapi('GrantRequest');
 
+const createdGrantReply = grantReply.extend({ durability }).openapi('CreatedGrant');
+
 export const voidedGrantReply = grantReply
-  .extend({ status: z.literal('voided'), voided: amountOut.openapi({ description: 'What was taken back now.' }) })
+  .extend({
+    status: z.literal('voided'),
+    voided: amountOut.openapi({ description: 'What was taken back now.' }),
+    durability,
+  })
   .openapi('VoidedGrant');
 
 export const createGrant = defineRoute({
   summary: 'Grant credit',
   description: 'Overage is repaid first. The rest can be spent as soon as the reply is there. Remembered for ever.',
   body: grantBody,
-  reply: { status: 201, description: 'The grant.', schema: grantReply },
-  errors: ['customer_not_found', 'unknown_asset', 'amount_too_large', 'balance_limit', 'too_many_grants'],
+  reply: { status: 201, description: 'The grant.', schema: createdGrantReply },
+  errors: [
+    'customer_not_found',
+    'unknown_asset',
+    'amount_too_large',
+    'balance_limit',
+    'too_many_grants',
+    'backpressure',
+  ],
   handle: async (api, call) => {
     const { environmentId, params, body } = call;
     const asset = await api.assets.byCode(environmentId, body.asset);
@@ -61,9 +85,12 @@ export const createGrant = defineRoute({
     if (typeof atoms !== 'bigint') return atoms;
     if (atoms === zeroAtoms) return refuseFields([{ path: 'amount', message: 'must be more than zero' }]);
     const { id: operationId, fingerprint } = operationFor(api, call);
+    const hasBegun = () => api.ledger.hasCredit(environmentId, operationId);
+    const refused = api.backpressure() && (await refuseNewWork(api, call, hasBegun));
+    if (refused) return refused;
     // A repeat may come after the grant's end; only a first request must name a time to come.
     const isPast = body.expires_at !== undefined && body.expires_at <= Date.now();
-    if (isPast && !(await api.ledger.hasCredit(environmentId, operationId))) {
+    if (isPast && !(await hasBegun())) {
       return refuseFields([{ path: 'expires_at', message: 'must be a time to come' }]);
     }
     const begun = await api.ledger.beginCredit(environmentId, {
@@ -97,7 +124,12 @@ async function applyCredit(api: Api, call: Call, credit: BegunCredit, asset: Ass
   const reply = await api.wallets.credit({ ...credit, environmentId });
   switch (reply.status) {
     case 'granted':
-      return { status: 201, body: grantAsApplied(id, credit, reply.applied, asset), replayed: reply.replayed };
+      return {
+        status: 201,
+        body: grantAsApplied(id, credit, reply.applied, asset),
+        replayed: reply.replayed,
+        unconfirmed: reply.unconfirmed,
+      };
     case 'unknown':
       return refuseTrouble(reply, call);
     case 'balance_limit':
@@ -174,7 +206,7 @@ export const voidGrant = defineRoute({
       case 'voided': {
         const grant = grantAsVoided(params.grant_id, record, reply.held, asset);
         const voided: VoidedGrant = { ...grant, status: 'voided', voided: format(reply.taken, asset) };
-        return { status: 200, body: voided, replayed: reply.replayed };
+        return { status: 200, body: voided, replayed: reply.replayed, unconfirmed: reply.unconfirmed };
       }
       case 'ended':
       case 'no_grant':

@@ -11,11 +11,11 @@ export const noHold = refuse('hold_not_found', 'there is no such hold in this en
 export async function assetOfHold(
   api: Api,
   { environmentId, params }: Call,
-): Promise<{ status: 'ok'; asset: Asset } | Refused> {
+): Promise<{ status: 'ok'; asset: Asset; walletId: string } | Refused> {
   const named = api.wallets.parseHoldId(params.hold_id);
   if (!named) return noHold;
   const asset = await api.assets.byNumber(environmentId, named.asset);
-  return asset ? { status: 'ok', asset } : noHold;
+  return asset ? { status: 'ok', asset, walletId: named.walletId } : noHold;
 }
 
 export function refuseClosed({ how, settled, released }: Closed, asset: Asset): Refused {

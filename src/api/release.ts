@@ -5,7 +5,7 @@ import { format } from './amount.ts';
 import { assetOfHold, noHold, refuseClosed } from './hold-of.ts';
 import { operationFor } from './idempotency.ts';
 import { defineRoute } from './route.ts';
-import { amountOut, emptyBody } from './schemas.ts';
+import { amountOut, durability, emptyBody } from './schemas.ts';
 import { refuseTrouble } from './trouble.ts';
 
 export const releasedReply = z
@@ -18,6 +18,7 @@ export const releasedReply = z
     available: amountOut,
     held: amountOut,
     version: z.int(),
+    durability,
   })
   .openapi('Released');
 
@@ -45,7 +46,7 @@ export const release = defineRoute({
           held: format(reply.held, asset),
           version: reply.version,
         };
-        return { status: 200, body: released, replayed: reply.replayed };
+        return { status: 200, body: released, replayed: reply.replayed, unconfirmed: reply.unconfirmed };
       }
       case 'closed':
         return refuseClosed(reply, asset);

@@ -71,6 +71,15 @@ export const asJsonObject = (value: Record<string, unknown> | undefined): JsonOb
 /** In replies: what is written, not what would be read. */
 export const amountOut = z.string().openapi({ description: "Decimal, in the asset's unit.", example: '9.95' });
 export const timeOut = z.string().openapi({ format: 'date-time', example: '2026-11-21T02:00:00.000Z' });
+/** Of replies to what moved something. */
+export const durability = z
+  .literal('unconfirmed')
+  .optional()
+  .openapi({
+    description:
+      'Only in durability class `replicated`: done, but no replica has confirmed it in time, so it is lost if Redis is lost now. ' +
+      'Repeat with the same Idempotency-Key to ask again.',
+  });
 export const metadataOut = z.record(z.string(), z.unknown());
 
 /** Of a POST that says everything with its path. */

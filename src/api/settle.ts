@@ -8,7 +8,7 @@ import { attachedOf } from './attached.ts';
 import { assetOfHold, noHold, refuseClosed } from './hold-of.ts';
 import { operationFor } from './idempotency.ts';
 import { defineRoute, type Api } from './route.ts';
-import { amount, amountOut, costs, metadata } from './schemas.ts';
+import { amount, amountOut, costs, durability, metadata } from './schemas.ts';
 import { explainEvent } from './spend.ts';
 import { refuseTrouble } from './trouble.ts';
 
@@ -37,6 +37,7 @@ export const settledReply = z
     available: amountOut,
     held: amountOut,
     version: z.int(),
+    durability,
   })
   .openapi('Settled');
 
@@ -87,7 +88,7 @@ export const settle = defineRoute({
           held: format(reply.held, asset),
           version: reply.version,
         };
-        return { status: 200, body: settled, replayed: reply.replayed };
+        return { status: 200, body: settled, replayed: reply.replayed, unconfirmed: reply.unconfirmed };
       }
       case 'exceeds_hold':
         return refuse(

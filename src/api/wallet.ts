@@ -7,7 +7,7 @@ import { refuse, type Answer, type Refused } from './answer.ts';
 import type { LiveWallet } from '../wallet/read-wallet.ts';
 import { operationFor } from './idempotency.ts';
 import { defineRoute, type Api, type Call } from './route.ts';
-import { amountOut, emptyBody, timeOut } from './schemas.ts';
+import { amountOut, durability, emptyBody, timeOut } from './schemas.ts';
 import { formatTime, formatTimeOrNull } from './time.ts';
 import { refuseTrouble } from './trouble.ts';
 
@@ -47,6 +47,7 @@ export const walletReply = z
   .openapi('Wallet');
 
 const reply = (description: string) => ({ status: 200, description, schema: walletReply }) as const;
+const changedReply = walletReply.extend({ durability }).openapi('ChangedWallet');
 
 export const getWallet = defineRoute({
   summary: "Get a customer's wallet",
@@ -62,7 +63,7 @@ export const freezeWallet = defineRoute({
   summary: 'Freeze a wallet',
   description: 'It approves nothing from then on; settles and releases go on. Freezing a frozen one changes nothing.',
   body: emptyBody,
-  reply: reply('Frozen.'),
+  reply: { status: 200, description: 'Frozen.', schema: changedReply },
   errors: ['customer_not_found'],
   handle: (api, call) => setFreeze(api, call, true),
 });
@@ -70,7 +71,7 @@ export const freezeWallet = defineRoute({
 export const unfreezeWallet = defineRoute({
   summary: "Lift an operator's freeze",
   body: emptyBody,
-  reply: reply('Active again.'),
+  reply: { status: 200, description: 'Active again.', schema: changedReply },
   errors: ['customer_not_found', 'not_frozen_by_operator'],
   handle: (api, call) => setFreeze(api, call, false),
 });
@@ -108,7 +109,9 @@ async function setFreeze(api: Api, call: Call, frozen: boolean): Promise<Answer>
   if (read.status === 'refused') return { ...read, outcome: 'applied' };
   const text = JSON.stringify(read.shown);
   const isReplayed = changed.status === 'changed' && changed.replayed === true;
-  if (isKeyOwn) return { status: 200, text };
+  const { unconfirmed } = changed;
+  // Not kept where no replica has the freeze: a repeat waits for one again.
+  if (isKeyOwn || unconfirmed) return { status: 200, text, replayed: isReplayed, unconfirmed };
   const remembering = api.ledger.rememberReply(environmentId, operation.id, operation.fingerprint, text);
   return { status: 200, text: (await orUnavailable(api, remembering)) ?? text, replayed: isReplayed };
 }

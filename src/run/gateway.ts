@@ -12,10 +12,14 @@ import { openLedger } from '../db/ledger.ts';
 import { healthIntervalMs } from '../limits.ts';
 import type { Log } from '../log.ts';
 import { gatewayMetrics } from '../metrics.ts';
+import { oldestEntryAtMs } from '../outbox/age.ts';
 import { openNudge } from '../outbox/nudge.ts';
+import { confirmByReplica } from '../wallet/confirm.ts';
+import { durabilityRank } from '../wallet/durability.ts';
 import { readHealth, unknownHealth, type Health } from '../wallet/health.ts';
 import { keyCache } from '../wallet/key-cache.ts';
 import { revocationsKey } from '../wallet/keys.ts';
+import { noPressure, outboxAges, pressureOf, pressureReasons, type Pressure } from '../wallet/pressure.ts';
 import { connectRedis } from '../wallet/redis.ts';
 import { openWallets } from '../wallet/wallets.ts';
 import { operatorPages } from '../web/operator-pages.ts';
@@ -38,6 +42,7 @@ export async function runGateway(config: Config, log: Log): Promise<Running> {
     statementMsMax,
   });
   const redis = connectRedis(config.redisUrl, (error) => log.warn({ error }, 'Redis connection'));
+  if (config.durability === 'replicated') confirmByReplica(redis, () => metrics.unconfirmedWaits.inc());
   const nudge = openNudge(config.queueRedisUrl, (error) => log.warn({ error }, 'queue connection'));
   const store = await connectStore({
     sql,
@@ -50,20 +55,40 @@ export async function runGateway(config: Config, log: Log): Promise<Running> {
   const keys = keyCache(redis, (secret) => ledger.findKey(hashSecret(secret)));
 
   let health: Health = unknownHealth;
+  let pressure: Pressure = noPressure;
+  let oldestEntryAgeMs = 0;
   let draining = false;
+  const readOldestAge = outboxAges(store, (place) => oldestEntryAtMs(redis, place));
   const look = async () => {
     const previous = health;
     // With Postgres away the epochs stay as they were: Redis's fences are what counts.
     await store.refresh().catch(() => undefined);
-    health = await Promise.all([readHealth(store, config.durability), keys.poll()]).then(
-      ([read]) => read,
-      (error: Error) => ({ ...unknownHealth, problems: [`Redis does not answer: ${error.message}`] }),
-    );
+    try {
+      [health, oldestEntryAgeMs] = await Promise.all([
+        readHealth(store, config.durability),
+        readOldestAge(),
+        keys.poll(),
+      ]);
+      // A Redis that does not answer says nothing about this: what was, stays.
+      feel(pressureOf(pressure, { memoryShare: health.memoryShare, oldestEntryAgeMs }));
+    } catch (error) {
+      health = { ...unknownHealth, problems: [`Redis does not answer: ${(error as Error).message}`] };
+    }
     metrics.partitionsOpen.set(health.partitionsOpen);
     metrics.redisClockOffset.set(health.clockOffsetMs / 1000);
+    metrics.durability.set(durabilityRank[health.durability]);
+    metrics.replicas.set(health.replicas);
     if (previous.problems.join() !== health.problems.join()) {
-      log.info({ ready: health.ready, problems: health.problems }, 'readiness');
+      log.info({ ready: health.ready, durability: health.durability, problems: health.problems }, 'readiness');
     }
+  };
+  const feel = (felt: Pressure) => {
+    if (felt.detail !== pressure.detail) log.warn({ reasons: felt.reasons, detail: felt.detail }, 'backpressure');
+    pressure = felt;
+    for (const reason of pressureReasons)
+      metrics.backpressure.labels(reason).set(felt.reasons.includes(reason) ? 1 : 0);
+    metrics.memoryShare.set(health.memoryShare ?? 0);
+    metrics.oldestEntryAge.set(oldestEntryAgeMs / 1000);
   };
   const looking = every(healthIntervalMs, look, (error) => log.error({ error }, 'looking at Redis'));
   await looking.now();
@@ -73,6 +98,7 @@ export async function runGateway(config: Config, log: Log): Promise<Running> {
     wallets: openWallets(store),
     authenticate: keys.authenticate,
     isUnavailable: isDatabaseUnavailable,
+    backpressure: () => pressure.detail,
     readiness: async () => ({
       ready: health.ready && !draining,
       dependencies: {
@@ -81,10 +107,14 @@ export async function runGateway(config: Config, log: Log): Promise<Running> {
           status: health.problems.length === 0 ? 'ok' : health.problems.join('; '),
           durability: health.durability,
           required: config.durability,
+          replicas: health.replicas,
+          memory_ratio: health.memoryShare ?? null,
           partitions_open: health.partitionsOpen,
           ...(await lossesOf(sql)),
           clock_offset_ms: health.clockOffsetMs,
         },
+        // Settling goes on, so it does not make the gateway unready.
+        new_work: { status: pressure.detail ?? 'ok', oldest_entry_age_ms: oldestEntryAgeMs },
         // Decisions go on without it, so it does not make the gateway unready.
         postgres: {
           status: await sql`select 1`.then(
@@ -124,7 +154,10 @@ export async function runGateway(config: Config, log: Log): Promise<Running> {
   });
   const { port } = server.address() as AddressInfo;
   const url = `http://${config.host}:${port}`;
-  log.info({ url, durability: health.durability }, 'gateway listens');
+  log.info(
+    { url, durability: health.durability, required: config.durability, replicas: health.replicas },
+    'gateway listens',
+  );
 
   return {
     url,

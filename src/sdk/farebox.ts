@@ -20,7 +20,9 @@ import type {
   AuthorizeRequest,
   Charged,
   ChargeReply,
+  ChangedWallet,
   ChargeRequest,
+  CreatedGrant,
   CreatedKey,
   Customer,
   CustomerChanges,
@@ -115,12 +117,12 @@ export type Farebox = {
   readonly wallets: {
     readonly get: (customerId: string, call?: CallOptions) => Promise<Wallet>;
     /** A frozen wallet approves nothing; settles and releases go on. */
-    readonly freeze: (customerId: string, call?: CallOptions) => Promise<Wallet>;
+    readonly freeze: (customerId: string, call?: CallOptions) => Promise<ChangedWallet>;
     /** Lifts an operator's freeze; 409 otherwise. */
-    readonly unfreeze: (customerId: string, call?: CallOptions) => Promise<Wallet>;
+    readonly unfreeze: (customerId: string, call?: CallOptions) => Promise<ChangedWallet>;
   };
   readonly grants: {
-    readonly create: (customerId: string, request: GrantRequest, call?: CallOptions) => Promise<Grant>;
+    readonly create: (customerId: string, request: GrantRequest, call?: CallOptions) => Promise<CreatedGrant>;
     readonly get: (customerId: string, grantId: string, call?: CallOptions) => Promise<Grant>;
     /** Ended ones too. */
     readonly list: (customerId: string, query?: PageQuery, call?: CallOptions) => Promise<Page<Grant>>;

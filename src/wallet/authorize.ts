@@ -4,6 +4,7 @@ import { declinedOf, shadowOf, type Account, type Declined, type Shadow } from '
 import { execute } from './execute.ts';
 import { holdIdOf } from './ids.ts';
 import { walletOf } from './keys.ts';
+import { marksOf, type Marks } from './marks.ts';
 import type { Operation } from './operation.ts';
 import { authorizeScript } from './scripts.gen.ts';
 import type { Store } from './store.ts';
@@ -21,15 +22,15 @@ export type AuthorizeRequest = {
   attached: string;
 };
 
-export type Approved = Account & {
-  status: 'approved';
-  holdId: string;
-  amount: Atoms;
-  createdAtMs: number;
-  expiresAtMs: number;
-  version: number;
-  replayed?: true;
-};
+export type Approved = Account &
+  Marks & {
+    status: 'approved';
+    holdId: string;
+    amount: Atoms;
+    createdAtMs: number;
+    expiresAtMs: number;
+    version: number;
+  };
 
 export async function authorize(
   store: Store,
@@ -60,7 +61,7 @@ export async function authorize(
         createdAtMs: reply.createdAtMs,
         expiresAtMs: reply.createdAtMs + request.ttlMs,
         version: reply.version,
-        ...(reply.replayed && { replayed: true }),
+        ...marksOf(reply),
       };
     case 'declined':
       return declinedOf(reply);

@@ -1,5 +1,6 @@
 // One call of one script: its reply, or whether it may have been applied.
 import type { Redis } from 'ioredis';
+import { confirmationOf, type Confirmable } from './confirm.ts';
 import { decodeReply, type Script } from './script.ts';
 import { libraryText } from './scripts.gen.ts';
 
@@ -27,29 +28,54 @@ const refusals = new Set([
   'NOPROTO',
 ]);
 
-export async function call<Keys, Args, Reply extends { status: string }>(
+type Called<Keys, Args, Reply> = [redis: Redis, script: Script<Keys, Args, Reply>, keys: Keys, args: Args];
+
+export function call<Keys, Args, Reply extends { status: string }>(
+  ...called: Called<Keys, Args, Reply>
+): Promise<Reply | Failure> {
+  return run(() => undefined, ...called);
+}
+
+/** As `call`, for what somebody is answered: in class `replicated` the reply comes with word of whether a replica has it. */
+export function callConfirmed<Keys, Args, Reply extends { status: string }>(
+  ...called: Called<Keys, Args, Reply>
+): Promise<(Reply & Confirmable) | Failure> {
+  return run(confirmationOf, ...called);
+}
+
+async function run<Keys, Args, Reply extends { status: string }>(
+  confirmation: typeof confirmationOf,
   redis: Redis,
   script: Script<Keys, Args, Reply>,
   keys: Keys,
   args: Args,
-): Promise<Reply | Failure> {
+): Promise<(Reply & Confirmable) | Failure> {
   if (redis.status !== 'ready') return { status: 'not_applied', detail: 'Redis cannot be reached' };
   for (let attempt = 1; ; attempt += 1) {
     try {
-      return decodeReply(script, await send(redis, script, keys, args));
+      // Asked for before the call is written, so that it leaves in the same write.
+      const confirmed = confirmation(redis);
+      const reply = decodeReply(script, await send(redis, script, keys, args));
+      return confirmed ? { ...reply, confirmed } : reply;
     } catch (error) {
       const failure = classify(error);
       if (failure !== 'no_library') return failure;
-      if (attempt > 1) return { status: 'not_applied', detail: 'Redis does not keep the function library' };
-      await loadLibrary(redis);
+      const refused = attempt > 1 ? 'Redis does not keep the function library' : await loadLibrary(redis);
+      if (refused !== undefined) return { status: 'not_applied', detail: refused };
     }
   }
 }
 
-/** Give Redis the scripts. Names end in a hash of the text, so releases live side by side. */
-async function loadLibrary(redis: Redis): Promise<void> {
-  // REPLACE, because another gateway may be faster: the same name is the same text.
-  await redis.call('FUNCTION', 'LOAD', 'REPLACE', libraryText);
+/** Give Redis the scripts, or say why not. Names end in a hash of the text, so releases live side by side. */
+async function loadLibrary(redis: Redis): Promise<string | undefined> {
+  try {
+    // REPLACE, because another gateway may be faster: the same name is the same text.
+    await redis.call('FUNCTION', 'LOAD', 'REPLACE', libraryText);
+    return undefined;
+  } catch (error) {
+    // Without it no script ran, whatever became of the loading.
+    return `the function library cannot be loaded: ${error instanceof Error ? error.message : String(error)}`;
+  }
 }
 
 function send<Keys, Args, Reply>(
@@ -85,6 +111,12 @@ function classify(error: unknown): Failure | 'no_library' {
   const message = error instanceof Error ? error.message : String(error);
   const isReply = error instanceof Error && error.name === 'ReplyError';
   if (isReply && message === 'ERR Function not found') return 'no_library';
-  if (isReply && refusals.has(message.split(' ', 1)[0]!)) return { status: 'not_applied', detail: message };
+  const word = message.split(' ', 1)[0]!;
+  if (isReply && word === 'OOM') return { status: 'not_applied', detail: outOfMemory };
+  if (isReply && refusals.has(word)) return { status: 'not_applied', detail: message };
   return { status: 'unknown', detail: message };
 }
+
+const outOfMemory =
+  'Redis has no memory left for new work: raise its maxmemory, or see that workers run and Postgres answers, so that entries ' +
+  'leave Redis; settle and release go on';

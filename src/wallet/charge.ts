@@ -5,17 +5,18 @@ import { declinedOf, shadowOf, type Account, type Declined, type Shadow } from '
 import { execute } from './execute.ts';
 import { chargeIdOf } from './ids.ts';
 import { walletOf } from './keys.ts';
+import { marksOf, type Marks } from './marks.ts';
 import { chargeScript } from './scripts.gen.ts';
 import type { Store } from './store.ts';
 import type { Trouble } from './target.ts';
 
-export type Charged = Account & {
-  status: 'charged';
-  chargeId: string;
-  amount: Atoms;
-  version: number;
-  replayed?: true;
-};
+export type Charged = Account &
+  Marks & {
+    status: 'charged';
+    chargeId: string;
+    amount: Atoms;
+    version: number;
+  };
 
 export async function charge(
   store: Store,
@@ -38,7 +39,7 @@ export async function charge(
         available: reply.availableAtoms,
         held: reply.heldAtoms,
         version: reply.version,
-        ...(reply.replayed && { replayed: true }),
+        ...marksOf(reply),
       };
     case 'declined':
       return declinedOf(reply);

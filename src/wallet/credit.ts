@@ -4,12 +4,13 @@ import { operationKeepMs } from '../limits.ts';
 import type { Credit, CreditApplied } from '../records.ts';
 import { execute } from './execute.ts';
 import { partitionOf } from './keys.ts';
+import { marksOf, type Marks } from './marks.ts';
 import { grantStateOf } from './packed.ts';
 import { creditScript } from './scripts.gen.ts';
 import type { Store } from './store.ts';
 import type { Trouble } from './target.ts';
 
-export type Granted = { status: 'granted'; applied: CreditApplied; replayed?: true };
+export type Granted = { status: 'granted'; applied: CreditApplied } & Marks;
 
 export async function credit(
   store: Store,
@@ -47,7 +48,7 @@ export async function credit(
           atMs: reply.atMs,
           version: reply.version,
         },
-        ...(reply.replayed && { replayed: true }),
+        ...marksOf(reply),
       };
     case 'out_of_bounds':
       return { status: reply.bound === codes.bound.grants ? 'too_many_grants' : 'balance_limit' };

@@ -1,7 +1,10 @@
-// What Redis promises about what it has acknowledged: read from its configuration, compared with what is required.
+// What Redis promises about what it has acknowledged: read from its configuration and its replicas, compared with what is
+// required.
 import type { Redis } from 'ioredis';
+import { replicaLagMaxSeconds } from '../limits.ts';
 
-export type DurabilityClass = 'none' | 'fast' | 'durable';
+export type DurabilityClass = 'none' | 'fast' | 'durable' | 'replicated';
+export type RequiredClass = Exclude<DurabilityClass, 'none'>;
 
 export type Durability = { class: DurabilityClass; problems: string[] };
 
@@ -25,15 +28,28 @@ export async function readDurability(redis: Redis): Promise<Durability> {
   return { class: settings.get('appendfsync') === 'always' ? 'durable' : 'fast', problems };
 }
 
-const rank: Record<DurabilityClass | 'replicated', number> = { none: 0, fast: 1, durable: 2, replicated: 3 };
+/**
+ * `replicated`: AOF of either kind, and a replica that writes are waited for. Where they are not, because less is required, a
+ * replica promises nothing.
+ */
+export function withReplicas(durability: Durability, replicas: number, required: RequiredClass): Durability {
+  const isReplicated = required === 'replicated' && replicas > 0 && durability.class !== 'none';
+  return isReplicated ? { ...durability, class: 'replicated' } : durability;
+}
+
+/** Each is at least what the one before it is. */
+export const durabilityRank: Record<DurabilityClass, number> = { none: 0, fast: 1, durable: 2, replicated: 3 };
 
 /** What is missing, in words for an operator; empty when Redis is good enough. */
-export function durabilityProblems(durability: Durability, required: 'fast' | 'durable' | 'replicated'): string[] {
-  if (rank[durability.class] >= rank[required]) return durability.problems;
+export function durabilityProblems(durability: Durability, required: RequiredClass): string[] {
+  if (durabilityRank[durability.class] >= durabilityRank[required]) return durability.problems;
   const fix = {
     fast: 'set appendonly yes',
     durable: 'set appendonly yes and appendfsync always',
-    replicated: 'this release cannot wait for replicas yet: require durable',
+    replicated:
+      durability.class === 'none'
+        ? 'set appendonly yes, and connect a replica'
+        : `connect a replica: none is online and has been heard of in the last ${replicaLagMaxSeconds} s`,
   }[required];
   const has = durability.class === 'none' ? 'keeps no append-only file' : `is configured for class ${durability.class}`;
   return [...durability.problems, `Redis ${has}, and FAREBOX_DURABILITY asks for ${required}: ${fix}`];

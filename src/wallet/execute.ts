@@ -3,7 +3,8 @@
 // The caller sees yes, no, or trouble. An unknown outcome is repeated once under the same operation id. No answer that an
 // attempt of unknown outcome could contradict is given before that attempt can no longer be applied: a second at most.
 import { commandTimeoutMs, operationKeepMs } from '../limits.ts';
-import { call, type Failure } from './call.ts';
+import { call, callConfirmed, type Failure } from './call.ts';
+import { whenConfirmed, type Unconfirmed } from './confirm.ts';
 import { expireHolds } from './expire-holds.ts';
 import { hydrateWallet } from './hydrate.ts';
 import { fenceKey, moneyKeys, operationKey, type MoneyKeys } from './keys.ts';
@@ -54,7 +55,7 @@ const remembered = new Set([
 ]);
 
 type AnyScript<Args, Reply> = Script<MoneyKeys & { lateKey: string }, Args, Reply> | Script<MoneyKeys, Args, Reply>;
-type Answer<Reply> = Exclude<Reply, { status: Handled }> | Trouble;
+type Answer<Reply> = (Exclude<Reply, { status: Handled }> & Unconfirmed) | Trouble;
 
 type Attempts<Args> = {
   keys: MoneyKeys & { lateKey: string };
@@ -111,7 +112,7 @@ async function ask<Args extends CommonArgs, Reply extends { status: string }>(
     unknown === undefined ? { status: 'unavailable', detail, retryAfterMs } : { status: 'unknown', detail: unknown };
   for (let round = 1; round <= roundsMax; round += 1) {
     args.notAfterMs = store.clock.notAfterMs();
-    const reply = await call(store.redis, script, keys, args);
+    const reply = await callConfirmed(store.redis, script, keys, args);
     switch (reply.status) {
       case 'unknown':
         attempts.inDoubtUntilMs = args.notAfterMs;
@@ -156,7 +157,7 @@ async function ask<Args extends CommonArgs, Reply extends { status: string }>(
         break;
       default:
         if (!(reply as { replayed?: true }).replayed) noteWritten(store, partition, reply);
-        return reply as Answer<Reply>;
+        return 'confirmed' in reply ? whenConfirmed(reply) : reply;
     }
   }
   return unavailable('this wallet has more to catch up with than one call may do');

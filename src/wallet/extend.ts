@@ -4,21 +4,22 @@ import { declinedOf, type Account, type Declined } from './decision.ts';
 import { closedAs, findEndedHold, targetOfHold, type Closed, type NoHold } from './ended-hold.ts';
 import { execute } from './execute.ts';
 import { walletKey } from './keys.ts';
+import { marksOf, type Marks } from './marks.ts';
 import type { Operation } from './operation.ts';
 import { extendScript } from './scripts.gen.ts';
 import type { Store } from './store.ts';
 import type { Trouble } from './target.ts';
 
-export type Extended = Account & {
-  status: 'approved';
-  customerId: string;
-  /** The hold's new total. */
-  amount: Atoms;
-  expiresAtMs: number;
-  remainingTtlMs: number;
-  version: number;
-  replayed?: true;
-};
+export type Extended = Account &
+  Marks & {
+    status: 'approved';
+    customerId: string;
+    /** The hold's new total. */
+    amount: Atoms;
+    expiresAtMs: number;
+    remainingTtlMs: number;
+    version: number;
+  };
 
 export async function extend(
   store: Store,
@@ -55,7 +56,7 @@ export async function extend(
         expiresAtMs: reply.expiresAtMs,
         remainingTtlMs: reply.expiresAtMs - reply.atMs,
         version: reply.version,
-        ...(reply.replayed && { replayed: true }),
+        ...marksOf(reply),
       };
     }
     case 'declined':

@@ -3,6 +3,7 @@ import { codes } from '../codes.gen.ts';
 import type { FreezeName } from '../records.ts';
 import { execute } from './execute.ts';
 import { walletOf } from './keys.ts';
+import { marksOf, type Marks } from './marks.ts';
 import { ownOperation, type Operation } from './operation.ts';
 import { freezeOf } from './packed.ts';
 import { freezeScript } from './scripts.gen.ts';
@@ -10,8 +11,7 @@ import type { Store } from './store.ts';
 import { anyEnvironment, type Target, type Trouble } from './target.ts';
 
 export type FreezeOutcome =
-  | { status: 'changed'; version: number; replayed?: true }
-  | { status: 'unchanged'; freeze: FreezeName }
+  | (Marks & ({ status: 'changed'; version: number } | { status: 'unchanged'; freeze: FreezeName }))
   | Trouble;
 
 /** What an operator may do: freeze, and lift a freeze of its own. */
@@ -57,9 +57,9 @@ async function change(
   });
   switch (reply.status) {
     case 'changed':
-      return { status: 'changed', version: reply.version, ...(reply.replayed && { replayed: true }) };
+      return { status: 'changed', version: reply.version, ...marksOf(reply) };
     case 'unchanged':
-      return { status: 'unchanged', freeze: freezeOf(reply.freeze) };
+      return { status: 'unchanged', freeze: freezeOf(reply.freeze), ...marksOf(reply) };
     case 'no_customer':
     case 'conflict':
     case 'unavailable':

@@ -1,7 +1,14 @@
-// Whether every partition takes decisions: fences, Redis's clock, what Redis keeps. Looked at every second, not per request.
+// Whether every partition takes decisions: fences, Redis's clock, what Redis keeps and has room for. Looked at every second, not per request.
 import { clockSkewMaxMs, partitionsCount } from '../limits.ts';
-import { durabilityProblems, readDurability, type DurabilityClass } from './durability.ts';
+import {
+  durabilityProblems,
+  readDurability,
+  withReplicas,
+  type DurabilityClass,
+  type RequiredClass,
+} from './durability.ts';
 import { fenceKey } from './keys.ts';
+import { readRedisState } from './redis-state.ts';
 import type { Store } from './store.ts';
 
 export type Health = {
@@ -9,6 +16,10 @@ export type Health = {
   /** Partitions whose fence is this epoch's. */
   partitionsOpen: number;
   durability: DurabilityClass;
+  /** Online, and heard of lately. */
+  replicas: number;
+  /** How much of its maxmemory Redis uses; undefined where that is not limited. */
+  memoryShare: number | undefined;
   clockOffsetMs: number;
   /** What is wrong and what would fix it. */
   problems: string[];
@@ -18,14 +29,18 @@ export const unknownHealth: Health = {
   ready: false,
   partitionsOpen: 0,
   durability: 'none',
+  replicas: 0,
+  memoryShare: undefined,
   clockOffsetMs: 0,
   problems: ['Redis has not answered yet'],
 };
 
-export async function readHealth(store: Store, required: 'fast' | 'durable' | 'replicated'): Promise<Health> {
+export async function readHealth(store: Store, required: RequiredClass): Promise<Health> {
   await store.clock.sample();
-  const durability = await readDurability(store.redis);
+  const { isReplica, replicas, memoryShare } = await readRedisState(store.redis);
+  const durability = withReplicas(await readDurability(store.redis), replicas, required);
   const problems = durabilityProblems(durability, required);
+  if (isReplica) problems.push('this Redis is a replica and takes no writes: point REDIS_URL at the primary');
   const clockOffsetMs = store.clock.offsetMs();
   if (Math.abs(clockOffsetMs) > clockSkewMaxMs) {
     problems.push(`Redis's clock and ours differ by ${clockOffsetMs} ms: synchronise them`);
@@ -46,6 +61,8 @@ export async function readHealth(store: Store, required: 'fast' | 'durable' | 'r
     ready: problems.length === 0,
     partitionsOpen,
     durability: durability.class,
+    replicas,
+    memoryShare,
     clockOffsetMs,
     problems,
   };

@@ -3,18 +3,19 @@ import type { Atoms } from '../units.ts';
 import type { Account } from './decision.ts';
 import { closedAs, findEndedHold, targetOfHold, type Closed, type NoHold } from './ended-hold.ts';
 import { execute } from './execute.ts';
+import { marksOf, type Marks } from './marks.ts';
 import type { Operation } from './operation.ts';
 import { releaseScript } from './scripts.gen.ts';
 import type { Store } from './store.ts';
 import type { Trouble } from './target.ts';
 
-export type Released = Account & {
-  status: 'released';
-  released: Atoms;
-  settled: Atoms;
-  version: number;
-  replayed?: true;
-};
+export type Released = Account &
+  Marks & {
+    status: 'released';
+    released: Atoms;
+    settled: Atoms;
+    version: number;
+  };
 
 export async function release(
   store: Store,
@@ -36,7 +37,7 @@ export async function release(
         available: reply.availableAtoms,
         held: reply.heldAtoms,
         version: reply.version,
-        ...(reply.replayed && { replayed: true }),
+        ...marksOf(reply),
       };
     case 'expired':
       return { status: 'closed', how: 'expired', settled: reply.settledAtoms, released: reply.releasedAtoms };

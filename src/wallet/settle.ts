@@ -4,6 +4,7 @@ import type { Account } from './decision.ts';
 import { closedAs, findEndedHold, targetOfHold, type Closed, type HoldTarget, type NoHold } from './ended-hold.ts';
 import { execute } from './execute.ts';
 import { lateKey } from './keys.ts';
+import { marksOf, type Marks } from './marks.ts';
 import type { Operation } from './operation.ts';
 import { packHold } from './packed.ts';
 import { settleScript } from './scripts.gen.ts';
@@ -20,16 +21,16 @@ export type SettleRequest = {
   attached: string;
 };
 
-export type Settled = Account & {
-  status: 'settled';
-  settled: Atoms;
-  released: Atoms;
-  overage: Atoms;
-  late: boolean;
-  open: boolean;
-  version: number;
-  replayed?: true;
-};
+export type Settled = Account &
+  Marks & {
+    status: 'settled';
+    settled: Atoms;
+    released: Atoms;
+    overage: Atoms;
+    late: boolean;
+    open: boolean;
+    version: number;
+  };
 
 type SettleOutcome =
   | Settled
@@ -88,7 +89,7 @@ async function settleOnce(
         late: reply.lateFlag === 1,
         open: reply.openFlag === 1,
         version: reply.version,
-        ...(reply.replayed && { replayed: true }),
+        ...marksOf(reply),
       };
     case 'exceeds_hold':
       return { status: 'exceeds_hold', held: reply.withinAtoms };

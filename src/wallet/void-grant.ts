@@ -2,19 +2,19 @@
 import type { Atoms } from '../units.ts';
 import { execute } from './execute.ts';
 import { walletOf } from './keys.ts';
+import { marksOf, type Marks } from './marks.ts';
 import type { Operation } from './operation.ts';
 import { voidScript } from './scripts.gen.ts';
 import type { Store } from './store.ts';
 import type { Trouble } from './target.ts';
 
-export type Voided = {
+export type Voided = Marks & {
   status: 'voided';
   taken: Atoms;
   /** Still held: goes when it returns. */
   held: Atoms;
   atMs: number;
   version: number;
-  replayed?: true;
 };
 
 export async function voidGrant(
@@ -42,7 +42,7 @@ export async function voidGrant(
         held: reply.heldAtoms,
         atMs: reply.atMs,
         version: reply.version,
-        ...(reply.replayed && { replayed: true }),
+        ...marksOf(reply),
       };
     case 'ended':
       return { status: 'ended' };

@@ -5,6 +5,7 @@ import { credit } from './credit.ts';
 import { extend } from './extend.ts';
 import { findHold } from './find-hold.ts';
 import { setFreeze } from './freeze.ts';
+import { hasOperation } from './has-operation.ts';
 import { hydrateWallet, putNewWallet } from './hydrate.ts';
 import { entryIdOf, grantIdOf, holdIdOf, parseGrantId, parseHoldId } from './ids.ts';
 import { walletOf } from './keys.ts';
@@ -43,6 +44,8 @@ export type Wallets = {
   voidGrant: Bound<typeof voidGrant>;
   setFreeze: Bound<typeof setFreeze>;
   readWallet: (customer: OfCustomer) => ReturnType<typeof readWallet>;
+  /** Whether Redis remembers this operation, or does not say. */
+  hasOperation: (walletId: string, operationId: string) => Promise<boolean>;
   /** Waits up to 2 s for the ledger to have this version of the wallet. */
   ledgerHas: (wallet: OfCustomer & { version: number }) => Promise<boolean>;
 };
@@ -78,6 +81,7 @@ export function openWallets(store: Store): Wallets {
     voidGrant: (request) => voidGrant(store, request),
     setFreeze: (request) => setFreeze(store, request),
     readWallet: (customer) => readWallet(store, targetOf(customer)),
+    hasOperation: (walletId, operationId) => hasOperation(store, walletId, operationId),
     ledgerHas: (wallet) => versionInLedger(store, targetOf(wallet), wallet.version),
   };
 }

@@ -38,6 +38,7 @@ export async function smallGateway(options: {
     wallets: openWallets(store),
     authenticate: () => key,
     isUnavailable: isDatabaseUnavailable,
+    backpressure: () => undefined,
     readiness: async () => ({ ready: true, dependencies: {} }),
     metrics: async () => ({ contentType: 'text/plain', text: '' }),
     observe: () => undefined,
