@@ -6,6 +6,8 @@ import { runEnvironment } from './run/environment.ts';
 import { runGateway } from './run/gateway.ts';
 import { runKeys } from './run/keys.ts';
 import { runMigrate } from './run/migrate.ts';
+import { runQuarantine } from './run/quarantine.ts';
+import { runReconcile } from './run/reconcile.ts';
 import { runWorker } from './run/worker.ts';
 
 const usage = `farebox migrate                                     bring the database to this release, first start included
@@ -16,6 +18,11 @@ farebox environment list
 farebox keys create <name> --scopes a,b [--environment <id>]
 farebox keys list [--environment <id>]
 farebox keys revoke <key id> [--environment <id>]
+farebox reconcile <customer> [--environment <id>]   a wallet in Redis and in the ledger, side by side
+farebox quarantine list                             what the ledger did not take
+farebox quarantine show <id>
+farebox quarantine replay <id or customer>          try it again, once its cause is mended
+farebox quarantine reject <id or customer> --yes    give it up; it is kept, and its wallet waits to be rebuilt
 
 DATABASE_URL and REDIS_URL say where; README has the other variables.`;
 
@@ -23,7 +30,8 @@ const [command, ...args] = process.argv.slice(2);
 const problem = await run();
 if (problem !== undefined) {
   process.stderr.write(`farebox: ${problem}\n`);
-  process.exitCode = 1;
+  // Those whose 1 says what they found.
+  process.exitCode = command === 'reconcile' || command === 'quarantine' ? 2 : 1;
 }
 
 async function run(): Promise<string | undefined> {
@@ -37,6 +45,8 @@ async function run(): Promise<string | undefined> {
     worker: (config) => serve(config, 'worker'),
     environment: (config) => runEnvironment(config, args),
     keys: (config) => runKeys(config, args),
+    reconcile: (config) => runReconcile(config, args),
+    quarantine: (config) => runQuarantine(config, args),
   };
   const chosen = commands[command];
   if (!chosen) return `there is no command '${command}'\n\n${usage}`;

@@ -10,7 +10,7 @@ import type { WalletRef } from '../wallet/keys.ts';
 import type { Store } from '../wallet/store.ts';
 import { readStoredWallet, walletDifferences } from '../wallet/stored-wallet.ts';
 
-export type ReconcileStore = Pick<Store, 'redis' | 'ledger' | 'epochs'>;
+export type ReconcileStore = Pick<Store, 'redis' | 'epochs'> & { ledger: Pick<Store['ledger'], 'loadWallet'> };
 
 export type Look =
   /** `ledger` is its picture at Redis's version, or a later one where Redis is behind. */

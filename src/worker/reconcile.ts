@@ -31,6 +31,8 @@ export type ReconcileOptions = {
   onProgress: (ratio: number) => void;
   onPassEnd: (pass: PageEnd) => void;
   walletsMax?: number;
+  /** How long a page waits for entries that are on their way to the ledger. */
+  waitMs?: number;
   passPauseMs?: number;
 };
 
@@ -64,14 +66,14 @@ export async function reconcilePage(options: ReconcileOptions): Promise<PageDone
 type Pending = { wallet: WalletRow; look: Look & { status: 'behind' }; isSecond: boolean };
 
 async function lookAtPage(options: ReconcileOptions, wallets: readonly WalletRow[]): Promise<void> {
-  const { sql, store } = options;
+  const { sql, store, waitMs = ledgerWaitMs } = options;
   let pending: Pending[] = [];
   for (const wallet of wallets) {
     if (wallet.isQuarantined) options.onLooked('quarantined', wallet);
     else pending.push(...(await see(options, wallet, await lookAtWallet(sql, store, wallet), false)));
   }
   // Those that are ahead of the ledger wait together, so that a page takes no longer than one of them may.
-  const deadline = Date.now() + ledgerWaitMs;
+  const deadline = Date.now() + waitMs;
   while (pending.length > 0 && Date.now() < deadline) {
     await sleep(lookAgainMs);
     const again: Pending[] = [];

@@ -1,0 +1,147 @@
+// `farebox reconcile <customer>`: a wallet in Redis and in the ledger, side by side, and the entries that lie between.
+//
+// It looks and changes nothing. Exit status: 0 they agree, 1 they differ, 2 they could not be compared.
+import { parseArgs } from 'node:util';
+import type { Redis } from 'ioredis';
+import type { Config } from '../config.ts';
+import { listAssets } from '../db/assets.ts';
+import { openDatabase, type Sql } from '../db/connect.ts';
+import { listEntriesBetween } from '../db/entries.ts';
+import { readPartitions } from '../db/installation.ts';
+import { listQuarantined } from '../db/quarantine.ts';
+import { loadWallet } from '../db/wallets.ts';
+import { decode } from '../outbox/flaw.ts';
+import { readOutboxes } from '../outbox/read.ts';
+import { connectRedis, waitUntilReady } from '../wallet/redis.ts';
+import type { Look, ReconcileStore } from '../worker/reconcile-wallet.ts';
+import { entryRecord, entryText } from './entry-text.ts';
+import { lookLong } from './look-long.ts';
+import { sideBySide, type Assets } from './wallet-text.ts';
+import { whichCustomer, type NamedCustomer } from './which-customer.ts';
+
+const usage = 'use: farebox reconcile <customer> [--environment <id>]';
+const redisWaitMs = 5_000;
+const entriesShown = 10;
+/** Of one stream: what a partition may have on its way. */
+const outboxEntriesMax = 2_000;
+
+type Print = (text: string) => void;
+const toStdout: Print = (text) => void process.stdout.write(`${text}\n`);
+
+export async function runReconcile(config: Config, args: string[], print = toStdout): Promise<string | undefined> {
+  const parsed = parse(args);
+  if (typeof parsed === 'string') return parsed;
+  const sql = openDatabase(config.databaseUrl, { connectionsMax: 1, name: 'reconcile' });
+  const redis = connectRedis(config.redisUrl, () => undefined);
+  try {
+    const customer = await whichCustomer(sql, parsed);
+    if (typeof customer === 'string') return customer;
+    if (!(await waitUntilReady(redis, redisWaitMs))) return 'Redis cannot be reached';
+    const status = await show({ sql, redis, print }, customer);
+    if (status === 'unclear') process.exitCode = 2;
+    if (status === 'differs') process.exitCode = 1;
+    return undefined;
+  } catch (error) {
+    return `could not compare: ${error instanceof Error ? error.message : String(error)}`;
+  } finally {
+    redis.disconnect();
+    await sql.end();
+  }
+}
+
+type Shown = { sql: Sql; redis: Redis; print: Print };
+
+async function show({ sql, redis, print }: Shown, customer: NamedCustomer): Promise<'agrees' | 'differs' | 'unclear'> {
+  const { environmentId, customerId, walletId, partition } = customer;
+  print(`customer ${customerId} of env_${environmentId}: wallet ${walletId}, partition ${partition}`);
+  const assets: Assets = new Map((await listAssets(sql, environmentId)).map((asset) => [asset.number, asset]));
+  const positions = await readPartitions(sql);
+  const store: ReconcileStore = {
+    redis,
+    epochs: positions.map(({ epoch }) => epoch),
+    ledger: { loadWallet: (by) => loadWallet(sql, by) },
+  };
+  const look = await lookLong(sql, store, customer);
+  if (look.status === 'unknown') {
+    print('the ledger has no such wallet');
+    return 'unclear';
+  }
+  const waiting = await listQuarantined(sql, environmentId, walletId);
+  const redisPicture = 'redis' in look ? look.redis : undefined;
+  print('');
+  print(sideBySide(redisPicture, look.ledger, assets));
+  await showEntries({ sql, redis, print }, customer, look, assets);
+  if (waiting.length > 0) {
+    print(
+      `\nin quarantine: ${waiting.length}, the first ${waiting[0]!.id} (${waiting[0]!.reason}): farebox quarantine`,
+    );
+  }
+  const { freeze } = redisPicture ?? look.ledger;
+  if (freeze !== 'none') print(`\nfrozen: ${freeze}`);
+  print('');
+  return verdict(look, print);
+}
+
+function verdict(look: Exclude<Look, { status: 'unknown' }>, print: Print): 'agrees' | 'differs' | 'unclear' {
+  switch (look.status) {
+    case 'equal':
+      print(`Redis and the ledger agree at version ${look.redis.version}`);
+      return 'agrees';
+    case 'differs':
+      print(`Redis and the ledger DIFFER at version ${look.redis.version}: ${look.differences.join('; ')}`);
+      return 'differs';
+    case 'behind':
+      print(
+        `not compared: the ledger is at version ${look.ledger.version}, Redis at ${look.redis.version}, and the entries between have not come`,
+      );
+      return 'unclear';
+    case 'absent':
+      print('not compared: Redis does not have this wallet; it is loaded from the ledger when it is next used');
+      return 'unclear';
+    case 'other_epoch':
+      print('not compared: Redis has this wallet from an epoch before; it is compared when it is next used');
+      return 'unclear';
+    case 'unreadable':
+      print(`not compared: what Redis has of this wallet cannot be read: ${look.detail}`);
+      return 'unclear';
+  }
+}
+
+async function showEntries(
+  { sql, redis, print }: Shown,
+  { environmentId, walletId, partition }: NamedCustomer,
+  look: Exclude<Look, { status: 'unknown' }>,
+  assets: Assets,
+): Promise<void> {
+  const there = 'redis' in look ? look.redis.version : look.ledger.version;
+  const here = look.ledger.version;
+  // Redis behind: what came after its version. Else the last, and what is on its way.
+  const from = there < here ? there + 1 : here - entriesShown + 1;
+  const entries = await listEntriesBetween(sql, environmentId, walletId, { from, to: here });
+  print(there < here ? '\nin the ledger, after the version that Redis has' : '\nthe last in the ledger');
+  for (const entry of entries.slice(-entriesShown)) print(entryText(entry, assets));
+  if (entries.length > entriesShown) print(`          and ${entries.length - entriesShown} before them`);
+  const [position] = (await readPartitions(sql)).filter((row) => row.partition === partition);
+  const { entries: raw } = await readOutboxes(redis, position ? [position] : [], outboxEntriesMax);
+  const outbox = raw.flatMap((one) => {
+    const decoded = decode(one);
+    return decoded.status === 'good' && decoded.entry.entry.walletId === walletId ? [decoded.entry.entry] : [];
+  });
+  if (outbox.length === 0) return;
+  print('\non their way to the ledger');
+  for (const entry of outbox) print(entryText(entryRecord(entry), assets));
+}
+
+function parse(args: string[]): { customerId: string; environment: string | undefined } | string {
+  try {
+    const { positionals, values } = parseArgs({
+      args,
+      allowPositionals: true,
+      options: { environment: { type: 'string' } },
+    });
+    const [customerId, ...rest] = positionals;
+    return customerId === undefined || rest.length > 0 ? usage : { customerId, environment: values.environment };
+  } catch (error) {
+    return `${(error as Error).message}\n${usage}`;
+  }
+}

@@ -1,0 +1,473 @@
+// Reconcile finds what differs, and only that: planted in Redis and in Postgres, at rest and under load.
+import { setTimeout as sleep } from 'node:timers/promises';
+import { Redis } from 'ioredis';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { claimPage, listWalletsAfter, rollForward } from '../src/db/reconcile.ts';
+import { openDatabase, type Sql } from '../src/db/connect.ts';
+import { loadWallet } from '../src/db/wallets.ts';
+import { codes } from '../src/codes.gen.ts';
+import type { Config } from '../src/config.ts';
+import { runReconcile } from '../src/run/reconcile.ts';
+import { holdsKey, walletKey, walletOf } from '../src/wallet/keys.ts';
+import { walletDifferences } from '../src/wallet/stored-wallet.ts';
+import { lookAtWallet, lookOn } from '../src/worker/reconcile-wallet.ts';
+import {
+  reconcilePage,
+  type Difference,
+  type ReconcileOptions,
+  type ReconcileOutcome,
+} from '../src/worker/reconcile.ts';
+import { startFarebox } from './farebox.ts';
+import {
+  addCustomer,
+  charge,
+  closeWorld,
+  drainAll,
+  freeze,
+  grant,
+  hold,
+  liveThrough,
+  openWorld,
+  until,
+  walletInRedis,
+  type World,
+} from './ledger.world.ts';
+import { createDatabase, createRedis, type TestDatabase } from './stores.ts';
+import type { RedisServer } from '../scripts/stores/redis.ts';
+
+const claimMs = 30_000;
+
+/** Everything that a page found. */
+function options(world: Pick<World, 'sql' | 'redis'>, over: Partial<ReconcileOptions> = {}) {
+  const found = {
+    outcomes: new Map<string, ReconcileOutcome>(),
+    differences: [] as Difference[],
+    unreadable: [] as string[],
+    passes: 0,
+  };
+  const all: ReconcileOptions = {
+    sql: world.sql,
+    store: storeOf(world),
+    freezeWallet: async () => {
+      throw new Error('nothing was to be frozen');
+    },
+    onLooked: (outcome, { customerId }) => void found.outcomes.set(customerId, outcome),
+    onDifference: (difference) => void found.differences.push(difference),
+    onUnreadable: ({ customerId }) => void found.unreadable.push(customerId),
+    onProgress: () => {},
+    onPassEnd: () => void (found.passes += 1),
+    passPauseMs: 0,
+    waitMs: 150,
+    ...over,
+  };
+  return { found, all };
+}
+
+function storeOf({ sql, redis }: Pick<World, 'sql' | 'redis'>): ReconcileOptions['store'] {
+  const epochs = Array.from({ length: 256 }, () => 1);
+  return { redis, epochs, ledger: { loadWallet: (by) => loadWallet(sql, by) } };
+}
+
+/** Pages until the pass has ended. */
+async function pass(reconcile: ReconcileOptions): Promise<void> {
+  for (;;) {
+    const done = await reconcilePage(reconcile);
+    if (done.status === 'idle') throw new Error('somebody else has the page');
+    if (done.isLast) return;
+  }
+}
+
+describe('with wallets at rest', () => {
+  let database: TestDatabase;
+  let server: RedisServer;
+  let world: World;
+  beforeAll(async () => {
+    database = await createDatabase();
+    server = await createRedis();
+    world = await openWorld({ databaseUrl: database.url, redisUrl: server.url });
+  });
+  afterAll(async () => {
+    await closeWorld(world);
+    await server.stop();
+    await database.drop();
+  });
+
+  /** Freezes as the worker does. */
+  const freezing = {
+    freezeWallet: async ({ customerId }: { customerId: string }) => {
+      const reply = await freeze(world, customerId, codes.freeze.none, codes.freeze.reconcile);
+      if (reply.status !== 'changed') throw new Error(reply.status);
+      return { status: 'changed' as const, version: reply.version };
+    },
+  };
+
+  test('a wallet that lived through everything is equal, and so is an empty one', async () => {
+    await addCustomer(world, 'lived');
+    await addCustomer(world, 'empty');
+    await liveThrough(world, 'lived');
+    await drainAll(world);
+    const { all, found } = options(world);
+    await pass(all);
+    expect(Object.fromEntries(found.outcomes)).toEqual({ lived: 'equal', empty: 'equal' });
+  });
+
+  test("the ledger's picture rolled forward over entries of every kind is the one that it comes to", async () => {
+    const ref = await addCustomer(world, 'rolled');
+    const address = { environmentId: world.environment, walletId: ref.walletId };
+    const before = (await loadWallet(world.sql, address))!;
+    await liveThrough(world, 'rolled');
+    await drainAll(world);
+    const after = (await loadWallet(world.sql, address))!;
+    expect(after.version).toBeGreaterThan(20);
+    const rolled = (await rollForward(world.sql, before, after.version))!;
+    expect(walletDifferences(rolled, after)).toEqual([]);
+    // And in two steps, from each version on.
+    for (let version = 1; version < after.version; version += 1) {
+      const half = (await rollForward(world.sql, before, version))!;
+      expect(walletDifferences((await rollForward(world.sql, half, after.version))!, after)).toEqual([]);
+    }
+  });
+
+  test('a wallet that is ahead of the ledger is compared once the ledger has what came between', async () => {
+    const ref = await addCustomer(world, 'ahead');
+    await grant(world, 'ahead', { amount: 100 });
+    await drainAll(world);
+    const store = storeOf(world);
+    await charge(world, 'ahead', 3);
+    const behind = await lookAtWallet(world.sql, store, ref);
+    if (behind.status !== 'behind') throw new Error(behind.status);
+    expect(await lookOn(world.sql, behind)).toMatchObject({ status: 'behind' });
+    // It goes on meanwhile: the version that was read is the one that is compared.
+    await charge(world, 'ahead', 4);
+    await drainAll(world);
+    expect(await lookOn(world.sql, behind)).toMatchObject({
+      status: 'equal',
+      redis: { version: 2 },
+      ledger: { version: 2 },
+    });
+  });
+
+  test('one whose entries do not come in time is left to the next pass, and so is one that Redis does not have', async () => {
+    const ref = await addCustomer(world, 'gone');
+    await world.redis.del(walletKey(ref));
+    await addCustomer(world, 'waits');
+    await grant(world, 'waits', { amount: 100 });
+    const { all, found } = options(world);
+    await pass(all);
+    expect(found.outcomes.get('waits')).toBe('behind');
+    expect(found.outcomes.get('gone')).toBe('absent');
+    await drainAll(world);
+  });
+
+  const atom = 1;
+  /** Adds to a big-endian double. */
+  const add = (packed: Buffer, at: number, amount: number): Buffer => {
+    const changed = Buffer.from(packed);
+    changed.writeDoubleBE(changed.readDoubleBE(at) + amount, at);
+    return changed;
+  };
+  const changeField = async (key: string, field: string, at: number, amount: number) => {
+    await world.redis.hset(key, field, add((await world.redis.hgetBuffer(key, field))!, at, amount));
+  };
+  const planted: { name: string; says: RegExp; plant: (customerId: string, ref: string) => Promise<unknown> }[] = [
+    {
+      name: 'an atom more in an account',
+      says: /^asset 1 available: Redis 91, ledger 90$/,
+      plant: (customerId) => changeField(walletKey(walletOf(world.environment, customerId)), 'a1', 0, atom),
+    },
+    {
+      name: 'an atom less held',
+      says: /^asset 1 held: Redis 9, ledger 10$/,
+      plant: (customerId) => changeField(walletKey(walletOf(world.environment, customerId)), 'a1', 8, -atom),
+    },
+    {
+      name: 'more left of a grant',
+      says: /^grant 1 remaining: Redis 97, ledger 90$/,
+      plant: (customerId) => changeField(walletKey(walletOf(world.environment, customerId)), 'g1', 0, 7),
+    },
+    {
+      name: 'another amount of a hold',
+      says: /^hold 1\.2 amount: Redis 15, ledger 10$/,
+      plant: (customerId, ref) => changeField(holdsKey(walletOf(world.environment, customerId)), ref, 2, 5),
+    },
+    {
+      name: 'a hold that was lost',
+      says: /^hold 1\.2 amount: Redis nothing, ledger 10$/,
+      plant: (customerId, ref) => world.redis.hdel(holdsKey(walletOf(world.environment, customerId)), ref),
+    },
+    {
+      name: 'a version set back',
+      says: /^version: Redis 1, ledger 2$/,
+      plant: (customerId) => changeField(walletKey(walletOf(world.environment, customerId)), 'w', 0, -1),
+    },
+    {
+      name: 'an account changed in Postgres',
+      says: /^asset 1 available: Redis 90, ledger 89$/,
+      plant: (customerId) =>
+        world.sql`update accounts set available = available - 1 where wallet_id = ${walletOf(world.environment, customerId).walletId}`,
+    },
+    {
+      name: 'a hold gone from Postgres',
+      says: /^hold 1\.2 amount: Redis 10, ledger nothing$/,
+      plant: (customerId) =>
+        world.sql`delete from holds where wallet_id = ${walletOf(world.environment, customerId).walletId}`,
+    },
+    {
+      name: 'a grant gone from Postgres',
+      says: /^grant 1 remaining: Redis 90, ledger nothing$/,
+      plant: (customerId) =>
+        world.sql`delete from grants where wallet_id = ${walletOf(world.environment, customerId).walletId}`,
+    },
+  ];
+
+  test.each(planted)('$name is found, freezes the wallet, and is told once', async ({ name, says, plant }) => {
+    await addCustomer(world, name);
+    await grant(world, name, { amount: 100 });
+    const ref = await hold(world, name, 10, { ttlMs: 3_600_000 });
+    await drainAll(world);
+    await plant(name, ref);
+    const { all, found } = options(world, freezing);
+    await pass(all);
+    expect(found.outcomes.get(name)).toBe('differs');
+    expect(found.differences.map(({ customerId }) => customerId)).toEqual([name]);
+    expect(
+      found.differences[0]!.differences.some((line) => says.test(line)),
+      found.differences[0]!.differences.join('\n'),
+    ).toBe(true);
+    expect((await walletInRedis(world, name))!.freeze).toBe('reconcile');
+    const again = options(world);
+    await pass(again.all);
+    expect(again.found.differences).toEqual([]);
+    expect(['frozen', 'behind']).toContain(again.found.outcomes.get(name));
+    // Out of the way of the tests that follow.
+    await world.redis.del(walletKey(walletOf(world.environment, name)));
+    await world.sql`update wallets set quarantined_at = now(), quarantine_frozen_at = now() where customer_id = ${name}`;
+    await drainAll(world, { onQuarantined: () => {}, freezeWallet: async () => true });
+  });
+
+  test('a wallet of an earlier epoch, one in quarantine and one that cannot be read are not compared, and nobody is frozen', async () => {
+    const earlier = await addCustomer(world, 'earlier');
+    const meta = (await world.redis.hgetBuffer(walletKey(earlier), 'w'))!;
+    meta.writeUInt32BE(7, 16);
+    await world.redis.hset(walletKey(earlier), 'w', meta);
+    const unreadable = await addCustomer(world, 'unreadable');
+    await world.redis.hset(walletKey(unreadable), 'a1', 'not a balance');
+    const apart = await addCustomer(world, 'apart');
+    await world.redis.hset(walletKey(apart), 'a1', Buffer.alloc(32, 1));
+    await world.sql`update wallets set quarantined_at = now() where wallet_id = ${apart.walletId}`;
+    const { all, found } = options(world);
+    await pass(all);
+    expect(found.outcomes.get('earlier')).toBe('other_epoch');
+    expect(found.outcomes.get('unreadable')).toBe('unreadable');
+    expect(found.unreadable).toEqual(['unreadable']);
+    expect(found.outcomes.get('apart')).toBe('quarantined');
+    for (const ref of [unreadable, earlier]) await world.redis.del(walletKey(ref));
+  });
+
+  test('a wallet that cannot be frozen is not passed over: its page is begun again', async () => {
+    const ref = await addCustomer(world, 'stubborn');
+    await world.redis.hset(walletKey(ref), 'a1', Buffer.alloc(32));
+    const { all, found } = options(world, {
+      freezeWallet: async () => ({ status: 'unavailable', detail: 'away', retryAfterMs: 1 }),
+    });
+    await expect(pass(all)).rejects.toThrow('could not be frozen');
+    await expect(pass(all)).rejects.toThrow('could not be frozen');
+    expect(found.differences).toEqual([]);
+    await world.redis.del(walletKey(ref));
+    await pass(all);
+    expect(found.outcomes.get('stubborn')).toBe('absent');
+  });
+
+  test('a pass goes on where it was when its worker ended, and no wallet is left out', async () => {
+    const { all } = options(world, { walletsMax: 4 });
+    await pass(all);
+    const wallets = (await listWalletsAfter(world.sql, '', 1_000)).map(({ walletId }) => walletId);
+    expect(wallets.length).toBeGreaterThan(9);
+    const seen: string[] = [];
+    const watching = (sql: Sql): ReconcileOptions => ({
+      ...all,
+      sql,
+      onLooked: (_, { walletId }) => void seen.push(walletId),
+    });
+    await reconcilePage(watching(world.sql));
+    // Killed inside its second page: the claim stands.
+    await claimPage(world.sql, { claimMs, passPauseMs: 0 });
+    const other = openDatabase(database.url, { connectionsMax: 1, name: 'other' });
+    expect(await reconcilePage(watching(other))).toEqual({ status: 'idle' });
+    await other`update reconciliation set claimed_until = now()`;
+    await pass(watching(other));
+    await other.end();
+    expect(seen).toEqual(wallets);
+  });
+
+  test('the next pass waits until it is due', async () => {
+    const { all } = options(world, { walletsMax: 1_000, passPauseMs: 3_600_000 });
+    expect(await reconcilePage(all)).toEqual({ status: 'idle' });
+    await world.sql`update reconciliation set ended_at = now() - interval '2 hours'`;
+    expect(await reconcilePage(all)).toMatchObject({ status: 'looked', isLast: true });
+  });
+});
+
+describe('farebox reconcile', () => {
+  let database: TestDatabase;
+  let server: RedisServer;
+  let world: World;
+  beforeAll(async () => {
+    database = await createDatabase();
+    server = await createRedis();
+    world = await openWorld({ databaseUrl: database.url, redisUrl: server.url });
+    await addCustomer(world, 'user_42');
+    await grant(world, 'user_42', { amount: 2_000_000_000 });
+    await hold(world, 'user_42', 500_000_000, { ttlMs: 3_600_000 });
+    await drainAll(world);
+  });
+  afterAll(async () => {
+    await closeWorld(world);
+    await server.stop();
+    await database.drop();
+  });
+
+  /** The command, with what it printed and the exit status that it would have. */
+  async function reconcile(...args: string[]): Promise<{ status: number; text: string }> {
+    const config = { databaseUrl: database.url, redisUrl: server.url } as Config;
+    const lines: string[] = [];
+    const problem = await runReconcile(config, args, (line) => void lines.push(line));
+    const status = problem === undefined ? Number(process.exitCode ?? 0) : 2;
+    process.exitCode = undefined;
+    return { status, text: [...lines, ...(problem === undefined ? [] : [problem])].join('\n') };
+  }
+  const account = () => walletKey(walletOf(world.environment, 'user_42'));
+
+  test('shows both sides, readable, and the last entries', async () => {
+    const { status, text } = await reconcile('user_42');
+    expect(text).toMatch(/^ {2}asset 1 available +1\.5 USD +1\.5 USD$/m);
+    expect(text).toMatch(/^ {2}hold 1\.2 amount +0\.5 USD +0\.5 USD$/m);
+    expect(text).toMatch(/^ {2}grant 1 expiresAt +never +never$/m);
+    expect(text).toMatch(/^ +2 {2}\S+Z {2}hold +0 USD: available 1\.5, held 0\.5, overage 0; hold 1\.2; operation /m);
+    expect(text).not.toContain('≠');
+    expect(text).toMatch(/Redis and the ledger agree at version 2$/);
+    expect(status).toBe(0);
+  });
+
+  test('shows what is on its way to the ledger, and says that it cannot compare yet', async () => {
+    await charge(world, 'user_42', 100_000_000);
+    const { status, text } = await reconcile('user_42');
+    expect(text).toMatch(/on their way to the ledger\n +3 {2}\S+Z {2}charge +-0\.1 USD: available 1\.4/);
+    expect(text).toContain('not compared: the ledger is at version 2, Redis at 3');
+    expect(status).toBe(2);
+    await drainAll(world);
+    expect((await reconcile('user_42', '--environment', `env_${world.environment}`)).status).toBe(0);
+  });
+
+  test('marks what differs, and says why the wallet is frozen', async () => {
+    const packed = (await world.redis.hgetBuffer(account(), 'a1'))!;
+    packed.writeDoubleBE(packed.readDoubleBE(0) + 1, 0);
+    await world.redis.hset(account(), 'a1', packed);
+    await freeze(world, 'user_42', codes.freeze.none, codes.freeze.reconcile);
+    await drainAll(world);
+    const { status, text } = await reconcile('user_42');
+    expect(text).toMatch(/^≠ asset 1 available +1\.400000001 USD +1\.4 USD$/m);
+    expect(text).toMatch(/^frozen: reconcile$/m);
+    expect(text).toMatch(/DIFFER at version 4: asset 1 available: Redis 1400000001, ledger 1400000000$/);
+    expect(status).toBe(1);
+  });
+
+  test('shows the entries that Redis does not have', async () => {
+    const packed = (await world.redis.hgetBuffer(account(), 'w'))!;
+    packed.writeDoubleBE(2, 0);
+    await world.redis.hset(account(), 'w', packed);
+    const { status, text } = await reconcile('user_42');
+    expect(text).toMatch(/in the ledger, after the version that Redis has\n +3 .* charge .*\n +4 .* freeze/);
+    expect(text).toMatch(/DIFFER at version 2: version: Redis 2, ledger 4$/);
+    expect(status).toBe(1);
+  });
+
+  test('says so where nothing can be compared', async () => {
+    await world.redis.del(account());
+    expect(await reconcile('user_42')).toEqual({
+      status: 2,
+      text: expect.stringContaining('not compared: Redis does not have this wallet'),
+    });
+    expect(await reconcile('nobody')).toEqual({ status: 2, text: expect.stringContaining('no customer nobody') });
+    expect((await reconcile()).text).toContain('use: farebox reconcile');
+    expect((await reconcile('user_42', '--environment', 'env_elsewhere')).status).toBe(2);
+  });
+});
+
+describe('in a running Farebox', () => {
+  const comparisons = Number(process.env['TEST_COMPARISONS'] ?? 600);
+
+  test('hundreds of comparisons under load find no difference', async () => {
+    const farebox = await startFarebox();
+    const sql = openDatabase(farebox.database.url, { connectionsMax: 2, name: 'test' });
+    const redis = new Redis(farebox.redis.url, { protocol: 2 });
+    const customers = Array.from({ length: 120 }, (_, i) => `c${i}`);
+    try {
+      for (const id of customers) await farebox.customer(id, '1000');
+      let isOver = false;
+      let asked = 0;
+      const client = async () => {
+        while (!isOver) {
+          asked += 1;
+          const customer_id = customers[(asked * 7) % customers.length]!;
+          const spend = { customer_id, asset: 'USD', amount: '0.05' };
+          const { body, status } = await farebox.client.post('/v1/authorize', spend);
+          expect(status).toBe(200);
+          if (asked % 3 === 0) await farebox.client.post('/v1/charge', { ...spend, amount: '0.01' });
+          if (asked % 4 !== 0) await farebox.client.post(`/v1/holds/${body.id}/settle`, { amount: '0.04' });
+          const grant = { asset: 'USD', amount: '2' };
+          if (asked % 10 === 0) await farebox.client.post(`/v1/customers/${customer_id}/grants`, grant);
+          // Decisions between comparisons, not as many as fit.
+          await sleep(10);
+        }
+      };
+      const load = Promise.all([client(), client(), client()]);
+      const counts: Partial<Record<ReconcileOutcome, number>> = {};
+      const { all, found } = options(
+        { sql, redis },
+        { waitMs: 2_000, onLooked: (outcome) => void (counts[outcome] = (counts[outcome] ?? 0) + 1) },
+      );
+      const deadline = Date.now() + 60_000;
+      while ((counts.equal ?? 0) < comparisons && Date.now() < deadline)
+        await reconcilePage({ ...all, walletsMax: 120 });
+      isOver = true;
+      await load;
+      expect(found.differences).toEqual([]);
+      const { equal, behind = 0, ...others } = counts;
+      expect(others).toEqual({});
+      expect(equal).toBeGreaterThanOrEqual(comparisons);
+      // Nearly all, busy or not.
+      expect(behind).toBeLessThan(comparisons / 20);
+      expect(asked).toBeGreaterThan(comparisons / 10);
+    } finally {
+      redis.disconnect();
+      await sql.end();
+      await farebox.stop();
+    }
+  });
+
+  test('a difference freezes the customer, and is in the metrics', async () => {
+    const farebox = await startFarebox();
+    const sql = openDatabase(farebox.database.url, { connectionsMax: 1, name: 'test' });
+    const redis = new Redis(farebox.redis.url, { protocol: 2 });
+    try {
+      for (const id of ['right', 'wrong']) await farebox.customer(id, '10');
+      const [row] = await sql<{ environment_id: string }[]>`select environment_id from wallets`;
+      const key = walletKey(walletOf(row!.environment_id, 'wrong'));
+      const account = (await redis.hgetBuffer(key, 'a1'))!;
+      account.writeDoubleBE(account.readDoubleBE(0) + 1, 0);
+      await redis.hset(key, 'a1', account);
+      await sql`update reconciliation set ended_at = null`;
+      const frozen = async (id: string) => (await farebox.client.get(`/v1/customers/${id}/wallet`)).body.freeze_reason;
+      await until(async () => (await frozen('wrong')) === 'reconcile', 20_000);
+      expect(await frozen('right')).toBe(null);
+      await until(async () =>
+        (await farebox.client.get('/metrics')).text.includes('farebox_reconcile_differences_total{role="worker"} 1'),
+      );
+    } finally {
+      redis.disconnect();
+      await sql.end();
+      await farebox.stop();
+    }
+  });
+});
