@@ -1,4 +1,4 @@
-#!lua
+#!lua flags=allow-oom
 -- Remember: an operation that the ledger has, and that this Redis has lost, gets its record back.
 --
 -- Then the call is repeated, and finds it, as any repeat does.

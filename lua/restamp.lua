@@ -1,4 +1,4 @@
-#!lua
+#!lua flags=allow-oom
 -- Restamp: a wallet that has been compared with the ledger is good in this epoch, too; or is frozen, where they differ.
 --
 -- Only at the version that was compared. Nothing else can have changed meanwhile: a wallet stamped with another epoch

@@ -3,7 +3,7 @@ import { atomsFromRedis as atoms, type Atoms } from '../units.ts';
 import type { Script } from './script.ts';
 
 /** The Redis library that holds all scripts; names end in its hash. */
-export const libraryHash = 'e3f942f84ca9';
+export const libraryHash = '42caa3b41853';
 
 export type AdvanceClockKeys = { fenceKey: string; clockKey: string };
 export type AdvanceClockArgs = { fence: string; toMs: number };
@@ -16,7 +16,7 @@ export type AdvanceClockReply =
  */
 export const advanceClockScript: Script<AdvanceClockKeys, AdvanceClockArgs, AdvanceClockReply> = {
   name: 'advance_clock',
-  functionName: 'advance_clock_e3f942f84ca9',
+  functionName: 'advance_clock_42caa3b41853',
   keysCount: 2,
   binary: false,
   encode: (keys, args) => [keys.fenceKey, keys.clockKey, args.fence, args.toMs],
@@ -47,7 +47,7 @@ export type ApplyDueReply =
  */
 export const applyDueScript: Script<ApplyDueKeys, ApplyDueArgs, ApplyDueReply> = {
   name: 'apply_due',
-  functionName: 'apply_due_e3f942f84ca9',
+  functionName: 'apply_due_42caa3b41853',
   keysCount: 7,
   binary: false,
   encode: (keys, args) => [keys.fenceKey, keys.clockKey, keys.walletKey, keys.holdsKey, keys.deadlinesKey, keys.operationKey, keys.outboxKey, args.fence, args.notAfterMs, args.environment, args.operationId, args.fingerprint, args.keepMs],
@@ -90,7 +90,7 @@ export type AuthorizeReply =
  */
 export const authorizeScript: Script<AuthorizeKeys, AuthorizeArgs, AuthorizeReply> = {
   name: 'authorize',
-  functionName: 'authorize_e3f942f84ca9',
+  functionName: 'authorize_42caa3b41853',
   keysCount: 7,
   binary: false,
   encode: (keys, args) => [keys.fenceKey, keys.clockKey, keys.walletKey, keys.holdsKey, keys.deadlinesKey, keys.operationKey, keys.outboxKey, args.fence, args.notAfterMs, args.environment, args.operationId, args.fingerprint, args.keepMs, args.asset, String(args.amountAtoms), args.mode, args.ttlMs, args.repeated, args.attached, args.lookedUp],
@@ -135,7 +135,7 @@ export type ChargeReply =
  */
 export const chargeScript: Script<ChargeKeys, ChargeArgs, ChargeReply> = {
   name: 'charge',
-  functionName: 'charge_e3f942f84ca9',
+  functionName: 'charge_42caa3b41853',
   keysCount: 7,
   binary: false,
   encode: (keys, args) => [keys.fenceKey, keys.clockKey, keys.walletKey, keys.holdsKey, keys.deadlinesKey, keys.operationKey, keys.outboxKey, args.fence, args.notAfterMs, args.environment, args.operationId, args.fingerprint, args.keepMs, args.asset, String(args.amountAtoms), args.mode, args.repeated, args.attached, args.lookedUp],
@@ -178,7 +178,7 @@ export type CreditReply =
  */
 export const creditScript: Script<CreditKeys, CreditArgs, CreditReply> = {
   name: 'credit',
-  functionName: 'credit_e3f942f84ca9',
+  functionName: 'credit_42caa3b41853',
   keysCount: 7,
   binary: false,
   encode: (keys, args) => [keys.fenceKey, keys.clockKey, keys.walletKey, keys.holdsKey, keys.deadlinesKey, keys.operationKey, keys.outboxKey, args.fence, args.notAfterMs, args.environment, args.operationId, args.fingerprint, args.keepMs, args.asset, args.grantNo, String(args.amountAtoms), args.purpose, args.priority, args.effectiveAtMs, args.expiresAtMs, args.attached, args.lookedUp],
@@ -217,7 +217,7 @@ export type ExpireHoldsReply =
  */
 export const expireHoldsScript: Script<ExpireHoldsKeys, ExpireHoldsArgs, ExpireHoldsReply> = {
   name: 'expire_holds',
-  functionName: 'expire_holds_e3f942f84ca9',
+  functionName: 'expire_holds_42caa3b41853',
   keysCount: 7,
   binary: false,
   encode: (keys, args) => [keys.fenceKey, keys.clockKey, keys.walletKey, keys.holdsKey, keys.deadlinesKey, keys.operationKey, keys.outboxKey, args.fence, args.notAfterMs, args.environment, args.operationId, args.fingerprint, args.keepMs, args.holdRefs],
@@ -260,7 +260,7 @@ export type ExtendReply =
  */
 export const extendScript: Script<ExtendKeys, ExtendArgs, ExtendReply> = {
   name: 'extend',
-  functionName: 'extend_e3f942f84ca9',
+  functionName: 'extend_42caa3b41853',
   keysCount: 7,
   binary: false,
   encode: (keys, args) => [keys.fenceKey, keys.clockKey, keys.walletKey, keys.holdsKey, keys.deadlinesKey, keys.operationKey, keys.outboxKey, args.fence, args.notAfterMs, args.environment, args.operationId, args.fingerprint, args.keepMs, args.asset, args.holdRef, String(args.amountAtoms), args.ttlMs, args.repeated, args.attached, args.lookedUp],
@@ -303,7 +303,7 @@ export type FreezeReply =
  */
 export const freezeScript: Script<FreezeKeys, FreezeArgs, FreezeReply> = {
   name: 'freeze',
-  functionName: 'freeze_e3f942f84ca9',
+  functionName: 'freeze_42caa3b41853',
   keysCount: 7,
   binary: false,
   encode: (keys, args) => [keys.fenceKey, keys.clockKey, keys.walletKey, keys.holdsKey, keys.deadlinesKey, keys.operationKey, keys.outboxKey, args.fence, args.notAfterMs, args.environment, args.operationId, args.fingerprint, args.keepMs, args.fromFreeze, args.toFreeze, args.attached, args.lookedUp],
@@ -339,7 +339,7 @@ export type HydrateReply =
  */
 export const hydrateScript: Script<HydrateKeys, HydrateArgs, HydrateReply> = {
   name: 'hydrate',
-  functionName: 'hydrate_e3f942f84ca9',
+  functionName: 'hydrate_42caa3b41853',
   keysCount: 5,
   binary: false,
   encode: (keys, args) => [keys.fenceKey, keys.clockKey, keys.walletKey, keys.holdsKey, keys.deadlinesKey, args.fence, args.environment, args.customerId, args.version, args.freeze, args.accountsPacked, args.grantsPacked, args.holdsPacked, args.replacedVersion, args.lookUpUntilMs],
@@ -366,7 +366,7 @@ export type ListDueReply =
  */
 export const listDueScript: Script<ListDueKeys, ListDueArgs, ListDueReply> = {
   name: 'list_due',
-  functionName: 'list_due_e3f942f84ca9',
+  functionName: 'list_due_42caa3b41853',
   keysCount: 3,
   binary: false,
   encode: (keys, args) => [keys.fenceKey, keys.clockKey, keys.deadlinesKey, args.fence, args.membersMax],
@@ -393,7 +393,7 @@ export type ReadHoldReply =
  */
 export const readHoldScript: Script<ReadHoldKeys, ReadHoldArgs, ReadHoldReply> = {
   name: 'read_hold',
-  functionName: 'read_hold_e3f942f84ca9',
+  functionName: 'read_hold_42caa3b41853',
   keysCount: 4,
   binary: false,
   encode: (keys, args) => [keys.fenceKey, keys.clockKey, keys.walletKey, keys.holdsKey, args.fence, args.environment, args.holdRef],
@@ -423,7 +423,7 @@ export type ReadWalletReply =
  */
 export const readWalletScript: Script<ReadWalletKeys, ReadWalletArgs, ReadWalletReply> = {
   name: 'read_wallet',
-  functionName: 'read_wallet_e3f942f84ca9',
+  functionName: 'read_wallet_42caa3b41853',
   keysCount: 3,
   binary: true,
   encode: (keys, args) => [keys.fenceKey, keys.clockKey, keys.walletKey, args.fence, args.environment],
@@ -461,7 +461,7 @@ export type ReleaseReply =
  */
 export const releaseScript: Script<ReleaseKeys, ReleaseArgs, ReleaseReply> = {
   name: 'release',
-  functionName: 'release_e3f942f84ca9',
+  functionName: 'release_42caa3b41853',
   keysCount: 7,
   binary: false,
   encode: (keys, args) => [keys.fenceKey, keys.clockKey, keys.walletKey, keys.holdsKey, keys.deadlinesKey, keys.operationKey, keys.outboxKey, args.fence, args.notAfterMs, args.environment, args.operationId, args.fingerprint, args.keepMs, args.asset, args.holdRef, args.attached, args.lookedUp],
@@ -494,7 +494,7 @@ export type RememberReply =
  */
 export const rememberScript: Script<RememberKeys, RememberArgs, RememberReply> = {
   name: 'remember',
-  functionName: 'remember_e3f942f84ca9',
+  functionName: 'remember_42caa3b41853',
   keysCount: 2,
   binary: false,
   encode: (keys, args) => [keys.fenceKey, keys.operationKey, args.fence, args.recordPacked, args.keepMs],
@@ -521,7 +521,7 @@ export type RestampReply =
  */
 export const restampScript: Script<RestampKeys, RestampArgs, RestampReply> = {
   name: 'restamp',
-  functionName: 'restamp_e3f942f84ca9',
+  functionName: 'restamp_42caa3b41853',
   keysCount: 3,
   binary: false,
   encode: (keys, args) => [keys.fenceKey, keys.clockKey, keys.walletKey, args.fence, args.version, args.freeze],
@@ -560,7 +560,7 @@ export type SettleReply =
  */
 export const settleScript: Script<SettleKeys, SettleArgs, SettleReply> = {
   name: 'settle',
-  functionName: 'settle_e3f942f84ca9',
+  functionName: 'settle_42caa3b41853',
   keysCount: 8,
   binary: false,
   encode: (keys, args) => [keys.fenceKey, keys.clockKey, keys.walletKey, keys.holdsKey, keys.deadlinesKey, keys.operationKey, keys.outboxKey, keys.lateKey, args.fence, args.notAfterMs, args.environment, args.operationId, args.fingerprint, args.keepMs, args.asset, args.holdRef, String(args.amountAtoms), args.final, args.onExcess, args.expiredHold, args.attached, args.lookedUp],
@@ -593,7 +593,7 @@ export type VerifyRunReply =
  */
 export const verifyRunScript: Script<VerifyRunKeys, VerifyRunArgs, VerifyRunReply> = {
   name: 'verify_run',
-  functionName: 'verify_run_e3f942f84ca9',
+  functionName: 'verify_run_42caa3b41853',
   keysCount: 1,
   binary: false,
   encode: (keys, args) => [keys.fenceKey, args.fence, args.runId],
@@ -624,7 +624,7 @@ export type VoidReply =
  */
 export const voidScript: Script<VoidKeys, VoidArgs, VoidReply> = {
   name: 'void',
-  functionName: 'void_e3f942f84ca9',
+  functionName: 'void_42caa3b41853',
   keysCount: 7,
   binary: false,
   encode: (keys, args) => [keys.fenceKey, keys.clockKey, keys.walletKey, keys.holdsKey, keys.deadlinesKey, keys.operationKey, keys.outboxKey, args.fence, args.notAfterMs, args.environment, args.operationId, args.fingerprint, args.keepMs, args.asset, args.grantNo, args.attached, args.lookedUp],
@@ -645,7 +645,7 @@ export const voidScript: Script<VoidKeys, VoidArgs, VoidReply> = {
 
 /** What FUNCTION LOAD takes. */
 export const libraryText =
-  "#!lua name=farebox_e3f942f84ca9\n\
+  "#!lua name=farebox_42caa3b41853\n\
 local loaded, modules = {}, {}\n\
 local function require(name)\n\
 local module = loaded[name]\n\
@@ -1540,7 +1540,7 @@ return wallets\n\
 end\n\
 do\n\
 redis.register_function({\n\
-function_name = 'advance_clock_e3f942f84ca9',\n\
+function_name = 'advance_clock_42caa3b41853',\n\
 flags = {  },\n\
 callback = function(KEYS, ARGV)\n\
 local fence_key = KEYS[1] -- string: installation and epoch of this partition's data\n\
@@ -1565,7 +1565,7 @@ local seal = require('seal')\n\
 local due = require('due')\n\
 local wallets = require('wallet')\n\
 redis.register_function({\n\
-function_name = 'apply_due_e3f942f84ca9',\n\
+function_name = 'apply_due_42caa3b41853',\n\
 flags = { 'allow-oom' },\n\
 callback = function(KEYS, ARGV)\n\
 local fence_key = KEYS[1] -- string: installation and epoch of this partition's data\n\
@@ -1622,7 +1622,7 @@ local holds = require('holds')\n\
 local seal = require('seal')\n\
 local wallets = require('wallet')\n\
 redis.register_function({\n\
-function_name = 'authorize_e3f942f84ca9',\n\
+function_name = 'authorize_42caa3b41853',\n\
 flags = {  },\n\
 callback = function(KEYS, ARGV)\n\
 local fence_key = KEYS[1] -- string: installation and epoch of this partition's data\n\
@@ -1714,7 +1714,7 @@ local holds = require('holds')\n\
 local seal = require('seal')\n\
 local wallets = require('wallet')\n\
 redis.register_function({\n\
-function_name = 'charge_e3f942f84ca9',\n\
+function_name = 'charge_42caa3b41853',\n\
 flags = {  },\n\
 callback = function(KEYS, ARGV)\n\
 local fence_key = KEYS[1] -- string: installation and epoch of this partition's data\n\
@@ -1789,7 +1789,7 @@ local due = require('due')\n\
 local seal = require('seal')\n\
 local wallets = require('wallet')\n\
 redis.register_function({\n\
-function_name = 'credit_e3f942f84ca9',\n\
+function_name = 'credit_42caa3b41853',\n\
 flags = {  },\n\
 callback = function(KEYS, ARGV)\n\
 local fence_key = KEYS[1] -- string: installation and epoch of this partition's data\n\
@@ -1876,7 +1876,7 @@ local holds = require('holds')\n\
 local seal = require('seal')\n\
 local wallets = require('wallet')\n\
 redis.register_function({\n\
-function_name = 'expire_holds_e3f942f84ca9',\n\
+function_name = 'expire_holds_42caa3b41853',\n\
 flags = { 'allow-oom' },\n\
 callback = function(KEYS, ARGV)\n\
 local fence_key = KEYS[1] -- string: installation and epoch of this partition's data\n\
@@ -1928,7 +1928,7 @@ local holds = require('holds')\n\
 local seal = require('seal')\n\
 local wallets = require('wallet')\n\
 redis.register_function({\n\
-function_name = 'extend_e3f942f84ca9',\n\
+function_name = 'extend_42caa3b41853',\n\
 flags = {  },\n\
 callback = function(KEYS, ARGV)\n\
 local fence_key = KEYS[1] -- string: installation and epoch of this partition's data\n\
@@ -2015,7 +2015,7 @@ local entries = require('entry')\n\
 local seal = require('seal')\n\
 local wallets = require('wallet')\n\
 redis.register_function({\n\
-function_name = 'freeze_e3f942f84ca9',\n\
+function_name = 'freeze_42caa3b41853',\n\
 flags = { 'allow-oom' },\n\
 callback = function(KEYS, ARGV)\n\
 local fence_key = KEYS[1] -- string: installation and epoch of this partition's data\n\
@@ -2065,7 +2065,7 @@ local run = require('run')\n\
 local seal = require('seal')\n\
 local wallets = require('wallet')\n\
 redis.register_function({\n\
-function_name = 'hydrate_e3f942f84ca9',\n\
+function_name = 'hydrate_42caa3b41853',\n\
 flags = {  },\n\
 callback = function(KEYS, ARGV)\n\
 local fence_key = KEYS[1] -- string: installation and epoch of this partition's data\n\
@@ -2142,7 +2142,7 @@ end\n\
 do\n\
 local run = require('run')\n\
 redis.register_function({\n\
-function_name = 'list_due_e3f942f84ca9',\n\
+function_name = 'list_due_42caa3b41853',\n\
 flags = { 'no-writes' },\n\
 callback = function(KEYS, ARGV)\n\
 local fence_key = KEYS[1] -- string: installation and epoch of this partition's data\n\
@@ -2170,7 +2170,7 @@ do\n\
 local holds = require('holds')\n\
 local wallets = require('wallet')\n\
 redis.register_function({\n\
-function_name = 'read_hold_e3f942f84ca9',\n\
+function_name = 'read_hold_42caa3b41853',\n\
 flags = { 'no-writes' },\n\
 callback = function(KEYS, ARGV)\n\
 local fence_key = KEYS[1] -- string: installation and epoch of this partition's data\n\
@@ -2210,7 +2210,7 @@ end\n\
 do\n\
 local wallets = require('wallet')\n\
 redis.register_function({\n\
-function_name = 'read_wallet_e3f942f84ca9',\n\
+function_name = 'read_wallet_42caa3b41853',\n\
 flags = { 'no-writes' },\n\
 callback = function(KEYS, ARGV)\n\
 local fence_key = KEYS[1] -- string: installation and epoch of this partition's data\n\
@@ -2235,7 +2235,7 @@ local holds = require('holds')\n\
 local seal = require('seal')\n\
 local wallets = require('wallet')\n\
 redis.register_function({\n\
-function_name = 'release_e3f942f84ca9',\n\
+function_name = 'release_42caa3b41853',\n\
 flags = { 'allow-oom' },\n\
 callback = function(KEYS, ARGV)\n\
 local fence_key = KEYS[1] -- string: installation and epoch of this partition's data\n\
@@ -2289,8 +2289,8 @@ end\n\
 do\n\
 local run = require('run')\n\
 redis.register_function({\n\
-function_name = 'remember_e3f942f84ca9',\n\
-flags = {  },\n\
+function_name = 'remember_42caa3b41853',\n\
+flags = { 'allow-oom' },\n\
 callback = function(KEYS, ARGV)\n\
 local fence_key = KEYS[1] -- string: installation and epoch of this partition's data\n\
 local operation_key = KEYS[2] -- string: what this operation answered\n\
@@ -2312,8 +2312,8 @@ do\n\
 local run = require('run')\n\
 local wallets = require('wallet')\n\
 redis.register_function({\n\
-function_name = 'restamp_e3f942f84ca9',\n\
-flags = {  },\n\
+function_name = 'restamp_42caa3b41853',\n\
+flags = { 'allow-oom' },\n\
 callback = function(KEYS, ARGV)\n\
 local fence_key = KEYS[1] -- string: installation and epoch of this partition's data\n\
 local clock_key = KEYS[2] -- packed: seq, time, epoch\n\
@@ -2353,7 +2353,7 @@ local holds = require('holds')\n\
 local seal = require('seal')\n\
 local wallets = require('wallet')\n\
 redis.register_function({\n\
-function_name = 'settle_e3f942f84ca9',\n\
+function_name = 'settle_42caa3b41853',\n\
 flags = { 'allow-oom' },\n\
 callback = function(KEYS, ARGV)\n\
 local fence_key = KEYS[1] -- string: installation and epoch of this partition's data\n\
@@ -2467,7 +2467,7 @@ end\n\
 do\n\
 local run = require('run')\n\
 redis.register_function({\n\
-function_name = 'verify_run_e3f942f84ca9',\n\
+function_name = 'verify_run_42caa3b41853',\n\
 flags = { 'no-writes' },\n\
 callback = function(KEYS, ARGV)\n\
 local fence_key = KEYS[1] -- string: installation and epoch of this partition's data\n\
@@ -2491,8 +2491,8 @@ local grants = require('grants')\n\
 local seal = require('seal')\n\
 local wallets = require('wallet')\n\
 redis.register_function({\n\
-function_name = 'void_e3f942f84ca9',\n\
-flags = {  },\n\
+function_name = 'void_42caa3b41853',\n\
+flags = { 'allow-oom' },\n\
 callback = function(KEYS, ARGV)\n\
 local fence_key = KEYS[1] -- string: installation and epoch of this partition's data\n\
 local clock_key = KEYS[2] -- packed: seq, time, epoch\n\
