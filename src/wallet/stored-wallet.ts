@@ -78,7 +78,10 @@ export function walletLines({ accounts, grants, holds, ...head }: LedgerWallet):
   const add = (of: string, fields: Record<string, unknown>) => {
     for (const [name, value] of Object.entries(fields)) lines.set(`${of} ${name}`, String(value));
   };
-  for (const { asset, ...balances } of accounts) add(`asset ${asset}`, balances);
+  for (const { asset, ...balances } of accounts) {
+    // What a charge of nothing has touched is there in Redis, and no row in the ledger.
+    if (Object.values(balances).some((atoms) => atoms !== zeroAtoms)) add(`asset ${asset}`, balances);
+  }
   for (const { no, ...grant } of grants) add(`grant ${no}`, grant);
   for (const { ref, sources, ...hold } of holds) {
     add(`hold ${ref}`, { ...hold, sources: sources.map(({ grantNo, atoms }) => `${atoms} of ${grantNo}`).join(', ') });

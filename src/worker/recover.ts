@@ -119,7 +119,7 @@ if clock then
   clock_ms = math.max(clock_ms, stood_ms)
 end
 redis.call('SET', KEYS[2], struct.pack('>ddd', tonumber(ARGV[3]), clock_ms, tonumber(ARGV[5])))
-redis.call('DEL', KEYS[3], KEYS[4])
+redis.call('DEL', KEYS[3], KEYS[4], KEYS[5])
 redis.call('SET', KEYS[1], ARGV[2])
 return ARGV[2]`;
 
@@ -134,13 +134,11 @@ async function beginAndOpen(options: RecoverOptions, sick: Sick[], identity: Ide
   );
   await Promise.all(
     begun.map(({ partition, epoch, seq, clockMs }) => {
-      const keys = [
-        fenceKey(partition),
-        clockKey(partition),
-        outboxKey(partition, epoch - 1),
-        outboxKey(partition, epoch),
-      ];
-      const values = [fenceBefore.get(partition) ?? '', `${installation}:${epoch}`, seq, clockMs, epoch];
+      const fence = fenceBefore.get(partition) ?? '';
+      // Streams that end here: the sealed one; the one of a Redis that was put back; the next one, if this began before.
+      const streams = [epoch - 1, Number(fence.split(':').at(-1)), epoch].map((of) => outboxKey(partition, of));
+      const keys = [fenceKey(partition), clockKey(partition), ...streams];
+      const values = [fence, `${installation}:${epoch}`, seq, clockMs, epoch];
       return redis.call('EVAL', [openScript, keys.length, ...keys, ...values]);
     }),
   );
