@@ -5,7 +5,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { randomOf, type Random } from '../../test/faults/seeded.ts';
 import type { Client } from './client.ts';
-import { isInDoubt, isYes, verdictOf, type Body, type Kind, type Request } from './history.ts';
+import { isInDoubt, isYes, verdictOf, type Body, type Kind, type Reply, type Request } from './history.ts';
 
 export type Load = {
   /** Those that may be asked now. */
@@ -35,7 +35,11 @@ type Life = {
   customerId: string;
   random: Random;
   holds: string[];
+  /** Of holds that were let go of. */
+  past: string[];
   grants: string[];
+  /** Its own operations, to be sent again long after. */
+  asked: Request[];
   nextKey: () => string;
 };
 
@@ -44,7 +48,7 @@ const holdsMax = 6;
 async function live(load: Load, customerId: string, random: Random, keyPrefix: string): Promise<void> {
   let keys = 0;
   const nextKey = () => `${keyPrefix}.${(keys += 1)}`;
-  const life: Life = { load, customerId, random, holds: [], grants: [], nextKey };
+  const life: Life = { load, customerId, random, holds: [], past: [], grants: [], asked: [], nextKey };
   while (!load.isOver()) await step(life);
 }
 
@@ -60,6 +64,8 @@ const steps: readonly [number, (life: Life) => Promise<unknown>][] = [
   [16, settle],
   [8, release],
   [4, bothEnds],
+  [3, settleAgain],
+  [4, echo],
 ];
 const weightsSum = steps.reduce((sum, [weight]) => sum + weight, 0);
 
@@ -72,7 +78,8 @@ async function step(life: Life): Promise<void> {
 const cents = (random: Random, most: number): string => String(random.between(0, most * 100) / 100);
 const assetOf = (random: Random): string => (random.chance(0.9) ? 'USD' : 'EUR');
 
-async function grant({ load, customerId, random, grants, nextKey }: Life): Promise<void> {
+async function grant(life: Life): Promise<void> {
+  const { customerId, random, grants, nextKey } = life;
   const fromNow = (leastMs: number, mostMs: number) =>
     new Date(Date.now() + random.between(leastMs, mostMs)).toISOString();
   const asset = assetOf(random);
@@ -85,25 +92,22 @@ async function grant({ load, customerId, random, grants, nextKey }: Life): Promi
     ...(random.chance(0.3) && { expires_at: fromNow(2_000, 5_000) }),
   };
   const path = `/v1/customers/${customerId}/grants`;
-  const yes = await ask(load, random, { kind: 'grant', customerId, path, body, key: nextKey() });
+  const yes = await ask(life, { kind: 'grant', customerId, path, body, key: nextKey() });
   if (yes && asset === 'USD') grants.push(String(yes['id']));
 }
 
-async function voidGrant({ load, customerId, random, grants, nextKey }: Life): Promise<void> {
+async function voidGrant(life: Life): Promise<void> {
+  const { customerId, grants, nextKey } = life;
   const id = grants.shift();
   if (id === undefined) return;
   const path = `/v1/customers/${customerId}/grants/${id}/void`;
-  await ask(load, random, { kind: 'void', customerId, path, body: {}, key: nextKey() });
+  await ask(life, { kind: 'void', customerId, path, body: {}, key: nextKey() });
 }
 
-async function spend(
-  { load, customerId, random, nextKey }: Life,
-  kind: 'charge' | 'authorize',
-  more: Body,
-  most: number,
-) {
+async function spend(life: Life, kind: 'charge' | 'authorize', more: Body, most: number) {
+  const { customerId, random, nextKey } = life;
   const body = { customer_id: customerId, asset: assetOf(random), amount: cents(random, most), ...more };
-  return ask(load, random, { kind, customerId, path: `/v1/${kind}`, body, key: nextKey() });
+  return ask(life, { kind, customerId, path: `/v1/${kind}`, body, key: nextKey() });
 }
 
 const modeOf = (random: Random): Body => (random.chance(0.25) ? { mode: 'up_to' } : {});
@@ -128,10 +132,11 @@ async function authorize(life: Life): Promise<void> {
 }
 
 async function onHold(life: Life, kind: Kind, body: Body, { ends = false } = {}): Promise<void> {
-  const { load, customerId, random, holds, nextKey } = life;
+  const { customerId, holds, past, nextKey } = life;
   const id = ends ? holds.shift() : holds[0];
   if (id === undefined) return;
-  await ask(load, random, { kind, customerId, path: `/v1/holds/${id}/${kind}`, body, key: nextKey() });
+  if (ends) past.push(id);
+  await ask(life, { kind, customerId, path: `/v1/holds/${id}/${kind}`, body, key: nextKey() });
 }
 
 async function extend(life: Life): Promise<void> {
@@ -158,22 +163,43 @@ async function bothEnds(life: Life): Promise<void> {
   await Promise.all([settle(life), id === undefined ? undefined : onHold({ ...life, holds: [id] }, 'release', {})]);
 }
 
+/** A hold that has ended long ago, under a key of its own: refused, or settled late and refused from then on. */
+async function settleAgain(life: Life): Promise<void> {
+  const { random, past } = life;
+  if (past.length === 0) return;
+  const id = random.pick(past.slice(-rememberedMax));
+  await onHold({ ...life, holds: [id], past: [] }, 'settle', { amount: cents(random, 3) }, { ends: true });
+}
+
+/** An operation of long ago is sent once more: as a client that lost its notes. */
+async function echo({ load, random, asked }: Life): Promise<void> {
+  if (asked.length === 0) return;
+  await send(load, random, random.pick(asked.slice(-rememberedMax)));
+}
+
+const rememberedMax = 20;
+
 type Question = Omit<Request, 'attempts'>;
 
 /** Asks under a new key, again where the outcome is unknown, and now and then again for no reason. */
-async function ask(load: Load, random: Random, question: Question): Promise<Body | undefined> {
+async function ask({ load, random, asked }: Life, question: Question): Promise<Body | undefined> {
   const request: Request = { ...question, attempts: [] };
   load.requests.push(request);
   // Some clients send twice at once, to two gateways.
   const twin = random.chance(0.04) ? send(load, random, request) : undefined;
   await Promise.all([send(load, random, request), twin]);
   if (verdictOf(request) === 'open') await retry(load, random, request);
-  const yes = request.attempts.find(({ reply }) => isYes(reply));
-  if (yes && random.chance(0.06)) await send(load, random, request);
+  const yes = yesOf(request);
+  if (yes) asked.push(request);
+  // After a "no" credit may have come in.
+  const isDeclined = request.attempts.at(-1)?.reply?.status === 402;
+  if ((yes && random.chance(0.03)) || (isDeclined && random.chance(0.1))) await send(load, random, request);
   const moved = question.body['amount'] !== undefined && question.body['mode'] !== 'shadow';
   if (yes && moved && random.chance(0.02)) await reuseKey(load, random, question);
-  return yes?.reply?.body;
+  return yesOf(request)?.body;
 }
+
+const yesOf = ({ attempts }: Request): Reply | undefined => attempts.find(({ reply }) => isYes(reply))?.reply;
 
 /** The same key for another amount: a mistake, and to be refused. */
 async function reuseKey(load: Load, random: Random, question: Question): Promise<void> {

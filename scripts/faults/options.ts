@@ -11,6 +11,8 @@ export type FaultsOptions = {
   readonly only: readonly string[];
   readonly short: boolean;
   readonly list: boolean;
+  /** Leave the logs of what failed. */
+  readonly keep: boolean;
   readonly planted: boolean;
   /** Write bench/results/faults-….json and the table in docs/reliability.md. */
   readonly save: boolean;
@@ -25,6 +27,7 @@ export const usage = `npm run faults -- [options]
   --short        the selection that continuous integration runs
   --planted      switch on deliberate bugs, one at a time, and name the check that catches each
   --save         write bench/results/faults-….json, and the table in docs/reliability.md
+  --keep         leave the files of runs that failed, logs above all
   --list         name the scenarios`;
 
 const flags = {
@@ -35,6 +38,7 @@ const flags = {
   short: { type: 'boolean', default: false },
   planted: { type: 'boolean', default: false },
   save: { type: 'boolean', default: false },
+  keep: { type: 'boolean', default: false },
   list: { type: 'boolean', default: false },
   help: { type: 'boolean', short: 'h', default: false },
 } as const;
@@ -45,13 +49,13 @@ const seedMax = 2 ** 31 - 1;
 export function readOptions(args: readonly string[]): FaultsOptions | undefined {
   const { values } = parse(args);
   if (values.help) return undefined;
-  const { short, planted, save, list } = values;
+  const { short, planted, save, list, keep } = values;
   return {
     seed: values.seed === undefined ? Math.floor(Math.random() * 1_000_000) : whole('seed', values.seed, 0, seedMax),
     runs: whole('runs', values.runs, 1, 100_000),
     rounds: whole('rounds', values.rounds, 1, 10_000),
     only: values.only.split(',').filter((name) => name !== ''),
-    ...{ short, planted, save, list },
+    ...{ short, planted, save, list, keep },
   };
 }
 

@@ -1,9 +1,12 @@
 // One trial: a world, load, faults, and everything that is checked of it afterwards.
 import { setTimeout as sleep } from 'node:timers/promises';
+import { cpSync, mkdtempSync } from 'node:fs';
+import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { randomOf } from '../../test/faults/seeded.ts';
 import { audit } from '../audit/audit.ts';
 import { waitUntil } from '../stores/process.ts';
+import { readLosses } from '../../src/db/epochs.ts';
 import { loadWallet } from '../../src/db/wallets.ts';
 import { partitionsCount } from '../../src/limits.ts';
 import { clockKey, walletOf } from '../../src/wallet/keys.ts';
@@ -13,7 +16,7 @@ import { check } from './check/check.ts';
 import { checkEnds } from './check/ends.ts';
 import { readLedger } from './check/ledger-entry.ts';
 import type { Violation } from './check/violation.ts';
-import { verdictOf, type Request } from './history.ts';
+import { describeRequest, verdictOf, type Request } from './history.ts';
 import { resolveAll, runLoad, type Load } from './load.ts';
 import type { Postgres } from './postgres.ts';
 import type { Scenario, Trial } from './scenario.ts';
@@ -27,6 +30,8 @@ export type TrialOptions = {
   /** Where the world's files go; removed at the end. */
   readonly folder: string;
   readonly say: (line: string) => void;
+  /** Leave the files where something failed. */
+  readonly keep?: boolean;
   readonly world?: Partial<WorldOptions>;
 };
 
@@ -58,6 +63,11 @@ export async function runTrial(options: TrialOptions): Promise<TrialReport> {
   const world = await openWorld(options.postgres, folder, { ...ordinary, ...scenario.world, ...options.world });
   try {
     const found = await underLoad(world, options);
+    if (options.keep === true && found.violations.length > 0) {
+      const kept = mkdtempSync(join(tmpdir(), 'farebox-faults-kept-'));
+      cpSync(folder, kept, { recursive: true });
+      options.say(`logs: ${kept}`);
+    }
     return { scenario: scenario.name, seed, ...found, tookMs: Math.round(performance.now() - beganMs) };
   } finally {
     await world.close();
@@ -105,6 +115,12 @@ async function underLoad(
   );
   violations.push(...findings.violations, ...(await checkStored(world, customers)));
   violations.push(...(await checkEnds(world, findings.timelines)), ...(await checkBooks(world)));
+  const reported = await lossesReported(world);
+  if (findings.lost.length > reported) {
+    const what = `${findings.lost.length} acknowledged operations were lost, ${reported} reported`;
+    violations.push({ check: 'reported', who: describeRequest(findings.lost[0]!), what });
+  }
+  if (reported > 0) counts['entries reported lost'] = reported;
   const verdicts = requests.map(verdictOf);
   return {
     operations: requests.length,
@@ -156,19 +172,32 @@ async function settleDown({ sql, redis }: World): Promise<Violation[]> {
   return isDone ? [] : [{ check: 'drained', who: 'ledger', what: behind }];
 }
 
+const reportedWithinMs = 1_200;
 // A hold's 2.5 s; the grants' 5 s count from long before the load ended, for most, and do no harm if not.
 const lastDeadlineMs = 2_600;
 
+/** Entries up to the last one that anybody was told of; an operation has one at least. */
+async function lossesReported({ sql }: World): Promise<number> {
+  // Gateways look every second.
+  await sleep(reportedWithinMs);
+  const { lost } = await readLosses(sql);
+  return lost.reduce((sum, { operations }) => sum + operations, 0);
+}
+
 async function checkStored({ sql, redis, environmentId }: World, customers: readonly string[]): Promise<Violation[]> {
+  const rows = await sql<{ partition: number; epoch: number }[]>`select partition, epoch from partitions`;
+  const epochs = new Map(rows.map(({ partition, epoch }) => [partition, epoch]));
   const found = await Promise.all(
     customers.map(async (customerId): Promise<Violation[]> => {
-      const stored = await readStoredWallet(redis, walletOf(environmentId, customerId)).catch((error: Error) => error);
+      const wallet = walletOf(environmentId, customerId);
+      const { partition } = wallet;
+      const stored = await readStoredWallet(redis, wallet).catch((error: Error) => error);
       if (stored instanceof Error)
         return [{ check: 'stored', who: customerId, what: `cannot be read: ${stored.message}` }];
       const ledger = await loadWallet(sql, { environmentId, customerId });
       if (!ledger) return [{ check: 'stored', who: customerId, what: 'the ledger has no such wallet' }];
-      // Not in Redis: it is loaded from the ledger when it is next used.
-      if (!stored || stored.wallet.version !== ledger.version) return [];
+      // Not in Redis, or not in this epoch: it is compared with the ledger when it is next used.
+      if (!stored || stored.epoch !== epochs.get(partition) || stored.wallet.version !== ledger.version) return [];
       const differ = walletDifferences(stored.wallet, ledger);
       return differ.length === 0 ? [] : [{ check: 'stored', who: customerId, what: differ.slice(0, 5).join('; ') }];
     }),
@@ -182,6 +211,16 @@ async function checkBooks({ sql }: World): Promise<Violation[]> {
     select reason, wallet_id as wallet, version from quarantine order by id limit 3`;
   for (const { reason, wallet, version } of aside) {
     violations.push({ check: 'quarantine', who: `${wallet ?? '?'} version ${version ?? '?'}`, what: reason });
+  }
+  const beyond = await sql<{ partition: number; epoch: number; seq: bigint }[]>`
+    select partition, epoch, entries.seq from entries join epochs using (partition, epoch)
+    where sealed_seq is not null and entries.seq > sealed_seq limit 3`;
+  for (const { partition, epoch, seq } of beyond) {
+    violations.push({
+      check: 'sealed',
+      who: `partition ${partition}`,
+      what: `epoch ${epoch} has an entry at seq ${seq}`,
+    });
   }
   const report = await audit(sql);
   for (const { name, failed, offenders } of report.proofs) {

@@ -51,7 +51,15 @@ async function campaign(options: FaultsOptions, folder: string, postgres: Postgr
   for (let run = 0; run < options.runs; run += 1) {
     for (const scenario of chosen) {
       const seed = options.seed + run;
-      const report = await runTrial({ scenario, seed, rounds: options.rounds, postgres, folder, say });
+      const report = await runTrial({
+        scenario,
+        seed,
+        rounds: options.rounds,
+        keep: options.keep,
+        postgres,
+        folder,
+        say,
+      });
       reports.push(report);
       say(trialLine(report));
       for (const line of violationLines(report)) say(line);

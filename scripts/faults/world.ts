@@ -55,6 +55,7 @@ export type World = {
   readonly addWorker: (over?: Record<string, string>) => Promise<RoleProcess>;
   /** What processes are told; for one that a scenario starts by itself. */
   readonly env: Readonly<Record<string, string>>;
+  readonly main: string;
   readonly close: () => Promise<void>;
 };
 
@@ -92,7 +93,7 @@ export async function openWorld(postgres: Postgres, folder: string, options: Wor
     };
     const { main } = options;
     const world: World = {
-      ...{ folder, postgres, sql, server, redis, proxy, environmentId: environment.id, env, close },
+      ...{ folder, postgres, sql, server, redis, proxy, environmentId: environment.id, env, main, close },
       gateways: [],
       workers: [],
       addGateway: async () => {
@@ -119,6 +120,13 @@ export async function openWorld(postgres: Postgres, folder: string, options: Wor
     await close();
     throw error;
   }
+}
+
+/** Whether a gateway takes decisions: the one that answers first says so. */
+export async function isOpen({ gateways }: World): Promise<boolean> {
+  const running = gateways.filter(({ process }) => process.running());
+  const ready = await Promise.all(running.map(({ client }) => client.get('/readyz')));
+  return ready.length > 0 && ready.every(({ status }) => status === 200);
 }
 
 function configOf(given: {

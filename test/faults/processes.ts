@@ -32,8 +32,8 @@ export type ProcessOptions = {
 
 let started = 0;
 
-/** `farebox gateway`, on a port of its own, once it is ready. */
-export async function startGateway(options: ProcessOptions): Promise<RoleProcess> {
+/** `farebox gateway`, on a port of its own, once it is ready; or sooner, with `isEarly`. */
+export async function startGateway(options: ProcessOptions, { isEarly = false } = {}): Promise<RoleProcess> {
   const url = `http://127.0.0.1:${await freePort()}`;
   const gateway = spawn(options, 'gateway', url);
   const isReady = () =>
@@ -41,7 +41,7 @@ export async function startGateway(options: ProcessOptions): Promise<RoleProcess
       ({ ok }) => ok,
       () => false,
     );
-  await waitFor(gateway, isReady);
+  if (!isEarly) await waitFor(gateway, isReady);
   return gateway;
 }
 

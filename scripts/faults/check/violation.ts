@@ -20,7 +20,8 @@ export const checks = {
   audit: 'the ledger proves by itself',
   quarantine: 'nothing was set aside',
   drained: 'all that was written reaches the ledger',
-  reported: 'what was lost is reported, and within the class',
+  reported: 'what was lost is reported',
+  sealed: 'no entry of an epoch beyond where it was sealed',
   scenario: 'what the scenario itself demands',
 } as const;
 

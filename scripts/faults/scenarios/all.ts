@@ -1,8 +1,10 @@
 // Every scenario, in the order in which they run.
 import type { Scenario } from '../scenario.ts';
 import { calm } from './calm.ts';
+import { foreign } from './foreign.ts';
 import { gatewayKilled, repliesDropped } from './gateways.ts';
 import { commitUnheard, lockTimeout, postgresKilled } from './postgres.ts';
+import { aofCut, emptied, flushed, putBack, redisKilled, redisKilledAlways } from './redis-lost.ts';
 import { redisFull, redisStands, rolling, scriptsFlushed } from './redis.ts';
 import { manyWorkers, workerFrozen, workerKilled } from './workers.ts';
 
@@ -20,4 +22,11 @@ export const scenarios: readonly Scenario[] = [
   scriptsFlushed,
   redisStands,
   rolling,
+  redisKilled,
+  redisKilledAlways,
+  aofCut,
+  flushed,
+  emptied,
+  putBack,
+  foreign,
 ];

@@ -1,0 +1,152 @@
+// Redis killed, cut, emptied, put back, or exchanged for a replica that lagged: what it may have lost, recovery brings back.
+import { cpSync, readdirSync, rmSync, statSync, truncateSync } from 'node:fs';
+import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { waitUntil } from '../../stores/process.ts';
+import type { Scenario, Trial } from '../scenario.ts';
+import { isOpen } from '../world.ts';
+
+const nothingLost = '0 acknowledged lost, 0 twice';
+const lossesReported = 'no decision on a balance older than the ledger; what was lost is reported';
+
+function killed(
+  name: string,
+  appendonly: 'everysec' | 'always',
+  durability: 'fast' | 'durable',
+  isShort: boolean,
+): Scenario {
+  return {
+    name,
+    fault: `Redis kill -9 and restart (AOF ${appendonly})`,
+    mustHold: nothingLost,
+    isShort,
+    world: { appendonly, durability },
+    inject: async (trial, rounds) => {
+      for (let round = 0; round < 2 * rounds; round += 1) {
+        await sleep(trial.random.between(400, 1_500));
+        await trial.world.server.kill();
+        trial.count('Redis killed');
+        await sleep(trial.random.between(0, 500));
+        await trial.world.server.restart();
+        await untilOpen(trial);
+      }
+      await sleep(800);
+    },
+  };
+}
+
+export const redisKilled: Scenario = killed('redis-killed', 'everysec', 'fast', true);
+export const redisKilledAlways: Scenario = killed('redis-killed-always', 'always', 'durable', false);
+
+const cutBytesMax = 1_024;
+
+export const aofCut: Scenario = {
+  name: 'aof-cut',
+  fault: 'AOF cut at a byte of its last kilobyte, then two restarts',
+  mustHold: `nothing half-applied; ${lossesReported}; nothing more is lost at the second restart`,
+  mayLose: true,
+  isShort: true,
+  inject: async (trial, rounds) => {
+    const { world, random, count } = trial;
+    for (let round = 0; round < 2 * rounds; round += 1) {
+      await sleep(random.between(400, 1_200));
+      await world.server.kill();
+      cutAppendOnlyFile(world.folder, random.between(1, cutBytesMax));
+      count('AOF cut');
+      await world.server.restart();
+      await untilOpen(trial);
+      await sleep(random.between(300, 800));
+      await world.server.kill();
+      await world.server.restart();
+      count('second restarts');
+      await untilOpen(trial);
+    }
+    await sleep(800);
+  },
+};
+
+export const flushed: Scenario = {
+  name: 'flushall',
+  fault: 'FLUSHALL under load',
+  mustHold: lossesReported,
+  mayLose: true,
+  isShort: true,
+  inject: async (trial, rounds) => {
+    for (let round = 0; round < 2 * rounds; round += 1) {
+      await sleep(trial.random.between(400, 1_500));
+      await trial.world.redis.flushall();
+      trial.count('flushes');
+      await untilOpen(trial);
+    }
+    await sleep(800);
+  },
+};
+
+export const emptied: Scenario = {
+  name: 'redis-empty',
+  fault: 'Redis starts empty',
+  mustHold: lossesReported,
+  mayLose: true,
+  inject: async (trial, rounds) => {
+    const { world, random, count } = trial;
+    for (let round = 0; round < 2 * rounds; round += 1) {
+      await sleep(random.between(400, 1_500));
+      await world.server.kill();
+      rmSync(appendOnlyFolder(world.folder), { recursive: true, force: true });
+      count('Redis emptied');
+      await world.server.restart();
+      await untilOpen(trial);
+    }
+    await sleep(800);
+  },
+};
+
+export const putBack: Scenario = {
+  name: 'old-snapshot',
+  fault: "yesterday's snapshot put back",
+  mustHold: lossesReported,
+  mayLose: true,
+  isShort: true,
+  inject: async (trial, rounds) => {
+    const { world, random, count } = trial;
+    const kept = join(world.folder, 'yesterday');
+    for (let round = 0; round < 2 * rounds; round += 1) {
+      await sleep(random.between(400, 1_000));
+      // Every other time an even older one, of an epoch that was sealed long ago; else one that passes for today's.
+      if (round % 2 === 0) {
+        rmSync(kept, { recursive: true, force: true });
+        cpSync(appendOnlyFolder(world.folder), kept, { recursive: true });
+      }
+      await sleep(random.between(400, 1_500));
+      await world.server.kill();
+      rmSync(appendOnlyFolder(world.folder), { recursive: true, force: true });
+      cpSync(kept, appendOnlyFolder(world.folder), { recursive: true });
+      count('snapshots put back');
+      await world.server.restart();
+      await untilOpen(trial);
+    }
+    await sleep(800);
+  },
+};
+
+const openBoundMs = 20_000;
+
+/** Until a gateway takes decisions again. */
+async function untilOpen({ world, blame, count }: Trial): Promise<void> {
+  const beganMs = performance.now();
+  const isBack = await waitUntil(() => isOpen(world), openBoundMs, 50);
+  if (!isBack)
+    blame({ check: 'scenario', who: 'recovery', what: `no gateway is ready after ${openBoundMs / 1_000} s` });
+  count('ms until open', Math.round(performance.now() - beganMs));
+}
+
+const appendOnlyFolder = (folder: string): string => join(folder, 'redis', 'appendonlydir');
+
+/** The file that is appended to loses its end, as with a machine that went down before it was written. */
+function cutAppendOnlyFile(folder: string, bytes: number): void {
+  const files = readdirSync(appendOnlyFolder(folder)).filter((name) => name.endsWith('.incr.aof'));
+  const newest = files.map((name) => ({ name, no: Number(name.split('.').at(-3)) })).sort((a, b) => b.no - a.no)[0];
+  if (!newest) throw new Error('there is no append-only file to cut');
+  const file = join(appendOnlyFolder(folder), newest.name);
+  truncateSync(file, Math.max(0, statSync(file).size - bytes));
+}
