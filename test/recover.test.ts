@@ -131,6 +131,17 @@ describe('after a restart', () => {
   });
 });
 
+test('a key that Farebox gave out finds its operation, long after Redis has forgotten it', async () => {
+  const id = await customer();
+  const key = 'req_0123456789ab7';
+  const first = await charge(id, '10', key);
+  await redis.del(await redis.keys('*:o:*'));
+  const again = await charge(id, '10', key);
+  expect(again.body).toEqual(first.body);
+  expect(again.headers.get('idempotent-replayed')).toBe('true');
+  expect(await account(id)).toEqual({ available: '90', held: '0' });
+});
+
 describe('after FLUSHALL', () => {
   test('wallets and holds come back from the ledger, and what was answered is remembered', async () => {
     const id = await customer();

@@ -1,8 +1,9 @@
 // Idempotency-Key: what makes a repeated POST the same operation.
 //
 // A request without a key gets one of our own. Should its outcome stay unknown, the reply names that key, and a repeat
-// with it finds the first attempt for as long as our own operations are remembered.
+// with it finds the first attempt: in Redis for a minute, and in the ledger after that.
 import { ownOperationKeepMs } from '../limits.ts';
+import { isOurs } from './request-id.ts';
 import { refuse, type Refused } from './answer.ts';
 import type { Operation } from '../wallet/operation.ts';
 import type { Api, Call } from './route.ts';
@@ -28,5 +29,6 @@ export function operationFor(api: Pick<Api, 'wallets'>, call: Call, customerId?:
   const operation = api.wallets.operationOf({ environmentId, path, customerId, key, body: given });
   call.mayBeApplied = true;
   if (call.isKeyOwn) operation.keepMs = ownOperationKeepMs;
+  else if (isOurs(key)) operation.isForgotten = true;
   return operation;
 }

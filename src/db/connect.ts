@@ -48,6 +48,8 @@ export function openDatabase(url: string, options: DatabaseOptions): Sql {
       application_name: `farebox ${options.name}`,
       TimeZone: 'UTC',
       DateStyle: 'ISO',
+      // Redis lets go of what has been committed, whatever the database's default.
+      synchronous_commit: 'on',
       // Compiling a query that runs for milliseconds costs more than it saves.
       jit: false,
       idle_in_transaction_session_timeout: options.idleInTransactionMsMax ?? 30_000,

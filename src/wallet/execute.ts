@@ -9,6 +9,7 @@ import { expireHolds } from './expire-holds.ts';
 import { hydrateWallet } from './hydrate.ts';
 import { fenceKey, moneyKeys, operationKey, type MoneyKeys } from './keys.ts';
 import { noFingerprint, ownOperation, type Operation } from './operation.ts';
+import { ledgerCaughtUp } from './ledger-wait.ts';
 import { waitUntilReady } from './redis.ts';
 import type { Script } from './script.ts';
 import { applyDueScript, rememberScript } from './scripts.gen.ts';
@@ -88,6 +89,10 @@ export async function execute<Args extends CommonArgs, Reply extends { status: s
     },
     inDoubtUntilMs: undefined,
   } as unknown as Attempts<Args>;
+  if (operation.isForgotten && !(await bringBack(store, target, attempts.args))) {
+    const detail = 'the ledger cannot say yet whether this was applied before';
+    return { status: 'unavailable', detail, retryAfterMs };
+  }
   const answer = await ask(store, script, target, attempts);
   if (attempts.inDoubtUntilMs === undefined || remembered.has(answer.status)) return answer;
   // An attempt may still be under way, and would not find this answer. Once it is dead, what Redis says is final.
@@ -168,6 +173,11 @@ function noteWritten(store: Store, partition: number, reply: object): void {
   store.markDirty(partition);
   const { epoch, seq } = reply as { epoch?: number; seq?: number };
   if (epoch !== undefined && seq !== undefined) store.acknowledge(partition, epoch, seq);
+}
+
+async function bringBack(store: Store, target: Target, args: CommonArgs): Promise<boolean> {
+  const hasAll = await ledgerCaughtUp(store, target.partition).catch(() => false);
+  return hasAll && rememberAgain(store, target, args);
 }
 
 /** Gives Redis back the record of an operation that it lost and the ledger has; false when the ledger can't be asked. */

@@ -2,7 +2,13 @@
 import { hash, randomBytes } from 'node:crypto';
 import { operationKeepMs, ownOperationKeepMs } from '../limits.ts';
 
-export type Operation = { id: string; fingerprint: string; keepMs: number };
+export type Operation = {
+  id: string;
+  fingerprint: string;
+  keepMs: number;
+  /** It may have been applied longer ago than Redis remembers: the ledger is asked first. */
+  isForgotten?: true;
+};
 
 /** Our own operations are repeated by us alone, with the same request: there is nothing to compare. */
 export const noFingerprint = '-----------';
