@@ -4,8 +4,10 @@ import { createHash } from 'node:crypto';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { waitUntil } from '../scripts/stores/process.ts';
-import { openDatabase } from '../src/db/connect.ts';
+import { openDatabase, type Sql } from '../src/db/connect.ts';
 import { parseRedisState } from '../src/wallet/redis-state.ts';
+import { openLog } from '../src/log.ts';
+import { runWorker } from '../src/run/worker.ts';
 import { walletOf } from '../src/wallet/keys.ts';
 import { connectRedis, waitUntilReady } from '../src/wallet/redis.ts';
 import { readStoredWallet } from '../src/wallet/stored-wallet.ts';
@@ -17,25 +19,28 @@ let replica: Awaited<ReturnType<typeof createRedis>>;
 let onReplica: ReturnType<typeof connectRedis>;
 let client: Client;
 let environmentId: string;
+let sql: Sql;
 let named = 0;
 const undo: (() => unknown)[] = [];
 
 beforeAll(async () => {
-  farebox = await startFarebox();
+  // No worker on the primary: it would go on looking for it when it is dead.
+  farebox = await startFarebox({ worker: false });
   undo.push(farebox.stop);
   const { password } = new URL(farebox.redis.url);
   replica = await createRedis({
     appendonly: 'everysec',
     extraArgs: ['--replicaof', '127.0.0.1', String(farebox.redis.port), '--masterauth', password],
   });
-  undo.push(replica.stop);
+  // Gateways of the last test are on it.
+  undo.unshift(replica.stop);
   onReplica = connectRedis(replica.url, () => undefined);
   undo.push(() => onReplica.disconnect());
   await waitUntilReady(onReplica, 10_000);
   await waitUntil(async () => (await onReplica.info('replication')).includes('master_link_status:up'), 20_000, 50);
-  const sql = openDatabase(farebox.database.url, { connectionsMax: 1, name: 'test' });
+  sql = openDatabase(farebox.database.url, { connectionsMax: 1, name: 'test' });
+  undo.push(() => sql.end());
   environmentId = (await sql<{ id: string }[]>`select id from environments`)[0]!.id;
-  await sql.end();
   client = await farebox.addGateway({ durability: 'replicated' });
   await waitUntil(async () => (await client.get('/readyz')).status === 200, 10_000, 50);
 }, 60_000);
@@ -210,7 +215,19 @@ test('a replica that takes over has every confirmed write', { timeout: 90_000 },
     expect(stored?.wallet.version, `${id}, of ${answered} answered`).toBeGreaterThanOrEqual(confirmed.get(id)!);
   }
   expect([...confirmed.values()].every((version) => version > 1)).toBe(true);
-  await farebox.redis.restart();
+
+  // Recovery asks the gateways what they have acknowledged, and finds all of it.
+  const over = { redisUrl: replica.url, queueRedisUrl: replica.url };
+  const worker = await runWorker({ ...farebox.config, ...over }, openLog(farebox.config.logLevel, 'test'));
+  undo.push(worker.stop);
+  const promoted = await farebox.addGateway(over);
+  expect(await waitUntil(async () => (await promoted.get('/readyz')).status === 200, 20_000, 50)).toBe(true);
+  const hasReported = async () =>
+    (await sql`select 1 from epochs where sealed_seq > 0 and acknowledged_seq > 0`).length;
+  expect(await waitUntil(async () => (await hasReported()) > 0, 10_000, 50)).toBe(true);
+  expect((await promoted.get('/readyz')).body.dependencies.redis.acknowledged_lost).toEqual({});
+  const spend = { customer_id: ids[0], asset: 'USD', amount: '1' };
+  expect((await promoted.post('/v1/charge', spend)).status).toBe(200);
 });
 
 /** Every key of Farebox's partitions, with what it holds. */

@@ -160,19 +160,22 @@ async function ask<Args extends CommonArgs, Reply extends { status: string }>(
       case 'overdue':
         await expireHolds(store, target, (reply as unknown as { overdueRefs: string }).overdueRefs);
         break;
-      default:
-        if (!(reply as { replayed?: true }).replayed) noteWritten(store, partition, reply);
-        return 'confirmed' in reply ? whenConfirmed(reply) : reply;
+      default: {
+        const isNew = !(reply as { replayed?: true }).replayed;
+        if (isNew) store.markDirty(partition);
+        const answer = 'confirmed' in reply ? await whenConfirmed(reply) : reply;
+        if (isNew) noteAcknowledged(store, partition, answer);
+        return answer;
+      }
     }
   }
   return unavailable('this wallet has more to catch up with than one call may do');
 }
 
-// Of a reply that was not replayed: it names the newest entry's place.
-function noteWritten(store: Store, partition: number, reply: object): void {
-  store.markDirty(partition);
-  const { epoch, seq } = reply as { epoch?: number; seq?: number };
-  if (epoch !== undefined && seq !== undefined) store.acknowledge(partition, epoch, seq);
+// Of a reply that was not replayed: it names the newest entry's place. Who is told `unconfirmed` is promised nothing.
+function noteAcknowledged(store: Store, partition: number, reply: object): void {
+  const { epoch, seq, unconfirmed } = reply as { epoch?: number; seq?: number; unconfirmed?: true };
+  if (epoch !== undefined && seq !== undefined && !unconfirmed) store.acknowledge(partition, epoch, seq);
 }
 
 async function bringBack(store: Store, target: Target, args: CommonArgs): Promise<boolean> {
