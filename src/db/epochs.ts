@@ -1,6 +1,5 @@
 // Epochs: which run of Redis each partition's data live in, where they were sealed, and what was lost with them.
-import { asc, eq, sql as raw } from 'drizzle-orm';
-import { and } from 'drizzle-orm';
+import { and, asc, eq, sql as raw } from 'drizzle-orm';
 import { arrayText } from './array-text.ts';
 import { orm, type Sql } from './connect.ts';
 import { epochs, partitions } from './schema.ts';
@@ -25,11 +24,15 @@ export async function reportAcknowledged(
   if (rows.length === 0) return;
   await sql`
     update epochs set acknowledged_seq = greatest(epochs.acknowledged_seq, told.seq)
-    from unnest(
-      ${arrayText(rows.map(({ partition }) => partition))}::smallint[],
-      ${arrayText(rows.map(({ epoch }) => epoch))}::integer[],
-      ${arrayText(rows.map(({ seq }) => seq))}::bigint[]
-    ) as told (partition, epoch, seq)
+    from (
+      select partition, epoch, max(seq) as seq
+      from unnest(
+        ${arrayText(rows.map(({ partition }) => partition))}::smallint[],
+        ${arrayText(rows.map(({ epoch }) => epoch))}::integer[],
+        ${arrayText(rows.map(({ seq }) => seq))}::bigint[]
+      ) as row (partition, epoch, seq)
+      group by partition, epoch
+    ) as told
     where (epochs.partition, epochs.epoch) = (told.partition, told.epoch)`;
 }
 

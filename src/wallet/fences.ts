@@ -47,29 +47,36 @@ export async function openFences(options: {
   const epochs: number[] = [];
   const fences: string[] = [];
   const acknowledged = Array.from({ length: partitionsCount }, () => 0);
-  const reported = Array.from({ length: partitionsCount }, () => 0);
+  const told = Array.from({ length: partitionsCount }, () => 0);
+  // To be told; kept until Postgres has it.
+  let news: Acknowledged[] = [];
 
-  /** What was acknowledged in these partitions and not told yet. */
-  const report = async (partitions: readonly number[]) => {
-    const news = partitions.filter((partition) => acknowledged[partition]! > reported[partition]!);
-    if (news.length === 0) return;
-    const rows = news.map((partition) => ({ partition, epoch: epochs[partition]!, seq: acknowledged[partition]! }));
-    await ledger.reportAcknowledged(rows);
-    for (const { partition, seq } of rows) reported[partition] = seq;
+  const addNews = (partition: number) => {
+    const seq = acknowledged[partition]!;
+    if (seq > told[partition]!) news.push({ partition, epoch: epochs[partition]!, seq });
+    told[partition] = seq;
+  };
+  const tell = async () => {
+    const rows = news;
+    news = [];
+    await ledger.reportAcknowledged(rows).catch((error: unknown) => {
+      news.push(...rows);
+      throw error;
+    });
   };
 
   const look = async () => {
     const rows = await ledger.readEpochs();
     if (rows.length !== partitionsCount) throw new Error(`expected ${partitionsCount} epochs, got ${rows.length}`);
-    const ended = rows.filter(({ partition, epoch }) => epochs[partition] !== epoch);
-    await report(ended.map(({ partition }) => partition));
-    for (const { partition, epoch } of ended) {
+    for (const { partition, epoch } of rows.filter((row) => epochs[row.partition] !== row.epoch)) {
+      addNews(partition);
       epochs[partition] = epoch;
       fences[partition] = `${installation}:${epoch}`;
       acknowledged[partition] = 0;
-      reported[partition] = 0;
+      told[partition] = 0;
     }
-    await report(await partitionsUnverified(redis, rows, fences));
+    for (const partition of await partitionsUnverified(redis, rows, fences)) addNews(partition);
+    if (news.length > 0) await tell();
   };
 
   let looking: Promise<void> | undefined;
@@ -89,7 +96,8 @@ export async function openFences(options: {
     fences,
     epochs,
     acknowledge: (partition, epoch, seq) => {
-      if (seq > acknowledged[partition]! && epoch === epochs[partition]) acknowledged[partition] = seq;
+      if (epoch !== epochs[partition]) news.push({ partition, epoch, seq });
+      else if (seq > acknowledged[partition]!) acknowledged[partition] = seq;
     },
     onFenced: async () => {
       options.onFenced();
