@@ -41,7 +41,7 @@ export type PageDone = { status: 'idle' } | { status: 'looked'; looked: number; 
 
 // Far longer than a page takes; a worker that died holds up the pass for no longer than this.
 const claimMs = 30_000;
-const lookAgainMs = 100;
+const lookAgainMs = 250;
 
 export async function reconcilePage(options: ReconcileOptions): Promise<PageDone> {
   const { sql, walletsMax = reconcileWalletsPerSecond, passPauseMs = reconcilePassPauseMs } = options;
