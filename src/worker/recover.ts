@@ -64,10 +64,12 @@ export async function recover(options: RecoverOptions): Promise<Recovered> {
     const identity = await readIdentity(redis);
     await Promise.all(sick.map((row) => closeFence(options, row)));
     options.reached?.('closed');
-    const rewritten = rewriteAppendOnlyFile(redis);
+    const rewritten = rewriteAppendOnlyFile(redis).catch((error: Error) =>
+      options.onWarning('the append-only file was not rewritten', { error }),
+    );
     await drainOldEpochs(options, sick);
     options.reached?.('drained');
-    await rewritten.catch((error: Error) => options.onWarning('the append-only file was not rewritten', { error }));
+    await rewritten;
     await beginAndOpen(options, sick, identity);
     return { status: 'recovered', partitions: sick.length, tookMs: Math.round(performance.now() - startedMs) };
   });
