@@ -51,7 +51,7 @@ export async function listWalletsAfter(sql: Sql, position: string, countMax: num
   return rows.map(({ quarantinedAt, ...row }) => ({ ...row, isQuarantined: quarantinedAt !== null }));
 }
 
-/** The page was looked at, up to `position`; empty: it was the last, and the pass has ended. False: somebody took it over. */
+/** The page was looked at, up to `position`; empty: it was the last, and the pass has ended. Undefined: somebody took it over. */
 export async function finishPage(
   sql: Sql,
   claim: PageClaim,
