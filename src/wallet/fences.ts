@@ -25,6 +25,8 @@ export type Fences = {
   /** By partition: `<installation uuid>:<epoch>`, compared by every script. */
   fences: string[];
   epochs: number[];
+  /** Where scripts refused when this was last looked at: closed, or in a run of Redis that the ledger does not know. */
+  unverified: Set<number>;
   /** An operation was answered: its reply named this epoch and seq. */
   acknowledge: (partition: number, epoch: number, seq: number) => void;
   /** A script refused: looks whether there is a new epoch. Resolves when it has looked; several calls at once share one. */
@@ -45,6 +47,7 @@ export async function openFences(options: {
 }): Promise<Fences> {
   const { redis, ledger, installation, onWarning } = options;
   const epochs: number[] = [];
+  const unverified = new Set<number>();
   const fences: string[] = [];
   const acknowledged = Array.from({ length: partitionsCount }, () => 0);
   const told = Array.from({ length: partitionsCount }, () => 0);
@@ -75,7 +78,12 @@ export async function openFences(options: {
       acknowledged[partition] = 0;
       told[partition] = 0;
     }
-    for (const partition of await partitionsUnverified(redis, rows, fences)) addNews(partition);
+    const found = await partitionsUnverified(redis, rows, fences);
+    unverified.clear();
+    for (const partition of found) {
+      unverified.add(partition);
+      addNews(partition);
+    }
     if (news.length > 0) await tell();
   };
 
@@ -95,6 +103,7 @@ export async function openFences(options: {
   return {
     fences,
     epochs,
+    unverified,
     acknowledge: (partition, epoch, seq) => {
       if (epoch !== epochs[partition]) news.push({ partition, epoch, seq });
       else if (seq > acknowledged[partition]!) acknowledged[partition] = seq;
@@ -132,5 +141,5 @@ async function partitionsUnverified(
       }
     }
   }
-  return [...new Set(unverified)];
+  return unverified;
 }

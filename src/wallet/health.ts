@@ -49,12 +49,13 @@ export async function readHealth(store: Store, required: RequiredClass): Promise
   const fences = await Promise.all(
     Array.from({ length: partitionsCount }, (_, partition) => store.redis.get(fenceKey(partition))),
   );
-  const partitionsOpen = fences.filter((fence, partition) => fence === store.fences[partition]).length;
+  const partitionsOpen = fences.filter(
+    (fence, partition) => fence === store.fences[partition] && !store.unverified.has(partition),
+  ).length;
   if (partitionsOpen < partitionsCount) {
     problems.push(
-      `${partitionsCount - partitionsOpen} of ${partitionsCount} partitions do not take decisions: their fence is ` +
-        'missing or belongs to another installation or epoch; the worker opens a new installation, and what Redis ' +
-        'lost has to be recovered',
+      `${partitionsCount - partitionsOpen} of ${partitionsCount} partitions do not take decisions: Redis was restarted, replaced or ` +
+        'flushed, or has the data of another installation; a worker recovers them: see that one runs, and what it logs',
     );
   }
   return {
