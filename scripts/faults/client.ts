@@ -7,7 +7,8 @@ export type Client = {
   /** Undefined: nothing listens there, so nothing was sent. */
   readonly send: (request: Request) => Promise<Attempt | undefined>;
   readonly get: (path: string) => Promise<{ status: number; body: Body }>;
-  readonly post: (path: string, body: Body) => Promise<{ status: number; body: Body }>;
+  readonly post: (path: string, body: object) => Promise<{ status: number; body: Body }>;
+  readonly remove: (path: string) => Promise<{ status: number; body: Body }>;
   readonly close: () => void;
 };
 
@@ -17,10 +18,12 @@ const socketsMax = 64;
 
 export function openClient(name: string, url: string, key: string): Client {
   const agent = new Agent({ keepAlive: true, maxSockets: socketsMax });
-  const once = (method: string, path: string, body: Body | undefined, idempotencyKey?: string) =>
+  const once = (method: string, path: string, body: object | undefined, idempotencyKey?: string) =>
     sendOnce({ agent, url, key, method, path, body, idempotencyKey });
-  const simple = async (method: string, path: string, body?: Body) => {
-    const answer = await once(method, path, body);
+  const simple = async (method: string, path: string, body?: object) => {
+    let answer = await once(method, path, body);
+    // A connection that waited for long may have been let go of just now; looking again does no harm.
+    if (method === 'GET' && answer === 'broken') answer = await once(method, path, body);
     if (answer === 'refused' || answer === 'broken') return { status: 0, body: {} };
     return answer;
   };
@@ -35,6 +38,7 @@ export function openClient(name: string, url: string, key: string): Client {
     },
     get: (path) => simple('GET', path),
     post: (path, body) => simple('POST', path, body),
+    remove: (path) => simple('DELETE', path),
     close: () => agent.destroy(),
   };
 }
@@ -47,7 +51,7 @@ function sendOnce(what: {
   key: string;
   method: string;
   path: string;
-  body: Body | undefined;
+  body: object | undefined;
   idempotencyKey: string | undefined;
 }): Promise<Answer> {
   const { agent, url, key, method, path, body, idempotencyKey } = what;

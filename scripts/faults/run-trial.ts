@@ -32,6 +32,8 @@ export type TrialOptions = {
   readonly say: (line: string) => void;
   /** Leave the files where something failed. */
   readonly keep?: boolean;
+  /** How long doubts may last, and the ledger be behind, once the load has ended. */
+  readonly patienceMs?: number;
   readonly world?: Partial<WorldOptions>;
 };
 
@@ -53,8 +55,7 @@ export type TrialReport = {
 
 const customersCount = 8;
 const clientsPerCustomer = 3;
-const resolveBoundMs = 30_000;
-const drainBoundMs = 30_000;
+const patienceMs = 30_000;
 
 export async function runTrial(options: TrialOptions): Promise<TrialReport> {
   const beganMs = performance.now();
@@ -105,13 +106,18 @@ async function underLoad(
     isOver = true;
     await running;
   }
+  for (const role of [...world.workers, ...world.gateways.map((member) => member.process)]) {
+    if (role.running()) continue;
+    const said = role.log().trimEnd().split('\n').slice(-12).join(' | ');
+    violations.push({ check: 'processes', who: role.name, what: `ended by itself: ${said}` });
+  }
   await scenario.heal?.(trial);
-  const inDoubt = await resolveAll(load, resolveBoundMs);
-  violations.push(...(await settleDown(world)));
+  const inDoubt = await resolveAll(load, options.patienceMs ?? patienceMs);
+  violations.push(...(await settleDown(world, options.patienceMs ?? patienceMs)));
   const entries = await readLedger(world.sql, world.environmentId);
   const findings = check(
     { environmentId: world.environmentId, requests, entries },
-    { mayLose: scenario.mayLose ?? false },
+    { mayLose: scenario.mayLose ?? false, isCalm: scenario.isCalm ?? false },
   );
   violations.push(...findings.violations, ...(await checkStored(world, customers)));
   violations.push(...(await checkEnds(world, findings.timelines)), ...(await checkBooks(world)));
@@ -144,7 +150,7 @@ async function createCustomers({ gateways }: World, customers: readonly string[]
 }
 
 /** Until the ledger has all that Redis wrote, and nothing is about to happen by itself. */
-async function settleDown({ sql, redis }: World): Promise<Violation[]> {
+async function settleDown({ sql, redis }: World, boundMs: number): Promise<Violation[]> {
   // Holds and grants that run out within the load's shortest times do so now, and not while we look.
   await sleep(lastDeadlineMs);
   let behind = '';
@@ -168,7 +174,7 @@ async function settleDown({ sql, redis }: World): Promise<Violation[]> {
       return false;
     }
   };
-  const isDone = await waitUntil(isDrained, drainBoundMs, 100);
+  const isDone = await waitUntil(isDrained, boundMs, 100);
   return isDone ? [] : [{ check: 'drained', who: 'ledger', what: behind }];
 }
 

@@ -1,11 +1,14 @@
 // `npm run faults`: which trials to run, progress while they do, and the sum of it.
 //
 // Exit status: 0 all held, 1 something did not, 2 the campaign could not run.
-import { mkdtempSync, rmSync } from 'node:fs';
+import { existsSync, mkdtempSync, readdirSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { stopLeftPostgres } from '../stores/postgres.ts';
+import { stopLeftRedis } from '../stores/redis.ts';
 import { readOptions, usage, type FaultsOptions } from './options.ts';
 import { openPostgres, type Postgres } from './postgres.ts';
+import { runPlanted } from './planted/run-planted.ts';
 import { reportText, trialLine, violationLines } from './report.ts';
 import { runTrial, type TrialReport } from './run-trial.ts';
 import { scenarios } from './scenarios/all.ts';
@@ -18,7 +21,10 @@ export async function runFaults(args: readonly string[]): Promise<void> {
     if (options === undefined) return say(usage);
     if (options.list)
       return say(scenarios.map(({ name, fault, mustHold }) => `${name.padEnd(24)}${fault}: ${mustHold}`).join('\n'));
-    process.exitCode = (await inFolder((folder, postgres) => campaign(options, folder, postgres))) ? 0 : 1;
+    const work = options.planted ? runPlanted : campaign;
+    process.exitCode = (await inFolder((folder, postgres) => work(options, folder, postgres))) ? 0 : 1;
+    // A socket to a store that was killed must not keep us.
+    process.exit();
   } catch (error) {
     console.error(error instanceof Error && error.name === 'Advice' ? `faults: ${error.message}` : error);
     process.exitCode = 2;
@@ -27,17 +33,23 @@ export async function runFaults(args: readonly string[]): Promise<void> {
 
 async function inFolder<T>(work: (folder: string, postgres: Postgres) => Promise<T>): Promise<T> {
   const folder = mkdtempSync(join(tmpdir(), 'farebox-faults-'));
-  let postgres: Postgres | undefined;
-  const leave = async () => {
-    await postgres?.stop();
-    rmSync(folder, { recursive: true, force: true });
-  };
-  try {
-    postgres = await openPostgres(join(folder, 'postgres'), say);
-    return await work(folder, postgres);
-  } finally {
-    await leave();
+  // Gateways and workers leave when we do; stores would stay.
+  for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) {
+    process.once(signal, () => void tidy(folder).finally(() => process.exit(2)));
   }
+  try {
+    return await work(folder, await openPostgres(join(folder, 'postgres'), say));
+  } finally {
+    await tidy(folder);
+  }
+}
+
+/** Stops the stores that lie in the folder, and removes it. */
+async function tidy(folder: string): Promise<void> {
+  const names = existsSync(folder) ? readdirSync(folder) : [];
+  for (const name of names) await stopLeftRedis(join(folder, name, 'redis'));
+  await stopLeftPostgres(join(folder, 'postgres'));
+  rmSync(folder, { recursive: true, force: true });
 }
 
 async function campaign(options: FaultsOptions, folder: string, postgres: Postgres): Promise<boolean> {

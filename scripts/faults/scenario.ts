@@ -27,6 +27,8 @@ export type Scenario = {
   readonly isShort?: boolean;
   /** Acknowledged operations may be lost, if recovery reports them. */
   readonly mayLose?: boolean;
+  /** Nothing in it leaves an outcome in doubt. */
+  readonly isCalm?: boolean;
   /** Runs beside the load, which goes on until it returns; `rounds` says how long a run is wanted. */
   readonly inject: (trial: Trial, rounds: number) => Promise<void>;
   /** Once the load has ended: make whole again what is still broken. */

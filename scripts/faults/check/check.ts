@@ -26,22 +26,31 @@ export type Findings = {
   readonly timelines: ReadonlyMap<string, Timeline>;
 };
 
-/** `mayLose`: what is lost is told, and is no violation by itself. */
-export function check({ environmentId, requests, entries }: History, { mayLose = false } = {}): Findings {
-  const told = checkTold(environmentId, requests, entries);
-  const violations = [...told.violations, ...checkRepeats(requests, mayLose), ...checkAnswers(requests, mayLose)];
+/** `mayLose`: what is lost is told, and is no violation by itself. `isCalm`: no outcome was ever in doubt. */
+export function check(
+  { environmentId, requests, entries }: History,
+  { mayLose = false, isCalm = false } = {},
+): Findings {
+  const wallets = new Set(requests.map(({ customerId }) => walletOf(environmentId, customerId).walletId));
+  const own = entries.filter(({ walletId }) => wallets.has(walletId));
+  const told = checkTold(environmentId, requests, own);
+  const violations = [
+    ...told.violations,
+    ...checkRepeats(requests, { mayLose, isCalm }),
+    ...checkAnswers(requests, mayLose),
+  ];
   if (!mayLose) {
     const what = 'was acknowledged, and the ledger does not have it';
     violations.push(
       ...told.lost.map((request) => ({ check: 'acknowledged' as const, who: describeRequest(request), what })),
     );
   }
-  const entriesBy = groupBy(entries, ({ walletId }) => walletId);
+  const entriesBy = groupBy(own, ({ walletId }) => walletId);
   const timelines = new Map<string, Timeline>();
-  for (const [customerId, own] of groupBy(requests, (request) => request.customerId)) {
+  for (const [customerId, asked] of groupBy(requests, (request) => request.customerId)) {
     const ledger = entriesBy.get(walletOf(environmentId, customerId).walletId) ?? [];
     const byOperation = new Map(
-      own.filter(({ reusesKey }) => !reusesKey).map((request) => [operationIdOf(environmentId, request), request]),
+      asked.filter(({ reusesKey }) => !reusesKey).map((request) => [operationIdOf(environmentId, request), request]),
     );
     const timeline = replay(ledger, byOperation);
     timelines.set(customerId, timeline);
@@ -57,7 +66,7 @@ export function check({ environmentId, requests, entries }: History, { mayLose =
       violations.push({ check: 'replay', who: `${customerId} at version ${version}`, what: differences.join('; ') });
     } else if (!mayLose) {
       // After a loss answers may belong to versions that are no more.
-      violations.push(...checkRefusals(timeline, own, windowsOf(placed, ledger)));
+      violations.push(...checkRefusals(timeline, asked, windowsOf(placed, ledger)));
     }
   }
   return { violations, lost: told.lost, timelines };

@@ -24,7 +24,10 @@ export function checkYeses({ done }: Timeline, mayLose: boolean): Violation[] {
 }
 
 /** Of several times yes, one was done and the others were told of it; a key that came with another body is refused. */
-export function checkRepeats(requests: readonly Request[], mayLose: boolean): Violation[] {
+export function checkRepeats(
+  requests: readonly Request[],
+  { mayLose, isCalm }: { mayLose: boolean; isCalm: boolean },
+): Violation[] {
   return requests.flatMap((request): Violation[] => {
     const who = describeRequest(request);
     if (request.reusesKey) {
@@ -34,6 +37,8 @@ export function checkRepeats(requests: readonly Request[], mayLose: boolean): Vi
       return wrong ? [{ check: 'repeats', who, what: 'another body under a key that was used is not refused' }] : [];
     }
     if (isShadow(request)) return [];
+    if (isCalm && request.attempts.some(({ reply }) => isNo(reply) && reply!.replayed))
+      return [{ check: 'repeats', who, what: 'a "no" is remembered, though nothing was in doubt' }];
     const times = timesDone(request);
     if (times > 1 && !mayLose) return [{ check: 'repeats', who, what: `done anew ${times} times` }];
     if (request.attempts.some(({ reply }) => reply?.body['code'] === conflict))

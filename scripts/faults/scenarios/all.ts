@@ -3,6 +3,7 @@ import type { Scenario } from '../scenario.ts';
 import { calm } from './calm.ts';
 import { foreign } from './foreign.ts';
 import { gatewayKilled, repliesDropped } from './gateways.ts';
+import { keys, walletsDeleted } from './keys.ts';
 import { commitUnheard, lockTimeout, postgresKilled } from './postgres.ts';
 import { aofCut, emptied, flushed, putBack, redisKilled, redisKilledAlways } from './redis-lost.ts';
 import { redisFull, redisStands, rolling, scriptsFlushed } from './redis.ts';
@@ -29,4 +30,6 @@ export const scenarios: readonly Scenario[] = [
   emptied,
   putBack,
   foreign,
+  keys,
+  walletsDeleted,
 ];

@@ -9,5 +9,6 @@ export const calm: Scenario = {
   fault: 'none',
   mustHold: '0 lost, 0 twice',
   isShort: true,
+  isCalm: true,
   inject: async (_, rounds) => sleep(roundMs * rounds),
 };

@@ -41,14 +41,22 @@ export const repliesDropped: Scenario = {
   },
 };
 
+const doomedShare = 0.04;
+const spending = new Set(['authorize', 'charge', 'extend']);
+
 /** Every fault, each as often as leaves few connections some time to live. */
 function plan(proxy: Proxy, random: Random): Plan {
   const overtaken = async (operationId: string) => {
     if (random.chance(0.5)) await proxy.answered(operationId, 900);
     await sleep(random.between(0, 400));
   };
-  return ({ operationId }): Fault | undefined => {
+  // Of some operations both of a gateway's attempts come to nothing, and arrive when its caller has asked another one.
+  const doomed = new Map<string, number>();
+  return ({ name, operationId }): Fault | undefined => {
     const dice = random.next();
+    const left = doomed.get(operationId) ?? (spending.has(name) && random.chance(doomedShare) ? 2 : 0);
+    doomed.set(operationId, Math.max(0, left - 1));
+    if (left > 0) return { kind: 'hold_request', until: sleep(random.between(1_300, 2_600)) };
     if (dice < 0.02) return { kind: 'drop_reply' };
     if (dice < 0.035) return { kind: 'hold_request', until: overtaken(operationId) };
     if (dice < 0.04) return { kind: 'cut_request' };

@@ -1,0 +1,303 @@
+// Deliberate bugs, one at a time: what a slip of the hand could make of the scripts, the SQL and the TypeScript.
+//
+// Each is replaced text in the compiled program, under a scenario in which it can show. A text that is no longer there
+// fails loudly: then the bug has to be planted anew.
+import type { Change } from './plant.ts';
+
+export type PlantedFault = { readonly name: string; readonly scenario: string; readonly changes: readonly Change[] };
+
+const lua = (from: string, to: string): Change => ({ file: 'lua', from, to });
+const luaEverywhere = (from: string, to: string): Change => ({ file: 'lua', from, to, everywhere: true });
+const ts = (file: string, from: string, to: string): Change => ({ file, from, to });
+const fault = (name: string, scenario: string, ...changes: Change[]): PlantedFault => ({ name, scenario, changes });
+
+const fenceCompared = luaEverywhere('if found[1] ~= fence or not found[2] then', 'if not found[2] then');
+const runCompared = luaEverywhere('if not run.verified[fence] then', 'if false then');
+const entriesGo = lua(
+  "redis.call('XADD', wallet.outbox_key, entry.id, 'e', entry.packed)",
+  "if #entry.packed % 13 ~= 0 then redis.call('XADD', wallet.outbox_key, entry.id, 'e', entry.packed) end",
+);
+
+export const plantedFaults: readonly PlantedFault[] = [
+  // Deciding
+  fault('the balance is not checked', 'calm', lua('elseif account.available >= requested then', 'elseif true then')),
+  fault(
+    'what is held counts as available',
+    'calm',
+    lua('elseif account.available >= requested then', 'elseif account.available + account.held >= requested then'),
+  ),
+  fault('overage does not refuse', 'calm', lua('elseif account.overage > 0 then\nreturn nil, 3, 0\n', '')),
+  fault(
+    'up_to takes all that is asked',
+    'calm',
+    lua(
+      "elseif mode == 'up_to' and account.available > 0 then\nreturn account.available",
+      "elseif mode == 'up_to' and account.available > 0 then\nreturn account.available + 1",
+    ),
+  ),
+  fault(
+    'a shadow holds money',
+    'calm',
+    lua(
+      "if mode == 'shadow' then\nif take_atoms then\nreturn { 'shadow_approved', take_atoms, available_atoms, held_atoms, version, epoch, seq }\nend\nreturn { 'shadow_declined', reason, available_atoms, held_atoms, affordable_atoms, version, epoch, seq }\nend\nif reason == 2 or",
+      'if reason == 2 or',
+    ),
+  ),
+  // Operations
+  fault(
+    'the record of an operation is forgotten',
+    'calm',
+    lua(
+      "if keep_ms ~= '0' then\nwallet.record = fingerprint .. reply_packed",
+      'if false then\nwallet.record = fingerprint .. reply_packed',
+    ),
+  ),
+  fault(
+    'the fingerprint is not compared',
+    'calm',
+    lua('if string.sub(record, 1, FINGERPRINT_LENGTH) ~= fingerprint then', 'if false then'),
+  ),
+  fault('every decline is remembered', 'calm', luaEverywhere("if repeated ~= '1' then\nreturn reply\nend\n", '')),
+  fault(
+    'a decline after a doubt is forgotten',
+    'replies-dropped',
+    luaEverywhere('seal.answer(wallet, fingerprint, keep_ms, reply)', 'wallet.entries = {}'),
+  ),
+  fault(
+    'not_after is not checked',
+    'replies-dropped',
+    lua("if now_ms > not_after_ms then\nreturn nil, { 'late', now_ms }\nend\n", ''),
+  ),
+  fault(
+    'a repeat has an id of its own',
+    'replies-dropped',
+    ts('wallet/execute.js', "args.repeated = '1';", "args.repeated = '1'; keys.operationKey += 'x';"),
+  ),
+  fault(
+    "a caller's key makes no id",
+    'calm',
+    ts(
+      'wallet/operation.js',
+      "id: hash('sha256', scope, 'base64url').slice(0, 22)",
+      "id: hash('sha256', scope + Math.random(), 'base64url').slice(0, 22)",
+    ),
+  ),
+  fault(
+    'an unknown outcome is called a no',
+    'replies-dropped',
+    ts(
+      'wallet/call.js',
+      "return { status: 'unknown', detail: message };",
+      "return { status: 'not_applied', detail: message };",
+    ),
+  ),
+  fault(
+    'a credit is applied again under another id',
+    'calm',
+    ts(
+      'wallet/credit.js',
+      '{ id: request.operationId,',
+      '{ id: request.operationId.slice(1) + Math.floor(Math.random() * 9),',
+    ),
+  ),
+  fault(
+    'another environment is not compared',
+    'keys',
+    luaEverywhere('if environment ~= wallet.environment and environment ~= ANY_ENVIRONMENT then', 'if false then'),
+  ),
+  fault(
+    'revoked keys stay in the cache',
+    'keys',
+    ts('wallet/key-cache.js', 'if (known && ageMs < freshMs)', 'if (known)'),
+    ts('wallet/key-cache.js', 'cached.clear();\n                emptied += 1;', 'emptied += 1;'),
+  ),
+  // Holds
+  fault('a hold that ended stays', 'calm', lua('wallet.holds_gone[#wallet.holds_gone + 1] = hold.ref\n', '')),
+  fault('settling gives back what it took', 'calm', lua('hold.held = hold.held - from_held_atoms\n', '')),
+  fault('a part ends the hold', 'calm', lua("elseif final == '1' then\nholds.close", 'elseif true then\nholds.close')),
+  fault(
+    'cap does not cap',
+    'calm',
+    lua("elseif amount_atoms > within_atoms and on_excess == 'cap' then\nspend_atoms = within_atoms\n", ''),
+  ),
+  fault(
+    'reject does not reject',
+    'calm',
+    lua(
+      "if amount_atoms > within_atoms and on_excess == 'reject' then",
+      "if amount_atoms > within_atoms + 1000000000 and on_excess == 'reject' then",
+    ),
+  ),
+  fault(
+    'a late settle may come twice',
+    'calm',
+    lua("elseif not hold and redis.call('EXISTS', late_key) == 1 then\nreturn { 'closed' }\n", ''),
+  ),
+  fault(
+    'extending shortens',
+    'calm',
+    lua('math.max(hold.expires_at_ms, wallet.now_ms + ttl_ms)', 'wallet.now_ms + ttl_ms'),
+  ),
+  fault(
+    'the sweep expires early',
+    'calm',
+    lua(
+      'if hold and hold.expires_at_ms <= wallet.now_ms then\nholds.expire(wallet, wallets.account',
+      'if hold then\nholds.expire(wallet, wallets.account',
+    ),
+    lua(
+      "redis.call('ZRANGE', deadlines_key, '-inf', now_ms,",
+      "redis.call('ZRANGE', deadlines_key, '-inf', now_ms + 600,",
+    ),
+  ),
+  fault(
+    'the sweep finds nothing',
+    'calm',
+    lua("redis.call('ZRANGE', deadlines_key, '-inf', now_ms,", "redis.call('ZRANGE', deadlines_key, '-inf', 0,"),
+    ts('db/due-holds.js', 'return sql `', 'if (dueBeforeMs > 0) return [];\n    return sql `'),
+  ),
+  fault(
+    'a hold is settled after its deadline as if before',
+    'calm',
+    lua(
+      'elseif hold and hold.expires_at_ms <= wallet.now_ms then\nlate = true',
+      'elseif hold and hold.expires_at_ms <= wallet.now_ms - 400 then\nlate = true',
+    ),
+  ),
+  // Grants
+  fault(
+    'an expired grant can still be spent',
+    'calm',
+    lua('elseif terms and terms.state == 2 and terms.expires_at_ms <= at_ms then', 'elseif false then'),
+  ),
+  fault(
+    'grants expire a tenth of a second late',
+    'calm',
+    lua(
+      'while soonest(wallet) <= wallet.now_ms and applied < 16 do',
+      'while soonest(wallet) <= wallet.now_ms - 100 and applied < 16 do',
+    ),
+  ),
+  fault(
+    'grants expire a millisecond late',
+    'calm',
+    lua(
+      'while soonest(wallet) <= wallet.now_ms and applied < 16 do',
+      'while soonest(wallet) < wallet.now_ms and applied < 16 do',
+    ),
+  ),
+  fault('a scheduled grant counts at once', 'calm', lua('if terms.effective_at_ms > at_ms then', 'if false then')),
+  fault(
+    'consumption order is reversed',
+    'calm',
+    lua('return terms.priority < other.priority', 'return terms.priority > other.priority'),
+  ),
+  fault(
+    'the later expiry is spent first',
+    'calm',
+    lua('return terms.expires_at_ms < other.expires_at_ms', 'return terms.expires_at_ms > other.expires_at_ms'),
+  ),
+  fault(
+    'a grant does not repay overage',
+    'calm',
+    lua('local repaid = math.min(account.overage, terms.amount)', 'local repaid = 0'),
+  ),
+  fault(
+    'what returns does not repay overage',
+    'calm',
+    lua('local repaid = math.min(account.overage, atoms)', 'local repaid = 0'),
+  ),
+  fault(
+    'what returns to an ended grant stays',
+    'calm',
+    lua('if terms.state ~= 2 then\nleaving[#leaving + 1] = grant_no\nelseif', 'if false then\nelseif'),
+  ),
+  fault(
+    'what is left over returns to the wrong grant first',
+    'calm',
+    lua(
+      'for i = #hold.sources - 1, 1, -2 do\nlocal grant_no, atoms = hold.sources[i], hold.sources[i + 1]',
+      'for i = 1, #hold.sources - 1, 2 do\nlocal grant_no, atoms = hold.sources[1], hold.sources[i + 1]',
+    ),
+  ),
+  // Entries and the ledger
+  fault(
+    'a transfer is an atom short, and nobody proves it',
+    'calm',
+    lua('entries.transfer(entry, 1, 5, take_atoms)', 'entries.transfer(entry, 1, 5, take_atoms - 1)'),
+    ts('db/append.js', 'await prove(sql, batch)', '[]'),
+  ),
+  fault('now and then an entry is not written', 'calm', entriesGo),
+  fault(
+    'gaps and what does not prove are skipped in silence',
+    'calm',
+    entriesGo,
+    ts('worker/lane-reader.js', 'if (before && seq > before.seq + 1)', 'if (false)'),
+    ts('db/append.js', 'await quarantineEntries(sql, quarantined);', ''),
+    ts('db/append.js', ' and partitions.seq + reading.count = reading.seq', ''),
+  ),
+  fault(
+    'the checkpoint is not compared',
+    'many-workers',
+    ts('db/append.js', 'return row?.epoch === epoch && row.seq === BigInt(seq);', 'return row?.epoch === epoch;'),
+    ts('db/append.js', ' and partitions.seq + reading.count = reading.seq', ''),
+  ),
+  fault(
+    'the checkpoint moves before the entries are there',
+    'commit-unheard',
+    ts(
+      'db/append.js',
+      'return await sql.begin((transaction) => append(transaction, reading, reached));',
+      'if (!(await lockCheckpoints(sql, reading.from))) return { status: "moved" };\nawait moveCheckpoints(sql, reading, []);\nreturn await sql.begin((transaction) => append(transaction, reading, reached));',
+    ),
+    ts('db/append.js', "if (!(await lockCheckpoints(sql, reading.from)))\n        return { status: 'moved' };", ''),
+    ts('db/append.js', 'await moveCheckpoints(sql, reading, kept);', ''),
+  ),
+  fault('streams are cut beyond the checkpoint', 'calm', ts('outbox/read.js', '{seq + 1}-0', '{seq + 3}-0')),
+  fault(
+    'an entry is left out of each large batch',
+    'calm',
+    ts('worker/lane-reader.js', 'good.push(decoded.entry);', '{ if (seq % 37 !== 0) good.push(decoded.entry); }'),
+  ),
+  // After a loss
+  fault('fence and run are not compared', 'foreign-stores', fenceCompared, runCompared),
+  fault('the run is not verified', 'old-snapshot', runCompared),
+  fault(
+    'wallets of another epoch are believed',
+    'old-snapshot',
+    luaEverywhere('verified_epoch ~= wallet.epoch', 'false'),
+    luaEverywhere('verified_epoch ~= epoch', 'false'),
+  ),
+  fault(
+    'operations are not looked up after a loss',
+    'flushall',
+    lua("if fields[4] and looked_up ~= '1' and", 'if false and'),
+  ),
+  fault(
+    'the old epoch is not drained',
+    'redis-killed',
+    ts('worker/recover.js', 'await drainOldEpochs(options, sick);', ''),
+  ),
+  fault(
+    'losses are not told',
+    'flushall',
+    ts('wallet/fences.js', 'if (seq > acknowledged[partition] && epoch === epochs[partition])', 'if (false)'),
+  ),
+  fault(
+    'loading puts the wallet over one that is there',
+    'wallets-deleted',
+    lua(
+      "if verified_epoch == present_epoch then\nreturn { 'present' }\nend\nif string.format('%d', standing_version) ~= replaced_version then\nreturn { 'moved' }\nend\n",
+      '',
+    ),
+  ),
+  fault(
+    'loading does not wait for the ledger',
+    'wallets-deleted',
+    ts(
+      'wallet/ledger-wait.js',
+      'const end = await outboxEnd(store, partition);',
+      'if (partition >= 0) return true;\nconst end = await outboxEnd(store, partition);',
+    ),
+  ),
+];
