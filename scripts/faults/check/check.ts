@@ -3,7 +3,7 @@
 // A wallet's operations have an order that needs no search: each version is one entry. So it is enough to replay that
 // order through the model, to compare it with what was told, and to see that no answer came before its question.
 import { walletOf } from '../../../src/wallet/keys.ts';
-import { describeRequest, operationIdOf, type Request } from '../history.ts';
+import { describeRequest, isInDoubt, operationIdOf, type Request } from '../history.ts';
 import type { LedgerEntry } from './ledger-entry.ts';
 import { checkRealTime, checkVersions, windowsOf } from './order.ts';
 import { checkRefusals, checkRepeats, checkYeses, timesDone } from './replies.ts';
@@ -37,7 +37,7 @@ export function check(
   const violations = [
     ...told.violations,
     ...checkRepeats(requests, { mayLose, isCalm }),
-    ...checkAnswers(requests, mayLose),
+    ...checkAnswers(requests, { mayLose, isCalm }),
   ];
   if (!mayLose) {
     const what = 'was acknowledged, and the ledger does not have it';
@@ -72,15 +72,21 @@ export function check(
   return { violations, lost: told.lost, timelines };
 }
 
-function checkAnswers(requests: readonly Request[], mayLose: boolean): Violation[] {
+function checkAnswers(
+  requests: readonly Request[],
+  { mayLose, isCalm }: { mayLose: boolean; isCalm: boolean },
+): Violation[] {
   return requests.flatMap((request): Violation[] => {
     const wrong = request.attempts.find(
       ({ reply }) =>
+        (isCalm && isInDoubt(reply)) ||
         reply?.status === 500 ||
         reply?.status === 401 ||
         (!mayLose && reply?.status === 404 && request.kind !== 'void'),
     );
-    return wrong ? [{ check: 'answers', who: describeRequest(request), what: `answered ${wrong.reply?.status}` }] : [];
+    return wrong
+      ? [{ check: 'answers', who: describeRequest(request), what: `answered ${wrong.reply?.status ?? 'nothing'}` }]
+      : [];
   });
 }
 

@@ -14,7 +14,7 @@ export const checks = {
   unasked: 'no entry of an operation that nobody asked for',
   'real-time': 'what was answered before another was asked has the smaller version',
   resolved: 'an unknown outcome resolves by retry',
-  answers: 'no gateway answers 500, nor denies what is there',
+  answers: 'no gateway answers 500, denies what is there, or is in doubt where nothing was broken',
   ends: 'wallets are at the end as the ledger says',
   stored: 'what Redis stores of a wallet is what Postgres stores of it',
   audit: 'the ledger proves by itself',

@@ -61,7 +61,7 @@ export const plantedFaults: readonly PlantedFault[] = [
   fault(
     'a decline after a doubt is forgotten',
     'replies-dropped',
-    luaEverywhere('seal.answer(wallet, fingerprint, keep_ms, reply)', 'wallet.entries = {}'),
+    luaEverywhere('end\nseal.answer(wallet, fingerprint, keep_ms, reply)', 'end\nwallet.entries = {}'),
   ),
   fault(
     'not_after is not checked',
