@@ -397,13 +397,13 @@ describe('farebox reconcile', () => {
 });
 
 describe('in a running Farebox', () => {
-  const comparisons = Number(process.env['TEST_COMPARISONS'] ?? 120);
+  const comparisons = Number(process.env['TEST_COMPARISONS'] ?? 60);
 
-  test('comparisons of busy wallets find no difference', { timeout: 60_000 + 200 * comparisons }, async () => {
+  test('comparisons of busy wallets find no difference', { timeout: 180_000 + 200 * comparisons }, async () => {
     const farebox = await startFarebox();
     const sql = openDatabase(farebox.database.url, { connectionsMax: 2, name: 'test' });
     const redis = new Redis(farebox.redis.url, { protocol: 2 });
-    const customers = Array.from({ length: 24 }, (_, i) => `c${i}`);
+    const customers = Array.from({ length: 12 }, (_, i) => `c${i}`);
     try {
       for (const id of customers) await farebox.customer(id, '20');
       // Decisions between comparisons, not as many as fit.
@@ -422,7 +422,9 @@ describe('in a running Farebox', () => {
         { waitMs: 10_000, onLooked: (outcome) => void (counts[outcome] = (counts[outcome] ?? 0) + 1) },
       );
       while ((counts.equal ?? 0) < comparisons && Object.keys(counts).every((outcome) => outcome === 'equal')) {
-        await reconcilePage(all);
+        const done = await reconcilePage(all);
+        // The worker of this Farebox reconciles, too.
+        if (done.status === 'idle') await sleep(100);
       }
       isOver = true;
       await living;
