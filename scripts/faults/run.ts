@@ -10,6 +10,7 @@ import { readOptions, usage, type FaultsOptions } from './options.ts';
 import { openPostgres, type Postgres } from './postgres.ts';
 import { runPlanted } from './planted/run-planted.ts';
 import { reportText, trialLine, violationLines } from './report.ts';
+import { saveReports } from './save.ts';
 import { runTrial, type TrialReport } from './run-trial.ts';
 import { scenarios } from './scenarios/all.ts';
 
@@ -78,5 +79,6 @@ async function campaign(options: FaultsOptions, folder: string, postgres: Postgr
     }
   }
   say(`\n${reportText(reports, chosen)}`);
+  if (options.save) say(`written: ${saveReports(reports, chosen, options.seed).join(', ')}`);
   return reports.every(({ violations }) => violations.length === 0);
 }
