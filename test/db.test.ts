@@ -318,13 +318,19 @@ describe('credits', () => {
 
   test('one that was refused is in no list, and is begun anew by its own operation', async () => {
     const { walletId } = walletOf(environment, 'u');
-    await ledger.beginCredit(environment, credit('u', 'op', { expiresAtMs: 4_000_000_000_123 }));
+    const first = await ledger.beginCredit(environment, credit('u', 'op', { expiresAtMs: 4_000_000_000_123 }));
     expect(await ledger.hasCredit(environment, 'op')).toBe(true);
     expect(await ledger.findGrant(environment, walletId, 1)).toMatchObject({
       state: undefined,
       expiresAtMs: 4_000_000_000_123,
     });
-    await ledger.refuseCredit(environment, walletId, 1);
+    if (first.status !== 'begun') throw new Error(first.status);
+    await sql`update credits set attempted_at = attempted_at + interval '1 second'`;
+    // Somebody else has begun to apply it since: nobody can say that it will not be.
+    expect(await ledger.refuseCredit(environment, first.credit)).toBe(false);
+    const again = await ledger.beginCredit(environment, credit('u', 'op', { expiresAtMs: 4_000_000_000_123 }));
+    if (again.status !== 'begun') throw new Error(again.status);
+    expect(await ledger.refuseCredit(environment, again.credit)).toBe(true);
     expect(await ledger.hasCredit(environment, 'op')).toBe(false);
     expect(await ledger.findGrant(environment, walletId, 1)).toBeUndefined();
     expect(await isCreditPending(sql, environment, walletId, 1)).toBe(false);

@@ -103,8 +103,8 @@ export type Ledger = {
   ) => Promise<{ status: 'begun'; credit: BegunCredit } | { status: 'no_customer' | 'conflict' }>;
   /** Whether this operation has begun a credit, and not been refused. */
   hasCredit: (environmentId: string, operationId: string) => Promise<boolean>;
-  /** The script refused it: nothing may apply it later. */
-  refuseCredit: (environmentId: string, walletId: string, grantNo: number) => Promise<void>;
+  /** It was not applied, and nothing may apply it later; false when that cannot be said. */
+  refuseCredit: (environmentId: string, credit: BegunCredit) => Promise<boolean>;
   findGrant: (environmentId: string, walletId: string, grantNo: number) => Promise<GrantRecord | undefined>;
   /** With those whose first entry is still on its way; without refused ones. */
   listGrants: (environmentId: string, walletId: string, page: PageRequest) => Promise<Listed<GrantRecord>>;
@@ -130,4 +130,4 @@ export type Ledger = {
 export type CreatedKey = { key: Key; secret: string };
 
 /** `createdAtMs` is when the intent was written, the same as in the grant's record from then on. */
-export type BegunCredit = Credit & { createdAtMs: number };
+export type BegunCredit = Credit & { createdAtMs: number; attemptedAtMs: number };

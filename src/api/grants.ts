@@ -140,7 +140,9 @@ async function applyCredit(api: Api, call: Call, credit: BegunCredit, asset: Ass
       break;
   }
   // It was not applied, and the answer says so: then nothing may apply it later.
-  await api.ledger.refuseCredit(environmentId, credit.walletId, credit.grantNo);
+  if (!(await api.ledger.refuseCredit(environmentId, credit))) {
+    return refuseTrouble({ status: 'unknown', detail: 'somebody else has begun to apply this grant' }, call);
+  }
   switch (reply.status) {
     case 'balance_limit':
       return refuse('balance_limit', `the balance in ${asset.code} would be too large`);

@@ -10,8 +10,8 @@ import { orm, type Orm, type Sql } from './connect.ts';
 import { credits, customers, entries, wallets } from './schema.ts';
 
 export type NewCredit = Omit<Credit, 'grantNo' | 'walletId' | 'applied' | 'createdAtMs'>;
-/** `createdAtMs` is when the intent was written. */
-export type BegunCredit = Credit & { createdAtMs: number };
+/** `createdAtMs` is when the intent was written, `attemptedAtMs` when somebody last began to apply it. */
+export type BegunCredit = Credit & { createdAtMs: number; attemptedAtMs: number };
 
 /** Writes the intent to credit, or finds the one that this operation wrote before. One that was refused is begun anew. */
 export async function beginCredit(
@@ -73,9 +73,16 @@ export async function hasCredit(sql: Sql, environmentId: string, operationId: st
   return rows.length > 0;
 }
 
-/** The script refused it: nothing may apply it later. One that the ledger has stays applied. */
-export async function refuseCredit(sql: Sql, environmentId: string, walletId: string, grantNo: number): Promise<void> {
-  await orm(sql)
+/**
+ * It was not applied: nothing may apply it later. False when that cannot be said, because the ledger has it, or somebody
+ * else has begun to apply it since.
+ */
+export async function refuseCredit(
+  sql: Sql,
+  environmentId: string,
+  { walletId, grantNo, attemptedAtMs }: { walletId: string; grantNo: number; attemptedAtMs: number },
+): Promise<boolean> {
+  const refused = await orm(sql)
     .update(credits)
     .set({ state: 'refused' })
     .where(
@@ -84,8 +91,11 @@ export async function refuseCredit(sql: Sql, environmentId: string, walletId: st
         eq(credits.walletId, walletId),
         eq(credits.grantNo, grantNo),
         eq(credits.state, 'pending'),
+        eq(credits.attemptedAt, attemptedAtMs),
       ),
-    );
+    )
+    .returning({ grantNo: credits.grantNo });
+  return refused.length > 0;
 }
 
 export async function isCreditPending(
@@ -141,8 +151,9 @@ export async function claimPendingCredits(
       .orderBy(credits.attemptedAt)
       .limit(limit)
       .for('no key update', { skipLocked: true });
+    const claimed: { environmentId: string; credit: BegunCredit }[] = [];
     for (const row of rows) {
-      await transaction
+      const [attempted] = await transaction
         .update(credits)
         .set({ attemptedAt: raw`now()` })
         .where(
@@ -151,9 +162,11 @@ export async function claimPendingCredits(
             eq(credits.walletId, row.walletId),
             eq(credits.grantNo, row.grantNo),
           ),
-        );
+        )
+        .returning();
+      if (attempted) claimed.push({ environmentId: row.environmentId, credit: toCredit(attempted, undefined) });
     }
-    return rows.map((row) => ({ environmentId: row.environmentId, credit: toCredit(row, undefined) }));
+    return claimed;
   });
 }
 
@@ -169,15 +182,14 @@ async function repeatCredit(
   const [row] = await on.select().from(credits).where(ofOperation);
   if (!row) return undefined;
   if (row.fingerprint !== fingerprint) return { status: 'conflict' };
-  if (row.state === 'refused') {
-    await on
-      .update(credits)
-      .set({ state: 'pending', attemptedAt: raw`now()` })
-      // The drain may have found its entry meanwhile.
-      .where(and(ofOperation, eq(credits.state, 'refused')));
-  }
-  const applied = row.state === 'applied' ? await findApplied(on, environmentId, operationId) : undefined;
-  return { status: 'begun', credit: toCredit(row, applied) };
+  const [attempted] = await on
+    .update(credits)
+    .set({ state: 'pending', attemptedAt: raw`now()` })
+    // The drain may find its entry meanwhile.
+    .where(and(ofOperation, inArray(credits.state, ['refused', 'pending'])))
+    .returning();
+  if (attempted) return { status: 'begun', credit: toCredit(attempted, undefined) };
+  return { status: 'begun', credit: toCredit(row, await findApplied(on, environmentId, operationId)) };
 }
 
 /** What the script answered, from the entry that it wrote. */
@@ -215,5 +227,6 @@ function toCredit(row: typeof credits.$inferSelect, applied: CreditApplied | und
     metadata: row.metadata,
     applied,
     createdAtMs: row.createdAt,
+    attemptedAtMs: row.attemptedAt,
   };
 }

@@ -27,7 +27,7 @@ export async function applyPendingCredits(sql: Sql, store: Store): Promise<numbe
     switch (outcome.status) {
       case 'balance_limit':
       case 'too_many_grants':
-        await refuseCredit(sql, environmentId, credit.walletId, credit.grantNo);
+        await refuseCredit(sql, environmentId, credit);
         break;
       case 'no_customer':
       case 'conflict':
