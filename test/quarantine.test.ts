@@ -7,8 +7,12 @@ import type { Config } from '../src/config.ts';
 import { listWalletsToFreeze } from '../src/db/quarantine.ts';
 import { replayWallet } from '../src/db/replay.ts';
 import { loadWallet } from '../src/db/wallets.ts';
+import { openLog } from '../src/log.ts';
+import { connectStore } from '../src/run/connect-store.ts';
 import { runQuarantine } from '../src/run/quarantine.ts';
-import { outboxKey, walletOf } from '../src/wallet/keys.ts';
+import { holdsKey, outboxKey, walletKey, walletOf } from '../src/wallet/keys.ts';
+import { hydrateWallet } from '../src/wallet/hydrate.ts';
+import { connectRedis } from '../src/wallet/redis.ts';
 import { walletDifferences } from '../src/wallet/stored-wallet.ts';
 import type { DrainOptions } from '../src/worker/drain.ts';
 import {
@@ -204,6 +208,21 @@ describe('a wallet whose grant is gone from Postgres', () => {
     await replayWallet(world.sql, addressOf('a'));
     expect((await walletInRedis(world, 'a'))!.freeze).toBe('quarantine');
     expect(await quarantine('replay', 'a')).toEqual({ status: 0, text: '0 replayed; the freeze is lifted' });
+  });
+
+  test('comes back frozen when Redis loses it', async () => {
+    await loseGrant();
+    const wallet = walletOf(world.environment, 'a');
+    await world.redis.del(walletKey(wallet), holdsKey(wallet));
+    const redis = connectRedis(server.url, () => {});
+    try {
+      const log = openLog('silent', 'test');
+      const store = await connectStore({ sql: world.sql, redis, log, markDirty: () => {}, onFenced: () => {} });
+      expect(await hydrateWallet(store, { ...wallet, environmentId: world.environment })).toBe('ready');
+    } finally {
+      redis.disconnect();
+    }
+    expect(await walletInRedis(world, 'a')).toMatchObject({ version: 1, freeze: 'quarantine' });
   });
 
   test('whose entries are rejected stays frozen and marked, and the entries are kept', async () => {

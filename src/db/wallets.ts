@@ -54,7 +54,7 @@ export async function loadWallet(sql: Sql, address: WalletAddress): Promise<Ledg
         customerId: wallet.customerId,
         walletId,
         version: wallet.version,
-        freeze: wallet.freezeReason,
+        freeze: freezeOf(wallet),
         accounts: accountRows.map(({ asset, available, held, overage, scheduled }) => ({
           asset,
           available,
@@ -68,6 +68,12 @@ export async function loadWallet(sql: Sql, address: WalletAddress): Promise<Ledg
     },
     { isolationLevel: 'repeatable read', accessMode: 'read only' },
   );
+}
+
+/** In quarantine: the entry that froze it is there, too, so the ledger's own column does not say it. */
+function freezeOf({ freezeReason, quarantinedAt }: typeof wallets.$inferSelect): LedgerWallet['freeze'] {
+  const isOpen = freezeReason === 'none' || freezeReason === 'operator';
+  return quarantinedAt !== null && isOpen ? 'quarantine' : freezeReason;
 }
 
 /** How far the ledger has this wallet; undefined when there is none. */
