@@ -34,8 +34,18 @@ local expires_at_ms = tonumber(ARGV[13]) -- 0: never
 local attached = ARGV[14]
 local looked_up = ARGV[15] -- '1': it is known that the ledger does not have this operation
 
-local wallet, refusal =
-  wallets.open(fence_key, clock_key, wallet_key, operation_key, fence, not_after_ms, fingerprint, environment, asset, looked_up)
+local wallet, refusal = wallets.open(
+  fence_key,
+  clock_key,
+  wallet_key,
+  operation_key,
+  fence,
+  not_after_ms,
+  fingerprint,
+  environment,
+  asset,
+  looked_up
+)
 if not wallet then
   return refusal
 end

@@ -29,8 +29,18 @@ local hold_ref = ARGV[8]
 local attached = ARGV[9]
 local looked_up = ARGV[10] -- '1': it is known that the ledger does not have this operation
 
-local wallet, refusal =
-  wallets.open(fence_key, clock_key, wallet_key, operation_key, fence, not_after_ms, fingerprint, environment, asset, looked_up)
+local wallet, refusal = wallets.open(
+  fence_key,
+  clock_key,
+  wallet_key,
+  operation_key,
+  fence,
+  not_after_ms,
+  fingerprint,
+  environment,
+  asset,
+  looked_up
+)
 if not wallet then
   return refusal
 end

@@ -36,8 +36,18 @@ local expired_hold = ARGV[12] -- the terms of an expired hold, from the ledger; 
 local attached = ARGV[13]
 local looked_up = ARGV[14] -- '1': it is known that the ledger does not have this operation
 
-local wallet, refusal =
-  wallets.open(fence_key, clock_key, wallet_key, operation_key, fence, not_after_ms, fingerprint, environment, asset, looked_up)
+local wallet, refusal = wallets.open(
+  fence_key,
+  clock_key,
+  wallet_key,
+  operation_key,
+  fence,
+  not_after_ms,
+  fingerprint,
+  environment,
+  asset,
+  looked_up
+)
 if not wallet then
   return refusal
 end

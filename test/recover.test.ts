@@ -78,7 +78,7 @@ async function restart(between: () => unknown = () => undefined): Promise<void> 
 }
 
 async function dataDir(): Promise<string> {
-  const [, dir = ''] = (await redis.config('GET', 'dir')) as string[];
+  const [, dir = ''] = await redis.config('GET', 'dir');
   return dir;
 }
 
@@ -208,7 +208,7 @@ describe("when yesterday's Redis is put back", () => {
     const dir = await dataDir();
     const aside = `${dir}-aside`;
     await redis.call('BGREWRITEAOF');
-    await expect.poll(async () => await redis.info('persistence')).toMatch(/aof_rewrite_in_progress:0/);
+    await expect.poll(() => redis.info('persistence')).toMatch(/aof_rewrite_in_progress:0/);
     await losing(() => restart(() => cpSync(join(dir, 'appendonlydir'), aside, { recursive: true })));
     const first = await charge(id, '60', 'today');
     await waitUntilDrained({ sql, redis });

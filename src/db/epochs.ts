@@ -1,5 +1,5 @@
 // Epochs: which run of Redis each partition's data live in, where they were sealed, and what was lost with them.
-import { and, asc, eq, sql as raw } from 'drizzle-orm';
+import { and, asc, eq, isNull, sql as raw } from 'drizzle-orm';
 import { arrayText } from './array-text.ts';
 import { orm, type Sql } from './connect.ts';
 import { epochs, partitions } from './schema.ts';
@@ -68,6 +68,14 @@ export async function beginNextEpochs(
       clockMs: Number(clockMs),
     }));
   });
+}
+
+/** What Redis promises in the epochs of a first start, which begin before anybody has looked. */
+export async function noteDurability(sql: Sql, durability: string): Promise<void> {
+  await orm(sql)
+    .update(epochs)
+    .set({ durability })
+    .where(and(isNull(epochs.durability), isNull(epochs.sealedAt)));
 }
 
 export type Losses = { recoveredAtMs: number | undefined; lost: { durability: string; operations: number }[] };

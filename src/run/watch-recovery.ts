@@ -1,7 +1,8 @@
 // The worker's look, every second, at whether Redis is the one that the ledger knows; recovery where it is not.
 import type { Redis } from 'ioredis';
 import type { Sql } from '../db/connect.ts';
-import { readLosses } from '../db/epochs.ts';
+import { noteDurability, readLosses } from '../db/epochs.ts';
+import type { Config } from '../config.ts';
 import type { Log } from '../log.ts';
 import type { workerMetrics } from '../metrics.ts';
 import { readDurability } from '../wallet/durability.ts';
@@ -20,6 +21,8 @@ export async function watchRecovery(options: {
   redis: Redis;
   store: Store;
   installation: string;
+  /** FAREBOX_DURABILITY: a replica counts only where it is waited for. */
+  required: Config['durability'];
   drainLane: RecoverOptions['drainLane'];
   /** What a flushed Redis has forgotten besides: the queues' schedulers. */
   afterRecovery: () => Promise<void>;
@@ -27,6 +30,8 @@ export async function watchRecovery(options: {
   log: Log;
 }): Promise<{ stop: () => void }> {
   const { sql, redis, store, installation, drainLane, metrics, log } = options;
+  const durability = async () =>
+    options.required === 'replicated' ? 'replicated' : (await readDurability(redis)).class;
   let foreign = '';
   let reportAtMs = Infinity;
   const look = async () => {
@@ -35,7 +40,7 @@ export async function watchRecovery(options: {
       redis,
       installation,
       drainLane,
-      readDurability: async () => (await readDurability(redis)).class,
+      readDurability: durability,
       onWarning: (message, fields) => log.warn(fields, message),
     });
     await store.refresh();
@@ -65,6 +70,7 @@ export async function watchRecovery(options: {
   };
   // Nothing else may begin before Redis is known.
   await look();
+  await noteDurability(sql, await durability());
   const looking = every(lookIntervalMs, look, (error) => log.error({ error }, 'looking whether Redis lost writes'));
   const expiring = every(
     forgottenIntervalMs,

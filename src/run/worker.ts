@@ -73,6 +73,7 @@ export async function runWorker(config: Config, log: Log): Promise<{ stop: () =>
     redis,
     store,
     installation,
+    required: config.durability,
     drainLane: (lane) => drainLane({ ...drain, lane }),
     afterRecovery: () => afterRecovery(),
     metrics,

@@ -3,7 +3,7 @@ import { atomsFromRedis as atoms, type Atoms } from '../units.ts';
 import type { Script } from './script.ts';
 
 /** The Redis library that holds all scripts; names end in its hash. */
-export const libraryHash = '42caa3b41853';
+export const libraryHash = 'afbd6f8c673f';
 
 export type AdvanceClockKeys = { fenceKey: string; clockKey: string };
 export type AdvanceClockArgs = { fence: string; toMs: number };
@@ -16,7 +16,7 @@ export type AdvanceClockReply =
  */
 export const advanceClockScript: Script<AdvanceClockKeys, AdvanceClockArgs, AdvanceClockReply> = {
   name: 'advance_clock',
-  functionName: 'advance_clock_42caa3b41853',
+  functionName: 'advance_clock_afbd6f8c673f',
   keysCount: 2,
   binary: false,
   encode: (keys, args) => [keys.fenceKey, keys.clockKey, args.fence, args.toMs],
@@ -47,7 +47,7 @@ export type ApplyDueReply =
  */
 export const applyDueScript: Script<ApplyDueKeys, ApplyDueArgs, ApplyDueReply> = {
   name: 'apply_due',
-  functionName: 'apply_due_42caa3b41853',
+  functionName: 'apply_due_afbd6f8c673f',
   keysCount: 7,
   binary: false,
   encode: (keys, args) => [keys.fenceKey, keys.clockKey, keys.walletKey, keys.holdsKey, keys.deadlinesKey, keys.operationKey, keys.outboxKey, args.fence, args.notAfterMs, args.environment, args.operationId, args.fingerprint, args.keepMs],
@@ -90,7 +90,7 @@ export type AuthorizeReply =
  */
 export const authorizeScript: Script<AuthorizeKeys, AuthorizeArgs, AuthorizeReply> = {
   name: 'authorize',
-  functionName: 'authorize_42caa3b41853',
+  functionName: 'authorize_afbd6f8c673f',
   keysCount: 7,
   binary: false,
   encode: (keys, args) => [keys.fenceKey, keys.clockKey, keys.walletKey, keys.holdsKey, keys.deadlinesKey, keys.operationKey, keys.outboxKey, args.fence, args.notAfterMs, args.environment, args.operationId, args.fingerprint, args.keepMs, args.asset, String(args.amountAtoms), args.mode, args.ttlMs, args.repeated, args.attached, args.lookedUp],
@@ -135,7 +135,7 @@ export type ChargeReply =
  */
 export const chargeScript: Script<ChargeKeys, ChargeArgs, ChargeReply> = {
   name: 'charge',
-  functionName: 'charge_42caa3b41853',
+  functionName: 'charge_afbd6f8c673f',
   keysCount: 7,
   binary: false,
   encode: (keys, args) => [keys.fenceKey, keys.clockKey, keys.walletKey, keys.holdsKey, keys.deadlinesKey, keys.operationKey, keys.outboxKey, args.fence, args.notAfterMs, args.environment, args.operationId, args.fingerprint, args.keepMs, args.asset, String(args.amountAtoms), args.mode, args.repeated, args.attached, args.lookedUp],
@@ -178,7 +178,7 @@ export type CreditReply =
  */
 export const creditScript: Script<CreditKeys, CreditArgs, CreditReply> = {
   name: 'credit',
-  functionName: 'credit_42caa3b41853',
+  functionName: 'credit_afbd6f8c673f',
   keysCount: 7,
   binary: false,
   encode: (keys, args) => [keys.fenceKey, keys.clockKey, keys.walletKey, keys.holdsKey, keys.deadlinesKey, keys.operationKey, keys.outboxKey, args.fence, args.notAfterMs, args.environment, args.operationId, args.fingerprint, args.keepMs, args.asset, args.grantNo, String(args.amountAtoms), args.purpose, args.priority, args.effectiveAtMs, args.expiresAtMs, args.attached, args.lookedUp],
@@ -217,7 +217,7 @@ export type ExpireHoldsReply =
  */
 export const expireHoldsScript: Script<ExpireHoldsKeys, ExpireHoldsArgs, ExpireHoldsReply> = {
   name: 'expire_holds',
-  functionName: 'expire_holds_42caa3b41853',
+  functionName: 'expire_holds_afbd6f8c673f',
   keysCount: 7,
   binary: false,
   encode: (keys, args) => [keys.fenceKey, keys.clockKey, keys.walletKey, keys.holdsKey, keys.deadlinesKey, keys.operationKey, keys.outboxKey, args.fence, args.notAfterMs, args.environment, args.operationId, args.fingerprint, args.keepMs, args.holdRefs],
@@ -260,7 +260,7 @@ export type ExtendReply =
  */
 export const extendScript: Script<ExtendKeys, ExtendArgs, ExtendReply> = {
   name: 'extend',
-  functionName: 'extend_42caa3b41853',
+  functionName: 'extend_afbd6f8c673f',
   keysCount: 7,
   binary: false,
   encode: (keys, args) => [keys.fenceKey, keys.clockKey, keys.walletKey, keys.holdsKey, keys.deadlinesKey, keys.operationKey, keys.outboxKey, args.fence, args.notAfterMs, args.environment, args.operationId, args.fingerprint, args.keepMs, args.asset, args.holdRef, String(args.amountAtoms), args.ttlMs, args.repeated, args.attached, args.lookedUp],
@@ -303,7 +303,7 @@ export type FreezeReply =
  */
 export const freezeScript: Script<FreezeKeys, FreezeArgs, FreezeReply> = {
   name: 'freeze',
-  functionName: 'freeze_42caa3b41853',
+  functionName: 'freeze_afbd6f8c673f',
   keysCount: 7,
   binary: false,
   encode: (keys, args) => [keys.fenceKey, keys.clockKey, keys.walletKey, keys.holdsKey, keys.deadlinesKey, keys.operationKey, keys.outboxKey, args.fence, args.notAfterMs, args.environment, args.operationId, args.fingerprint, args.keepMs, args.fromFreeze, args.toFreeze, args.attached, args.lookedUp],
@@ -339,7 +339,7 @@ export type HydrateReply =
  */
 export const hydrateScript: Script<HydrateKeys, HydrateArgs, HydrateReply> = {
   name: 'hydrate',
-  functionName: 'hydrate_42caa3b41853',
+  functionName: 'hydrate_afbd6f8c673f',
   keysCount: 5,
   binary: false,
   encode: (keys, args) => [keys.fenceKey, keys.clockKey, keys.walletKey, keys.holdsKey, keys.deadlinesKey, args.fence, args.environment, args.customerId, args.version, args.freeze, args.accountsPacked, args.grantsPacked, args.holdsPacked, args.replacedVersion, args.lookUpUntilMs],
@@ -366,7 +366,7 @@ export type ListDueReply =
  */
 export const listDueScript: Script<ListDueKeys, ListDueArgs, ListDueReply> = {
   name: 'list_due',
-  functionName: 'list_due_42caa3b41853',
+  functionName: 'list_due_afbd6f8c673f',
   keysCount: 3,
   binary: false,
   encode: (keys, args) => [keys.fenceKey, keys.clockKey, keys.deadlinesKey, args.fence, args.membersMax],
@@ -393,7 +393,7 @@ export type ReadHoldReply =
  */
 export const readHoldScript: Script<ReadHoldKeys, ReadHoldArgs, ReadHoldReply> = {
   name: 'read_hold',
-  functionName: 'read_hold_42caa3b41853',
+  functionName: 'read_hold_afbd6f8c673f',
   keysCount: 4,
   binary: false,
   encode: (keys, args) => [keys.fenceKey, keys.clockKey, keys.walletKey, keys.holdsKey, args.fence, args.environment, args.holdRef],
@@ -423,7 +423,7 @@ export type ReadWalletReply =
  */
 export const readWalletScript: Script<ReadWalletKeys, ReadWalletArgs, ReadWalletReply> = {
   name: 'read_wallet',
-  functionName: 'read_wallet_42caa3b41853',
+  functionName: 'read_wallet_afbd6f8c673f',
   keysCount: 3,
   binary: true,
   encode: (keys, args) => [keys.fenceKey, keys.clockKey, keys.walletKey, args.fence, args.environment],
@@ -461,7 +461,7 @@ export type ReleaseReply =
  */
 export const releaseScript: Script<ReleaseKeys, ReleaseArgs, ReleaseReply> = {
   name: 'release',
-  functionName: 'release_42caa3b41853',
+  functionName: 'release_afbd6f8c673f',
   keysCount: 7,
   binary: false,
   encode: (keys, args) => [keys.fenceKey, keys.clockKey, keys.walletKey, keys.holdsKey, keys.deadlinesKey, keys.operationKey, keys.outboxKey, args.fence, args.notAfterMs, args.environment, args.operationId, args.fingerprint, args.keepMs, args.asset, args.holdRef, args.attached, args.lookedUp],
@@ -494,7 +494,7 @@ export type RememberReply =
  */
 export const rememberScript: Script<RememberKeys, RememberArgs, RememberReply> = {
   name: 'remember',
-  functionName: 'remember_42caa3b41853',
+  functionName: 'remember_afbd6f8c673f',
   keysCount: 2,
   binary: false,
   encode: (keys, args) => [keys.fenceKey, keys.operationKey, args.fence, args.recordPacked, args.keepMs],
@@ -521,7 +521,7 @@ export type RestampReply =
  */
 export const restampScript: Script<RestampKeys, RestampArgs, RestampReply> = {
   name: 'restamp',
-  functionName: 'restamp_42caa3b41853',
+  functionName: 'restamp_afbd6f8c673f',
   keysCount: 3,
   binary: false,
   encode: (keys, args) => [keys.fenceKey, keys.clockKey, keys.walletKey, args.fence, args.version, args.freeze],
@@ -560,7 +560,7 @@ export type SettleReply =
  */
 export const settleScript: Script<SettleKeys, SettleArgs, SettleReply> = {
   name: 'settle',
-  functionName: 'settle_42caa3b41853',
+  functionName: 'settle_afbd6f8c673f',
   keysCount: 8,
   binary: false,
   encode: (keys, args) => [keys.fenceKey, keys.clockKey, keys.walletKey, keys.holdsKey, keys.deadlinesKey, keys.operationKey, keys.outboxKey, keys.lateKey, args.fence, args.notAfterMs, args.environment, args.operationId, args.fingerprint, args.keepMs, args.asset, args.holdRef, String(args.amountAtoms), args.final, args.onExcess, args.expiredHold, args.attached, args.lookedUp],
@@ -593,7 +593,7 @@ export type VerifyRunReply =
  */
 export const verifyRunScript: Script<VerifyRunKeys, VerifyRunArgs, VerifyRunReply> = {
   name: 'verify_run',
-  functionName: 'verify_run_42caa3b41853',
+  functionName: 'verify_run_afbd6f8c673f',
   keysCount: 1,
   binary: false,
   encode: (keys, args) => [keys.fenceKey, args.fence, args.runId],
@@ -624,7 +624,7 @@ export type VoidReply =
  */
 export const voidScript: Script<VoidKeys, VoidArgs, VoidReply> = {
   name: 'void',
-  functionName: 'void_42caa3b41853',
+  functionName: 'void_afbd6f8c673f',
   keysCount: 7,
   binary: false,
   encode: (keys, args) => [keys.fenceKey, keys.clockKey, keys.walletKey, keys.holdsKey, keys.deadlinesKey, keys.operationKey, keys.outboxKey, args.fence, args.notAfterMs, args.environment, args.operationId, args.fingerprint, args.keepMs, args.asset, args.grantNo, args.attached, args.lookedUp],
@@ -645,7 +645,7 @@ export const voidScript: Script<VoidKeys, VoidArgs, VoidReply> = {
 
 /** What FUNCTION LOAD takes. */
 export const libraryText =
-  "#!lua name=farebox_42caa3b41853\n\
+  "#!lua name=farebox_afbd6f8c673f\n\
 local loaded, modules = {}, {}\n\
 local function require(name)\n\
 local module = loaded[name]\n\
@@ -1540,7 +1540,7 @@ return wallets\n\
 end\n\
 do\n\
 redis.register_function({\n\
-function_name = 'advance_clock_42caa3b41853',\n\
+function_name = 'advance_clock_afbd6f8c673f',\n\
 flags = {  },\n\
 callback = function(KEYS, ARGV)\n\
 local fence_key = KEYS[1] -- string: installation and epoch of this partition's data\n\
@@ -1565,7 +1565,7 @@ local seal = require('seal')\n\
 local due = require('due')\n\
 local wallets = require('wallet')\n\
 redis.register_function({\n\
-function_name = 'apply_due_42caa3b41853',\n\
+function_name = 'apply_due_afbd6f8c673f',\n\
 flags = { 'allow-oom' },\n\
 callback = function(KEYS, ARGV)\n\
 local fence_key = KEYS[1] -- string: installation and epoch of this partition's data\n\
@@ -1622,7 +1622,7 @@ local holds = require('holds')\n\
 local seal = require('seal')\n\
 local wallets = require('wallet')\n\
 redis.register_function({\n\
-function_name = 'authorize_42caa3b41853',\n\
+function_name = 'authorize_afbd6f8c673f',\n\
 flags = {  },\n\
 callback = function(KEYS, ARGV)\n\
 local fence_key = KEYS[1] -- string: installation and epoch of this partition's data\n\
@@ -1645,8 +1645,18 @@ local ttl_ms = tonumber(ARGV[10])\n\
 local repeated = ARGV[11] -- '1' when this repeats an attempt whose outcome is unknown\n\
 local attached = ARGV[12]\n\
 local looked_up = ARGV[13] -- '1': it is known that the ledger does not have this operation\n\
-local wallet, refusal =\n\
-wallets.open(fence_key, clock_key, wallet_key, operation_key, fence, not_after_ms, fingerprint, environment, asset, looked_up)\n\
+local wallet, refusal = wallets.open(\n\
+fence_key,\n\
+clock_key,\n\
+wallet_key,\n\
+operation_key,\n\
+fence,\n\
+not_after_ms,\n\
+fingerprint,\n\
+environment,\n\
+asset,\n\
+looked_up\n\
+)\n\
 if not wallet then\n\
 return refusal\n\
 end\n\
@@ -1714,7 +1724,7 @@ local holds = require('holds')\n\
 local seal = require('seal')\n\
 local wallets = require('wallet')\n\
 redis.register_function({\n\
-function_name = 'charge_42caa3b41853',\n\
+function_name = 'charge_afbd6f8c673f',\n\
 flags = {  },\n\
 callback = function(KEYS, ARGV)\n\
 local fence_key = KEYS[1] -- string: installation and epoch of this partition's data\n\
@@ -1736,8 +1746,18 @@ local mode = ARGV[9] -- strict, up_to or shadow\n\
 local repeated = ARGV[10] -- '1' when this repeats an attempt whose outcome is unknown\n\
 local attached = ARGV[11]\n\
 local looked_up = ARGV[12] -- '1': it is known that the ledger does not have this operation\n\
-local wallet, refusal =\n\
-wallets.open(fence_key, clock_key, wallet_key, operation_key, fence, not_after_ms, fingerprint, environment, asset, looked_up)\n\
+local wallet, refusal = wallets.open(\n\
+fence_key,\n\
+clock_key,\n\
+wallet_key,\n\
+operation_key,\n\
+fence,\n\
+not_after_ms,\n\
+fingerprint,\n\
+environment,\n\
+asset,\n\
+looked_up\n\
+)\n\
 if not wallet then\n\
 return refusal\n\
 end\n\
@@ -1789,7 +1809,7 @@ local due = require('due')\n\
 local seal = require('seal')\n\
 local wallets = require('wallet')\n\
 redis.register_function({\n\
-function_name = 'credit_42caa3b41853',\n\
+function_name = 'credit_afbd6f8c673f',\n\
 flags = {  },\n\
 callback = function(KEYS, ARGV)\n\
 local fence_key = KEYS[1] -- string: installation and epoch of this partition's data\n\
@@ -1814,8 +1834,18 @@ local effective_at_ms = tonumber(ARGV[12]) -- 0: now\n\
 local expires_at_ms = tonumber(ARGV[13]) -- 0: never\n\
 local attached = ARGV[14]\n\
 local looked_up = ARGV[15] -- '1': it is known that the ledger does not have this operation\n\
-local wallet, refusal =\n\
-wallets.open(fence_key, clock_key, wallet_key, operation_key, fence, not_after_ms, fingerprint, environment, asset, looked_up)\n\
+local wallet, refusal = wallets.open(\n\
+fence_key,\n\
+clock_key,\n\
+wallet_key,\n\
+operation_key,\n\
+fence,\n\
+not_after_ms,\n\
+fingerprint,\n\
+environment,\n\
+asset,\n\
+looked_up\n\
+)\n\
 if not wallet then\n\
 return refusal\n\
 end\n\
@@ -1876,7 +1906,7 @@ local holds = require('holds')\n\
 local seal = require('seal')\n\
 local wallets = require('wallet')\n\
 redis.register_function({\n\
-function_name = 'expire_holds_42caa3b41853',\n\
+function_name = 'expire_holds_afbd6f8c673f',\n\
 flags = { 'allow-oom' },\n\
 callback = function(KEYS, ARGV)\n\
 local fence_key = KEYS[1] -- string: installation and epoch of this partition's data\n\
@@ -1928,7 +1958,7 @@ local holds = require('holds')\n\
 local seal = require('seal')\n\
 local wallets = require('wallet')\n\
 redis.register_function({\n\
-function_name = 'extend_42caa3b41853',\n\
+function_name = 'extend_afbd6f8c673f',\n\
 flags = {  },\n\
 callback = function(KEYS, ARGV)\n\
 local fence_key = KEYS[1] -- string: installation and epoch of this partition's data\n\
@@ -1951,8 +1981,18 @@ local ttl_ms = tonumber(ARGV[10]) -- 0: the deadline stays\n\
 local repeated = ARGV[11] -- '1' when this repeats an attempt whose outcome is unknown\n\
 local attached = ARGV[12]\n\
 local looked_up = ARGV[13] -- '1': it is known that the ledger does not have this operation\n\
-local wallet, refusal =\n\
-wallets.open(fence_key, clock_key, wallet_key, operation_key, fence, not_after_ms, fingerprint, environment, asset, looked_up)\n\
+local wallet, refusal = wallets.open(\n\
+fence_key,\n\
+clock_key,\n\
+wallet_key,\n\
+operation_key,\n\
+fence,\n\
+not_after_ms,\n\
+fingerprint,\n\
+environment,\n\
+asset,\n\
+looked_up\n\
+)\n\
 if not wallet then\n\
 return refusal\n\
 end\n\
@@ -2015,7 +2055,7 @@ local entries = require('entry')\n\
 local seal = require('seal')\n\
 local wallets = require('wallet')\n\
 redis.register_function({\n\
-function_name = 'freeze_42caa3b41853',\n\
+function_name = 'freeze_afbd6f8c673f',\n\
 flags = { 'allow-oom' },\n\
 callback = function(KEYS, ARGV)\n\
 local fence_key = KEYS[1] -- string: installation and epoch of this partition's data\n\
@@ -2035,8 +2075,18 @@ local from_freeze = tonumber(ARGV[7]) -- lift this freeze; 0: freeze\n\
 local to_freeze = tonumber(ARGV[8]) -- freeze for this reason; 0: lift\n\
 local attached = ARGV[9]\n\
 local looked_up = ARGV[10] -- '1': it is known that the ledger does not have this operation\n\
-local wallet, refusal =\n\
-wallets.open(fence_key, clock_key, wallet_key, operation_key, fence, not_after_ms, fingerprint, environment, '0', looked_up)\n\
+local wallet, refusal = wallets.open(\n\
+fence_key,\n\
+clock_key,\n\
+wallet_key,\n\
+operation_key,\n\
+fence,\n\
+not_after_ms,\n\
+fingerprint,\n\
+environment,\n\
+'0',\n\
+looked_up\n\
+)\n\
 if not wallet then\n\
 return refusal\n\
 end\n\
@@ -2065,7 +2115,7 @@ local run = require('run')\n\
 local seal = require('seal')\n\
 local wallets = require('wallet')\n\
 redis.register_function({\n\
-function_name = 'hydrate_42caa3b41853',\n\
+function_name = 'hydrate_afbd6f8c673f',\n\
 flags = {  },\n\
 callback = function(KEYS, ARGV)\n\
 local fence_key = KEYS[1] -- string: installation and epoch of this partition's data\n\
@@ -2142,7 +2192,7 @@ end\n\
 do\n\
 local run = require('run')\n\
 redis.register_function({\n\
-function_name = 'list_due_42caa3b41853',\n\
+function_name = 'list_due_afbd6f8c673f',\n\
 flags = { 'no-writes' },\n\
 callback = function(KEYS, ARGV)\n\
 local fence_key = KEYS[1] -- string: installation and epoch of this partition's data\n\
@@ -2170,7 +2220,7 @@ do\n\
 local holds = require('holds')\n\
 local wallets = require('wallet')\n\
 redis.register_function({\n\
-function_name = 'read_hold_42caa3b41853',\n\
+function_name = 'read_hold_afbd6f8c673f',\n\
 flags = { 'no-writes' },\n\
 callback = function(KEYS, ARGV)\n\
 local fence_key = KEYS[1] -- string: installation and epoch of this partition's data\n\
@@ -2210,7 +2260,7 @@ end\n\
 do\n\
 local wallets = require('wallet')\n\
 redis.register_function({\n\
-function_name = 'read_wallet_42caa3b41853',\n\
+function_name = 'read_wallet_afbd6f8c673f',\n\
 flags = { 'no-writes' },\n\
 callback = function(KEYS, ARGV)\n\
 local fence_key = KEYS[1] -- string: installation and epoch of this partition's data\n\
@@ -2235,7 +2285,7 @@ local holds = require('holds')\n\
 local seal = require('seal')\n\
 local wallets = require('wallet')\n\
 redis.register_function({\n\
-function_name = 'release_42caa3b41853',\n\
+function_name = 'release_afbd6f8c673f',\n\
 flags = { 'allow-oom' },\n\
 callback = function(KEYS, ARGV)\n\
 local fence_key = KEYS[1] -- string: installation and epoch of this partition's data\n\
@@ -2255,8 +2305,18 @@ local asset = ARGV[7]\n\
 local hold_ref = ARGV[8]\n\
 local attached = ARGV[9]\n\
 local looked_up = ARGV[10] -- '1': it is known that the ledger does not have this operation\n\
-local wallet, refusal =\n\
-wallets.open(fence_key, clock_key, wallet_key, operation_key, fence, not_after_ms, fingerprint, environment, asset, looked_up)\n\
+local wallet, refusal = wallets.open(\n\
+fence_key,\n\
+clock_key,\n\
+wallet_key,\n\
+operation_key,\n\
+fence,\n\
+not_after_ms,\n\
+fingerprint,\n\
+environment,\n\
+asset,\n\
+looked_up\n\
+)\n\
 if not wallet then\n\
 return refusal\n\
 end\n\
@@ -2289,7 +2349,7 @@ end\n\
 do\n\
 local run = require('run')\n\
 redis.register_function({\n\
-function_name = 'remember_42caa3b41853',\n\
+function_name = 'remember_afbd6f8c673f',\n\
 flags = { 'allow-oom' },\n\
 callback = function(KEYS, ARGV)\n\
 local fence_key = KEYS[1] -- string: installation and epoch of this partition's data\n\
@@ -2312,7 +2372,7 @@ do\n\
 local run = require('run')\n\
 local wallets = require('wallet')\n\
 redis.register_function({\n\
-function_name = 'restamp_42caa3b41853',\n\
+function_name = 'restamp_afbd6f8c673f',\n\
 flags = { 'allow-oom' },\n\
 callback = function(KEYS, ARGV)\n\
 local fence_key = KEYS[1] -- string: installation and epoch of this partition's data\n\
@@ -2353,7 +2413,7 @@ local holds = require('holds')\n\
 local seal = require('seal')\n\
 local wallets = require('wallet')\n\
 redis.register_function({\n\
-function_name = 'settle_42caa3b41853',\n\
+function_name = 'settle_afbd6f8c673f',\n\
 flags = { 'allow-oom' },\n\
 callback = function(KEYS, ARGV)\n\
 local fence_key = KEYS[1] -- string: installation and epoch of this partition's data\n\
@@ -2378,8 +2438,18 @@ local on_excess = ARGV[11] -- charge, cap or reject\n\
 local expired_hold = ARGV[12] -- the terms of an expired hold, from the ledger; else empty\n\
 local attached = ARGV[13]\n\
 local looked_up = ARGV[14] -- '1': it is known that the ledger does not have this operation\n\
-local wallet, refusal =\n\
-wallets.open(fence_key, clock_key, wallet_key, operation_key, fence, not_after_ms, fingerprint, environment, asset, looked_up)\n\
+local wallet, refusal = wallets.open(\n\
+fence_key,\n\
+clock_key,\n\
+wallet_key,\n\
+operation_key,\n\
+fence,\n\
+not_after_ms,\n\
+fingerprint,\n\
+environment,\n\
+asset,\n\
+looked_up\n\
+)\n\
 if not wallet then\n\
 return refusal\n\
 end\n\
@@ -2467,7 +2537,7 @@ end\n\
 do\n\
 local run = require('run')\n\
 redis.register_function({\n\
-function_name = 'verify_run_42caa3b41853',\n\
+function_name = 'verify_run_afbd6f8c673f',\n\
 flags = { 'no-writes' },\n\
 callback = function(KEYS, ARGV)\n\
 local fence_key = KEYS[1] -- string: installation and epoch of this partition's data\n\
@@ -2491,7 +2561,7 @@ local grants = require('grants')\n\
 local seal = require('seal')\n\
 local wallets = require('wallet')\n\
 redis.register_function({\n\
-function_name = 'void_42caa3b41853',\n\
+function_name = 'void_afbd6f8c673f',\n\
 flags = { 'allow-oom' },\n\
 callback = function(KEYS, ARGV)\n\
 local fence_key = KEYS[1] -- string: installation and epoch of this partition's data\n\
@@ -2511,8 +2581,18 @@ local asset = ARGV[7]\n\
 local grant_no = tonumber(ARGV[8])\n\
 local attached = ARGV[9]\n\
 local looked_up = ARGV[10] -- '1': it is known that the ledger does not have this operation\n\
-local wallet, refusal =\n\
-wallets.open(fence_key, clock_key, wallet_key, operation_key, fence, not_after_ms, fingerprint, environment, asset, looked_up)\n\
+local wallet, refusal = wallets.open(\n\
+fence_key,\n\
+clock_key,\n\
+wallet_key,\n\
+operation_key,\n\
+fence,\n\
+not_after_ms,\n\
+fingerprint,\n\
+environment,\n\
+asset,\n\
+looked_up\n\
+)\n\
 if not wallet then\n\
 return refusal\n\
 end\n\
