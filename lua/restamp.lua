@@ -1,5 +1,6 @@
 #!lua flags=allow-oom
--- Restamp: a wallet that has been compared with the ledger is good in this epoch, too; or is frozen, where they differ.
+-- Restamp: a wallet that has been compared with the ledger is good in this epoch, too; frozen where its entries wait in
+-- quarantine.
 --
 -- Only at the version that was compared. Nothing else can have changed meanwhile: a wallet stamped with another epoch
 -- counts as absent for every other script.

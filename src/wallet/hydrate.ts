@@ -2,7 +2,8 @@
 //
 // A wallet is `absent` when Redis does not have it, and also when it was last compared with the ledger in another epoch: a
 // Redis that lost writes, or was put back, has older wallets than the ledger. Before it is used again it is compared:
-// equal → stamped with this epoch; behind the ledger → rebuilt from it; otherwise → frozen, for somebody to look at.
+// equal → stamped with this epoch; behind the ledger, or ahead of it → rebuilt from it; equal in version and different →
+// rebuilt and frozen, for somebody to look at.
 //
 // Safe because of the order: nothing but this can change such a wallet, so its last entry lies before the outbox's present
 // end; once the ledger has passed that end, what Postgres says is the wallet's last state. Two callers at once do no harm:
@@ -60,15 +61,19 @@ type Put = 'ready' | 'moved' | Trouble;
 
 function putBeside(store: Store, target: WalletRef, ledger: LedgerWallet, standing: StoredWallet): Promise<Put> {
   const { wallet: redis } = standing;
-  if (redis.version < ledger.version) return rebuild(store, target, ledger, String(redis.version));
+  const replacedVersion = String(redis.version);
+  if (redis.version < ledger.version) return rebuild(store, target, ledger, replacedVersion);
+  // Its entries wait for somebody to look at them, and are replayed up to where Redis has it.
+  if (ledger.freeze === 'quarantine') return restamp(store, target, redis.version, codes.freeze.quarantine);
   const differences = walletDifferences(redis, ledger);
-  if (differences.length > 0) {
-    store.onWarning('Redis and ledger disagree about a wallet: it is frozen', {
-      walletId: target.walletId,
-      differences: differences.slice(0, differencesShownMax),
-    });
-  }
-  return restamp(store, target, redis.version, differences.length > 0 ? codes.freeze.reconcile : codes.freeze.none);
+  if (differences.length === 0) return restamp(store, target, redis.version, codes.freeze.none);
+  const isAhead = redis.version > ledger.version;
+  store.onWarning(`Redis and ledger disagree about a wallet: it is ${isAhead ? 'rebuilt' : 'rebuilt and frozen'}`, {
+    walletId: target.walletId,
+    differences: differences.slice(0, differencesShownMax),
+  });
+  // Ahead of a ledger that was drained to the end: a script that was torn in the middle, whose entry there never was.
+  return rebuild(store, target, isAhead ? ledger : { ...ledger, freeze: 'reconcile' }, replacedVersion);
 }
 
 /** From here on operations that Redis does not know may be in the ledger all the same, for as long as they are remembered. */

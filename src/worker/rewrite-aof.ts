@@ -1,10 +1,13 @@
 // Have Redis write its append-only file anew, from what it has in memory.
+//
+// A file that was cut off in the middle of a script is loaded up to its last whole command, an open MULTI included. What is
+// written behind that is swallowed by it at the next start: so nothing may be acknowledged before the file is whole.
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { OutboxRedis } from '../outbox/read.ts';
 
 const pollMs = 50;
-/** A large Redis takes longer; it goes on by itself then, and recovery does not wait for it. */
-const waitMsMax = 3_000;
+/** A million wallets take seconds. Longer than this, it goes on by itself. */
+const waitMsMax = 60_000;
 
 /** Resolves when it is written, when it takes too long to wait for, or when Redis keeps none or does not let us. */
 export async function rewriteAppendOnlyFile(redis: OutboxRedis): Promise<void> {
@@ -14,8 +17,9 @@ export async function rewriteAppendOnlyFile(redis: OutboxRedis): Promise<void> {
     await redis.call('BGREWRITEAOF', []);
   } catch (error) {
     // Managed services forbid it; one that is under way will do.
-    if (error instanceof Error && error.name === 'ReplyError') return;
-    throw error;
+    const isRefused = error instanceof Error && error.name === 'ReplyError';
+    if (!isRefused) throw error;
+    if (!/in progress/i.test(error.message)) return;
   }
   for (const endMs = performance.now() + waitMsMax; performance.now() < endMs; await sleep(pollMs)) {
     const now = await persistence(redis);
