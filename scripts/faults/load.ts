@@ -41,15 +41,20 @@ type Life = {
   /** Its own operations, to be sent again long after. */
   asked: Request[];
   nextKey: () => string;
+  /** What it does beside. */
+  ambushes: Promise<unknown>[];
 };
 
 const holdsMax = 6;
+const ambushLeadMs = 4;
+const ambushersCount = 6;
 
 async function live(load: Load, customerId: string, random: Random, keyPrefix: string): Promise<void> {
   let keys = 0;
   const nextKey = () => `${keyPrefix}.${(keys += 1)}`;
-  const life: Life = { load, customerId, random, holds: [], past: [], grants: [], asked: [], nextKey };
+  const life: Life = { load, customerId, random, holds: [], past: [], grants: [], asked: [], nextKey, ambushes: [] };
   while (!load.isOver()) await step(life);
+  await Promise.all(life.ambushes);
 }
 
 /** Weights, out of their sum. */
@@ -94,6 +99,21 @@ async function grant(life: Life): Promise<void> {
   const path = `/v1/customers/${customerId}/grants`;
   const yes = await ask(life, { kind: 'grant', customerId, path, body, key: nextKey() });
   if (yes && asset === 'USD') grants.push(String(yes['id']));
+  const { expires_at } = body as { expires_at?: string };
+  if (yes && expires_at !== undefined && random.chance(0.3))
+    life.ambushes.push(ambush(life, asset, Date.parse(expires_at)));
+}
+
+/** Several requests around the instant at which a grant expires: one of them, perhaps, in that very millisecond. */
+async function ambush(life: Life, asset: string, atMs: number): Promise<void> {
+  const { load, customerId, nextKey } = life;
+  await sleep(Math.max(0, atMs - Date.now() - ambushLeadMs));
+  if (load.isOver()) return;
+  const body = { customer_id: customerId, asset, amount: '0.001' };
+  const charges = Array.from({ length: ambushersCount }, () =>
+    ask(life, { kind: 'charge', customerId, path: '/v1/charge', body, key: nextKey() }),
+  );
+  await Promise.all(charges);
 }
 
 async function voidGrant(life: Life): Promise<void> {
@@ -168,7 +188,9 @@ async function settleAgain(life: Life): Promise<void> {
   const { random, past } = life;
   if (past.length === 0) return;
   const id = random.pick(past.slice(-rememberedMax));
-  await onHold({ ...life, holds: [id], past: [] }, 'settle', { amount: cents(random, 3) }, { ends: true });
+  const once = () => onHold({ ...life, holds: [id], past: [] }, 'settle', { amount: cents(random, 3) }, { ends: true });
+  // Two at once find it expired, both of them.
+  await Promise.all([once(), once()]);
 }
 
 /** An operation of long ago is sent once more: as a client that lost its notes. */

@@ -125,7 +125,7 @@ export const plantedFaults: readonly PlantedFault[] = [
     'calm',
     lua(
       "if amount_atoms > within_atoms and on_excess == 'reject' then",
-      "if amount_atoms > within_atoms + 1000000000 and on_excess == 'reject' then",
+      "if amount_atoms > within_atoms and on_excess == 'rejected' then",
     ),
   ),
   fault(

@@ -13,7 +13,6 @@ export const foreign: Scenario = {
   name: 'foreign-stores',
   fault: "another installation's Redis; Postgres recreated under an old Redis",
   mustHold: 'refused, nothing overwritten; whose Redis it is goes on',
-  isShort: true,
   inject: async ({ world, count, blame }) => {
     const databaseUrl = await createDatabase(world.postgres);
     const bootstrapKey = world.env['FAREBOX_BOOTSTRAP_KEY'] ?? '';

@@ -15,7 +15,6 @@ export const keys: Scenario = {
   name: 'keys',
   fault: "another environment's key; a revoked key",
   mustHold: 'another environment sees nothing; a revoked key is refused within 5 s',
-  isShort: true,
   inject: async (trial) => {
     const { world, count } = trial;
     const other = await createEnvironment(world.sql, { name: 'other', mode: 'test' });
@@ -66,7 +65,6 @@ export const walletsDeleted: Scenario = {
   name: 'wallets-deleted',
   fault: 'wallets deleted from Redis, one by one',
   mustHold: '0 lost, 0 twice: each is loaded from the ledger once that has caught up',
-  isShort: true,
   inject: async ({ world, random, count }, rounds) => {
     for (let round = 0; round < 20 * rounds; round += 1) {
       await sleep(random.between(50, 400));

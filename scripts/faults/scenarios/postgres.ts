@@ -29,7 +29,6 @@ export const commitUnheard: Scenario = {
   name: 'commit-unheard',
   fault: 'commit whose reply is lost; connections cut at any byte',
   mustHold,
-  isShort: true,
   inject: async ({ world, random, count }, rounds) => {
     for (let round = 0; round < 12 * rounds; round += 1) {
       await sleep(random.between(50, 600));
@@ -44,7 +43,6 @@ export const lockTimeout: Scenario = {
   name: 'lock-timeout',
   fault: 'checkpoints and wallets locked by somebody else',
   mustHold,
-  isShort: true,
   inject: async ({ world, random, count }, rounds) => {
     for (let round = 0; round < 2 * rounds; round += 1) {
       await sleep(random.between(300, 1_000));

@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { waitUntil } from '../../stores/process.ts';
 import type { Scenario, Trial } from '../scenario.ts';
-import { isOpen } from '../world.ts';
+import { isOpen, type World } from '../world.ts';
 
 const nothingLost = '0 acknowledged lost, 0 twice';
 const lossesReported = 'no decision on a balance older than the ledger; what was lost is reported';
@@ -24,11 +24,12 @@ function killed(
     inject: async (trial, rounds) => {
       for (let round = 0; round < 2 * rounds; round += 1) {
         await sleep(trial.random.between(400, 1_500));
+        const epoch = await epochOf(trial.world);
         await trial.world.server.kill();
         trial.count('Redis killed');
         await sleep(trial.random.between(0, 500));
         await trial.world.server.restart();
-        await untilOpen(trial);
+        await untilOpen(trial, epoch);
       }
       await sleep(800);
     },
@@ -40,30 +41,50 @@ export const redisKilledAlways: Scenario = killed('redis-killed-always', 'always
 
 const cutBytesMax = 1_024;
 
-export const aofCut: Scenario = {
-  name: 'aof-cut',
+function cut(name: string, more: { fault: string; isShort: boolean; inRecovery: boolean }): Scenario {
+  const { fault, isShort, inRecovery } = more;
+  return {
+    name,
+    fault,
+    mustHold: `nothing half-applied; ${lossesReported}; nothing more is lost at the second restart`,
+    mayLose: true,
+    isShort,
+    inject: async (trial, rounds) => {
+      const { world, random, count } = trial;
+      for (let round = 0; round < 2 * rounds; round += 1) {
+        await sleep(random.between(400, 1_200));
+        let epoch = await epochOf(world);
+        await world.server.kill();
+        cutAppendOnlyFile(world.folder, random.between(1, cutBytesMax));
+        count('AOF cut');
+        await world.server.restart();
+        if (inRecovery) {
+          await sleep(random.between(0, 1_500));
+        } else {
+          await untilOpen(trial, epoch);
+          await sleep(random.between(300, 800));
+          epoch = await epochOf(world);
+        }
+        await world.server.kill();
+        await world.server.restart();
+        count('second restarts');
+        await untilOpen(trial, epoch);
+      }
+      await sleep(800);
+    },
+  };
+}
+
+export const aofCut: Scenario = cut('aof-cut', {
   fault: 'AOF cut at a byte of its last kilobyte, then two restarts',
-  mustHold: `nothing half-applied; ${lossesReported}; nothing more is lost at the second restart`,
-  mayLose: true,
   isShort: true,
-  inject: async (trial, rounds) => {
-    const { world, random, count } = trial;
-    for (let round = 0; round < 2 * rounds; round += 1) {
-      await sleep(random.between(400, 1_200));
-      await world.server.kill();
-      cutAppendOnlyFile(world.folder, random.between(1, cutBytesMax));
-      count('AOF cut');
-      await world.server.restart();
-      await untilOpen(trial);
-      await sleep(random.between(300, 800));
-      await world.server.kill();
-      await world.server.restart();
-      count('second restarts');
-      await untilOpen(trial);
-    }
-    await sleep(800);
-  },
-};
+  inRecovery: false,
+});
+export const aofCutTwice: Scenario = cut('aof-cut-in-recovery', {
+  fault: 'the same, the second restart in the midst of recovery',
+  isShort: false,
+  inRecovery: true,
+});
 
 export const flushed: Scenario = {
   name: 'flushall',
@@ -74,9 +95,10 @@ export const flushed: Scenario = {
   inject: async (trial, rounds) => {
     for (let round = 0; round < 2 * rounds; round += 1) {
       await sleep(trial.random.between(400, 1_500));
+      const epoch = await epochOf(trial.world);
       await trial.world.redis.flushall();
       trial.count('flushes');
-      await untilOpen(trial);
+      await untilOpen(trial, epoch);
     }
     await sleep(800);
   },
@@ -91,11 +113,12 @@ export const emptied: Scenario = {
     const { world, random, count } = trial;
     for (let round = 0; round < 2 * rounds; round += 1) {
       await sleep(random.between(400, 1_500));
+      const epoch = await epochOf(world);
       await world.server.kill();
       rmSync(appendOnlyFolder(world.folder), { recursive: true, force: true });
       count('Redis emptied');
       await world.server.restart();
-      await untilOpen(trial);
+      await untilOpen(trial, epoch);
     }
     await sleep(800);
   },
@@ -118,12 +141,13 @@ export const putBack: Scenario = {
         cpSync(appendOnlyFolder(world.folder), kept, { recursive: true });
       }
       await sleep(random.between(400, 1_500));
+      const epoch = await epochOf(world);
       await world.server.kill();
       rmSync(appendOnlyFolder(world.folder), { recursive: true, force: true });
       cpSync(kept, appendOnlyFolder(world.folder), { recursive: true });
       count('snapshots put back');
       await world.server.restart();
-      await untilOpen(trial);
+      await untilOpen(trial, epoch);
     }
     await sleep(800);
   },
@@ -131,13 +155,21 @@ export const putBack: Scenario = {
 
 const openBoundMs = 20_000;
 
-/** Until a gateway takes decisions again. */
-async function untilOpen({ world, blame, count }: Trial): Promise<void> {
+/** Until there is a next epoch everywhere, and gateways take decisions in it. */
+async function untilOpen({ world, blame, count }: Trial, epochBefore: number): Promise<void> {
   const beganMs = performance.now();
-  const isBack = await waitUntil(() => isOpen(world), openBoundMs, 50);
-  if (!isBack)
+  // Readiness is looked at every second: by itself it may speak of the Redis that was there before.
+  const isBack = async () => (await epochOf(world)) > epochBefore && (await isOpen(world));
+  if (!(await waitUntil(isBack, openBoundMs, 50))) {
     blame({ check: 'scenario', who: 'recovery', what: `no gateway is ready after ${openBoundMs / 1_000} s` });
+  }
   count('ms until open', Math.round(performance.now() - beganMs));
+}
+
+/** The lowest of all partitions. */
+async function epochOf({ sql }: World): Promise<number> {
+  const [row] = await sql<{ epoch: number }[]>`select min(epoch) as epoch from partitions`;
+  return row?.epoch ?? 0;
 }
 
 const appendOnlyFolder = (folder: string): string => join(folder, 'redis', 'appendonlydir');

@@ -6,7 +6,6 @@ export const redisFull: Scenario = {
   name: 'redis-full',
   fault: 'Redis at maxmemory',
   mustHold: 'refusals only; settle, release and expiry go on',
-  isShort: true,
   inject: async ({ world, random, count }, rounds) => {
     for (let round = 0; round < 2 * rounds; round += 1) {
       await sleep(random.between(500, 1_500));
@@ -23,7 +22,6 @@ export const scriptsFlushed: Scenario = {
   name: 'scripts-flushed',
   fault: 'FUNCTION FLUSH, SCRIPT FLUSH',
   mustHold: 'refusals only',
-  isShort: true,
   inject: async ({ world, random, count }, rounds) => {
     for (let round = 0; round < 20 * rounds; round += 1) {
       await sleep(random.between(20, 300));
@@ -38,7 +36,6 @@ export const redisStands: Scenario = {
   name: 'redis-stands',
   fault: 'Redis stands still (SIGSTOP), shorter and longer than its deadline',
   mustHold: '0 lost, 0 twice; unknown outcomes resolve by retry',
-  isShort: true,
   inject: async ({ world, random, count }, rounds) => {
     const { pid } = world.server;
     for (let round = 0; round < 3 * rounds; round += 1) {

@@ -26,7 +26,6 @@ export const workerFrozen: Scenario = {
   name: 'worker-frozen',
   fault: 'worker frozen (SIGSTOP), another beside it',
   mustHold,
-  isShort: true,
   world: { workers: 2 },
   inject: async ({ world, random, count }, rounds) => {
     for (let round = 0; round < 2 * rounds; round += 1) {
