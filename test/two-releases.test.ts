@@ -1,0 +1,97 @@
+// Two releases with different scripts on the same stores, as in a rolling deploy: each has its own library in Redis.
+import { randomBytes } from 'node:crypto';
+import { cpSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join, resolve } from 'node:path';
+import { afterAll, beforeAll, expect, test } from 'vitest';
+import { openDatabase, type Sql } from '../src/db/connect.ts';
+import { connectRedis, waitUntilReady } from '../src/wallet/redis.ts';
+import { libraryHash } from '../src/wallet/scripts.gen.ts';
+import { clientOf, expectStatus } from './farebox.ts';
+import { expectSound, waitUntilDrained } from './faults/books.ts';
+import { migrate, startGateway, startWorker, type ProcessOptions, type RoleProcess } from './faults/processes.ts';
+import { createDatabase, createRedis, type TestDatabase } from './stores.ts';
+
+const key = `fb_test_${randomBytes(24).toString('hex')}`;
+const nextHash = libraryHash.split('').reverse().join('');
+// Inside the project, so that the packages are found.
+const nextRelease = resolve('.cache', `release-${randomBytes(6).toString('hex')}`);
+let database: TestDatabase;
+let server: Awaited<ReturnType<typeof createRedis>>;
+let sql: Sql;
+let redis: ReturnType<typeof connectRedis>;
+let options: ProcessOptions;
+const running: RoleProcess[] = [];
+
+beforeAll(async () => {
+  database = await createDatabase();
+  server = await createRedis({ appendonly: 'everysec' });
+  sql = openDatabase(database.url, { connectionsMax: 2, name: 'test' });
+  redis = connectRedis(server.url, () => undefined);
+  await waitUntilReady(redis, 5_000);
+  mkdirSync(nextRelease, { recursive: true });
+  cpSync('dist', join(nextRelease, 'dist'), { recursive: true });
+  cpSync('package.json', join(nextRelease, 'package.json'));
+  const scripts = join(nextRelease, 'dist/src/wallet/scripts.gen.js');
+  writeFileSync(scripts, readFileSync(scripts, 'utf8').replaceAll(libraryHash, nextHash));
+  options = {
+    folder: mkdtempSync(join(tmpdir(), 'farebox-releases-')),
+    env: {
+      DATABASE_URL: database.url,
+      REDIS_URL: server.url,
+      FAREBOX_BOOTSTRAP_KEY: key,
+      FAREBOX_ADMIN_PASSWORD: 'operator',
+    },
+  };
+  await migrate(options);
+});
+
+afterAll(async () => {
+  for (const role of running) await role.kill();
+  redis.disconnect();
+  await sql.end();
+  await server.stop();
+  await database.drop();
+  rmSync(nextRelease, { recursive: true });
+  rmSync(options.folder, { recursive: true });
+});
+
+async function keep(starting: Promise<RoleProcess>): Promise<RoleProcess> {
+  const role = await starting;
+  running.push(role);
+  return role;
+}
+
+test('share wallets, holds and what was answered; the old one leaves in the middle of it', async () => {
+  const next = { ...options, main: join(nextRelease, 'dist/src/main.js') };
+  const oldWorker = await keep(startWorker(options));
+  const oldGateway = await keep(startGateway(options));
+  const [newGateway, newWorker] = [await keep(startGateway(next)), await keep(startWorker(next))];
+  const [before, after] = [clientOf(oldGateway.url, key), clientOf(newGateway.url, key)];
+  await expectStatus(before.post('/v1/customers', { id: 'one' }), 201);
+  await expectStatus(after.post('/v1/customers/one/grants', { asset: 'USD', amount: '100' }), 201);
+  const spend = { customer_id: 'one', asset: 'USD', amount: '1' };
+  const first = await before.post('/v1/charge', spend, { 'idempotency-key': 'across' });
+  const again = await after.post('/v1/charge', spend, { 'idempotency-key': 'across' });
+  expect(again.body).toEqual(first.body);
+  const held = await expectStatus(before.post('/v1/authorize', spend), 200);
+  await expectStatus(after.post(`/v1/holds/${held.body.id}/settle`, { amount: '0.5' }), 200);
+  const names = (await redis.call('FUNCTION', 'LIST')) as string[][];
+  expect(names.map(([, name]) => name).sort()).toEqual([`farebox_${libraryHash}`, `farebox_${nextHash}`].sort());
+
+  const charges = Array.from({ length: 60 }, async (_, n) => {
+    const [one, other] = n % 2 === 0 ? [before, after] : [after, before];
+    const headers = { 'idempotency-key': `charge ${n}` };
+    const asked = () => one.post('/v1/charge', spend, headers).catch(() => undefined);
+    const reply = (await asked()) ?? (await other.post('/v1/charge', spend, headers));
+    return reply.status;
+  });
+  const stopped = Promise.all([oldGateway.stop(), oldWorker.stop()]);
+  expect(new Set(await Promise.all(charges))).toEqual(new Set([200]));
+  expect((await stopped).map(({ code }) => code)).toEqual([0, 0]);
+  const { body } = await after.get('/v1/customers/one/wallet');
+  expect(body.accounts[0]).toMatchObject({ available: '38.5', held: '0' });
+  await waitUntilDrained({ sql, redis });
+  await expectSound(sql);
+  expect((await newWorker.stop()).code).toBe(0);
+});
