@@ -46,6 +46,7 @@ type Life = {
 };
 
 const holdsMax = 6;
+const longMs = 10_000;
 const ambushLeadMs = 4;
 const ambushersCount = 6;
 
@@ -104,6 +105,13 @@ async function grant(life: Life): Promise<void> {
     life.ambushes.push(ambush(life, asset, Date.parse(expires_at)));
 }
 
+/** Shortly after its deadline, whether the sweep has been there or not. */
+async function settleAtDeadline(life: Life, id: string, ttlMs: number): Promise<void> {
+  const { load, random } = life;
+  await sleep(ttlMs + random.between(0, 200));
+  if (!load.isOver()) await onHold({ ...life, holds: [id], past: [] }, 'settle', { amount: cents(random, 5) });
+}
+
 /** Several requests around the instant at which a grant expires: one of them, perhaps, in that very millisecond. */
 async function ambush(life: Life, asset: string, atMs: number): Promise<void> {
   const { load, customerId, nextKey } = life;
@@ -146,7 +154,9 @@ async function authorize(life: Life): Promise<void> {
   const ttl_ms = random.chance(0.25) ? random.between(1_000, 2_500) : 3_600_000;
   const yes = await spend(life, 'authorize', { ttl_ms, ...modeOf(random) }, 12);
   if (!yes) return;
-  holds.push(String(yes['id']));
+  const id = String(yes['id']);
+  if (ttl_ms < longMs && random.chance(0.3)) life.ambushes.push(settleAtDeadline(life, id, ttl_ms));
+  else holds.push(id);
   // A client that forgets a hold leaves it to its deadline.
   if (holds.length > holdsMax) await release(life);
 }

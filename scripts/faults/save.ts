@@ -42,6 +42,8 @@ function tableOf(sums: readonly Sum[]): string {
     sum.fault,
     ...[sum.runs, sum.operations].map((count) => count.toLocaleString('en')),
     Object.entries(sum.counts)
+      // How long something took, in all, says little.
+      .filter(([what]) => !what.startsWith('ms '))
       .map(([what, count]) => `${count.toLocaleString('en')} ${what}`)
       .join(', ') || 'nothing',
     ...[sum.inDoubt, sum.lost, sum.twice, sum.failed].map((count) => count.toLocaleString('en')),

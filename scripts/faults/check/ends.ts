@@ -7,7 +7,7 @@ import type { Violation } from './violation.ts';
 
 type Account = { asset: string; available: string; held: string; overage: string };
 
-const overdueMsMax = 3_000;
+const overdueMsMax = 2_000;
 const assets = { USD: 1, EUR: 2 } as const;
 
 export async function checkEnds({ gateways }: World, timelines: ReadonlyMap<string, Timeline>): Promise<Violation[]> {

@@ -174,16 +174,16 @@ export const plantedFaults: readonly PlantedFault[] = [
     'grants expire a tenth of a second late',
     'calm',
     lua(
-      'while soonest(wallet) <= wallet.now_ms and applied < 16 do',
-      'while soonest(wallet) <= wallet.now_ms - 100 and applied < 16 do',
+      'if wallet.due_at_ms <= wallet.now_ms and not leave_due',
+      'if wallet.due_at_ms <= wallet.now_ms - 100 and not leave_due',
     ),
   ),
   fault(
     'grants expire a millisecond late',
     'calm',
     lua(
-      'while soonest(wallet) <= wallet.now_ms and applied < 16 do',
-      'while soonest(wallet) < wallet.now_ms and applied < 16 do',
+      'if wallet.due_at_ms <= wallet.now_ms and not leave_due',
+      'if wallet.due_at_ms < wallet.now_ms and not leave_due',
     ),
   ),
   fault('a scheduled grant counts at once', 'calm', lua('if terms.effective_at_ms > at_ms then', 'if false then')),
@@ -275,7 +275,7 @@ export const plantedFaults: readonly PlantedFault[] = [
   ),
   fault(
     'the old epoch is not drained',
-    'redis-killed',
+    'redis-and-worker-killed',
     ts('worker/recover.js', 'await drainOldEpochs(options, sick);', ''),
   ),
   fault(

@@ -5,7 +5,16 @@ import { foreign } from './foreign.ts';
 import { gatewayKilled, repliesDropped } from './gateways.ts';
 import { keys, walletsDeleted } from './keys.ts';
 import { commitUnheard, lockTimeout, postgresKilled } from './postgres.ts';
-import { aofCut, aofCutTwice, emptied, flushed, putBack, redisKilled, redisKilledAlways } from './redis-lost.ts';
+import {
+  aofCut,
+  aofCutTwice,
+  emptied,
+  flushed,
+  putBack,
+  redisKilled,
+  redisKilledAlways,
+  bothKilled,
+} from './redis-lost.ts';
 import { redisFull, redisStands, rolling, scriptsFlushed } from './redis.ts';
 import { manyWorkers, workerFrozen, workerKilled } from './workers.ts';
 
@@ -25,6 +34,7 @@ export const scenarios: readonly Scenario[] = [
   rolling,
   redisKilled,
   redisKilledAlways,
+  bothKilled,
   aofCut,
   aofCutTwice,
   flushed,

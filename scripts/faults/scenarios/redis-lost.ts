@@ -39,6 +39,27 @@ function killed(
 export const redisKilled: Scenario = killed('redis-killed', 'everysec', 'fast', true);
 export const redisKilledAlways: Scenario = killed('redis-killed-always', 'always', 'durable', false);
 
+export const bothKilled: Scenario = {
+  name: 'redis-and-worker-killed',
+  fault: 'worker killed, Redis kill -9 with what nobody drained, both again',
+  mustHold: nothingLost,
+  inject: async (trial, rounds) => {
+    const { world, random, count } = trial;
+    for (let round = 0; round < 2 * rounds; round += 1) {
+      await sleep(random.between(300, 1_000));
+      await world.workers.shift()?.kill();
+      await sleep(random.between(100, 800));
+      const epoch = await epochOf(world);
+      await world.server.kill();
+      await world.server.restart();
+      count('both killed');
+      await world.addWorker();
+      await untilOpen(trial, epoch);
+    }
+    await sleep(800);
+  },
+};
+
 const cutBytesMax = 1_024;
 
 function cut(name: string, more: { fault: string; isShort: boolean; inRecovery: boolean }): Scenario {
