@@ -214,7 +214,8 @@ const rememberedMax = 20;
 type Question = Omit<Request, 'attempts'>;
 
 /** Asks under a new key, again where the outcome is unknown, and now and then again for no reason. */
-async function ask({ load, random, asked }: Life, question: Question): Promise<Body | undefined> {
+async function ask(life: Life, question: Question): Promise<Body | undefined> {
+  const { load, random, asked } = life;
   const request: Request = { ...question, attempts: [] };
   load.requests.push(request);
   // Some clients send twice at once, to two gateways.
@@ -223,6 +224,7 @@ async function ask({ load, random, asked }: Life, question: Question): Promise<B
   if (verdictOf(request) === 'open') await retry(load, random, request);
   const yes = yesOf(request);
   if (yes) asked.push(request);
+  else await topUpAfterDoubt(life, request);
   // After a "no" credit may have come in.
   const isDeclined = request.attempts.at(-1)?.reply?.status === 402;
   if ((yes && random.chance(0.03)) || (isDeclined && random.chance(0.1))) await send(load, random, request);
@@ -232,6 +234,16 @@ async function ask({ load, random, asked }: Life, question: Question): Promise<B
 }
 
 const yesOf = ({ attempts }: Request): Reply | undefined => attempts.find(({ reply }) => isYes(reply))?.reply;
+
+/** Told no after a doubt, the customer puts money in: what is still on its way could be paid for now, and must not be. */
+async function topUpAfterDoubt(life: Life, { attempts, body, kind }: Request): Promise<void> {
+  const { customerId, nextKey } = life;
+  const wasInDoubt = attempts.some(({ reply }) => isInDoubt(reply));
+  if (kind === 'grant' || !wasInDoubt || attempts.at(-1)?.reply?.status !== 402) return;
+  const path = `/v1/customers/${customerId}/grants`;
+  const credit = { asset: body['asset'] ?? 'USD', amount: '20' };
+  await ask(life, { kind: 'grant', customerId, path, body: credit, key: nextKey() });
+}
 
 /** The same key for another amount: a mistake, and to be refused. */
 async function reuseKey(load: Load, random: Random, question: Question): Promise<void> {

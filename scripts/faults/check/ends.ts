@@ -7,7 +7,6 @@ import type { Violation } from './violation.ts';
 
 type Account = { asset: string; available: string; held: string; overage: string };
 
-const overdueMsMax = 2_000;
 const assets = { USD: 1, EUR: 2 } as const;
 
 export async function checkEnds({ gateways }: World, timelines: ReadonlyMap<string, Timeline>): Promise<Violation[]> {
@@ -37,9 +36,6 @@ function differencesOf(who: string, timeline: Timeline, version: number, account
   // What fell due since the ledger was read: one entry or two more than it had.
   if (!world)
     return version > last ? [] : [{ check: 'ends', who, what: `is at version ${version}, the ledger at ${last}` }];
-  // The sweep is allowed a second, and has had more.
-  const forgotten = [...world.wallet.holds.values()].find(({ expiresAtMs }) => expiresAtMs < Date.now() - overdueMsMax);
-  if (forgotten) return [{ check: 'ends', who, what: `hold ${forgotten.ref} ran out, and did not end` }];
   return Object.entries(assets).flatMap(([asset, number]): Violation[] => {
     const is = accounts.find((account) => account.asset === asset);
     const { available, held, overage } = balances(world.wallet, number);

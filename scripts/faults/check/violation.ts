@@ -16,6 +16,7 @@ export const checks = {
   resolved: 'an unknown outcome resolves by retry',
   answers: 'no gateway answers 500, denies what is there, or is in doubt where nothing was broken',
   ends: 'wallets are at the end as the ledger says',
+  swept: 'holds that ran out have ended, though nobody asked',
   stored: 'what Redis stores of a wallet is what Postgres stores of it',
   audit: 'the ledger proves by itself',
   quarantine: 'nothing was set aside',
