@@ -281,7 +281,11 @@ export const plantedFaults: readonly PlantedFault[] = [
   fault(
     'losses are not told',
     'flushall',
-    ts('wallet/fences.js', 'if (seq > acknowledged[partition] && epoch === epochs[partition])', 'if (false)'),
+    ts(
+      'wallet/fences.js',
+      'acknowledge: (partition, epoch, seq) => {',
+      'acknowledge: (partition, epoch, seq) => {\n            if (seq > 0) return;',
+    ),
   ),
   fault(
     'loading puts the wallet over one that is there',
