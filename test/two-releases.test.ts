@@ -77,7 +77,7 @@ test('share wallets, holds and what was answered; the old one leaves in the midd
   const held = await expectStatus(before.post('/v1/authorize', spend), 200);
   await expectStatus(after.post(`/v1/holds/${held.body.id}/settle`, { amount: '0.5' }), 200);
   const names = (await redis.call('FUNCTION', 'LIST')) as string[][];
-  expect(names.map(([, name]) => name).sort()).toEqual([`farebox_${libraryHash}`, `farebox_${nextHash}`].sort());
+  expect(new Set(names.map(([, name]) => name))).toEqual(new Set([`farebox_${libraryHash}`, `farebox_${nextHash}`]));
 
   const charges = Array.from({ length: 60 }, async (_, n) => {
     const [one, other] = n % 2 === 0 ? [before, after] : [after, before];
