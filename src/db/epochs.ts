@@ -1,10 +1,9 @@
 // Epochs: which run of Redis each partition's data live in, where they were sealed, and what was lost with them.
 import { and, asc, eq, isNull, sql as raw } from 'drizzle-orm';
+import type { Acknowledged, EpochRow } from '../wallet/fences.ts';
 import { arrayText } from './array-text.ts';
 import { orm, type Sql } from './connect.ts';
 import { epochs, partitions } from './schema.ts';
-
-export type EpochRow = { partition: number; epoch: number; runId: string | undefined };
 
 /** The present epoch of all partitions, in order. */
 export async function readEpochs(sql: Sql): Promise<EpochRow[]> {
@@ -17,10 +16,7 @@ export async function readEpochs(sql: Sql): Promise<EpochRow[]> {
 }
 
 /** The highest seqs that callers were told of; what was known before stays where it is higher. */
-export async function reportAcknowledged(
-  sql: Sql,
-  rows: readonly { partition: number; epoch: number; seq: number }[],
-): Promise<void> {
+export async function reportAcknowledged(sql: Sql, rows: readonly Acknowledged[]): Promise<void> {
   if (rows.length === 0) return;
   await sql`
     update epochs set acknowledged_seq = greatest(epochs.acknowledged_seq, told.seq)

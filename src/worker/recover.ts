@@ -14,12 +14,13 @@
 // nobody used is sealed empty. Wallets are not touched here: each carries the epoch that it was verified in, and is
 // compared with the ledger when it is next used (src/wallet/hydrate.ts). A fence of another installation is never
 // overwritten: that Redis is somebody else's, or this Postgres is.
-import { beginNextEpochs, readEpochs, type EpochRow } from '../db/epochs.ts';
+import { beginNextEpochs, readEpochs } from '../db/epochs.ts';
 import { withPartitionsLocked } from '../db/installation.ts';
 import type { Sql } from '../db/connect.ts';
 import { lanesCount } from '../limits.ts';
 import { laneOf } from '../outbox/queues.ts';
 import { isOurFence, type OutboxRedis } from '../outbox/read.ts';
+import type { EpochRow } from '../wallet/fences.ts';
 import { clockKey, fenceKey, outboxKey } from '../wallet/keys.ts';
 import type { Drained } from './drain.ts';
 import { readIdentity, type Identity } from './identity.ts';
