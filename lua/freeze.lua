@@ -1,7 +1,8 @@
 #!lua flags=allow-oom
 -- Freeze a wallet, or lift a freeze: a frozen wallet approves nothing, but settles and releases go on.
 --
--- An operator lifts an operator's freeze only. A freeze by the system replaces an operator's, never the reverse.
+-- An operator lifts an operator's freeze only. A freeze by the system replaces an operator's, never the reverse. What
+-- the system does because of what it saw, it does only while the wallet is still what was seen.
 local codes = require('codes')
 local commit = require('commit')
 local entries = require('entry')
@@ -25,6 +26,7 @@ local from_freeze = tonumber(ARGV[7]) -- lift this freeze; 0: freeze
 local to_freeze = tonumber(ARGV[8]) -- freeze for this reason; 0: lift
 local attached = ARGV[9]
 local looked_up = ARGV[10] -- '1': it is known that the ledger does not have this operation
+local seen_at = ARGV[11] -- '<epoch>.<version>': only while the wallet is there; empty: wherever it is
 
 local wallet, refusal = wallets.open(
   fence_key,
@@ -40,6 +42,9 @@ local wallet, refusal = wallets.open(
 )
 if not wallet then
   return refusal
+end
+if seen_at ~= '' and seen_at ~= string.format('%d.%d', wallet.epoch, wallet.stored_version) then
+  return { 'moved' }
 end
 local freeze = wallet.freeze
 local allowed = from_freeze == freeze or (to_freeze > codes.freeze.operator and freeze == codes.freeze.operator)

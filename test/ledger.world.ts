@@ -219,12 +219,14 @@ export async function voidGrant(world: World, customerId: string, grantNo: numbe
   });
 }
 
-export async function freeze(world: World, customerId: string, from: number, to: number) {
+/** `seenAt`: only while the wallet is there, `<epoch>.<version>`. */
+export async function freeze(world: World, customerId: string, from: number, to: number, seenAt = '') {
   return run(world, scripts.freezeScript, walletOf(world.environment, customerId), {
     ...operation(world),
     fromFreeze: from,
     toFreeze: to,
     attached: '',
+    seenAt,
   });
 }
 

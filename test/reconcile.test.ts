@@ -8,6 +8,7 @@ import { loadWallet } from '../src/db/wallets.ts';
 import { codes } from '../src/codes.gen.ts';
 import type { Config } from '../src/config.ts';
 import { runReconcile } from '../src/run/reconcile.ts';
+import type { Seen } from '../src/wallet/freeze.ts';
 import { holdsKey, walletKey, walletOf } from '../src/wallet/keys.ts';
 import { walletDifferences } from '../src/wallet/stored-wallet.ts';
 import { lookAtWallet, lookOn } from '../src/worker/reconcile-wallet.ts';
@@ -96,8 +97,10 @@ describe('with wallets at rest', () => {
 
   /** Freezes as the worker does. */
   const freezing = {
-    freezeWallet: async ({ customerId }: { customerId: string }) => {
-      const reply = await freeze(world, customerId, codes.freeze.none, codes.freeze.reconcile);
+    freezeWallet: async ({ customerId }: { customerId: string }, seen?: Seen) => {
+      const seenAt = seen ? `${seen.epoch}.${seen.version}` : '';
+      const reply = await freeze(world, customerId, codes.freeze.none, codes.freeze.reconcile, seenAt);
+      if (reply.status === 'moved') return reply;
       if (reply.status !== 'changed') throw new Error(reply.status);
       return { status: 'changed' as const, version: reply.version };
     },
@@ -245,6 +248,46 @@ describe('with wallets at rest', () => {
     await world.redis.del(walletKey(walletOf(world.environment, name)));
     await world.sql`update wallets set quarantined_at = now(), quarantine_frozen_at = now() where customer_id = ${name}`;
     await drainAll(world, { onQuarantined: () => {}, freezeWallet: async () => true });
+  });
+
+  test('a wallet that moved on after it was compared is compared anew, and frozen only if it differs still', async () => {
+    for (const id of ['mended', 'restless']) {
+      await addCustomer(world, id);
+      await grant(world, id, { amount: 100 });
+    }
+    await drainAll(world);
+    const plant = (id: string, amount: number) =>
+      changeField(walletKey(walletOf(world.environment, id)), 'a1', 0, amount);
+    for (const id of ['mended', 'restless']) await plant(id, 1);
+    const move = async (id: string) => {
+      for (const [from, to] of [
+        [codes.freeze.none, codes.freeze.operator],
+        [codes.freeze.operator, codes.freeze.none],
+      ] as const) {
+        await freeze(world, id, from, to);
+      }
+      await drainAll(world);
+    };
+    const tries = { mended: 0, restless: 0 };
+    const { all, found } = options(world, {
+      freezeWallet: async (wallet, seen) => {
+        const id = wallet.customerId as keyof typeof tries;
+        tries[id] += 1;
+        // It is mended in the very moment in which it would have been frozen; or it merely goes on.
+        if (id === 'mended') await plant(id, -1);
+        if (id === 'mended' || seen) await move(id);
+        return freezing.freezeWallet(wallet, seen);
+      },
+    });
+    await pass(all);
+    expect(tries.mended).toBe(1);
+    expect(found.outcomes.get('mended')).toBe('equal');
+    expect((await walletInRedis(world, 'mended'))!.freeze).toBe('none');
+    // One that never stands still is frozen where it is.
+    expect(tries.restless).toBeGreaterThan(1);
+    expect(found.outcomes.get('restless')).toBe('differs');
+    expect((await walletInRedis(world, 'restless'))!.freeze).toBe('reconcile');
+    await drainAll(world);
   });
 
   test('a wallet of an earlier epoch, one in quarantine and one that cannot be read are not compared, and nobody is frozen', async () => {

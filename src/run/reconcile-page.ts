@@ -20,7 +20,7 @@ export function reconcilePages(options: {
     reconcilePage({
       sql,
       store,
-      freezeWallet: (wallet) => freezeBySystem(store, wallet, 'reconcile'),
+      freezeWallet: (wallet, seen) => freezeBySystem(store, wallet, 'reconcile', seen),
       onLooked: (outcome) => metrics.reconciled.labels(outcome).inc(),
       onDifference: ({ differences, ...wallet }) => {
         metrics.reconcileDifferences.inc();

@@ -49,7 +49,8 @@ async function lift(sql: Sql, store: Store, wallet: Wallet): Promise<ReplayEnd> 
   if (look.status === 'behind') {
     return { status: 'stays', text: 'the ledger does not have all its entries yet, so the freeze stays: replay again' };
   }
-  const outcome = await liftBySystem(store, wallet, 'quarantine');
+  const seen = look.status === 'equal' ? { epoch: look.epoch, version: look.redis.version } : undefined;
+  const outcome = await liftBySystem(store, wallet, 'quarantine', seen);
   // Should anything of it have come into quarantine meanwhile, the watchdog freezes it anew.
   await unmarkFrozen(sql, wallet);
   switch (outcome.status) {
@@ -59,6 +60,7 @@ async function lift(sql: Sql, store: Store, wallet: Wallet): Promise<ReplayEnd> 
       return outcome.freeze === 'none'
         ? { status: 'out', text: 'the wallet is not frozen' }
         : { status: 'stays', text: `the wallet is frozen for another reason: ${outcome.freeze}` };
+    case 'moved':
     case 'no_customer':
     case 'conflict':
     case 'unavailable':

@@ -14,9 +14,9 @@ export type ReconcileStore = Pick<Store, 'redis' | 'epochs'> & { ledger: Pick<St
 
 export type Look =
   /** `ledger` is its picture at Redis's version, or a later one where Redis is behind. */
-  | { status: 'equal' | 'differs'; redis: LedgerWallet; ledger: LedgerWallet; differences: string[] }
+  | { status: 'equal' | 'differs'; epoch: number; redis: LedgerWallet; ledger: LedgerWallet; differences: string[] }
   /** Entries are on their way to the ledger: to be looked at again (`lookOn`). */
-  | { status: 'behind'; redis: LedgerWallet; ledger: LedgerWallet }
+  | { status: 'behind'; epoch: number; redis: LedgerWallet; ledger: LedgerWallet }
   /** Not in Redis, or not compared in this epoch yet: seen to when it is next used. */
   | { status: 'absent' | 'other_epoch'; ledger: LedgerWallet }
   | { status: 'unreadable'; ledger: LedgerWallet; detail: string }
@@ -28,25 +28,27 @@ export async function lookAtWallet(sql: Sql, store: ReconcileStore, wallet: Wall
   const stored = await read(store, wallet);
   if (stored === undefined) return { status: 'absent', ledger };
   if (typeof stored === 'string') return { status: 'unreadable', ledger, detail: stored };
-  if (stored.epoch !== store.epochs[wallet.partition]) return { status: 'other_epoch', ledger };
-  const redis = stored.wallet;
+  const { epoch, wallet: redis } = stored;
+  if (epoch !== store.epochs[wallet.partition]) return { status: 'other_epoch', ledger };
   if (redis.version < ledger.version) {
     const differences = [`version: Redis ${redis.version}, ledger ${ledger.version}`];
-    return { status: 'differs', redis, ledger, differences };
+    return { status: 'differs', epoch, redis, ledger, differences };
   }
-  return compare(sql, redis, ledger);
+  return compare(sql, { epoch, redis, ledger });
 }
 
 /** The same two pictures again: the ledger may have the entries between them by now. */
 export async function lookOn(sql: Sql, look: Look & { status: 'behind' }): Promise<Look> {
-  return compare(sql, look.redis, look.ledger);
+  return compare(sql, look);
 }
 
-async function compare(sql: Sql, redis: LedgerWallet, known: LedgerWallet): Promise<Look> {
+type Pictures = { epoch: number; redis: LedgerWallet; ledger: LedgerWallet };
+
+async function compare(sql: Sql, { epoch, redis, ledger: known }: Pictures): Promise<Look> {
   const ledger = await rollForward(sql, known, redis.version);
-  if (!ledger) return { status: 'behind', redis, ledger: known };
+  if (!ledger) return { status: 'behind', epoch, redis, ledger: known };
   const differences = walletDifferences(redis, ledger);
-  return { status: differences.length === 0 ? 'equal' : 'differs', redis, ledger, differences };
+  return { status: differences.length === 0 ? 'equal' : 'differs', epoch, redis, ledger, differences };
 }
 
 /** What stands there, or why it cannot be read. Throws when Redis cannot be reached. */

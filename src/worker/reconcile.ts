@@ -12,7 +12,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import type { Sql } from '../db/connect.ts';
 import { claimPage, dropClaim, finishPage, listWalletsAfter, type PageEnd, type WalletRow } from '../db/reconcile.ts';
 import { ledgerWaitMs, reconcilePassPauseMs, reconcileWalletsPerSecond } from '../limits.ts';
-import type { FreezeOutcome } from '../wallet/freeze.ts';
+import type { FreezeOutcome, Seen } from '../wallet/freeze.ts';
 import { lookAtWallet, lookOn, type Look, type ReconcileStore } from './reconcile-wallet.ts';
 
 export type ReconcileOutcome = Exclude<Look['status'], 'unknown'> | 'frozen' | 'quarantined';
@@ -21,8 +21,8 @@ export type Difference = WalletRow & { version: number; differences: string[] };
 export type ReconcileOptions = {
   sql: Sql;
   store: ReconcileStore;
-  /** Freezes a wallet in Redis with reason `reconcile`. */
-  freezeWallet: (wallet: WalletRow) => Promise<FreezeOutcome>;
+  /** Freezes a wallet in Redis with reason `reconcile`, while it is as it was seen; without that, however it is. */
+  freezeWallet: (wallet: WalletRow, seen?: Seen) => Promise<FreezeOutcome | { status: 'moved' }>;
   onLooked: (outcome: ReconcileOutcome, wallet: WalletRow) => void;
   /** The alarm. */
   onDifference: (difference: Difference) => void;
@@ -42,6 +42,8 @@ export type PageDone = { status: 'idle' } | { status: 'looked'; looked: number; 
 // Far longer than a page takes; a worker that died holds up the pass for no longer than this.
 const claimMs = 30_000;
 const lookAgainMs = 250;
+/** How often a wallet is compared anew because it moved before it could be frozen. */
+const movesMax = 3;
 
 export async function reconcilePage(options: ReconcileOptions): Promise<PageDone> {
   const { sql, walletsMax = reconcileWalletsPerSecond, passPauseMs = reconcilePassPauseMs } = options;
@@ -63,35 +65,35 @@ export async function reconcilePage(options: ReconcileOptions): Promise<PageDone
   }
 }
 
-type Pending = { wallet: WalletRow; look: Look & { status: 'behind' }; isSecond: boolean };
+type Pending = { wallet: WalletRow; look: Look & { status: 'behind' }; differed: number };
 
 async function lookAtPage(options: ReconcileOptions, wallets: readonly WalletRow[]): Promise<void> {
   const { sql, store, waitMs = ledgerWaitMs } = options;
   let pending: Pending[] = [];
   for (const wallet of wallets) {
     if (wallet.isQuarantined) options.onLooked('quarantined', wallet);
-    else pending.push(...(await see(options, wallet, await lookAtWallet(sql, store, wallet), false)));
+    else pending.push(...(await see(options, wallet, await lookAtWallet(sql, store, wallet), 0)));
   }
   // Those that are ahead of the ledger wait together, so that a page takes no longer than one of them may.
   const deadline = Date.now() + waitMs;
   while (pending.length > 0 && Date.now() < deadline) {
     await sleep(lookAgainMs);
     const again: Pending[] = [];
-    for (const { wallet, look, isSecond } of pending) {
-      again.push(...(await see(options, wallet, await lookOn(sql, look), isSecond)));
+    for (const { wallet, look, differed } of pending) {
+      again.push(...(await see(options, wallet, await lookOn(sql, look), differed)));
     }
     pending = again;
   }
   for (const { wallet } of pending) options.onLooked('behind', wallet);
 }
 
-/** Deals with what a look has shown; returns what is to be looked at again. */
-async function see(options: ReconcileOptions, wallet: WalletRow, look: Look, isSecond: boolean): Promise<Pending[]> {
+/** Deals with what a look has shown; returns what is to be looked at again. `differed`: how often it has by now. */
+async function see(options: ReconcileOptions, wallet: WalletRow, look: Look, differed: number): Promise<Pending[]> {
   switch (look.status) {
     case 'unknown':
       return [];
     case 'behind':
-      return [{ wallet, look, isSecond }];
+      return [{ wallet, look, differed }];
     case 'unreadable':
       options.onUnreadable(wallet, look.detail);
       options.onLooked('unreadable', wallet);
@@ -106,25 +108,33 @@ async function see(options: ReconcileOptions, wallet: WalletRow, look: Look, isS
         options.onLooked('frozen', wallet);
         return [];
       }
-      if (!isSecond) return see(options, wallet, await lookAtWallet(options.sql, options.store, wallet), true);
-      await freeze(options, wallet, look);
+      if (differed === 0 || (await freeze(options, wallet, look, differed)) === 'moved') {
+        return see(options, wallet, await lookAtWallet(options.sql, options.store, wallet), differed + 1);
+      }
       options.onLooked('differs', wallet);
       return [];
   }
 }
 
+/**
+ * What has moved since it was looked at is compared anew: it may have been rebuilt. One that moves all the time, and
+ * differed whenever it was looked at, is frozen where it is.
+ */
 async function freeze(
   { freezeWallet, onDifference }: ReconcileOptions,
   wallet: WalletRow,
-  { redis: { version }, differences }: Look & { status: 'equal' | 'differs' },
-): Promise<void> {
-  const outcome = await freezeWallet(wallet);
+  { epoch, redis: { version }, differences }: Look & { status: 'equal' | 'differs' },
+  differed: number,
+): Promise<'frozen' | 'moved'> {
+  const outcome = await freezeWallet(wallet, differed <= movesMax ? { epoch, version } : undefined);
   switch (outcome.status) {
+    case 'moved':
+      return 'moved';
     case 'changed':
     // Something else of the system's froze it: then nobody was told of this yet.
     case 'unchanged':
       onDifference({ ...wallet, version, differences });
-      return;
+      return 'frozen';
     case 'no_customer':
     case 'conflict':
     case 'unavailable':

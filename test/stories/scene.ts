@@ -106,7 +106,7 @@ function playStep(scene: Scene, step: Step): Reply | undefined {
     case 'unfreeze': {
       const [from, to] = step.verb === 'freeze' ? (['none', step.by] as const) : ([step.by, 'none'] as const);
       const caller = operationOf(scene, step);
-      const args = { fromFreeze: codes.freeze[from], toFreeze: codes.freeze[to] };
+      const args = { fromFreeze: codes.freeze[from], toFreeze: codes.freeze[to], seenAt: '' };
       return execute(scene, freezeScript, caller, args, (world) => model.changeFreeze(world, caller, { from, to }));
     }
     case 'sweep':
