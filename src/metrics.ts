@@ -24,6 +24,7 @@ export function gatewayMetrics() {
       registers,
     }),
     fenced: fencedCounter(registry),
+    reconcileDifferences: differencesCounter(registry),
     durability: new Gauge({
       name: 'farebox_durability',
       help: 'Durability class that Redis is in: 0 none, 1 fast, 2 durable, 3 replicated',
@@ -92,11 +93,7 @@ export function workerMetrics() {
       labelNames: ['outcome'],
       registers,
     }),
-    reconcileDifferences: new Counter({
-      name: 'farebox_reconcile_differences_total',
-      help: 'Wallets that differed from the ledger at an equal version: look at once',
-      registers,
-    }),
+    reconcileDifferences: differencesCounter(registry),
     reconcileProgress: new Gauge({
       name: 'farebox_reconcile_pass_progress_ratio',
       help: 'How far the present pass over all wallets has come',
@@ -130,6 +127,15 @@ function fencedCounter(registry: Registry): Counter {
   return new Counter({
     name: 'farebox_fenced_total',
     help: 'Calls refused because a partition belongs to another installation or epoch',
+    registers: [registry],
+  });
+}
+
+/** Reconcile's, in a worker; and wherever a wallet is compared because it is used in a new epoch. */
+function differencesCounter(registry: Registry): Counter {
+  return new Counter({
+    name: 'farebox_reconcile_differences_total',
+    help: 'Wallets that differed from the ledger at an equal version, and were frozen: look at once',
     registers: [registry],
   });
 }

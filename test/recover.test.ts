@@ -228,6 +228,11 @@ describe("when yesterday's Redis is put back", () => {
 });
 
 describe('a wallet that differs from the ledger at an equal version', () => {
+  async function differencesTold(): Promise<number> {
+    const { text } = await client.get('/metrics');
+    return Number(/farebox_reconcile_differences_total\{role="gateway"\} (\d+)/.exec(text)?.[1]);
+  }
+
   test('is frozen when it is next used', async () => {
     const id = await customer();
     await waitUntilDrained({ sql, redis });
@@ -236,8 +241,14 @@ describe('a wallet that differs from the ledger at an equal version', () => {
     balances!.writeDoubleBE(balances!.readDoubleBE(0) + 1, 0);
     await redis.hset(key, 'a1', balances!);
     await losing(restart);
+    const before = await differencesTold();
     expect((await charge(id, '1')).body.code).toBe('wallet_frozen');
     expect((await client.get(`/v1/customers/${id}/wallet`)).body.freeze_reason).toBe('reconcile');
+    expect(await differencesTold()).toBe(before + 1);
+    // At the next loss it is still frozen, and nobody is told again.
+    await losing(restart);
+    expect((await charge(id, '1')).body.code).toBe('wallet_frozen');
+    expect(await differencesTold()).toBe(before + 1);
   });
 });
 

@@ -18,6 +18,7 @@ export async function connectStore(options: {
   log: Log;
   markDirty: Store['markDirty'];
   onFenced: () => void;
+  onDifference?: () => void;
 }): Promise<Store> {
   const { sql, redis, log } = options;
   if (!(await waitUntilReady(redis, connectTimeoutMs))) log.warn('Redis cannot be reached yet: refusing until it can');
@@ -27,6 +28,7 @@ export async function connectStore(options: {
     markDirty: options.markDirty,
     onFenced: options.onFenced,
     onWarning: (message, fields) => log.warn(fields, message),
+    onDifference: options.onDifference ?? (() => undefined),
     ledger: {
       loadWallet: (by) => loadWallet(sql, by),
       walletVersion: (environmentId, walletId) => readWalletVersion(sql, environmentId, walletId),

@@ -50,6 +50,7 @@ export async function runGateway(config: Config, log: Log): Promise<Running> {
     log,
     markDirty: nudge.markDirty,
     onFenced: () => metrics.fenced.inc(),
+    onDifference: () => metrics.reconcileDifferences.inc(),
   });
   const ledger = openLedger(sql, { announceRevocation: async () => void (await redis.incr(revocationsKey)) });
   const keys = keyCache(redis, (secret) => ledger.findKey(hashSecret(secret)));

@@ -44,7 +44,14 @@ export async function runWorker(config: Config, log: Log): Promise<{ stop: () =>
   const onError = (error: Error, what: string) => log.error({ error }, what);
   if (!(await waitUntilReady(redis, redisWaitMs))) throw new Error('Redis cannot be reached: check REDIS_URL');
   const { installation } = await openPartitions({ sql, redis, onWarning });
-  const store = await connectStore({ sql, redis, log, markDirty: () => {}, onFenced: () => metrics.fenced.inc() });
+  const store = await connectStore({
+    sql,
+    redis,
+    log,
+    markDirty: () => {},
+    onFenced: () => metrics.fenced.inc(),
+    onDifference: () => metrics.reconcileDifferences.inc(),
+  });
   await store.clock.sample();
 
   const drain: Omit<DrainOptions, 'lane'> = {

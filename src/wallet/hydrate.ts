@@ -59,7 +59,7 @@ export async function putNewWallet(store: Store, target: WalletRef, wallet: Ledg
 
 type Put = 'ready' | 'moved' | Trouble;
 
-function putBeside(store: Store, target: WalletRef, ledger: LedgerWallet, standing: StoredWallet): Promise<Put> {
+async function putBeside(store: Store, target: WalletRef, ledger: LedgerWallet, standing: StoredWallet): Promise<Put> {
   const { wallet: redis } = standing;
   const replacedVersion = String(redis.version);
   if (redis.version < ledger.version) return rebuild(store, target, ledger, replacedVersion);
@@ -73,7 +73,11 @@ function putBeside(store: Store, target: WalletRef, ledger: LedgerWallet, standi
     differences: differences.slice(0, differencesShownMax),
   });
   // Ahead of a ledger that was drained to the end: a script that was torn in the middle, whose entry there never was.
-  return rebuild(store, target, isAhead ? ledger : { ...ledger, freeze: 'reconcile' }, replacedVersion);
+  if (isAhead) return rebuild(store, target, ledger, replacedVersion);
+  const put = await rebuild(store, target, { ...ledger, freeze: 'reconcile' }, replacedVersion);
+  // One that was frozen for it before has been told of.
+  if (put === 'ready' && redis.freeze !== 'reconcile') store.onDifference();
+  return put;
 }
 
 /** From here on operations that Redis does not know may be in the ledger all the same, for as long as they are remembered. */

@@ -22,6 +22,8 @@ export type Store = Fences & {
   /** Entries were appended here: the drain should look. */
   markDirty: (partition: number) => void;
   onWarning: (message: string, fields: Record<string, unknown>) => void;
+  /** The alarm: a wallet differed from the ledger at an equal version, and was frozen when it was next used. */
+  onDifference: () => void;
 };
 
 export type StoreOptions = Omit<Store, 'clock' | keyof Fences> & { installation: string; onFenced: () => void };
