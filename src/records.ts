@@ -48,6 +48,39 @@ export type Customer = {
   createdAtMs: number;
 };
 
+/** What usage costs, in numbered versions; the latest published one is the one with the highest number. */
+export type Product = {
+  id: string;
+  name: string;
+  /** It prices every customer; others price those that are subscribed to them. */
+  isDefault: boolean;
+  createdAtMs: number;
+};
+
+export type LatestVersions = { latestVersion: number; publishedVersion: number | undefined };
+
+export type ProductVersion = {
+  productId: string;
+  version: number;
+  prices: Json[];
+  createdAtMs: number;
+  /** Undefined: a draft. */
+  publishedAtMs: number | undefined;
+};
+
+/** What gateways price by. Every publish raises its environment's catalog version by one. */
+export type PublishedVersion = {
+  productId: string;
+  isDefault: boolean;
+  version: number;
+  catalogVersion: number;
+  publishedAtMs: number;
+  prices: Json[];
+};
+
+/** How often an environment has published. */
+export type CatalogVersion = { environmentId: string; catalogVersion: number };
+
 /** A grant that was asked for: written before the script runs, so that it survives and happens once. */
 export type Credit = {
   grantNo: number;

@@ -25,7 +25,7 @@ import {
   uuid,
 } from 'drizzle-orm/pg-core';
 import { codes } from '../codes.gen.ts';
-import type { AccountName, JsonObject, PurposeName, Scope } from '../records.ts';
+import type { AccountName, Json, JsonObject, PurposeName, Scope } from '../records.ts';
 import { atoms, atomsArray, bytes, counter, identifier, instant } from './columns.ts';
 
 function names<T extends Record<string, number>>(table: T): [keyof T & string, ...(keyof T & string)[]] {
@@ -47,6 +47,8 @@ export const purpose = pgEnum('purpose', names(codes.purpose));
 export const grantState = pgEnum('grant_state', names(codes.grant_state));
 export const holdStatus = pgEnum('hold_status', names(codes.hold_status));
 export const freezeReason = pgEnum('freeze_reason', names(codes.freeze));
+export const versionStatus = pgEnum('version_status', ['draft', 'published']);
+export const subscriptionStatus = pgEnum('subscription_status', ['active', 'canceled']);
 export const creditState = pgEnum('credit_state', ['pending', 'refused', 'applied']);
 
 // ── The installation and its partitions ──────────────────────────────────────────────────────────────────────────
@@ -112,11 +114,18 @@ export const environments = pgTable(
     mode: environmentMode().notNull(),
     /** The one that the first start makes. */
     isDefault: boolean().notNull().default(false),
+    /** Counts what was published here. */
+    catalogVersion: counter().notNull().default(0),
+    /** The version that all partitions in Redis are known to have; behind only while a publish is under way. */
+    catalogRaisedVersion: counter().notNull().default(0),
     createdAt: instant()
       .notNull()
       .default(sql`now()`),
   },
   (row) => [
+    index('environments_to_raise')
+      .on(row.id)
+      .where(sql`${row.catalogRaisedVersion} < ${row.catalogVersion}`),
     check('environments_id', sql`${row.id} ~ '^[a-z0-9]{12}$'`),
     uniqueIndex('environments_default')
       .on(row.isDefault)
@@ -171,6 +180,66 @@ export const assets = pgTable(
   ],
 );
 
+export const products = pgTable(
+  'products',
+  {
+    environmentId: identifier()
+      .notNull()
+      .references(() => environments.id),
+    id: identifier().notNull(),
+    name: text().notNull(),
+    /** It prices every customer; others price those that are subscribed to them. */
+    isDefault: boolean().notNull(),
+    operationId: identifier().notNull(),
+    fingerprint: identifier().notNull(),
+    createdAt: instant()
+      .notNull()
+      .default(sql`now()`),
+  },
+  (row) => [
+    primaryKey({ columns: [row.environmentId, row.id] }),
+    index('products_newest').on(row.environmentId, row.createdAt, row.id),
+    index('products_operation').on(row.environmentId, row.operationId),
+  ],
+);
+
+/** Once published, a row refuses every change: drizzle/0005_published.sql. */
+export const productVersions = pgTable(
+  'product_versions',
+  {
+    environmentId: identifier().notNull(),
+    productId: identifier().notNull(),
+    version: integer().notNull(),
+    status: versionStatus().notNull().default('draft'),
+    /** As they came, once they were found good. */
+    prices: json().notNull().$type<Json[]>(),
+    operationId: identifier().notNull(),
+    fingerprint: identifier().notNull(),
+    createdAt: instant()
+      .notNull()
+      .default(sql`now()`),
+    /** The environment's, which this publish made. */
+    catalogVersion: counter(),
+    publishedAt: instant(),
+    publishOperationId: identifier(),
+  },
+  (row) => [
+    primaryKey({ columns: [row.environmentId, row.productId, row.version] }),
+    foreignKey({
+      name: 'product_versions_product',
+      columns: [row.environmentId, row.productId],
+      foreignColumns: [products.environmentId, products.id],
+    }),
+    unique('product_versions_catalog_version').on(row.environmentId, row.catalogVersion),
+    index('product_versions_operation').on(row.environmentId, row.operationId),
+    check('product_versions_version', sql`${row.version} > 0`),
+    check(
+      'product_versions_published',
+      sql`num_nonnulls(${row.catalogVersion}, ${row.publishedAt}, ${row.publishOperationId}) = case ${row.status} when 'published' then 3 else 0 end`,
+    ),
+  ],
+);
+
 export const customers = pgTable(
   'customers',
   {
@@ -184,6 +253,10 @@ export const customers = pgTable(
     metadata: json().notNull().$type<JsonObject>(),
     /** The number of the latest grant that was asked for. */
     grantsCount: integer().notNull().default(0),
+    /** Counts the changes of what the wallet carries besides money: subscriptions. */
+    configVersion: counter().notNull().default(0),
+    /** The version that the wallet in Redis is known to have, or to take when it is loaded. */
+    configPushedVersion: counter().notNull().default(0),
     operationId: identifier().notNull(),
     fingerprint: identifier().notNull(),
     createdAt: instant()
@@ -194,6 +267,49 @@ export const customers = pgTable(
     primaryKey({ columns: [row.environmentId, row.id] }),
     index('customers_newest').on(row.environmentId, row.createdAt, row.id),
     index('customers_operation').on(row.environmentId, row.operationId),
+    index('customers_to_push')
+      .on(row.environmentId, row.id)
+      .where(sql`${row.configPushedVersion} < ${row.configVersion}`),
+  ],
+);
+
+/** Which version of a product prices a customer: it stays on that one until it is moved. */
+export const subscriptions = pgTable(
+  'subscriptions',
+  {
+    environmentId: identifier().notNull(),
+    id: identifier().notNull(),
+    customerId: identifier().notNull(),
+    productId: identifier().notNull(),
+    version: integer().notNull(),
+    status: subscriptionStatus().notNull().default('active'),
+    createdAt: instant()
+      .notNull()
+      .default(sql`now()`),
+    /** When it was made, migrated or canceled last. */
+    changedAt: instant()
+      .notNull()
+      .default(sql`now()`),
+    canceledAt: instant(),
+  },
+  (row) => [
+    primaryKey({ columns: [row.environmentId, row.id] }),
+    foreignKey({
+      name: 'subscriptions_customer',
+      columns: [row.environmentId, row.customerId],
+      foreignColumns: [customers.environmentId, customers.id],
+    }),
+    foreignKey({
+      name: 'subscriptions_version',
+      columns: [row.environmentId, row.productId, row.version],
+      foreignColumns: [productVersions.environmentId, productVersions.productId, productVersions.version],
+    }),
+    index('subscriptions_newest').on(row.environmentId, row.customerId, row.createdAt, row.id),
+    // Two of one product would price the same event twice.
+    uniqueIndex('subscriptions_active')
+      .on(row.environmentId, row.customerId, row.productId)
+      .where(sql`${row.status} = 'active'`),
+    check('subscriptions_canceled', sql`(${row.status} = 'canceled') = (${row.canceledAt} is not null)`),
   ],
 );
 

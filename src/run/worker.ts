@@ -16,6 +16,7 @@ import { applyPendingCredits } from '../worker/apply-credits.ts';
 import { drainLane, type DrainOptions } from '../worker/drain.ts';
 import { freezeQuarantined } from '../worker/freeze-quarantined.ts';
 import { openPartitions } from '../worker/open-partitions.ts';
+import { raiseCatalogs } from '../worker/raise-catalogs.ts';
 import { startWorker } from '../worker/worker.ts';
 import { connectStore } from './connect-store.ts';
 import { every } from './every.ts';
@@ -108,6 +109,7 @@ export async function runWorker(config: Config, log: Log): Promise<{ stop: () =>
       repairIntervalMs,
       async () => {
         await applyPendingCredits(sql, store);
+        await raiseCatalogs(sql, store);
         await freezeQuarantined(drain);
       },
       (error) => onError(error, 'repairing'),

@@ -28,6 +28,9 @@ export const operationKey = (partition: number, operationId: string): string => 
 export const lateKey = ({ walletId, partition }: WalletRef, holdRef: string): string =>
   `${tags[partition]}:late:${walletId}:${holdRef}`;
 
+/** Hash: by environment, the catalog version below which this partition's scripts price nothing. */
+export const catalogKey = (partition: number): string => `${tags[partition]}:catalog`;
+
 /** A counter that rises with every revoked key; gateways poll it. */
 export const revocationsKey = 'farebox:revocations';
 

@@ -8,12 +8,13 @@
 //   2  Redis     the append-only file is written anew: a tail torn in the middle of a script must not stay in it
 //   3  Postgres  what the outboxes of the old epoch still hold is drained to its end
 //   4  Postgres  the old epoch is sealed there, and the next one begun, in one transaction
-//   5  Redis     clock and fence of the next epoch are written; it is open
+//   5  Redis     clock and fence of the next epoch are written, and what catalogs have come to; it is open
 //
 // A crash between any two steps is made good by starting over: nothing can be decided before step 5, and an epoch that
 // nobody used is sealed empty. Wallets are not touched here: each carries the epoch that it was verified in, and is
 // compared with the ledger when it is next used (src/wallet/hydrate.ts). A fence of another installation is never
 // overwritten: that Redis is somebody else's, or this Postgres is.
+import { readCatalogVersions } from '../db/catalog.ts';
 import { beginNextEpochs, readEpochs } from '../db/epochs.ts';
 import { withPartitionsLocked } from '../db/installation.ts';
 import type { Sql } from '../db/connect.ts';
@@ -21,7 +22,7 @@ import { lanesCount } from '../limits.ts';
 import { laneOf } from '../outbox/queues.ts';
 import { isOurFence, type OutboxRedis } from '../outbox/read.ts';
 import type { EpochRow } from '../wallet/fences.ts';
-import { clockKey, fenceKey, outboxKey } from '../wallet/keys.ts';
+import { catalogKey, clockKey, fenceKey, outboxKey } from '../wallet/keys.ts';
 import type { Drained } from './drain.ts';
 import { readIdentity, type Identity } from './identity.ts';
 import { rewriteAppendOnlyFile } from './rewrite-aof.ts';
@@ -122,7 +123,11 @@ if clock then
   clock_ms = math.max(clock_ms, stood_ms)
 end
 redis.call('SET', KEYS[2], struct.pack('>ddd', tonumber(ARGV[3]), clock_ms, tonumber(ARGV[5])))
-redis.call('DEL', KEYS[3], KEYS[4], KEYS[5])
+redis.call('DEL', KEYS[4], KEYS[5], KEYS[6])
+for i = 6, #ARGV, 2 do
+  local standing = redis.call('HGET', KEYS[3], ARGV[i])
+  if not standing or tonumber(standing) < tonumber(ARGV[i + 1]) then redis.call('HSET', KEYS[3], ARGV[i], ARGV[i + 1]) end
+end
 redis.call('SET', KEYS[1], ARGV[2])
 return ARGV[2]`;
 
@@ -132,6 +137,8 @@ async function beginAndOpen(options: RecoverOptions, sick: Sick[], identity: Ide
   const numbers = sick.map(({ partition }) => partition);
   const begun = await beginNextEpochs(sql, numbers, { ...identity, durability });
   reached?.('begun');
+  // Read behind closed fences: what is published from here on is raised once they are open.
+  const catalogs = (await readCatalogVersions(sql)).flatMap((one) => [one.environmentId, one.catalogVersion]);
   const fenceBefore = new Map(
     sick.map(({ partition, epoch, fence }) => [partition, standing(installation, epoch, fence)]),
   );
@@ -140,8 +147,8 @@ async function beginAndOpen(options: RecoverOptions, sick: Sick[], identity: Ide
       const fence = fenceBefore.get(partition) ?? '';
       // Streams that end here: the sealed one; the one of a Redis that was put back; the next one, if this began before.
       const streams = [epoch - 1, Number(fence.split(':').at(-1)), epoch].map((of) => outboxKey(partition, of));
-      const keys = [fenceKey(partition), clockKey(partition), ...streams];
-      const values = [fence, `${installation}:${epoch}`, seq, clockMs, epoch];
+      const keys = [fenceKey(partition), clockKey(partition), catalogKey(partition), ...streams];
+      const values = [fence, `${installation}:${epoch}`, seq, clockMs, epoch, ...catalogs];
       return redis.call('EVAL', [openScript, keys.length, ...keys, ...values]);
     }),
   );
