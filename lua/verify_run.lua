@@ -9,7 +9,13 @@ local run_id = ARGV[2]
 if redis.call('GET', fence_key) ~= fence then
   return { 'fenced' }
 end
-if string.match(redis.call('INFO', 'server'), 'run_id:(%w+)') ~= run_id then
+-- As in src/worker/identity.ts.
+local present = string.match(redis.call('INFO', 'server'), 'run_id:(%w+)')
+local before = string.match(redis.call('INFO', 'replication'), 'master_replid2:(%w+)')
+if before and string.find(before, '[^0]') then
+  present = present .. ':' .. before
+end
+if present ~= run_id then
   return { 'unverified' }
 end
 run.verified[fence] = true

@@ -1,5 +1,5 @@
 // Epochs: which run of Redis each partition's data live in, where they were sealed, and what was lost with them.
-import { and, asc, eq, isNull, sql as raw } from 'drizzle-orm';
+import { and, asc, eq, isNull, lt, sql as raw } from 'drizzle-orm';
 import type { Acknowledged, EpochRow } from '../wallet/fences.ts';
 import { arrayText } from './array-text.ts';
 import { orm, type Sql } from './connect.ts';
@@ -13,6 +13,16 @@ export async function readEpochs(sql: Sql): Promise<EpochRow[]> {
     .innerJoin(epochs, and(eq(epochs.partition, partitions.partition), eq(epochs.epoch, partitions.epoch)))
     .orderBy(asc(partitions.partition));
   return rows.map(({ runId, ...row }) => ({ ...row, runId: runId ?? undefined }));
+}
+
+/** Partitions that have been in this run of Redis, and went on to another one. */
+export async function partitionsThatLeft(sql: Sql, runId: string): Promise<number[]> {
+  const rows = await orm(sql)
+    .selectDistinct({ partition: epochs.partition })
+    .from(epochs)
+    .innerJoin(partitions, and(eq(epochs.partition, partitions.partition), lt(epochs.epoch, partitions.epoch)))
+    .where(eq(epochs.runId, runId));
+  return rows.map(({ partition }) => partition);
 }
 
 /** The highest seqs that callers were told of; what was known before stays where it is higher. */

@@ -33,6 +33,7 @@ export async function watchRecovery(options: {
   const durability = async () =>
     options.required === 'replicated' ? 'replicated' : (await readDurability(redis)).class;
   let foreign = '';
+  let isReplaced = false;
   let reportAtMs = Infinity;
   const look = async () => {
     const outcome = await recover({
@@ -60,6 +61,14 @@ export async function watchRecovery(options: {
       );
     }
     foreign = fence;
+    if (outcome.status === 'replaced' && !isReplaced) {
+      log.error(
+        { partitions: outcome.partitions },
+        'this Redis was replaced by another one, and has not got what happened there: point REDIS_URL at the other one; or, if ' +
+          'this one is to take over again, restart it',
+      );
+    }
+    isReplaced = outcome.status === 'replaced';
     if (Date.now() < reportAtMs) return;
     reportAtMs = Infinity;
     const { lost } = await readLosses(sql);

@@ -3,7 +3,7 @@ import { atomsFromRedis as atoms, type Atoms } from '../units.ts';
 import type { Script } from './script.ts';
 
 /** The Redis library that holds all scripts; names end in its hash. */
-export const libraryHash = '8ecbbdeff317';
+export const libraryHash = 'a085c96b842f';
 
 export type AdvanceClockKeys = { fenceKey: string; clockKey: string };
 export type AdvanceClockArgs = { fence: string; toMs: number };
@@ -16,7 +16,7 @@ export type AdvanceClockReply =
  */
 export const advanceClockScript: Script<AdvanceClockKeys, AdvanceClockArgs, AdvanceClockReply> = {
   name: 'advance_clock',
-  functionName: 'advance_clock_8ecbbdeff317',
+  functionName: 'advance_clock_a085c96b842f',
   keysCount: 2,
   binary: false,
   encode: (keys, args) => [keys.fenceKey, keys.clockKey, args.fence, args.toMs],
@@ -47,7 +47,7 @@ export type ApplyDueReply =
  */
 export const applyDueScript: Script<ApplyDueKeys, ApplyDueArgs, ApplyDueReply> = {
   name: 'apply_due',
-  functionName: 'apply_due_8ecbbdeff317',
+  functionName: 'apply_due_a085c96b842f',
   keysCount: 7,
   binary: false,
   encode: (keys, args) => [keys.fenceKey, keys.clockKey, keys.walletKey, keys.holdsKey, keys.deadlinesKey, keys.operationKey, keys.outboxKey, args.fence, args.notAfterMs, args.environment, args.operationId, args.fingerprint, args.keepMs],
@@ -90,7 +90,7 @@ export type AuthorizeReply =
  */
 export const authorizeScript: Script<AuthorizeKeys, AuthorizeArgs, AuthorizeReply> = {
   name: 'authorize',
-  functionName: 'authorize_8ecbbdeff317',
+  functionName: 'authorize_a085c96b842f',
   keysCount: 7,
   binary: false,
   encode: (keys, args) => [keys.fenceKey, keys.clockKey, keys.walletKey, keys.holdsKey, keys.deadlinesKey, keys.operationKey, keys.outboxKey, args.fence, args.notAfterMs, args.environment, args.operationId, args.fingerprint, args.keepMs, args.asset, String(args.amountAtoms), args.mode, args.ttlMs, args.repeated, args.attached, args.lookedUp],
@@ -135,7 +135,7 @@ export type ChargeReply =
  */
 export const chargeScript: Script<ChargeKeys, ChargeArgs, ChargeReply> = {
   name: 'charge',
-  functionName: 'charge_8ecbbdeff317',
+  functionName: 'charge_a085c96b842f',
   keysCount: 7,
   binary: false,
   encode: (keys, args) => [keys.fenceKey, keys.clockKey, keys.walletKey, keys.holdsKey, keys.deadlinesKey, keys.operationKey, keys.outboxKey, args.fence, args.notAfterMs, args.environment, args.operationId, args.fingerprint, args.keepMs, args.asset, String(args.amountAtoms), args.mode, args.repeated, args.attached, args.lookedUp],
@@ -178,7 +178,7 @@ export type CreditReply =
  */
 export const creditScript: Script<CreditKeys, CreditArgs, CreditReply> = {
   name: 'credit',
-  functionName: 'credit_8ecbbdeff317',
+  functionName: 'credit_a085c96b842f',
   keysCount: 7,
   binary: false,
   encode: (keys, args) => [keys.fenceKey, keys.clockKey, keys.walletKey, keys.holdsKey, keys.deadlinesKey, keys.operationKey, keys.outboxKey, args.fence, args.notAfterMs, args.environment, args.operationId, args.fingerprint, args.keepMs, args.asset, args.grantNo, String(args.amountAtoms), args.purpose, args.priority, args.effectiveAtMs, args.expiresAtMs, args.attached, args.lookedUp],
@@ -217,7 +217,7 @@ export type ExpireHoldsReply =
  */
 export const expireHoldsScript: Script<ExpireHoldsKeys, ExpireHoldsArgs, ExpireHoldsReply> = {
   name: 'expire_holds',
-  functionName: 'expire_holds_8ecbbdeff317',
+  functionName: 'expire_holds_a085c96b842f',
   keysCount: 7,
   binary: false,
   encode: (keys, args) => [keys.fenceKey, keys.clockKey, keys.walletKey, keys.holdsKey, keys.deadlinesKey, keys.operationKey, keys.outboxKey, args.fence, args.notAfterMs, args.environment, args.operationId, args.fingerprint, args.keepMs, args.holdRefs],
@@ -260,7 +260,7 @@ export type ExtendReply =
  */
 export const extendScript: Script<ExtendKeys, ExtendArgs, ExtendReply> = {
   name: 'extend',
-  functionName: 'extend_8ecbbdeff317',
+  functionName: 'extend_a085c96b842f',
   keysCount: 7,
   binary: false,
   encode: (keys, args) => [keys.fenceKey, keys.clockKey, keys.walletKey, keys.holdsKey, keys.deadlinesKey, keys.operationKey, keys.outboxKey, args.fence, args.notAfterMs, args.environment, args.operationId, args.fingerprint, args.keepMs, args.asset, args.holdRef, String(args.amountAtoms), args.ttlMs, args.repeated, args.attached, args.lookedUp],
@@ -305,7 +305,7 @@ export type FreezeReply =
  */
 export const freezeScript: Script<FreezeKeys, FreezeArgs, FreezeReply> = {
   name: 'freeze',
-  functionName: 'freeze_8ecbbdeff317',
+  functionName: 'freeze_a085c96b842f',
   keysCount: 7,
   binary: false,
   encode: (keys, args) => [keys.fenceKey, keys.clockKey, keys.walletKey, keys.holdsKey, keys.deadlinesKey, keys.operationKey, keys.outboxKey, args.fence, args.notAfterMs, args.environment, args.operationId, args.fingerprint, args.keepMs, args.fromFreeze, args.toFreeze, args.attached, args.lookedUp, args.seenAt],
@@ -342,7 +342,7 @@ export type HydrateReply =
  */
 export const hydrateScript: Script<HydrateKeys, HydrateArgs, HydrateReply> = {
   name: 'hydrate',
-  functionName: 'hydrate_8ecbbdeff317',
+  functionName: 'hydrate_a085c96b842f',
   keysCount: 5,
   binary: false,
   encode: (keys, args) => [keys.fenceKey, keys.clockKey, keys.walletKey, keys.holdsKey, keys.deadlinesKey, args.fence, args.environment, args.customerId, args.version, args.freeze, args.accountsPacked, args.grantsPacked, args.holdsPacked, args.replacedVersion, args.lookUpUntilMs],
@@ -369,7 +369,7 @@ export type ListDueReply =
  */
 export const listDueScript: Script<ListDueKeys, ListDueArgs, ListDueReply> = {
   name: 'list_due',
-  functionName: 'list_due_8ecbbdeff317',
+  functionName: 'list_due_a085c96b842f',
   keysCount: 3,
   binary: false,
   encode: (keys, args) => [keys.fenceKey, keys.clockKey, keys.deadlinesKey, args.fence, args.membersMax],
@@ -394,7 +394,7 @@ export type RaiseCatalogReply =
  */
 export const raiseCatalogScript: Script<RaiseCatalogKeys, RaiseCatalogArgs, RaiseCatalogReply> = {
   name: 'raise_catalog',
-  functionName: 'raise_catalog_8ecbbdeff317',
+  functionName: 'raise_catalog_a085c96b842f',
   keysCount: 2,
   binary: false,
   encode: (keys, args) => [keys.fenceKey, keys.catalogKey, args.fence, args.environment, args.catalogVersion],
@@ -421,7 +421,7 @@ export type ReadHoldReply =
  */
 export const readHoldScript: Script<ReadHoldKeys, ReadHoldArgs, ReadHoldReply> = {
   name: 'read_hold',
-  functionName: 'read_hold_8ecbbdeff317',
+  functionName: 'read_hold_a085c96b842f',
   keysCount: 4,
   binary: false,
   encode: (keys, args) => [keys.fenceKey, keys.clockKey, keys.walletKey, keys.holdsKey, args.fence, args.environment, args.holdRef],
@@ -451,7 +451,7 @@ export type ReadWalletReply =
  */
 export const readWalletScript: Script<ReadWalletKeys, ReadWalletArgs, ReadWalletReply> = {
   name: 'read_wallet',
-  functionName: 'read_wallet_8ecbbdeff317',
+  functionName: 'read_wallet_a085c96b842f',
   keysCount: 3,
   binary: true,
   encode: (keys, args) => [keys.fenceKey, keys.clockKey, keys.walletKey, args.fence, args.environment],
@@ -489,7 +489,7 @@ export type ReleaseReply =
  */
 export const releaseScript: Script<ReleaseKeys, ReleaseArgs, ReleaseReply> = {
   name: 'release',
-  functionName: 'release_8ecbbdeff317',
+  functionName: 'release_a085c96b842f',
   keysCount: 7,
   binary: false,
   encode: (keys, args) => [keys.fenceKey, keys.clockKey, keys.walletKey, keys.holdsKey, keys.deadlinesKey, keys.operationKey, keys.outboxKey, args.fence, args.notAfterMs, args.environment, args.operationId, args.fingerprint, args.keepMs, args.asset, args.holdRef, args.attached, args.lookedUp],
@@ -522,7 +522,7 @@ export type RememberReply =
  */
 export const rememberScript: Script<RememberKeys, RememberArgs, RememberReply> = {
   name: 'remember',
-  functionName: 'remember_8ecbbdeff317',
+  functionName: 'remember_a085c96b842f',
   keysCount: 2,
   binary: false,
   encode: (keys, args) => [keys.fenceKey, keys.operationKey, args.fence, args.recordPacked, args.keepMs],
@@ -550,7 +550,7 @@ export type RestampReply =
  */
 export const restampScript: Script<RestampKeys, RestampArgs, RestampReply> = {
   name: 'restamp',
-  functionName: 'restamp_8ecbbdeff317',
+  functionName: 'restamp_a085c96b842f',
   keysCount: 3,
   binary: false,
   encode: (keys, args) => [keys.fenceKey, keys.clockKey, keys.walletKey, args.fence, args.version, args.freeze],
@@ -589,7 +589,7 @@ export type SettleReply =
  */
 export const settleScript: Script<SettleKeys, SettleArgs, SettleReply> = {
   name: 'settle',
-  functionName: 'settle_8ecbbdeff317',
+  functionName: 'settle_a085c96b842f',
   keysCount: 8,
   binary: false,
   encode: (keys, args) => [keys.fenceKey, keys.clockKey, keys.walletKey, keys.holdsKey, keys.deadlinesKey, keys.operationKey, keys.outboxKey, keys.lateKey, args.fence, args.notAfterMs, args.environment, args.operationId, args.fingerprint, args.keepMs, args.asset, args.holdRef, String(args.amountAtoms), args.final, args.onExcess, args.expiredHold, args.attached, args.lookedUp],
@@ -622,7 +622,7 @@ export type VerifyRunReply =
  */
 export const verifyRunScript: Script<VerifyRunKeys, VerifyRunArgs, VerifyRunReply> = {
   name: 'verify_run',
-  functionName: 'verify_run_8ecbbdeff317',
+  functionName: 'verify_run_a085c96b842f',
   keysCount: 1,
   binary: false,
   encode: (keys, args) => [keys.fenceKey, args.fence, args.runId],
@@ -653,7 +653,7 @@ export type VoidReply =
  */
 export const voidScript: Script<VoidKeys, VoidArgs, VoidReply> = {
   name: 'void',
-  functionName: 'void_8ecbbdeff317',
+  functionName: 'void_a085c96b842f',
   keysCount: 7,
   binary: false,
   encode: (keys, args) => [keys.fenceKey, keys.clockKey, keys.walletKey, keys.holdsKey, keys.deadlinesKey, keys.operationKey, keys.outboxKey, args.fence, args.notAfterMs, args.environment, args.operationId, args.fingerprint, args.keepMs, args.asset, args.grantNo, args.attached, args.lookedUp],
@@ -674,7 +674,7 @@ export const voidScript: Script<VoidKeys, VoidArgs, VoidReply> = {
 
 /** What FUNCTION LOAD takes. */
 export const libraryText =
-  "#!lua name=farebox_8ecbbdeff317\n\
+  "#!lua name=farebox_a085c96b842f\n\
 local loaded, modules = {}, {}\n\
 local function require(name)\n\
 local module = loaded[name]\n\
@@ -1569,7 +1569,7 @@ return wallets\n\
 end\n\
 do\n\
 redis.register_function({\n\
-function_name = 'advance_clock_8ecbbdeff317',\n\
+function_name = 'advance_clock_a085c96b842f',\n\
 flags = {  },\n\
 callback = function(KEYS, ARGV)\n\
 local fence_key = KEYS[1] -- string: installation and epoch of this partition's data\n\
@@ -1594,7 +1594,7 @@ local seal = require('seal')\n\
 local due = require('due')\n\
 local wallets = require('wallet')\n\
 redis.register_function({\n\
-function_name = 'apply_due_8ecbbdeff317',\n\
+function_name = 'apply_due_a085c96b842f',\n\
 flags = { 'allow-oom' },\n\
 callback = function(KEYS, ARGV)\n\
 local fence_key = KEYS[1] -- string: installation and epoch of this partition's data\n\
@@ -1651,7 +1651,7 @@ local holds = require('holds')\n\
 local seal = require('seal')\n\
 local wallets = require('wallet')\n\
 redis.register_function({\n\
-function_name = 'authorize_8ecbbdeff317',\n\
+function_name = 'authorize_a085c96b842f',\n\
 flags = {  },\n\
 callback = function(KEYS, ARGV)\n\
 local fence_key = KEYS[1] -- string: installation and epoch of this partition's data\n\
@@ -1753,7 +1753,7 @@ local holds = require('holds')\n\
 local seal = require('seal')\n\
 local wallets = require('wallet')\n\
 redis.register_function({\n\
-function_name = 'charge_8ecbbdeff317',\n\
+function_name = 'charge_a085c96b842f',\n\
 flags = {  },\n\
 callback = function(KEYS, ARGV)\n\
 local fence_key = KEYS[1] -- string: installation and epoch of this partition's data\n\
@@ -1838,7 +1838,7 @@ local due = require('due')\n\
 local seal = require('seal')\n\
 local wallets = require('wallet')\n\
 redis.register_function({\n\
-function_name = 'credit_8ecbbdeff317',\n\
+function_name = 'credit_a085c96b842f',\n\
 flags = {  },\n\
 callback = function(KEYS, ARGV)\n\
 local fence_key = KEYS[1] -- string: installation and epoch of this partition's data\n\
@@ -1935,7 +1935,7 @@ local holds = require('holds')\n\
 local seal = require('seal')\n\
 local wallets = require('wallet')\n\
 redis.register_function({\n\
-function_name = 'expire_holds_8ecbbdeff317',\n\
+function_name = 'expire_holds_a085c96b842f',\n\
 flags = { 'allow-oom' },\n\
 callback = function(KEYS, ARGV)\n\
 local fence_key = KEYS[1] -- string: installation and epoch of this partition's data\n\
@@ -1987,7 +1987,7 @@ local holds = require('holds')\n\
 local seal = require('seal')\n\
 local wallets = require('wallet')\n\
 redis.register_function({\n\
-function_name = 'extend_8ecbbdeff317',\n\
+function_name = 'extend_a085c96b842f',\n\
 flags = {  },\n\
 callback = function(KEYS, ARGV)\n\
 local fence_key = KEYS[1] -- string: installation and epoch of this partition's data\n\
@@ -2084,7 +2084,7 @@ local entries = require('entry')\n\
 local seal = require('seal')\n\
 local wallets = require('wallet')\n\
 redis.register_function({\n\
-function_name = 'freeze_8ecbbdeff317',\n\
+function_name = 'freeze_a085c96b842f',\n\
 flags = { 'allow-oom' },\n\
 callback = function(KEYS, ARGV)\n\
 local fence_key = KEYS[1] -- string: installation and epoch of this partition's data\n\
@@ -2148,7 +2148,7 @@ local run = require('run')\n\
 local seal = require('seal')\n\
 local wallets = require('wallet')\n\
 redis.register_function({\n\
-function_name = 'hydrate_8ecbbdeff317',\n\
+function_name = 'hydrate_a085c96b842f',\n\
 flags = {  },\n\
 callback = function(KEYS, ARGV)\n\
 local fence_key = KEYS[1] -- string: installation and epoch of this partition's data\n\
@@ -2225,7 +2225,7 @@ end\n\
 do\n\
 local run = require('run')\n\
 redis.register_function({\n\
-function_name = 'list_due_8ecbbdeff317',\n\
+function_name = 'list_due_a085c96b842f',\n\
 flags = { 'no-writes' },\n\
 callback = function(KEYS, ARGV)\n\
 local fence_key = KEYS[1] -- string: installation and epoch of this partition's data\n\
@@ -2252,7 +2252,7 @@ end\n\
 do\n\
 local run = require('run')\n\
 redis.register_function({\n\
-function_name = 'raise_catalog_8ecbbdeff317',\n\
+function_name = 'raise_catalog_a085c96b842f',\n\
 flags = { 'allow-oom' },\n\
 callback = function(KEYS, ARGV)\n\
 local fence_key = KEYS[1] -- string: installation and epoch of this partition's data\n\
@@ -2279,7 +2279,7 @@ do\n\
 local holds = require('holds')\n\
 local wallets = require('wallet')\n\
 redis.register_function({\n\
-function_name = 'read_hold_8ecbbdeff317',\n\
+function_name = 'read_hold_a085c96b842f',\n\
 flags = { 'no-writes' },\n\
 callback = function(KEYS, ARGV)\n\
 local fence_key = KEYS[1] -- string: installation and epoch of this partition's data\n\
@@ -2319,7 +2319,7 @@ end\n\
 do\n\
 local wallets = require('wallet')\n\
 redis.register_function({\n\
-function_name = 'read_wallet_8ecbbdeff317',\n\
+function_name = 'read_wallet_a085c96b842f',\n\
 flags = { 'no-writes' },\n\
 callback = function(KEYS, ARGV)\n\
 local fence_key = KEYS[1] -- string: installation and epoch of this partition's data\n\
@@ -2344,7 +2344,7 @@ local holds = require('holds')\n\
 local seal = require('seal')\n\
 local wallets = require('wallet')\n\
 redis.register_function({\n\
-function_name = 'release_8ecbbdeff317',\n\
+function_name = 'release_a085c96b842f',\n\
 flags = { 'allow-oom' },\n\
 callback = function(KEYS, ARGV)\n\
 local fence_key = KEYS[1] -- string: installation and epoch of this partition's data\n\
@@ -2408,7 +2408,7 @@ end\n\
 do\n\
 local run = require('run')\n\
 redis.register_function({\n\
-function_name = 'remember_8ecbbdeff317',\n\
+function_name = 'remember_a085c96b842f',\n\
 flags = { 'allow-oom' },\n\
 callback = function(KEYS, ARGV)\n\
 local fence_key = KEYS[1] -- string: installation and epoch of this partition's data\n\
@@ -2431,7 +2431,7 @@ do\n\
 local run = require('run')\n\
 local wallets = require('wallet')\n\
 redis.register_function({\n\
-function_name = 'restamp_8ecbbdeff317',\n\
+function_name = 'restamp_a085c96b842f',\n\
 flags = { 'allow-oom' },\n\
 callback = function(KEYS, ARGV)\n\
 local fence_key = KEYS[1] -- string: installation and epoch of this partition's data\n\
@@ -2472,7 +2472,7 @@ local holds = require('holds')\n\
 local seal = require('seal')\n\
 local wallets = require('wallet')\n\
 redis.register_function({\n\
-function_name = 'settle_8ecbbdeff317',\n\
+function_name = 'settle_a085c96b842f',\n\
 flags = { 'allow-oom' },\n\
 callback = function(KEYS, ARGV)\n\
 local fence_key = KEYS[1] -- string: installation and epoch of this partition's data\n\
@@ -2596,7 +2596,7 @@ end\n\
 do\n\
 local run = require('run')\n\
 redis.register_function({\n\
-function_name = 'verify_run_8ecbbdeff317',\n\
+function_name = 'verify_run_a085c96b842f',\n\
 flags = { 'no-writes' },\n\
 callback = function(KEYS, ARGV)\n\
 local fence_key = KEYS[1] -- string: installation and epoch of this partition's data\n\
@@ -2605,7 +2605,12 @@ local run_id = ARGV[2]\n\
 if redis.call('GET', fence_key) ~= fence then\n\
 return { 'fenced' }\n\
 end\n\
-if string.match(redis.call('INFO', 'server'), 'run_id:(%w+)') ~= run_id then\n\
+local present = string.match(redis.call('INFO', 'server'), 'run_id:(%w+)')\n\
+local before = string.match(redis.call('INFO', 'replication'), 'master_replid2:(%w+)')\n\
+if before and string.find(before, '[^0]') then\n\
+present = present .. ':' .. before\n\
+end\n\
+if present ~= run_id then\n\
 return { 'unverified' }\n\
 end\n\
 run.verified[fence] = true\n\
@@ -2620,7 +2625,7 @@ local grants = require('grants')\n\
 local seal = require('seal')\n\
 local wallets = require('wallet')\n\
 redis.register_function({\n\
-function_name = 'void_8ecbbdeff317',\n\
+function_name = 'void_a085c96b842f',\n\
 flags = { 'allow-oom' },\n\
 callback = function(KEYS, ARGV)\n\
 local fence_key = KEYS[1] -- string: installation and epoch of this partition's data\n\

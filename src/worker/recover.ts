@@ -13,9 +13,10 @@
 // A crash between any two steps is made good by starting over: nothing can be decided before step 5, and an epoch that
 // nobody used is sealed empty. Wallets are not touched here: each carries the epoch that it was verified in, and is
 // compared with the ledger when it is next used (src/wallet/hydrate.ts). A fence of another installation is never
-// overwritten: that Redis is somebody else's, or this Postgres is.
+// overwritten: that Redis is somebody else's, or this Postgres is. Nor is a primary taken back that another one has replaced
+// and that still serves: two workers, each connected to one of the two, would seal each other's epochs for ever.
 import { readCatalogVersions } from '../db/catalog.ts';
-import { beginNextEpochs, readEpochs } from '../db/epochs.ts';
+import { beginNextEpochs, partitionsThatLeft, readEpochs } from '../db/epochs.ts';
 import { withPartitionsLocked } from '../db/installation.ts';
 import type { Sql } from '../db/connect.ts';
 import { lanesCount } from '../limits.ts';
@@ -46,7 +47,9 @@ export type Recovered =
   | { status: 'healthy' }
   | { status: 'recovered'; partitions: number; tookMs: number }
   /** Another installation's data are there: nothing was touched. */
-  | { status: 'foreign'; partitions: number; fence: string };
+  | { status: 'foreign'; partitions: number; fence: string }
+  /** The wallets have gone on to another Redis, and this one has not been restarted or promoted since: nothing was touched. */
+  | { status: 'replaced'; partitions: number };
 
 type Sick = EpochRow & { fence: string | null };
 
@@ -64,6 +67,8 @@ export async function recover(options: RecoverOptions): Promise<Recovered> {
     if (foreign[0]?.fence) return { status: 'foreign', partitions: foreign.length, fence: foreign[0].fence };
     if (sick.length === 0) return { status: 'healthy' };
     const identity = await readIdentity(redis);
+    const replaced = await findReplaced(options, sick, identity);
+    if (replaced.length > 0) return { status: 'replaced', partitions: replaced.length };
     await Promise.all(sick.map((row) => closeFence(options, row)));
     options.reached?.('closed');
     const rewritten = rewriteAppendOnlyFile(redis).catch((error: Error) =>
@@ -87,6 +92,15 @@ async function findSick({ sql, redis, installation }: RecoverOptions): Promise<S
   return rows
     .map((row, i) => ({ ...row, fence: fences[i] ?? null }))
     .filter((row) => row.runId !== runId || row.fence !== `${installation}:${row.epoch}`);
+}
+
+/** A run that was sealed does not come back: its data are older than the ledger, whoever is connected to it still. */
+async function findReplaced({ sql, installation }: RecoverOptions, sick: Sick[], { runId }: Identity): Promise<Sick[]> {
+  const left = new Set(await partitionsThatLeft(sql, runId));
+  return sick.filter(
+    ({ partition, epoch, fence, ...row }) =>
+      row.runId !== runId && left.has(partition) && !isOurFence(fence, installation, epoch),
+  );
 }
 
 const closeScript = `
