@@ -14,9 +14,10 @@ import { cursor } from '../../src/wallet/packed.ts';
 import { readStoredWallet, walletDifferences } from '../../src/wallet/stored-wallet.ts';
 import { check } from './check/check.ts';
 import { checkEnds } from './check/ends.ts';
+import { checkLosses, type LossWindow } from './check/losses.ts';
 import { readLedger } from './check/ledger-entry.ts';
 import type { Violation } from './check/violation.ts';
-import { describeRequest, verdictOf, type Request } from './history.ts';
+import { verdictOf, type Request } from './history.ts';
 import { resolveAll, runLoad, type Load } from './load.ts';
 import type { Postgres } from './postgres.ts';
 import type { Scenario, Trial } from './scenario.ts';
@@ -83,6 +84,7 @@ async function underLoad(
   const requests: Request[] = [];
   const violations: Violation[] = [];
   const counts: Record<string, number> = {};
+  const windows: LossWindow[] = [];
   const customers = Array.from({ length: customersCount }, (_, i) => `c${i}`);
   await createCustomers(world, customers);
   let isOver = false;
@@ -97,6 +99,7 @@ async function underLoad(
     say: options.say,
     asked: () => requests.length,
     count: (what, by = 1) => void (counts[what] = (counts[what] ?? 0) + by),
+    mayLoseBetween: (fromMs, toMs) => void windows.push({ fromMs, toMs }),
     blame: (violation) => violations.push(violation),
   };
   const running = runLoad(load);
@@ -124,10 +127,8 @@ async function underLoad(
   violations.push(...findings.violations, ...(await checkStored(world, customers)));
   violations.push(...(await checkEnds(world, findings.timelines)), ...(await checkBooks(world)));
   const reported = await lossesReported(world);
-  if (findings.lost.length > reported) {
-    const what = `${findings.lost.length} acknowledged operations were lost, ${reported} reported`;
-    violations.push({ check: 'reported', who: describeRequest(findings.lost[0]!), what });
-  }
+  const { lost } = findings;
+  violations.push(...checkLosses({ lost, reported, windows, keepsConfirmed: scenario.keepsConfirmed ?? false }));
   if (reported > 0) counts['entries reported lost'] = reported;
   const verdicts = requests.map(verdictOf);
   return {
@@ -137,7 +138,7 @@ async function underLoad(
     no: verdicts.filter((verdict) => verdict === 'no').length,
     inDoubt,
     entries: entries.length,
-    lost: findings.lost.length,
+    lost: lost.length,
     counts,
     violations,
   };

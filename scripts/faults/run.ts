@@ -48,7 +48,7 @@ async function inFolder<T>(work: (folder: string, postgres: Postgres) => Promise
 /** Stops the stores that lie in the folder, and removes it. */
 async function tidy(folder: string): Promise<void> {
   const names = existsSync(folder) ? readdirSync(folder) : [];
-  for (const name of names) await stopLeftRedis(join(folder, name, 'redis'));
+  for (const name of names) for (const of of ['redis', 'replica']) await stopLeftRedis(join(folder, name, of));
   await stopLeftPostgres(join(folder, 'postgres'));
   rmSync(folder, { recursive: true, force: true });
 }

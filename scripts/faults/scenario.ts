@@ -12,6 +12,8 @@ export type Trial = {
   readonly asked: () => number;
   /** What the scenario counts: kills, cuts, drops. */
   readonly count: (what: string, by?: number) => void;
+  /** What is lost was acknowledged between these instants of `performance.now`, or others that are named so. */
+  readonly mayLoseBetween: (fromMs: number, toMs: number) => void;
   /** What it finds wrong by itself. */
   readonly blame: (violation: Violation) => void;
 };
@@ -27,6 +29,8 @@ export type Scenario = {
   readonly isShort?: boolean;
   /** Acknowledged operations may be lost, if recovery reports them. */
   readonly mayLose?: boolean;
+  /** Of them, none that was not marked `unconfirmed`. */
+  readonly keepsConfirmed?: boolean;
   /** Nothing in it leaves an outcome in doubt. */
   readonly isCalm?: boolean;
   /** Runs beside the load, which goes on until it returns; `rounds` says how long a run is wanted. */

@@ -11,6 +11,7 @@ import { connectRedis } from '../../src/wallet/redis.ts';
 import { runMigrate } from '../../src/run/migrate.ts';
 import { startRedis, type RedisServer } from '../stores/redis.ts';
 import { openClient, type Client } from './client.ts';
+import { openPair, type Pair } from './pair.ts';
 import { createDatabase, type Postgres } from './postgres.ts';
 
 export type WorldOptions = {
@@ -21,6 +22,8 @@ export type WorldOptions = {
   durability: Config['durability'];
   /** Gateways reach Redis through a proxy that can lose and delay. */
   proxied: boolean;
+  /** Redis is a primary and a replica, and everybody reaches the primary through a port that can lead to the other. */
+  paired: boolean;
   redisArgs: readonly string[];
   /** The compiled program; default: this one's. */
   main: string;
@@ -32,6 +35,7 @@ export const ordinary: WorldOptions = {
   appendonly: 'everysec',
   durability: 'fast',
   proxied: false,
+  paired: false,
   redisArgs: [],
   // The campaign runs compiled, beside the program that it breaks.
   main: fileURLToPath(new URL('../../src/main.js', import.meta.url)),
@@ -47,11 +51,12 @@ export type World = {
   /** Past all proxies. */
   readonly redis: ReturnType<typeof connectRedis>;
   readonly proxy: Proxy | undefined;
+  readonly pair: Pair | undefined;
   readonly environmentId: string;
   /** Those that run, or are thought to. */
   readonly gateways: Member[];
   readonly workers: RoleProcess[];
-  readonly addGateway: () => Promise<Member>;
+  readonly addGateway: (over?: Record<string, string>) => Promise<Member>;
   readonly addWorker: (over?: Record<string, string>) => Promise<RoleProcess>;
   /** What processes are told; for one that a scenario starts by itself. */
   readonly env: Readonly<Record<string, string>>;
@@ -71,33 +76,38 @@ export async function openWorld(postgres: Postgres, folder: string, options: Wor
     const { appendonly, redisArgs } = options;
     const server = await startRedis({ dataDir: join(folder, 'redis'), appendonly, extraArgs: redisArgs });
     undo.push(server.stop);
-    const proxy = options.proxied ? await startProxy(server.url) : undefined;
+    const pair = options.paired
+      ? await openPair(server, { dataDir: join(folder, 'replica'), appendonly, extraArgs: redisArgs })
+      : undefined;
+    if (pair) undo.push(pair.stop);
+    const redisUrl = pair?.url ?? server.url;
+    const proxy = options.proxied ? await startProxy(redisUrl) : undefined;
     if (proxy) undo.push(proxy.stop);
     const databaseUrl = await createDatabase(postgres);
     const key = `fb_test_${randomBytes(24).toString('hex')}`;
-    const config = configOf({ databaseUrl, redisUrl: server.url, key, durability: options.durability });
+    const config = configOf({ databaseUrl, redisUrl, key, durability: options.durability });
     await runMigrate(config);
     const sql = openDatabase(databaseUrl, { connectionsMax, name: 'faults' });
     undo.push(() => sql.end({ timeout: 5 }));
-    const redis = connectRedis(server.url, () => undefined);
+    const redis = connectRedis(redisUrl, () => undefined);
     undo.push(() => redis.disconnect());
     const [environment] = await sql<{ id: string }[]>`select id from environments where is_default`;
     if (!environment) throw new Error('there is no environment after migrating');
     const env = {
       DATABASE_URL: databaseUrl,
-      REDIS_URL: proxy?.url ?? server.url,
-      QUEUE_REDIS_URL: server.url,
+      REDIS_URL: proxy?.url ?? redisUrl,
+      QUEUE_REDIS_URL: redisUrl,
       FAREBOX_BOOTSTRAP_KEY: key,
       FAREBOX_ADMIN_PASSWORD: 'operator',
       FAREBOX_DURABILITY: options.durability,
     };
     const { main } = options;
     const world: World = {
-      ...{ folder, postgres, sql, server, redis, proxy, environmentId: environment.id, env, main, close },
+      ...{ folder, postgres, sql, server, redis, proxy, pair, environmentId: environment.id, env, main, close },
       gateways: [],
       workers: [],
-      addGateway: async () => {
-        const process = await startGateway({ folder, env, main });
+      addGateway: async (over = {}) => {
+        const process = await startGateway({ folder, env: { ...env, ...over }, main });
         undo.push(process.kill);
         const member = { process, client: openClient(process.name, process.url, key) };
         undo.push(member.client.close);
@@ -106,7 +116,7 @@ export async function openWorld(postgres: Postgres, folder: string, options: Wor
       },
       addWorker: async (over = {}) => {
         // Past the proxy: what the worker sends, the plan of a fault does not mean.
-        const process = await startWorker({ folder, env: { ...env, REDIS_URL: server.url, ...over }, main });
+        const process = await startWorker({ folder, env: { ...env, REDIS_URL: redisUrl, ...over }, main });
         undo.push(process.kill);
         world.workers.push(process);
         return process;

@@ -22,6 +22,7 @@ export const checks = {
   quarantine: 'nothing was set aside',
   drained: 'all that was written reaches the ledger',
   reported: 'what was lost is reported',
+  bounded: 'what was lost was acknowledged when it could be lost',
   sealed: 'no entry of an epoch beyond where it was sealed',
   processes: 'no gateway and no worker ends by itself',
   scenario: 'what the scenario itself demands',

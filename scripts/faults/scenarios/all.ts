@@ -1,6 +1,7 @@
 // Every scenario, in the order in which they run.
 import type { Scenario } from '../scenario.ts';
 import { calm } from './calm.ts';
+import { failedBack, failedOver, failedOverReplicated } from './failover.ts';
 import { foreign } from './foreign.ts';
 import { gatewayKilled, repliesDropped } from './gateways.ts';
 import { keys, walletsDeleted } from './keys.ts';
@@ -40,6 +41,9 @@ export const scenarios: readonly Scenario[] = [
   flushed,
   emptied,
   putBack,
+  failedOver,
+  failedOverReplicated,
+  failedBack,
   foreign,
   keys,
   walletsDeleted,

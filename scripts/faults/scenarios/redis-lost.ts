@@ -2,9 +2,8 @@
 import { cpSync, readdirSync, rmSync, statSync, truncateSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { waitUntil } from '../../stores/process.ts';
-import type { Scenario, Trial } from '../scenario.ts';
-import { isOpen, type World } from '../world.ts';
+import type { Scenario } from '../scenario.ts';
+import { epochOf, untilOpen } from './until-open.ts';
 
 const nothingLost = '0 acknowledged lost, 0 twice';
 const lossesReported = 'no decision on a balance older than the ledger; what was lost is reported';
@@ -173,25 +172,6 @@ export const putBack: Scenario = {
     await sleep(800);
   },
 };
-
-const openBoundMs = 20_000;
-
-/** Until there is a next epoch everywhere, and gateways take decisions in it. */
-async function untilOpen({ world, blame, count }: Trial, epochBefore: number): Promise<void> {
-  const beganMs = performance.now();
-  // Readiness is looked at every second: by itself it may speak of the Redis that was there before.
-  const isBack = async () => (await epochOf(world)) > epochBefore && (await isOpen(world));
-  if (!(await waitUntil(isBack, openBoundMs, 50))) {
-    blame({ check: 'scenario', who: 'recovery', what: `no gateway is ready after ${openBoundMs / 1_000} s` });
-  }
-  count('ms until open', Math.round(performance.now() - beganMs));
-}
-
-/** The lowest of all partitions. */
-async function epochOf({ sql }: World): Promise<number> {
-  const [row] = await sql<{ epoch: number }[]>`select min(epoch) as epoch from partitions`;
-  return row?.epoch ?? 0;
-}
 
 const appendOnlyFolder = (folder: string): string => join(folder, 'redis', 'appendonlydir');
 
