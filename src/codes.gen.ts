@@ -69,7 +69,9 @@ export const codes = {
     due_events: 16,
     expire_batch: 100,
     late_keep_ms: 3600000,
-    overdue_scan: 256
+    overdue_scan: 256,
+    quantity_units: 1000000000000,
+    counter_units: 1000000000000000
   },
   never_ms: 4503599627370496
 } as const;

@@ -205,6 +205,73 @@ export type CreatedKey = Key & {
   secret: string;
 };
 
+// ── Prices: what products are made of, /v1/products ──
+
+/**
+ * A decimal string in the asset's unit, such as `"1.25"`. It may be six digits finer than the asset's scale: a line is rounded
+ * up once, when all of it is known.
+ */
+export type Rate = string;
+
+/** How much was used: a number or a decimal string from 0, at most 6 decimals, at most 10^12. */
+export type Quantity = number | string;
+
+/** What usage is counted over before tiers or packages are applied: each event by itself, or a calendar period in UTC. */
+export type TiersOver = 'event' | 'hour' | 'day' | 'week' | 'month';
+
+/** What the account in the price's asset does not cover is due in this one, at `rate` units of it for one. */
+export type PriceFallback = { asset: string; rate: Rate };
+
+export type PriceTier = {
+  /** Inclusive; null in the last tier, and only there. */
+  up_to: Quantity | null;
+  /** For each `per` units; absent: nothing. */
+  unit_amount?: Rate | undefined;
+  /** Default 1; 1–10^9. */
+  per?: number | undefined;
+  /** Due once usage enters the tier; the first one is entered by the first event, even of quantity 0. */
+  flat_amount?: Amount | undefined;
+};
+
+export type PriceTerms = {
+  /** Unique in its version; keeps its meaning, and its counts over a period, from version to version. */
+  id: string;
+  event_type: string;
+  asset: string;
+  /** Fields of `data` that must match, each exactly, or with `"*"` any value. */
+  dimensions?: { [field: string]: string | number | boolean } | undefined;
+  /** In this order. */
+  fallback?: readonly PriceFallback[] | undefined;
+};
+
+/** The field of `data` that says how much; absent: 1 for each event. */
+type PricedField = { quantity?: string | undefined };
+
+/** `unit_amount` for each `per` units (default 1), pro rata. */
+export type UnitPrice = PriceTerms & PricedField & { model: 'unit'; unit_amount: Rate; per?: number | undefined };
+
+/** `unit_amount` for each started package. */
+export type PackagePrice = PriceTerms &
+  PricedField & { model: 'package'; unit_amount: Rate; package_size: number; tiers_over?: TiersOver | undefined };
+
+/** `graduated`: each tier prices the part of the usage that lies in it. `volume`: the tier that usage ends in prices all of it. */
+export type TieredPrice = PriceTerms &
+  PricedField & { model: 'graduated' | 'volume'; tiers: readonly PriceTier[]; tiers_over?: TiersOver | undefined };
+
+/** A fraction of an amount in the asset's unit, `"0.029"` for 2.9 %, then `fixed_amount`, then the bounds. */
+export type PercentagePrice = PriceTerms & {
+  model: 'percentage';
+  /** The field with the amount. */
+  quantity: string;
+  /** At most 100. */
+  rate: Rate;
+  fixed_amount?: Amount | undefined;
+  minimum?: Amount | undefined;
+  maximum?: Amount | undefined;
+};
+
+export type Price = UnitPrice | PackagePrice | TieredPrice | PercentagePrice;
+
 // ── Wallet: /v1/customers/{id}/wallet, …/wallet/freeze, …/wallet/unfreeze ──
 
 /** The API lifts `operator` only. */

@@ -75,6 +75,19 @@ export const metadataBytesMax = 4_096;
 export const holdTtlMs = { least: 1_000, most: 86_400_000, default: 60_000 } as const;
 export const page = { least: 1, most: 100, default: 50 } as const;
 
+/** A version of a product: the price list of every model there is, several times over. */
+export const pricesMax = 10_000;
+/** Of one price. A script walks them, so they bound what it may take. */
+export const tiersMax = 100;
+/** Different `quantity` fields of one event type in a version: each that matches is a line. */
+export const quantitiesMax = 32;
+/** Different sets of dimension names for one of them: each is a look-up when an event is priced. */
+export const shapesMax = 32;
+export const dimensionsMax = 8;
+export const fallbacksMax = 4;
+/** `per` and `package_size`, and what the `per`s of a price's tiers have in common: what Lua divides by exactly. */
+export const divisorMax = 1_000_000_000;
+
 function assertLimit(holds: boolean, relation: string): void {
   if (!holds) throw new Error(`limits.ts: ${relation}`);
 }
@@ -97,6 +110,14 @@ assertLimit(drainAgeMaxMs <= ledgerWaitMs, 'a look-up must outwait the watchdog'
 assertLimit(
   86_400 * reconcileWalletsPerSecond >= 1_000_000,
   'a million wallets must be compared with the ledger within a day',
+);
+assertLimit(
+  divisorMax * 1_000_000 + 1_000_000 <= Number.MAX_SAFE_INTEGER,
+  'a remainder with its next six digits must be exact in a double (lua/lib/exact.lua)',
+);
+assertLimit(
+  codes.limit.counter_units + codes.limit.quantity_units <= Number.MAX_SAFE_INTEGER,
+  'a count with one more event must be exact in a double',
 );
 assertLimit(
   2 * codes.limit.balance_atoms <= Number.MAX_SAFE_INTEGER + 1,

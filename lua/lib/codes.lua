@@ -52,6 +52,10 @@ codes.limit = {
   late_keep_ms = 3600000,
   -- Overdue holds that a decline looks through before it says no.
   overdue_scan = 256,
+  -- The usage of one event, in whole units: more than any meter counts at once.
+  quantity_units = 1000000000000,
+  -- All usage of a period: a thousand of the largest events, and still a whole number in a double.
+  counter_units = 1000000000000000,
 }
 
 -- Later than any instant: a wallet with nothing due, a grant that never expires.
