@@ -11,6 +11,7 @@ local entries = require('entry')
 local grants = require('grants')
 local holds = require('holds')
 local seal = require('seal')
+local staleness = require('stale')
 local wallets = require('wallet')
 
 local fence_key = KEYS[1] -- string: installation and epoch of this partition's data
@@ -20,6 +21,7 @@ local holds_key = KEYS[4] -- hash: the wallet's open holds
 local deadlines_key = KEYS[5] -- sorted set: holds and wallets by the instant at which they are due
 local operation_key = KEYS[6] -- string: what this operation answered
 local outbox_key = KEYS[7] -- stream: entries on their way to the ledger
+local catalog_key = KEYS[8] -- hash: environment → version of the catalog that prices it
 local fence = ARGV[1]
 local not_after_ms = tonumber(ARGV[2])
 local environment = ARGV[3]
@@ -33,6 +35,9 @@ local ttl_ms = tonumber(ARGV[10])
 local repeated = ARGV[11] -- '1' when this repeats an attempt whose outcome is unknown
 local attached = ARGV[12]
 local looked_up = ARGV[13] -- '1': it is known that the ledger does not have this operation
+local catalog_version = ARGV[14] -- that priced this; empty: nothing was priced
+local config_version = ARGV[15] -- of the wallet's subscriptions and budgets, as the caller knows them
+local told_text = ARGV[16] -- what the answer says besides, kept with it: the lines that were priced
 
 local wallet, refusal = wallets.open(
   fence_key,
@@ -48,6 +53,10 @@ local wallet, refusal = wallets.open(
 )
 if not wallet then
   return refusal
+end
+local stale = staleness.check(wallet, catalog_key, catalog_version, config_version)
+if stale then
+  return stale
 end
 local account = wallet.account
 local version, epoch, seq = wallet.stored_version, wallet.epoch, wallet.stored_seq
@@ -95,7 +104,7 @@ if take_atoms then
   entries.append(wallet, entry)
   local created_at_ms = wallet.now_ms
   available_atoms, held_atoms, version, seq = account.available, account.held, wallet.version, wallet.seq
-  reply = { 'approved', take_atoms, available_atoms, held_atoms, created_at_ms, version, epoch, seq }
+  reply = { 'approved', take_atoms, available_atoms, held_atoms, created_at_ms, version, epoch, seq, told_text }
   seal.operation(wallet, outbox_key, #wallet.entries, operation_id, fingerprint, keep_ms, attached, reply)
 else
   reply = { 'declined', reason, available_atoms, held_atoms, affordable_atoms, version, epoch, seq }

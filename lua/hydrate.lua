@@ -28,6 +28,8 @@ local grants_packed = ARGV[7] -- I4 number, dd grant, then its terms
 local holds_packed = ARGV[8] -- B length, ref, H length, record
 local replaced_version = ARGV[9] -- of the wallet that is replaced; empty: there is none
 local look_up_until_ms = ARGV[10] -- operations that Redis does not know are looked up until then; '0': never
+local config_version = ARGV[11] -- of the wallet's configuration; '0': it has none
+local config_text = ARGV[12]
 
 local found = redis.call('MGET', fence_key, clock_key)
 if found[1] ~= fence or not found[2] then
@@ -75,6 +77,11 @@ end
 seal.wallet(wallet)
 wallet.fields[#wallet.fields + 1] = 'c'
 wallet.fields[#wallet.fields + 1] = customer_id
+if config_version ~= '0' then
+  local n = #wallet.fields
+  wallet.fields[n + 1], wallet.fields[n + 2] = 'n', config_version
+  wallet.fields[n + 3], wallet.fields[n + 4] = 'x', config_text
+end
 if look_up_until_ms ~= '0' then
   wallet.fields[#wallet.fields + 1] = 'l'
   wallet.fields[#wallet.fields + 1] = look_up_until_ms

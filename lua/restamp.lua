@@ -14,6 +14,8 @@ local wallet_key = KEYS[3] -- hash: see lib/wallet.lua
 local fence = ARGV[1]
 local version = tonumber(ARGV[2])
 local freeze = tonumber(ARGV[3]) -- freeze for this reason, unless it is frozen already; 0: leave it
+local config_version = ARGV[4] -- of the wallet's configuration; '0': it has none
+local config_text = ARGV[5]
 
 local found = redis.call('MGET', fence_key, clock_key)
 if found[1] ~= fence or not found[2] then
@@ -22,11 +24,11 @@ end
 if not run.verified[fence] then
   return { 'unverified' }
 end
-local packed = redis.call('HGET', wallet_key, 'w')
-if not packed then
+local fields = redis.call('HMGET', wallet_key, 'w', 'n', 'x')
+if not fields[1] then
   return { 'moved' }
 end
-local wallet = wallets.stamp(packed, found[2])
+local wallet = wallets.stamp(fields[1], found[2])
 if wallet.version ~= version then
   return { 'moved' }
 end
@@ -34,6 +36,9 @@ if wallet.freeze == codes.freeze.none then
   wallet.freeze = freeze
 end
 local meta = wallets.pack_meta(wallet)
+if tonumber(fields[2] or '0') > tonumber(config_version) then
+  config_version, config_text = fields[2], fields[3]
+end
 -- COMMIT
-redis.call('HSET', wallet_key, 'w', meta)
+redis.call('HSET', wallet_key, 'w', meta, 'n', config_version, 'x', config_text)
 return { 'stamped' }

@@ -133,6 +133,12 @@ export type HoldRecord = {
   endedAtMs: number | undefined;
 };
 
+/** A product's version that prices a customer besides the default products. */
+export type SubscribedVersion = { productId: string; version: number };
+
+/** What travels with a wallet besides its money; `version` counts its changes, 0: there never was one. */
+export type WalletConfig = { version: number; subscriptions: SubscribedVersion[]; budgets: never[] };
+
 /** A wallet as the ledger has it: enough to put it into Redis again. */
 export type LedgerWallet = {
   environmentId: string;
@@ -140,6 +146,7 @@ export type LedgerWallet = {
   walletId: string;
   version: number;
   freeze: FreezeName;
+  config: WalletConfig;
   accounts: { asset: number; available: Atoms; held: Atoms; overage: Atoms; scheduled: Atoms }[];
   grants: {
     no: number;

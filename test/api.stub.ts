@@ -4,6 +4,8 @@ import type { Deps, Ledger } from '../src/api/deps.ts';
 import type { Wallets } from '../src/wallet/wallets.ts';
 import type { Asset, Key, Scope } from '../src/records.ts';
 import { holdIdOf, parseGrantId, parseHoldId } from '../src/wallet/ids.ts';
+import { openConfigs } from '../src/wallet/config.ts';
+import { walletOf } from '../src/wallet/keys.ts';
 import { operationOf } from '../src/wallet/operation.ts';
 
 export const secretOf = (...scopes: Scope[]): string => `fb_test_${scopes.join('-')}`;
@@ -48,7 +50,15 @@ export function stubApp({
   const observed: { method: string; path: string; status: number }[] = [];
   const app = createApp({
     ledger: untouched<Ledger>('ledger', { listAssets: () => Promise.resolve([usd]) }),
-    wallets: untouched<Wallets>('wallets', { operationOf, parseHoldId, parseGrantId, holdIdOf, ...wallets }),
+    wallets: untouched<Wallets>('wallets', {
+      operationOf,
+      parseHoldId,
+      parseGrantId,
+      holdIdOf,
+      walletOf,
+      configs: openConfigs(),
+      ...wallets,
+    }),
     authenticate: keyOf,
     isUnavailable: (error) => error instanceof Error && error.message === 'unreachable',
     backpressure: () => undefined,

@@ -82,6 +82,8 @@ export async function addCustomer(
     holdsPacked: '',
     replacedVersion: '',
     lookUpUntilMs: 0,
+    configVersion: '0',
+    configText: '',
   });
   return wallet;
 }
@@ -139,6 +141,7 @@ export async function hold(world: World, customerId: string, amount: number, { t
     ttlMs,
     repeated: '',
     attached: '{"subject":"agent:\\"planner\\"","labels":{"team":"rød"}}',
+    ...{ catalogVersion: '', configVersion: '0', toldText: '' },
   });
   if (reply.status !== 'approved') throw new Error(reply.status);
   return `${reply.epoch}.${reply.version}`;
@@ -194,6 +197,9 @@ export async function extend(world: World, customerId: string, ref: string, { am
     ttlMs,
     repeated: '',
     attached: '',
+    catalogVersion: '',
+    configVersion: '0',
+    toldText: '',
   });
 }
 
@@ -205,6 +211,9 @@ export async function charge(world: World, customerId: string, amount: number) {
     mode: 'strict',
     repeated: '',
     attached: '',
+    catalogVersion: '',
+    configVersion: '0',
+    toldText: '',
   });
   if (reply.status !== 'charged') throw new Error(reply.status);
   return reply;

@@ -61,7 +61,9 @@ function count(replies: { status: string; replayed?: true }[]): Record<string, n
   return counts;
 }
 
-const one = { asset: 1, amountAtoms: 1n as Atoms, mode: 'strict', repeated: '0', attached: '' };
+const noConfig = { configVersion: '0', configText: '' };
+const known = { catalogVersion: '', configVersion: '0', toldText: '' };
+const one = { asset: 1, amountAtoms: 1n as Atoms, mode: 'strict', repeated: '0', attached: '', ...known };
 
 async function authorize(over: Redis, { wallet }: Scene, id: string) {
   const operationId = `${wallet.customerId}/${id}`;
@@ -147,7 +149,14 @@ test('a wallet hydrated ten times at once is put there once', async () => {
   const scene = await stage(redis, '');
   const wallet = { ...newWallet(), partition: scene.wallet.partition };
   const args = { fence, environment, customerId: wallet.customerId, version: 0, freeze: codes.freeze.none };
-  const packed = { accountsPacked: '', grantsPacked: '', holdsPacked: '', replacedVersion: '', lookUpUntilMs: 0 };
+  const packed = {
+    accountsPacked: '',
+    grantsPacked: '',
+    holdsPacked: '',
+    replacedVersion: '',
+    lookUpUntilMs: 0,
+    ...noConfig,
+  };
   const replies = await race(await connections(10), 10, (from) =>
     ask(from, hydrateScript, keysOf(wallet), { ...args, ...packed }),
   );

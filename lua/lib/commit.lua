@@ -28,6 +28,9 @@ local function commit(wallet, clock_key, holds_key, deadlines_key, operation_key
   if wallet.record then
     redis.call('SET', operation_key, wallet.record, 'PX', wallet.keep_ms)
   end
+  if wallet.catalog_key then
+    redis.call('HSET', wallet.catalog_key, wallet.environment, wallet.catalog_version)
+  end
   if wallet.late_key then
     redis.call('SET', wallet.late_key, '1', 'PX', wallet.late_keep_ms)
   end

@@ -1,28 +1,35 @@
 -- What a call answered, kept so that a repeat is answered alike.
 --
--- A record is the request's fingerprint (11 characters) and the reply: its status word, a zero byte, and its
--- numbers as doubles, which are exact up to 2^53. `struct` packs a number in 600 instructions, '%.0f' in 4,700.
+-- A record is the request's fingerprint (11 characters) and the reply: its status word, a zero byte, how many numbers
+-- it has (one byte), the numbers as doubles, which are exact up to 2^53, and then, where its last value is a string,
+-- that. `struct` packs a number in 600 instructions, '%.0f' in 4,700.
 local operation = {}
 
 local FINGERPRINT_LENGTH = 11
 -- By how many numbers they hold. Written out, since a library has no `string` while it is loaded.
 local FORMATS = {
-  '>d',
-  '>dd',
-  '>ddd',
-  '>dddd',
-  '>ddddd',
-  '>dddddd',
-  '>ddddddd',
-  '>dddddddd',
-  '>ddddddddd',
-  '>dddddddddd',
-  '>ddddddddddd',
-  '>dddddddddddd',
+  '>Bd',
+  '>Bdd',
+  '>Bddd',
+  '>Bdddd',
+  '>Bddddd',
+  '>Bdddddd',
+  '>Bddddddd',
+  '>Bdddddddd',
+  '>Bddddddddd',
+  '>Bdddddddddd',
+  '>Bddddddddddd',
+  '>Bdddddddddddd',
 }
 
 function operation.pack(reply)
-  return reply[1] .. '\0' .. struct.pack(FORMATS[#reply - 1], unpack(reply, 2))
+  local last = reply[#reply]
+  if type(last) ~= 'string' then
+    local count = #reply - 1
+    return reply[1] .. '\0' .. struct.pack(FORMATS[count], count, unpack(reply, 2))
+  end
+  local count = #reply - 2
+  return reply[1] .. '\0' .. struct.pack(FORMATS[count], count, unpack(reply, 2, #reply - 1)) .. last
 end
 
 function operation.replay(record, fingerprint)
@@ -30,10 +37,12 @@ function operation.replay(record, fingerprint)
     return { 'conflict' }
   end
   local zero_at = string.find(record, '\0', FINGERPRINT_LENGTH + 1, true)
-  local reply = { struct.unpack(FORMATS[(#record - zero_at) / 8], record, zero_at + 1) }
-  -- The last value is where reading stopped.
-  reply[#reply] = nil
-  return { 'replayed', string.sub(record, FINGERPRINT_LENGTH + 1, zero_at - 1), unpack(reply) }
+  local format = FORMATS[string.byte(record, zero_at + 1)]
+  local reply = { struct.unpack(format, record, zero_at + 1) }
+  -- The last value is where reading stopped, the first how many there are.
+  local text_at = reply[#reply]
+  reply[#reply] = string.sub(record, text_at)
+  return { 'replayed', string.sub(record, FINGERPRINT_LENGTH + 1, zero_at - 1), unpack(reply, 2) }
 end
 
 return operation

@@ -8,6 +8,7 @@
 --   g<no>    a grant's remaining and held
 --   t<no>    a grant's terms: state, purpose, priority, scoped, asset, amount, effective, expires, created
 --   d        what falls due: instant and grant number, soonest first
+--   n, x     version and text of the wallet's configuration: subscriptions, budgets; see lib/stale.lua
 --   l        until when an operation that Redis does not know is looked up in the ledger: after a rebuilding
 -- An untouched grant is never read, so a thousand of them cost what one costs.
 local codes = require('codes')
@@ -114,7 +115,7 @@ function wallets.open(
     return nil, operation.replay(found[3], fingerprint)
   end
   local account_field = 'a' .. asset
-  local fields = redis.call('HMGET', wallet_key, 'w', account_field, 'o' .. asset, 'l')
+  local fields = redis.call('HMGET', wallet_key, 'w', account_field, 'o' .. asset, 'l', 'n')
   if not fields[1] then
     return nil, { 'absent' }
   end
@@ -132,6 +133,7 @@ function wallets.open(
   if fields[4] and looked_up ~= '1' and wallet.now_ms < tonumber(fields[4]) then
     return nil, { 'look_up' }
   end
+  wallet.config_version = fields[5] or '0'
   wallet.account = read_account(tonumber(asset), account_field, fields[2], fields[3])
   wallet.accounts[wallet.account.asset] = wallet.account
   if wallet.due_at_ms <= wallet.now_ms and not leave_due and not require('due').apply(wallet) then

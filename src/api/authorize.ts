@@ -5,6 +5,7 @@ import { holdTtlMs } from '../limits.ts';
 import { format } from './amount.ts';
 import { attachedOf } from './attached.ts';
 import { refuseSpending } from './backpressure.ts';
+import { askFresh } from './fresh.ts';
 import { operationFor } from './idempotency.ts';
 import { defineRoute } from './route.ts';
 import { amountOut, durability, timeOut, ttlMs } from './schemas.ts';
@@ -65,16 +66,22 @@ export const authorize = defineRoute({
     const isNew = body.mode !== 'shadow';
     const refused = api.backpressure() && isNew && (await refuseSpending(api, call, body.customer_id, operation));
     if (refused) return refused;
-    const reply = await api.wallets.authorize({
-      environmentId,
-      customerId: body.customer_id,
-      asset: asset.number,
-      amount,
-      mode: body.mode,
-      ttlMs: body.ttl_ms,
-      operation,
-      attached: attachedOf(body),
-    });
+    const wallet = api.wallets.walletOf(environmentId, body.customer_id);
+    const reply = await askFresh(api, wallet, ({ version: configVersion }) =>
+      api.wallets.authorize({
+        wallet,
+        environmentId,
+        asset: asset.number,
+        amount,
+        mode: body.mode,
+        ttlMs: body.ttl_ms,
+        operation,
+        attached: attachedOf(body),
+        catalogVersion: undefined,
+        configVersion,
+        told: '',
+      }),
+    );
     switch (reply.status) {
       case 'approved': {
         const approved: Approved = {

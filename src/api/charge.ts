@@ -4,6 +4,7 @@ import type { Charged } from '../contract.ts';
 import { format } from './amount.ts';
 import { attachedOf } from './attached.ts';
 import { refuseSpending } from './backpressure.ts';
+import { askFresh } from './fresh.ts';
 import { operationFor } from './idempotency.ts';
 import { defineRoute } from './route.ts';
 import { amountOut, durability } from './schemas.ts';
@@ -57,15 +58,21 @@ export const charge = defineRoute({
     const isNew = body.mode !== 'shadow';
     const refused = api.backpressure() && isNew && (await refuseSpending(api, call, body.customer_id, operation));
     if (refused) return refused;
-    const reply = await api.wallets.charge({
-      environmentId,
-      customerId: body.customer_id,
-      asset: asset.number,
-      amount,
-      mode: body.mode,
-      operation,
-      attached: attachedOf(body),
-    });
+    const wallet = api.wallets.walletOf(environmentId, body.customer_id);
+    const reply = await askFresh(api, wallet, ({ version: configVersion }) =>
+      api.wallets.charge({
+        wallet,
+        environmentId,
+        asset: asset.number,
+        amount,
+        mode: body.mode,
+        operation,
+        attached: attachedOf(body),
+        catalogVersion: undefined,
+        configVersion,
+        told: '',
+      }),
+    );
     switch (reply.status) {
       case 'charged': {
         const charged: Charged = {

@@ -55,6 +55,7 @@ export async function loadWallet(sql: Sql, address: WalletAddress): Promise<Ledg
         walletId,
         version: wallet.version,
         freeze: freezeOf(wallet),
+        config: { version: 0, subscriptions: [], budgets: [] },
         accounts: accountRows.map(({ asset, available, held, overage, scheduled }) => ({
           asset,
           available,

@@ -3,16 +3,17 @@ import type { Atoms } from '../units.ts';
 import { declinedOf, shadowOf, type Account, type Declined, type Shadow } from './decision.ts';
 import { execute } from './execute.ts';
 import { holdIdOf } from './ids.ts';
-import { walletOf } from './keys.ts';
+import type { WalletRef } from './keys.ts';
 import { marksOf, type Marks } from './marks.ts';
 import type { Operation } from './operation.ts';
 import { authorizeScript } from './scripts.gen.ts';
+import { knownArgs, staleOf, type Known, type Stale } from './stale.ts';
 import type { Store } from './store.ts';
 import type { Trouble } from './target.ts';
 
 export type AuthorizeRequest = {
+  wallet: WalletRef;
   environmentId: string;
-  customerId: string;
   asset: number;
   amount: Atoms;
   mode: 'strict' | 'up_to' | 'shadow';
@@ -20,7 +21,7 @@ export type AuthorizeRequest = {
   operation: Operation;
   /** JSON that the caller attached, kept in the entry as it is. */
   attached: string;
-};
+} & Known;
 
 export type Approved = Account &
   Marks & {
@@ -30,13 +31,15 @@ export type Approved = Account &
     createdAtMs: number;
     expiresAtMs: number;
     version: number;
+    /** What the request brought to be told; on a repeat, what the first one brought. */
+    told: string;
   };
 
 export async function authorize(
   store: Store,
   request: AuthorizeRequest,
-): Promise<Approved | Declined | Shadow | Trouble> {
-  const wallet = walletOf(request.environmentId, request.customerId);
+): Promise<Approved | Declined | Shadow | Stale | Trouble> {
+  const { wallet } = request;
   const reply = await execute(
     store,
     authorizeScript,
@@ -48,6 +51,7 @@ export async function authorize(
       mode: request.mode,
       ttlMs: request.ttlMs,
       attached: request.attached,
+      ...knownArgs(request),
     },
   );
   switch (reply.status) {
@@ -61,8 +65,11 @@ export async function authorize(
         createdAtMs: reply.createdAtMs,
         expiresAtMs: reply.createdAtMs + request.ttlMs,
         version: reply.version,
+        told: reply.toldText,
         ...marksOf(reply),
       };
+    case 'stale':
+      return staleOf(reply);
     case 'declined':
       return declinedOf(reply);
     case 'shadow_approved':

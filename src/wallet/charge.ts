@@ -4,9 +4,9 @@ import type { AuthorizeRequest } from './authorize.ts';
 import { declinedOf, shadowOf, type Account, type Declined, type Shadow } from './decision.ts';
 import { execute } from './execute.ts';
 import { chargeIdOf } from './ids.ts';
-import { walletOf } from './keys.ts';
 import { marksOf, type Marks } from './marks.ts';
 import { chargeScript } from './scripts.gen.ts';
+import { knownArgs, staleOf, type Stale } from './stale.ts';
 import type { Store } from './store.ts';
 import type { Trouble } from './target.ts';
 
@@ -16,19 +16,27 @@ export type Charged = Account &
     chargeId: string;
     amount: Atoms;
     version: number;
+    /** What the request brought to be told; on a repeat, what the first one brought. */
+    told: string;
   };
 
 export async function charge(
   store: Store,
   request: Omit<AuthorizeRequest, 'ttlMs'>,
-): Promise<Charged | Declined | Shadow | Trouble> {
-  const wallet = walletOf(request.environmentId, request.customerId);
+): Promise<Charged | Declined | Shadow | Stale | Trouble> {
+  const { wallet } = request;
   const reply = await execute(
     store,
     chargeScript,
     { ...wallet, environmentId: request.environmentId },
     request.operation,
-    { asset: request.asset, amountAtoms: request.amount, mode: request.mode, attached: request.attached },
+    {
+      asset: request.asset,
+      amountAtoms: request.amount,
+      mode: request.mode,
+      attached: request.attached,
+      ...knownArgs(request),
+    },
   );
   switch (reply.status) {
     case 'charged':
@@ -39,8 +47,11 @@ export async function charge(
         available: reply.availableAtoms,
         held: reply.heldAtoms,
         version: reply.version,
+        told: reply.toldText,
         ...marksOf(reply),
       };
+    case 'stale':
+      return staleOf(reply);
     case 'declined':
       return declinedOf(reply);
     case 'shadow_approved':

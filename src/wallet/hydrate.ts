@@ -12,6 +12,7 @@ import { codes } from '../codes.gen.ts';
 import { operationKeepMs } from '../limits.ts';
 import type { LedgerWallet } from '../records.ts';
 import { call } from './call.ts';
+import { configText } from './config.ts';
 import { clockKey, deadlinesKey, fenceKey, holdsKey, walletKey, type WalletRef } from './keys.ts';
 import { ledgerCaughtUp } from './ledger-wait.ts';
 import { packAccounts, packGrants, packHolds } from './packed.ts';
@@ -64,9 +65,9 @@ async function putBeside(store: Store, target: WalletRef, ledger: LedgerWallet, 
   const replacedVersion = String(redis.version);
   if (redis.version < ledger.version) return rebuild(store, target, ledger, replacedVersion);
   // Its entries wait for somebody to look at them, and are replayed up to where Redis has it.
-  if (ledger.freeze === 'quarantine') return restamp(store, target, redis.version, codes.freeze.quarantine);
+  if (ledger.freeze === 'quarantine') return restamp(store, target, ledger, redis.version, codes.freeze.quarantine);
   const differences = walletDifferences(redis, ledger);
-  if (differences.length === 0) return restamp(store, target, redis.version, codes.freeze.none);
+  if (differences.length === 0) return restamp(store, target, ledger, redis.version, codes.freeze.none);
   const isAhead = redis.version > ledger.version;
   store.onWarning(`Redis and ledger disagree about a wallet: it is ${isAhead ? 'rebuilt' : 'rebuilt and frozen'}`, {
     walletId: target.walletId,
@@ -111,16 +112,27 @@ async function putWallet(
     holdsPacked: packHolds(wallet.holds),
     replacedVersion: how.replacedVersion,
     lookUpUntilMs: how.lookUpUntilMs,
+    ...configArgs(wallet),
   });
   return reply.status === 'hydrated' || reply.status === 'present' ? 'ready' : refused(store, partition, reply);
 }
 
-async function restamp(store: Store, target: WalletRef, version: number, freeze: number): Promise<Put> {
+async function restamp(
+  store: Store,
+  target: WalletRef,
+  ledger: LedgerWallet,
+  version: number,
+  freeze: number,
+): Promise<Put> {
   const { partition } = target;
   const keys = { fenceKey: fenceKey(partition), clockKey: clockKey(partition), walletKey: walletKey(target) };
-  const args = { fence: store.fences[partition]!, version, freeze };
+  const args = { fence: store.fences[partition]!, version, freeze, ...configArgs(ledger) };
   const reply = await call(store.redis, restampScript, keys, args);
   return reply.status === 'stamped' ? 'ready' : refused(store, partition, reply);
+}
+
+function configArgs({ config }: LedgerWallet): { configVersion: string; configText: string } {
+  return { configVersion: String(config.version), configText: configText(config) };
 }
 
 type Refusal = { status: 'moved' | 'fenced' | 'unverified' } | { status: 'not_applied' | 'unknown'; detail: string };

@@ -50,6 +50,7 @@ export function moneyKeys(wallet: WalletRef, epoch: number, operationId: string)
     deadlinesKey: deadlinesKey(partition),
     operationKey: operationKey(partition, operationId),
     outboxKey: outboxKey(partition, epoch),
+    catalogKey: catalogKey(partition),
   };
 }
 
@@ -61,6 +62,7 @@ export type MoneyKeys = {
   deadlinesKey: string;
   operationKey: string;
   outboxKey: string;
+  catalogKey: string;
 };
 
 /** Hash: what workers measured, by worker; gateways show it. */

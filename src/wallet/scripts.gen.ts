@@ -3,7 +3,7 @@ import { atomsFromRedis as atoms, type Atoms } from '../units.ts';
 import type { Script } from './script.ts';
 
 /** The Redis library that holds all scripts; names end in its hash. */
-export const libraryHash = 'a085c96b842f';
+export const libraryHash = 'ee787b3ae4c7';
 
 export type AdvanceClockKeys = { fenceKey: string; clockKey: string };
 export type AdvanceClockArgs = { fence: string; toMs: number };
@@ -16,7 +16,7 @@ export type AdvanceClockReply =
  */
 export const advanceClockScript: Script<AdvanceClockKeys, AdvanceClockArgs, AdvanceClockReply> = {
   name: 'advance_clock',
-  functionName: 'advance_clock_a085c96b842f',
+  functionName: 'advance_clock_ee787b3ae4c7',
   keysCount: 2,
   binary: false,
   encode: (keys, args) => [keys.fenceKey, keys.clockKey, args.fence, args.toMs],
@@ -47,7 +47,7 @@ export type ApplyDueReply =
  */
 export const applyDueScript: Script<ApplyDueKeys, ApplyDueArgs, ApplyDueReply> = {
   name: 'apply_due',
-  functionName: 'apply_due_a085c96b842f',
+  functionName: 'apply_due_ee787b3ae4c7',
   keysCount: 7,
   binary: false,
   encode: (keys, args) => [keys.fenceKey, keys.clockKey, keys.walletKey, keys.holdsKey, keys.deadlinesKey, keys.operationKey, keys.outboxKey, args.fence, args.notAfterMs, args.environment, args.operationId, args.fingerprint, args.keepMs],
@@ -64,8 +64,8 @@ export const applyDueScript: Script<ApplyDueKeys, ApplyDueArgs, ApplyDueReply> =
   },
 };
 
-export type AuthorizeKeys = { fenceKey: string; clockKey: string; walletKey: string; holdsKey: string; deadlinesKey: string; operationKey: string; outboxKey: string };
-export type AuthorizeArgs = { fence: string; notAfterMs: number; environment: string; operationId: string; fingerprint: string; keepMs: number; asset: number; amountAtoms: Atoms; mode: string; ttlMs: number; repeated: string; attached: string; lookedUp: string };
+export type AuthorizeKeys = { fenceKey: string; clockKey: string; walletKey: string; holdsKey: string; deadlinesKey: string; operationKey: string; outboxKey: string; catalogKey: string };
+export type AuthorizeArgs = { fence: string; notAfterMs: number; environment: string; operationId: string; fingerprint: string; keepMs: number; asset: number; amountAtoms: Atoms; mode: string; ttlMs: number; repeated: string; attached: string; lookedUp: string; catalogVersion: string; configVersion: string; toldText: string };
 export type AuthorizeReply =
   | { status: 'fenced'; replayed?: true }
   | { status: 'unverified'; replayed?: true }
@@ -75,10 +75,11 @@ export type AuthorizeReply =
   | { status: 'missing'; replayed?: true }
   | { status: 'look_up'; replayed?: true }
   | { status: 'due'; replayed?: true }
+  | { status: 'stale'; standingVersion: number; standingConfig: number; configText: string; replayed?: true }
   | { status: 'shadow_approved'; takeAtoms: Atoms; availableAtoms: Atoms; heldAtoms: Atoms; version: number; epoch: number; seq: number; replayed?: true }
   | { status: 'shadow_declined'; reason: number; availableAtoms: Atoms; heldAtoms: Atoms; affordableAtoms: Atoms; version: number; epoch: number; seq: number; replayed?: true }
   | { status: 'overdue'; overdueRefs: string; replayed?: true }
-  | { status: 'approved'; takeAtoms: Atoms; availableAtoms: Atoms; heldAtoms: Atoms; createdAtMs: number; version: number; epoch: number; seq: number; replayed?: true }
+  | { status: 'approved'; takeAtoms: Atoms; availableAtoms: Atoms; heldAtoms: Atoms; createdAtMs: number; version: number; epoch: number; seq: number; toldText: string; replayed?: true }
   | { status: 'declined'; reason: number; availableAtoms: Atoms; heldAtoms: Atoms; affordableAtoms: Atoms; version: number; epoch: number; seq: number; replayed?: true };
 
 /**
@@ -90,10 +91,10 @@ export type AuthorizeReply =
  */
 export const authorizeScript: Script<AuthorizeKeys, AuthorizeArgs, AuthorizeReply> = {
   name: 'authorize',
-  functionName: 'authorize_a085c96b842f',
-  keysCount: 7,
+  functionName: 'authorize_ee787b3ae4c7',
+  keysCount: 8,
   binary: false,
-  encode: (keys, args) => [keys.fenceKey, keys.clockKey, keys.walletKey, keys.holdsKey, keys.deadlinesKey, keys.operationKey, keys.outboxKey, args.fence, args.notAfterMs, args.environment, args.operationId, args.fingerprint, args.keepMs, args.asset, String(args.amountAtoms), args.mode, args.ttlMs, args.repeated, args.attached, args.lookedUp],
+  encode: (keys, args) => [keys.fenceKey, keys.clockKey, keys.walletKey, keys.holdsKey, keys.deadlinesKey, keys.operationKey, keys.outboxKey, keys.catalogKey, args.fence, args.notAfterMs, args.environment, args.operationId, args.fingerprint, args.keepMs, args.asset, String(args.amountAtoms), args.mode, args.ttlMs, args.repeated, args.attached, args.lookedUp, args.catalogVersion, args.configVersion, args.toldText],
   decode: {
     fenced: () => ({ status: 'fenced' }),
     unverified: () => ({ status: 'unverified' }),
@@ -103,16 +104,17 @@ export const authorizeScript: Script<AuthorizeKeys, AuthorizeArgs, AuthorizeRepl
     missing: () => ({ status: 'missing' }),
     look_up: () => ({ status: 'look_up' }),
     due: () => ({ status: 'due' }),
+    stale: (reply) => ({ status: 'stale', standingVersion: reply[1] as number, standingConfig: reply[2] as number, configText: String(reply[3]) }),
     shadow_approved: (reply) => ({ status: 'shadow_approved', takeAtoms: atoms(reply[1]), availableAtoms: atoms(reply[2]), heldAtoms: atoms(reply[3]), version: reply[4] as number, epoch: reply[5] as number, seq: reply[6] as number }),
     shadow_declined: (reply) => ({ status: 'shadow_declined', reason: reply[1] as number, availableAtoms: atoms(reply[2]), heldAtoms: atoms(reply[3]), affordableAtoms: atoms(reply[4]), version: reply[5] as number, epoch: reply[6] as number, seq: reply[7] as number }),
     overdue: (reply) => ({ status: 'overdue', overdueRefs: String(reply[1]) }),
-    approved: (reply) => ({ status: 'approved', takeAtoms: atoms(reply[1]), availableAtoms: atoms(reply[2]), heldAtoms: atoms(reply[3]), createdAtMs: reply[4] as number, version: reply[5] as number, epoch: reply[6] as number, seq: reply[7] as number }),
+    approved: (reply) => ({ status: 'approved', takeAtoms: atoms(reply[1]), availableAtoms: atoms(reply[2]), heldAtoms: atoms(reply[3]), createdAtMs: reply[4] as number, version: reply[5] as number, epoch: reply[6] as number, seq: reply[7] as number, toldText: String(reply[8]) }),
     declined: (reply) => ({ status: 'declined', reason: reply[1] as number, availableAtoms: atoms(reply[2]), heldAtoms: atoms(reply[3]), affordableAtoms: atoms(reply[4]), version: reply[5] as number, epoch: reply[6] as number, seq: reply[7] as number }),
   },
 };
 
-export type ChargeKeys = { fenceKey: string; clockKey: string; walletKey: string; holdsKey: string; deadlinesKey: string; operationKey: string; outboxKey: string };
-export type ChargeArgs = { fence: string; notAfterMs: number; environment: string; operationId: string; fingerprint: string; keepMs: number; asset: number; amountAtoms: Atoms; mode: string; repeated: string; attached: string; lookedUp: string };
+export type ChargeKeys = { fenceKey: string; clockKey: string; walletKey: string; holdsKey: string; deadlinesKey: string; operationKey: string; outboxKey: string; catalogKey: string };
+export type ChargeArgs = { fence: string; notAfterMs: number; environment: string; operationId: string; fingerprint: string; keepMs: number; asset: number; amountAtoms: Atoms; mode: string; repeated: string; attached: string; lookedUp: string; catalogVersion: string; configVersion: string; toldText: string };
 export type ChargeReply =
   | { status: 'fenced'; replayed?: true }
   | { status: 'unverified'; replayed?: true }
@@ -122,10 +124,11 @@ export type ChargeReply =
   | { status: 'missing'; replayed?: true }
   | { status: 'look_up'; replayed?: true }
   | { status: 'due'; replayed?: true }
+  | { status: 'stale'; standingVersion: number; standingConfig: number; configText: string; replayed?: true }
   | { status: 'shadow_approved'; takeAtoms: Atoms; availableAtoms: Atoms; heldAtoms: Atoms; version: number; epoch: number; seq: number; replayed?: true }
   | { status: 'shadow_declined'; reason: number; availableAtoms: Atoms; heldAtoms: Atoms; affordableAtoms: Atoms; version: number; epoch: number; seq: number; replayed?: true }
   | { status: 'overdue'; overdueRefs: string; replayed?: true }
-  | { status: 'charged'; takeAtoms: Atoms; availableAtoms: Atoms; heldAtoms: Atoms; version: number; epoch: number; seq: number; replayed?: true }
+  | { status: 'charged'; takeAtoms: Atoms; availableAtoms: Atoms; heldAtoms: Atoms; version: number; epoch: number; seq: number; toldText: string; replayed?: true }
   | { status: 'declined'; reason: number; availableAtoms: Atoms; heldAtoms: Atoms; affordableAtoms: Atoms; version: number; epoch: number; seq: number; replayed?: true };
 
 /**
@@ -135,10 +138,10 @@ export type ChargeReply =
  */
 export const chargeScript: Script<ChargeKeys, ChargeArgs, ChargeReply> = {
   name: 'charge',
-  functionName: 'charge_a085c96b842f',
-  keysCount: 7,
+  functionName: 'charge_ee787b3ae4c7',
+  keysCount: 8,
   binary: false,
-  encode: (keys, args) => [keys.fenceKey, keys.clockKey, keys.walletKey, keys.holdsKey, keys.deadlinesKey, keys.operationKey, keys.outboxKey, args.fence, args.notAfterMs, args.environment, args.operationId, args.fingerprint, args.keepMs, args.asset, String(args.amountAtoms), args.mode, args.repeated, args.attached, args.lookedUp],
+  encode: (keys, args) => [keys.fenceKey, keys.clockKey, keys.walletKey, keys.holdsKey, keys.deadlinesKey, keys.operationKey, keys.outboxKey, keys.catalogKey, args.fence, args.notAfterMs, args.environment, args.operationId, args.fingerprint, args.keepMs, args.asset, String(args.amountAtoms), args.mode, args.repeated, args.attached, args.lookedUp, args.catalogVersion, args.configVersion, args.toldText],
   decode: {
     fenced: () => ({ status: 'fenced' }),
     unverified: () => ({ status: 'unverified' }),
@@ -148,11 +151,40 @@ export const chargeScript: Script<ChargeKeys, ChargeArgs, ChargeReply> = {
     missing: () => ({ status: 'missing' }),
     look_up: () => ({ status: 'look_up' }),
     due: () => ({ status: 'due' }),
+    stale: (reply) => ({ status: 'stale', standingVersion: reply[1] as number, standingConfig: reply[2] as number, configText: String(reply[3]) }),
     shadow_approved: (reply) => ({ status: 'shadow_approved', takeAtoms: atoms(reply[1]), availableAtoms: atoms(reply[2]), heldAtoms: atoms(reply[3]), version: reply[4] as number, epoch: reply[5] as number, seq: reply[6] as number }),
     shadow_declined: (reply) => ({ status: 'shadow_declined', reason: reply[1] as number, availableAtoms: atoms(reply[2]), heldAtoms: atoms(reply[3]), affordableAtoms: atoms(reply[4]), version: reply[5] as number, epoch: reply[6] as number, seq: reply[7] as number }),
     overdue: (reply) => ({ status: 'overdue', overdueRefs: String(reply[1]) }),
-    charged: (reply) => ({ status: 'charged', takeAtoms: atoms(reply[1]), availableAtoms: atoms(reply[2]), heldAtoms: atoms(reply[3]), version: reply[4] as number, epoch: reply[5] as number, seq: reply[6] as number }),
+    charged: (reply) => ({ status: 'charged', takeAtoms: atoms(reply[1]), availableAtoms: atoms(reply[2]), heldAtoms: atoms(reply[3]), version: reply[4] as number, epoch: reply[5] as number, seq: reply[6] as number, toldText: String(reply[7]) }),
     declined: (reply) => ({ status: 'declined', reason: reply[1] as number, availableAtoms: atoms(reply[2]), heldAtoms: atoms(reply[3]), affordableAtoms: atoms(reply[4]), version: reply[5] as number, epoch: reply[6] as number, seq: reply[7] as number }),
+  },
+};
+
+export type ConfigureKeys = { fenceKey: string; clockKey: string; walletKey: string };
+export type ConfigureArgs = { fence: string; version: number; configText: string };
+export type ConfigureReply =
+  | { status: 'fenced' }
+  | { status: 'unverified' }
+  | { status: 'absent' }
+  | { status: 'configured'; configVersion: number };
+
+/**
+ * Configure: tell a wallet its customer's subscriptions and budgets, unless it knows newer ones.
+ *
+ * Postgres keeps them; they are written here before a change is answered, so that the next request goes by it. They
+ * move no money: no entry tells of them.
+ */
+export const configureScript: Script<ConfigureKeys, ConfigureArgs, ConfigureReply> = {
+  name: 'configure',
+  functionName: 'configure_ee787b3ae4c7',
+  keysCount: 3,
+  binary: false,
+  encode: (keys, args) => [keys.fenceKey, keys.clockKey, keys.walletKey, args.fence, args.version, args.configText],
+  decode: {
+    fenced: () => ({ status: 'fenced' }),
+    unverified: () => ({ status: 'unverified' }),
+    absent: () => ({ status: 'absent' }),
+    configured: (reply) => ({ status: 'configured', configVersion: reply[1] as number }),
   },
 };
 
@@ -178,7 +210,7 @@ export type CreditReply =
  */
 export const creditScript: Script<CreditKeys, CreditArgs, CreditReply> = {
   name: 'credit',
-  functionName: 'credit_a085c96b842f',
+  functionName: 'credit_ee787b3ae4c7',
   keysCount: 7,
   binary: false,
   encode: (keys, args) => [keys.fenceKey, keys.clockKey, keys.walletKey, keys.holdsKey, keys.deadlinesKey, keys.operationKey, keys.outboxKey, args.fence, args.notAfterMs, args.environment, args.operationId, args.fingerprint, args.keepMs, args.asset, args.grantNo, String(args.amountAtoms), args.purpose, args.priority, args.effectiveAtMs, args.expiresAtMs, args.attached, args.lookedUp],
@@ -217,7 +249,7 @@ export type ExpireHoldsReply =
  */
 export const expireHoldsScript: Script<ExpireHoldsKeys, ExpireHoldsArgs, ExpireHoldsReply> = {
   name: 'expire_holds',
-  functionName: 'expire_holds_a085c96b842f',
+  functionName: 'expire_holds_ee787b3ae4c7',
   keysCount: 7,
   binary: false,
   encode: (keys, args) => [keys.fenceKey, keys.clockKey, keys.walletKey, keys.holdsKey, keys.deadlinesKey, keys.operationKey, keys.outboxKey, args.fence, args.notAfterMs, args.environment, args.operationId, args.fingerprint, args.keepMs, args.holdRefs],
@@ -260,7 +292,7 @@ export type ExtendReply =
  */
 export const extendScript: Script<ExtendKeys, ExtendArgs, ExtendReply> = {
   name: 'extend',
-  functionName: 'extend_a085c96b842f',
+  functionName: 'extend_ee787b3ae4c7',
   keysCount: 7,
   binary: false,
   encode: (keys, args) => [keys.fenceKey, keys.clockKey, keys.walletKey, keys.holdsKey, keys.deadlinesKey, keys.operationKey, keys.outboxKey, args.fence, args.notAfterMs, args.environment, args.operationId, args.fingerprint, args.keepMs, args.asset, args.holdRef, String(args.amountAtoms), args.ttlMs, args.repeated, args.attached, args.lookedUp],
@@ -305,7 +337,7 @@ export type FreezeReply =
  */
 export const freezeScript: Script<FreezeKeys, FreezeArgs, FreezeReply> = {
   name: 'freeze',
-  functionName: 'freeze_a085c96b842f',
+  functionName: 'freeze_ee787b3ae4c7',
   keysCount: 7,
   binary: false,
   encode: (keys, args) => [keys.fenceKey, keys.clockKey, keys.walletKey, keys.holdsKey, keys.deadlinesKey, keys.operationKey, keys.outboxKey, args.fence, args.notAfterMs, args.environment, args.operationId, args.fingerprint, args.keepMs, args.fromFreeze, args.toFreeze, args.attached, args.lookedUp, args.seenAt],
@@ -325,7 +357,7 @@ export const freezeScript: Script<FreezeKeys, FreezeArgs, FreezeReply> = {
 };
 
 export type HydrateKeys = { fenceKey: string; clockKey: string; walletKey: string; holdsKey: string; deadlinesKey: string };
-export type HydrateArgs = { fence: string; environment: string; customerId: string; version: number; freeze: number; accountsPacked: Buffer | string; grantsPacked: Buffer | string; holdsPacked: Buffer | string; replacedVersion: string; lookUpUntilMs: number };
+export type HydrateArgs = { fence: string; environment: string; customerId: string; version: number; freeze: number; accountsPacked: Buffer | string; grantsPacked: Buffer | string; holdsPacked: Buffer | string; replacedVersion: string; lookUpUntilMs: number; configVersion: string; configText: string };
 export type HydrateReply =
   | { status: 'fenced' }
   | { status: 'unverified' }
@@ -342,10 +374,10 @@ export type HydrateReply =
  */
 export const hydrateScript: Script<HydrateKeys, HydrateArgs, HydrateReply> = {
   name: 'hydrate',
-  functionName: 'hydrate_a085c96b842f',
+  functionName: 'hydrate_ee787b3ae4c7',
   keysCount: 5,
   binary: false,
-  encode: (keys, args) => [keys.fenceKey, keys.clockKey, keys.walletKey, keys.holdsKey, keys.deadlinesKey, args.fence, args.environment, args.customerId, args.version, args.freeze, args.accountsPacked, args.grantsPacked, args.holdsPacked, args.replacedVersion, args.lookUpUntilMs],
+  encode: (keys, args) => [keys.fenceKey, keys.clockKey, keys.walletKey, keys.holdsKey, keys.deadlinesKey, args.fence, args.environment, args.customerId, args.version, args.freeze, args.accountsPacked, args.grantsPacked, args.holdsPacked, args.replacedVersion, args.lookUpUntilMs, args.configVersion, args.configText],
   decode: {
     fenced: () => ({ status: 'fenced' }),
     unverified: () => ({ status: 'unverified' }),
@@ -369,7 +401,7 @@ export type ListDueReply =
  */
 export const listDueScript: Script<ListDueKeys, ListDueArgs, ListDueReply> = {
   name: 'list_due',
-  functionName: 'list_due_a085c96b842f',
+  functionName: 'list_due_ee787b3ae4c7',
   keysCount: 3,
   binary: false,
   encode: (keys, args) => [keys.fenceKey, keys.clockKey, keys.deadlinesKey, args.fence, args.membersMax],
@@ -394,7 +426,7 @@ export type RaiseCatalogReply =
  */
 export const raiseCatalogScript: Script<RaiseCatalogKeys, RaiseCatalogArgs, RaiseCatalogReply> = {
   name: 'raise_catalog',
-  functionName: 'raise_catalog_a085c96b842f',
+  functionName: 'raise_catalog_ee787b3ae4c7',
   keysCount: 2,
   binary: false,
   encode: (keys, args) => [keys.fenceKey, keys.catalogKey, args.fence, args.environment, args.catalogVersion],
@@ -421,7 +453,7 @@ export type ReadHoldReply =
  */
 export const readHoldScript: Script<ReadHoldKeys, ReadHoldArgs, ReadHoldReply> = {
   name: 'read_hold',
-  functionName: 'read_hold_a085c96b842f',
+  functionName: 'read_hold_ee787b3ae4c7',
   keysCount: 4,
   binary: false,
   encode: (keys, args) => [keys.fenceKey, keys.clockKey, keys.walletKey, keys.holdsKey, args.fence, args.environment, args.holdRef],
@@ -451,7 +483,7 @@ export type ReadWalletReply =
  */
 export const readWalletScript: Script<ReadWalletKeys, ReadWalletArgs, ReadWalletReply> = {
   name: 'read_wallet',
-  functionName: 'read_wallet_a085c96b842f',
+  functionName: 'read_wallet_ee787b3ae4c7',
   keysCount: 3,
   binary: true,
   encode: (keys, args) => [keys.fenceKey, keys.clockKey, keys.walletKey, args.fence, args.environment],
@@ -489,7 +521,7 @@ export type ReleaseReply =
  */
 export const releaseScript: Script<ReleaseKeys, ReleaseArgs, ReleaseReply> = {
   name: 'release',
-  functionName: 'release_a085c96b842f',
+  functionName: 'release_ee787b3ae4c7',
   keysCount: 7,
   binary: false,
   encode: (keys, args) => [keys.fenceKey, keys.clockKey, keys.walletKey, keys.holdsKey, keys.deadlinesKey, keys.operationKey, keys.outboxKey, args.fence, args.notAfterMs, args.environment, args.operationId, args.fingerprint, args.keepMs, args.asset, args.holdRef, args.attached, args.lookedUp],
@@ -522,7 +554,7 @@ export type RememberReply =
  */
 export const rememberScript: Script<RememberKeys, RememberArgs, RememberReply> = {
   name: 'remember',
-  functionName: 'remember_a085c96b842f',
+  functionName: 'remember_ee787b3ae4c7',
   keysCount: 2,
   binary: false,
   encode: (keys, args) => [keys.fenceKey, keys.operationKey, args.fence, args.recordPacked, args.keepMs],
@@ -534,7 +566,7 @@ export const rememberScript: Script<RememberKeys, RememberArgs, RememberReply> =
 };
 
 export type RestampKeys = { fenceKey: string; clockKey: string; walletKey: string };
-export type RestampArgs = { fence: string; version: number; freeze: number };
+export type RestampArgs = { fence: string; version: number; freeze: number; configVersion: string; configText: string };
 export type RestampReply =
   | { status: 'fenced' }
   | { status: 'unverified' }
@@ -550,10 +582,10 @@ export type RestampReply =
  */
 export const restampScript: Script<RestampKeys, RestampArgs, RestampReply> = {
   name: 'restamp',
-  functionName: 'restamp_a085c96b842f',
+  functionName: 'restamp_ee787b3ae4c7',
   keysCount: 3,
   binary: false,
-  encode: (keys, args) => [keys.fenceKey, keys.clockKey, keys.walletKey, args.fence, args.version, args.freeze],
+  encode: (keys, args) => [keys.fenceKey, keys.clockKey, keys.walletKey, args.fence, args.version, args.freeze, args.configVersion, args.configText],
   decode: {
     fenced: () => ({ status: 'fenced' }),
     unverified: () => ({ status: 'unverified' }),
@@ -589,7 +621,7 @@ export type SettleReply =
  */
 export const settleScript: Script<SettleKeys, SettleArgs, SettleReply> = {
   name: 'settle',
-  functionName: 'settle_a085c96b842f',
+  functionName: 'settle_ee787b3ae4c7',
   keysCount: 8,
   binary: false,
   encode: (keys, args) => [keys.fenceKey, keys.clockKey, keys.walletKey, keys.holdsKey, keys.deadlinesKey, keys.operationKey, keys.outboxKey, keys.lateKey, args.fence, args.notAfterMs, args.environment, args.operationId, args.fingerprint, args.keepMs, args.asset, args.holdRef, String(args.amountAtoms), args.final, args.onExcess, args.expiredHold, args.attached, args.lookedUp],
@@ -622,7 +654,7 @@ export type VerifyRunReply =
  */
 export const verifyRunScript: Script<VerifyRunKeys, VerifyRunArgs, VerifyRunReply> = {
   name: 'verify_run',
-  functionName: 'verify_run_a085c96b842f',
+  functionName: 'verify_run_ee787b3ae4c7',
   keysCount: 1,
   binary: false,
   encode: (keys, args) => [keys.fenceKey, args.fence, args.runId],
@@ -653,7 +685,7 @@ export type VoidReply =
  */
 export const voidScript: Script<VoidKeys, VoidArgs, VoidReply> = {
   name: 'void',
-  functionName: 'void_a085c96b842f',
+  functionName: 'void_ee787b3ae4c7',
   keysCount: 7,
   binary: false,
   encode: (keys, args) => [keys.fenceKey, keys.clockKey, keys.walletKey, keys.holdsKey, keys.deadlinesKey, keys.operationKey, keys.outboxKey, args.fence, args.notAfterMs, args.environment, args.operationId, args.fingerprint, args.keepMs, args.asset, args.grantNo, args.attached, args.lookedUp],
@@ -674,7 +706,7 @@ export const voidScript: Script<VoidKeys, VoidArgs, VoidReply> = {
 
 /** What FUNCTION LOAD takes. */
 export const libraryText =
-  "#!lua name=farebox_a085c96b842f\n\
+  "#!lua name=farebox_ee787b3ae4c7\n\
 local loaded, modules = {}, {}\n\
 local function require(name)\n\
 local module = loaded[name]\n\
@@ -710,6 +742,9 @@ end\n\
 end\n\
 if wallet.record then\n\
 redis.call('SET', operation_key, wallet.record, 'PX', wallet.keep_ms)\n\
+end\n\
+if wallet.catalog_key then\n\
+redis.call('HSET', wallet.catalog_key, wallet.environment, wallet.catalog_version)\n\
 end\n\
 if wallet.late_key then\n\
 redis.call('SET', wallet.late_key, '1', 'PX', wallet.late_keep_ms)\n\
@@ -1186,30 +1221,38 @@ modules['operation'] = function()\n\
 local operation = {}\n\
 local FINGERPRINT_LENGTH = 11\n\
 local FORMATS = {\n\
-'>d',\n\
-'>dd',\n\
-'>ddd',\n\
-'>dddd',\n\
-'>ddddd',\n\
-'>dddddd',\n\
-'>ddddddd',\n\
-'>dddddddd',\n\
-'>ddddddddd',\n\
-'>dddddddddd',\n\
-'>ddddddddddd',\n\
-'>dddddddddddd',\n\
+'>Bd',\n\
+'>Bdd',\n\
+'>Bddd',\n\
+'>Bdddd',\n\
+'>Bddddd',\n\
+'>Bdddddd',\n\
+'>Bddddddd',\n\
+'>Bdddddddd',\n\
+'>Bddddddddd',\n\
+'>Bdddddddddd',\n\
+'>Bddddddddddd',\n\
+'>Bdddddddddddd',\n\
 }\n\
 function operation.pack(reply)\n\
-return reply[1] .. '\\0' .. struct.pack(FORMATS[#reply - 1], unpack(reply, 2))\n\
+local last = reply[#reply]\n\
+if type(last) ~= 'string' then\n\
+local count = #reply - 1\n\
+return reply[1] .. '\\0' .. struct.pack(FORMATS[count], count, unpack(reply, 2))\n\
+end\n\
+local count = #reply - 2\n\
+return reply[1] .. '\\0' .. struct.pack(FORMATS[count], count, unpack(reply, 2, #reply - 1)) .. last\n\
 end\n\
 function operation.replay(record, fingerprint)\n\
 if string.sub(record, 1, FINGERPRINT_LENGTH) ~= fingerprint then\n\
 return { 'conflict' }\n\
 end\n\
 local zero_at = string.find(record, '\\0', FINGERPRINT_LENGTH + 1, true)\n\
-local reply = { struct.unpack(FORMATS[(#record - zero_at) / 8], record, zero_at + 1) }\n\
-reply[#reply] = nil\n\
-return { 'replayed', string.sub(record, FINGERPRINT_LENGTH + 1, zero_at - 1), unpack(reply) }\n\
+local format = FORMATS[string.byte(record, zero_at + 1)]\n\
+local reply = { struct.unpack(format, record, zero_at + 1) }\n\
+local text_at = reply[#reply]\n\
+reply[#reply] = string.sub(record, text_at)\n\
+return { 'replayed', string.sub(record, FINGERPRINT_LENGTH + 1, zero_at - 1), unpack(reply, 2) }\n\
 end\n\
 return operation\n\
 end\n\
@@ -1303,6 +1346,25 @@ end\n\
 wallet.outbox_key = outbox_key\n\
 end\n\
 return seal\n\
+end\n\
+modules['stale'] = function()\n\
+local staleness = {}\n\
+function staleness.check(wallet, catalog_key, catalog_version, config_version)\n\
+local standing_version, priced_version = 0, tonumber(catalog_version)\n\
+if priced_version then\n\
+standing_version = tonumber(redis.call('HGET', catalog_key, wallet.environment) or '0')\n\
+if standing_version < priced_version then\n\
+wallet.catalog_key = catalog_key\n\
+wallet.catalog_version = catalog_version\n\
+end\n\
+end\n\
+if (priced_version and standing_version > priced_version) or config_version ~= wallet.config_version then\n\
+local config_text = redis.call('HGET', wallet.key, 'x') or ''\n\
+local standing_config = tonumber(wallet.config_version)\n\
+return { 'stale', standing_version, standing_config, config_text }\n\
+end\n\
+end\n\
+return staleness\n\
 end\n\
 modules['wallet'] = function()\n\
 local operation = require('operation')\n\
@@ -1399,7 +1461,7 @@ if found[3] then\n\
 return nil, operation.replay(found[3], fingerprint)\n\
 end\n\
 local account_field = 'a' .. asset\n\
-local fields = redis.call('HMGET', wallet_key, 'w', account_field, 'o' .. asset, 'l')\n\
+local fields = redis.call('HMGET', wallet_key, 'w', account_field, 'o' .. asset, 'l', 'n')\n\
 if not fields[1] then\n\
 return nil, { 'absent' }\n\
 end\n\
@@ -1416,6 +1478,7 @@ end\n\
 if fields[4] and looked_up ~= '1' and wallet.now_ms < tonumber(fields[4]) then\n\
 return nil, { 'look_up' }\n\
 end\n\
+wallet.config_version = fields[5] or '0'\n\
 wallet.account = read_account(tonumber(asset), account_field, fields[2], fields[3])\n\
 wallet.accounts[wallet.account.asset] = wallet.account\n\
 if wallet.due_at_ms <= wallet.now_ms and not leave_due and not require('due').apply(wallet) then\n\
@@ -1569,7 +1632,7 @@ return wallets\n\
 end\n\
 do\n\
 redis.register_function({\n\
-function_name = 'advance_clock_a085c96b842f',\n\
+function_name = 'advance_clock_ee787b3ae4c7',\n\
 flags = {  },\n\
 callback = function(KEYS, ARGV)\n\
 local fence_key = KEYS[1] -- string: installation and epoch of this partition's data\n\
@@ -1594,7 +1657,7 @@ local seal = require('seal')\n\
 local due = require('due')\n\
 local wallets = require('wallet')\n\
 redis.register_function({\n\
-function_name = 'apply_due_a085c96b842f',\n\
+function_name = 'apply_due_ee787b3ae4c7',\n\
 flags = { 'allow-oom' },\n\
 callback = function(KEYS, ARGV)\n\
 local fence_key = KEYS[1] -- string: installation and epoch of this partition's data\n\
@@ -1649,9 +1712,10 @@ local entries = require('entry')\n\
 local grants = require('grants')\n\
 local holds = require('holds')\n\
 local seal = require('seal')\n\
+local staleness = require('stale')\n\
 local wallets = require('wallet')\n\
 redis.register_function({\n\
-function_name = 'authorize_a085c96b842f',\n\
+function_name = 'authorize_ee787b3ae4c7',\n\
 flags = {  },\n\
 callback = function(KEYS, ARGV)\n\
 local fence_key = KEYS[1] -- string: installation and epoch of this partition's data\n\
@@ -1661,6 +1725,7 @@ local holds_key = KEYS[4] -- hash: the wallet's open holds\n\
 local deadlines_key = KEYS[5] -- sorted set: holds and wallets by the instant at which they are due\n\
 local operation_key = KEYS[6] -- string: what this operation answered\n\
 local outbox_key = KEYS[7] -- stream: entries on their way to the ledger\n\
+local catalog_key = KEYS[8] -- hash: environment → version of the catalog that prices it\n\
 local fence = ARGV[1]\n\
 local not_after_ms = tonumber(ARGV[2])\n\
 local environment = ARGV[3]\n\
@@ -1674,6 +1739,9 @@ local ttl_ms = tonumber(ARGV[10])\n\
 local repeated = ARGV[11] -- '1' when this repeats an attempt whose outcome is unknown\n\
 local attached = ARGV[12]\n\
 local looked_up = ARGV[13] -- '1': it is known that the ledger does not have this operation\n\
+local catalog_version = ARGV[14] -- that priced this; empty: nothing was priced\n\
+local config_version = ARGV[15] -- of the wallet's subscriptions and budgets, as the caller knows them\n\
+local told_text = ARGV[16] -- what the answer says besides, kept with it: the lines that were priced\n\
 local wallet, refusal = wallets.open(\n\
 fence_key,\n\
 clock_key,\n\
@@ -1688,6 +1756,10 @@ looked_up\n\
 )\n\
 if not wallet then\n\
 return refusal\n\
+end\n\
+local stale = staleness.check(wallet, catalog_key, catalog_version, config_version)\n\
+if stale then\n\
+return stale\n\
 end\n\
 local account = wallet.account\n\
 local version, epoch, seq = wallet.stored_version, wallet.epoch, wallet.stored_seq\n\
@@ -1730,7 +1802,7 @@ sources = sources,\n\
 entries.append(wallet, entry)\n\
 local created_at_ms = wallet.now_ms\n\
 available_atoms, held_atoms, version, seq = account.available, account.held, wallet.version, wallet.seq\n\
-reply = { 'approved', take_atoms, available_atoms, held_atoms, created_at_ms, version, epoch, seq }\n\
+reply = { 'approved', take_atoms, available_atoms, held_atoms, created_at_ms, version, epoch, seq, told_text }\n\
 seal.operation(wallet, outbox_key, #wallet.entries, operation_id, fingerprint, keep_ms, attached, reply)\n\
 else\n\
 reply = { 'declined', reason, available_atoms, held_atoms, affordable_atoms, version, epoch, seq }\n\
@@ -1751,9 +1823,10 @@ local entries = require('entry')\n\
 local grants = require('grants')\n\
 local holds = require('holds')\n\
 local seal = require('seal')\n\
+local staleness = require('stale')\n\
 local wallets = require('wallet')\n\
 redis.register_function({\n\
-function_name = 'charge_a085c96b842f',\n\
+function_name = 'charge_ee787b3ae4c7',\n\
 flags = {  },\n\
 callback = function(KEYS, ARGV)\n\
 local fence_key = KEYS[1] -- string: installation and epoch of this partition's data\n\
@@ -1763,6 +1836,7 @@ local holds_key = KEYS[4] -- hash: the wallet's open holds\n\
 local deadlines_key = KEYS[5] -- sorted set: holds and wallets by the instant at which they are due\n\
 local operation_key = KEYS[6] -- string: what this operation answered\n\
 local outbox_key = KEYS[7] -- stream: entries on their way to the ledger\n\
+local catalog_key = KEYS[8] -- hash: environment → version of the catalog that prices it\n\
 local fence = ARGV[1]\n\
 local not_after_ms = tonumber(ARGV[2])\n\
 local environment = ARGV[3]\n\
@@ -1775,6 +1849,9 @@ local mode = ARGV[9] -- strict, up_to or shadow\n\
 local repeated = ARGV[10] -- '1' when this repeats an attempt whose outcome is unknown\n\
 local attached = ARGV[11]\n\
 local looked_up = ARGV[12] -- '1': it is known that the ledger does not have this operation\n\
+local catalog_version = ARGV[13] -- that priced this; empty: nothing was priced\n\
+local config_version = ARGV[14] -- of the wallet's subscriptions and budgets, as the caller knows them\n\
+local told_text = ARGV[15] -- what the answer says besides, kept with it: the lines that were priced\n\
 local wallet, refusal = wallets.open(\n\
 fence_key,\n\
 clock_key,\n\
@@ -1789,6 +1866,10 @@ looked_up\n\
 )\n\
 if not wallet then\n\
 return refusal\n\
+end\n\
+local stale = staleness.check(wallet, catalog_key, catalog_version, config_version)\n\
+if stale then\n\
+return stale\n\
 end\n\
 local account = wallet.account\n\
 local version, epoch, seq = wallet.stored_version, wallet.epoch, wallet.stored_seq\n\
@@ -1816,7 +1897,7 @@ grants.take(wallet, entry, take_atoms, false)\n\
 entries.transfer(entry, 1, 5, take_atoms)\n\
 entries.append(wallet, entry)\n\
 available_atoms, version, seq = account.available, wallet.version, wallet.seq\n\
-reply = { 'charged', take_atoms, available_atoms, held_atoms, version, epoch, seq }\n\
+reply = { 'charged', take_atoms, available_atoms, held_atoms, version, epoch, seq, told_text }\n\
 seal.operation(wallet, outbox_key, #wallet.entries, operation_id, fingerprint, keep_ms, attached, reply)\n\
 else\n\
 reply = { 'declined', reason, available_atoms, held_atoms, affordable_atoms, version, epoch, seq }\n\
@@ -1831,6 +1912,46 @@ end,\n\
 })\n\
 end\n\
 do\n\
+local run = require('run')\n\
+local wallets = require('wallet')\n\
+redis.register_function({\n\
+function_name = 'configure_ee787b3ae4c7',\n\
+flags = { 'allow-oom' },\n\
+callback = function(KEYS, ARGV)\n\
+local fence_key = KEYS[1] -- string: installation and epoch of this partition's data\n\
+local clock_key = KEYS[2] -- packed: seq, time, epoch\n\
+local wallet_key = KEYS[3] -- hash: see lib/wallet.lua\n\
+local fence = ARGV[1]\n\
+local version = tonumber(ARGV[2])\n\
+local config_text = ARGV[3] -- JSON, opaque here\n\
+local found = redis.call('MGET', fence_key, clock_key)\n\
+if found[1] ~= fence or not found[2] then\n\
+return { 'fenced' }\n\
+end\n\
+if not run.verified[fence] then\n\
+return { 'unverified' }\n\
+end\n\
+local fields = redis.call('HMGET', wallet_key, 'w', 'n')\n\
+if not fields[1] then\n\
+return { 'absent' }\n\
+end\n\
+local _, verified_epoch = wallets.read_stamp(fields[1])\n\
+local _, _, present_epoch = struct.unpack('>ddd', found[2])\n\
+if verified_epoch ~= present_epoch then\n\
+return { 'absent' }\n\
+end\n\
+local config_version = tonumber(fields[2] or '0')\n\
+if config_version >= version then\n\
+return { 'configured', config_version }\n\
+end\n\
+config_version = version\n\
+local version_text = string.format('%d', version)\n\
+redis.call('HSET', wallet_key, 'n', version_text, 'x', config_text)\n\
+return { 'configured', config_version }\n\
+end,\n\
+})\n\
+end\n\
+do\n\
 local commit = require('commit')\n\
 local entries = require('entry')\n\
 local grants = require('grants')\n\
@@ -1838,7 +1959,7 @@ local due = require('due')\n\
 local seal = require('seal')\n\
 local wallets = require('wallet')\n\
 redis.register_function({\n\
-function_name = 'credit_a085c96b842f',\n\
+function_name = 'credit_ee787b3ae4c7',\n\
 flags = {  },\n\
 callback = function(KEYS, ARGV)\n\
 local fence_key = KEYS[1] -- string: installation and epoch of this partition's data\n\
@@ -1935,7 +2056,7 @@ local holds = require('holds')\n\
 local seal = require('seal')\n\
 local wallets = require('wallet')\n\
 redis.register_function({\n\
-function_name = 'expire_holds_a085c96b842f',\n\
+function_name = 'expire_holds_ee787b3ae4c7',\n\
 flags = { 'allow-oom' },\n\
 callback = function(KEYS, ARGV)\n\
 local fence_key = KEYS[1] -- string: installation and epoch of this partition's data\n\
@@ -1987,7 +2108,7 @@ local holds = require('holds')\n\
 local seal = require('seal')\n\
 local wallets = require('wallet')\n\
 redis.register_function({\n\
-function_name = 'extend_a085c96b842f',\n\
+function_name = 'extend_ee787b3ae4c7',\n\
 flags = {  },\n\
 callback = function(KEYS, ARGV)\n\
 local fence_key = KEYS[1] -- string: installation and epoch of this partition's data\n\
@@ -2084,7 +2205,7 @@ local entries = require('entry')\n\
 local seal = require('seal')\n\
 local wallets = require('wallet')\n\
 redis.register_function({\n\
-function_name = 'freeze_a085c96b842f',\n\
+function_name = 'freeze_ee787b3ae4c7',\n\
 flags = { 'allow-oom' },\n\
 callback = function(KEYS, ARGV)\n\
 local fence_key = KEYS[1] -- string: installation and epoch of this partition's data\n\
@@ -2148,7 +2269,7 @@ local run = require('run')\n\
 local seal = require('seal')\n\
 local wallets = require('wallet')\n\
 redis.register_function({\n\
-function_name = 'hydrate_a085c96b842f',\n\
+function_name = 'hydrate_ee787b3ae4c7',\n\
 flags = {  },\n\
 callback = function(KEYS, ARGV)\n\
 local fence_key = KEYS[1] -- string: installation and epoch of this partition's data\n\
@@ -2166,6 +2287,8 @@ local grants_packed = ARGV[7] -- I4 number, dd grant, then its terms\n\
 local holds_packed = ARGV[8] -- B length, ref, H length, record\n\
 local replaced_version = ARGV[9] -- of the wallet that is replaced; empty: there is none\n\
 local look_up_until_ms = ARGV[10] -- operations that Redis does not know are looked up until then; '0': never\n\
+local config_version = ARGV[11] -- of the wallet's configuration; '0': it has none\n\
+local config_text = ARGV[12]\n\
 local found = redis.call('MGET', fence_key, clock_key)\n\
 if found[1] ~= fence or not found[2] then\n\
 return { 'fenced' }\n\
@@ -2212,6 +2335,11 @@ end\n\
 seal.wallet(wallet)\n\
 wallet.fields[#wallet.fields + 1] = 'c'\n\
 wallet.fields[#wallet.fields + 1] = customer_id\n\
+if config_version ~= '0' then\n\
+local n = #wallet.fields\n\
+wallet.fields[n + 1], wallet.fields[n + 2] = 'n', config_version\n\
+wallet.fields[n + 3], wallet.fields[n + 4] = 'x', config_text\n\
+end\n\
 if look_up_until_ms ~= '0' then\n\
 wallet.fields[#wallet.fields + 1] = 'l'\n\
 wallet.fields[#wallet.fields + 1] = look_up_until_ms\n\
@@ -2225,7 +2353,7 @@ end\n\
 do\n\
 local run = require('run')\n\
 redis.register_function({\n\
-function_name = 'list_due_a085c96b842f',\n\
+function_name = 'list_due_ee787b3ae4c7',\n\
 flags = { 'no-writes' },\n\
 callback = function(KEYS, ARGV)\n\
 local fence_key = KEYS[1] -- string: installation and epoch of this partition's data\n\
@@ -2252,7 +2380,7 @@ end\n\
 do\n\
 local run = require('run')\n\
 redis.register_function({\n\
-function_name = 'raise_catalog_a085c96b842f',\n\
+function_name = 'raise_catalog_ee787b3ae4c7',\n\
 flags = { 'allow-oom' },\n\
 callback = function(KEYS, ARGV)\n\
 local fence_key = KEYS[1] -- string: installation and epoch of this partition's data\n\
@@ -2279,7 +2407,7 @@ do\n\
 local holds = require('holds')\n\
 local wallets = require('wallet')\n\
 redis.register_function({\n\
-function_name = 'read_hold_a085c96b842f',\n\
+function_name = 'read_hold_ee787b3ae4c7',\n\
 flags = { 'no-writes' },\n\
 callback = function(KEYS, ARGV)\n\
 local fence_key = KEYS[1] -- string: installation and epoch of this partition's data\n\
@@ -2319,7 +2447,7 @@ end\n\
 do\n\
 local wallets = require('wallet')\n\
 redis.register_function({\n\
-function_name = 'read_wallet_a085c96b842f',\n\
+function_name = 'read_wallet_ee787b3ae4c7',\n\
 flags = { 'no-writes' },\n\
 callback = function(KEYS, ARGV)\n\
 local fence_key = KEYS[1] -- string: installation and epoch of this partition's data\n\
@@ -2344,7 +2472,7 @@ local holds = require('holds')\n\
 local seal = require('seal')\n\
 local wallets = require('wallet')\n\
 redis.register_function({\n\
-function_name = 'release_a085c96b842f',\n\
+function_name = 'release_ee787b3ae4c7',\n\
 flags = { 'allow-oom' },\n\
 callback = function(KEYS, ARGV)\n\
 local fence_key = KEYS[1] -- string: installation and epoch of this partition's data\n\
@@ -2408,7 +2536,7 @@ end\n\
 do\n\
 local run = require('run')\n\
 redis.register_function({\n\
-function_name = 'remember_a085c96b842f',\n\
+function_name = 'remember_ee787b3ae4c7',\n\
 flags = { 'allow-oom' },\n\
 callback = function(KEYS, ARGV)\n\
 local fence_key = KEYS[1] -- string: installation and epoch of this partition's data\n\
@@ -2431,7 +2559,7 @@ do\n\
 local run = require('run')\n\
 local wallets = require('wallet')\n\
 redis.register_function({\n\
-function_name = 'restamp_a085c96b842f',\n\
+function_name = 'restamp_ee787b3ae4c7',\n\
 flags = { 'allow-oom' },\n\
 callback = function(KEYS, ARGV)\n\
 local fence_key = KEYS[1] -- string: installation and epoch of this partition's data\n\
@@ -2440,6 +2568,8 @@ local wallet_key = KEYS[3] -- hash: see lib/wallet.lua\n\
 local fence = ARGV[1]\n\
 local version = tonumber(ARGV[2])\n\
 local freeze = tonumber(ARGV[3]) -- freeze for this reason, unless it is frozen already; 0: leave it\n\
+local config_version = ARGV[4] -- of the wallet's configuration; '0': it has none\n\
+local config_text = ARGV[5]\n\
 local found = redis.call('MGET', fence_key, clock_key)\n\
 if found[1] ~= fence or not found[2] then\n\
 return { 'fenced' }\n\
@@ -2447,11 +2577,11 @@ end\n\
 if not run.verified[fence] then\n\
 return { 'unverified' }\n\
 end\n\
-local packed = redis.call('HGET', wallet_key, 'w')\n\
-if not packed then\n\
+local fields = redis.call('HMGET', wallet_key, 'w', 'n', 'x')\n\
+if not fields[1] then\n\
 return { 'moved' }\n\
 end\n\
-local wallet = wallets.stamp(packed, found[2])\n\
+local wallet = wallets.stamp(fields[1], found[2])\n\
 if wallet.version ~= version then\n\
 return { 'moved' }\n\
 end\n\
@@ -2459,7 +2589,10 @@ if wallet.freeze == 0 then\n\
 wallet.freeze = freeze\n\
 end\n\
 local meta = wallets.pack_meta(wallet)\n\
-redis.call('HSET', wallet_key, 'w', meta)\n\
+if tonumber(fields[2] or '0') > tonumber(config_version) then\n\
+config_version, config_text = fields[2], fields[3]\n\
+end\n\
+redis.call('HSET', wallet_key, 'w', meta, 'n', config_version, 'x', config_text)\n\
 return { 'stamped' }\n\
 end,\n\
 })\n\
@@ -2472,7 +2605,7 @@ local holds = require('holds')\n\
 local seal = require('seal')\n\
 local wallets = require('wallet')\n\
 redis.register_function({\n\
-function_name = 'settle_a085c96b842f',\n\
+function_name = 'settle_ee787b3ae4c7',\n\
 flags = { 'allow-oom' },\n\
 callback = function(KEYS, ARGV)\n\
 local fence_key = KEYS[1] -- string: installation and epoch of this partition's data\n\
@@ -2596,7 +2729,7 @@ end\n\
 do\n\
 local run = require('run')\n\
 redis.register_function({\n\
-function_name = 'verify_run_a085c96b842f',\n\
+function_name = 'verify_run_ee787b3ae4c7',\n\
 flags = { 'no-writes' },\n\
 callback = function(KEYS, ARGV)\n\
 local fence_key = KEYS[1] -- string: installation and epoch of this partition's data\n\
@@ -2625,7 +2758,7 @@ local grants = require('grants')\n\
 local seal = require('seal')\n\
 local wallets = require('wallet')\n\
 redis.register_function({\n\
-function_name = 'void_a085c96b842f',\n\
+function_name = 'void_ee787b3ae4c7',\n\
 flags = { 'allow-oom' },\n\
 callback = function(KEYS, ARGV)\n\
 local fence_key = KEYS[1] -- string: installation and epoch of this partition's data\n\

@@ -1,8 +1,9 @@
 // A wallet as it stands in Redis, read past the scripts and whatever its epoch: to be compared with what the ledger has.
 import type { Redis } from 'ioredis';
 import { codes } from '../codes.gen.ts';
-import type { LedgerWallet } from '../records.ts';
+import type { LedgerWallet, WalletConfig } from '../records.ts';
 import { zeroAtoms } from '../units.ts';
+import { noConfig, parseConfig } from './config.ts';
 import { holdsKey, walletKey, type WalletRef } from './keys.ts';
 import { cursor, decodeHold, freezeOf, readBalances, readGrantTerms, type Cursor } from './packed.ts';
 
@@ -36,6 +37,7 @@ export async function readStoredWallet(redis: Redis, ref: WalletRef): Promise<St
     walletId: ref.walletId,
     version,
     freeze,
+    config: parseConfigOf(fields),
     accounts: numbered(fields, 'a').map(({ no, from }) => ({ asset: no, ...readBalances(from) })),
     grants: numbered(fields, 't').map(({ no, from }) => {
       const { expiresAtMs, ...terms } = readGrantTerms(from);
@@ -52,6 +54,11 @@ export async function readStoredWallet(redis: Redis, ref: WalletRef): Promise<St
       .sort((a, b) => (a.ref < b.ref ? -1 : 1)),
   };
   return { epoch, wallet };
+}
+
+function parseConfigOf(fields: Map<string, Buffer>): WalletConfig {
+  const version = Number(fields.get('n') ?? 0);
+  return version === 0 ? noConfig : parseConfig(version, String(fields.get('x')));
 }
 
 /** The fields `<prefix><number>`, by number. */
@@ -72,9 +79,11 @@ export function walletDifferences(redis: LedgerWallet, ledger: LedgerWallet): st
   });
 }
 
-/** Everything that a wallet is, by name: `grant 3 remaining` → `5`. */
+/** Everything that the ledger says of a wallet, by name: `grant 3 remaining` → `5`. Its configuration is not the ledger's. */
 export function walletLines({ accounts, grants, holds, ...head }: LedgerWallet): Map<string, string> {
-  const lines = new Map(Object.entries(head).map(([name, value]) => [name, String(value)]));
+  const { environmentId, customerId, walletId, version, freeze } = head;
+  const named = { environmentId, customerId, walletId, version, freeze };
+  const lines = new Map(Object.entries(named).map(([name, value]) => [name, String(value)]));
   const add = (of: string, fields: Record<string, unknown>) => {
     for (const [name, value] of Object.entries(fields)) lines.set(`${of} ${name}`, String(value));
   };

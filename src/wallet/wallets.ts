@@ -1,6 +1,8 @@
 // Everything that can be done with wallets, bound to one store: what main.ts hands to the API.
 import { authorize } from './authorize.ts';
 import { charge } from './charge.ts';
+import { noConfig, openConfigs, type Configs } from './config.ts';
+import { configureWallet } from './configure.ts';
 import { credit } from './credit.ts';
 import { extend } from './extend.ts';
 import { findHold } from './find-hold.ts';
@@ -14,6 +16,7 @@ import { operationOf } from './operation.ts';
 import { readWallet } from './read-wallet.ts';
 import { release } from './release.ts';
 import { settle } from './settle.ts';
+import type { WalletConfig } from '../records.ts';
 import type { Store } from './store.ts';
 import type { Trouble } from './target.ts';
 import { voidGrant } from './void-grant.ts';
@@ -28,12 +31,17 @@ export type Wallets = {
   holdIdOf: typeof holdIdOf;
   grantIdOf: typeof grantIdOf;
   entryIdOf: typeof entryIdOf;
+  walletOf: typeof walletOf;
   walletIdOf: (environmentId: string, customerId: string) => string;
   /**
    * A customer's wallet is there before the reply. `isNew`: this very call created the customer, so nothing can have
    * happened to it; otherwise the ledger is asked, as after a loss.
    */
   createWallet: (customer: OfCustomer & { isNew: boolean }) => Promise<{ status: 'ready' } | Trouble>;
+  /** After Postgres has it: the next request goes by it. */
+  configure: (customer: OfCustomer, config: WalletConfig) => ReturnType<typeof configureWallet>;
+  /** What this process knows of the wallet's configuration. */
+  configs: Configs;
   authorize: Bound<typeof authorize>;
   charge: Bound<typeof charge>;
   settle: Bound<typeof settle>;
@@ -62,15 +70,18 @@ export function openWallets(store: Store): Wallets {
     holdIdOf,
     grantIdOf,
     entryIdOf,
+    walletOf,
     walletIdOf: (environmentId, customerId) => walletOf(environmentId, customerId).walletId,
     createWallet: async ({ environmentId, customerId, isNew }) => {
       const target = targetOf({ environmentId, customerId });
-      const nothing = { version: 0, freeze: 'none' as const, accounts: [], grants: [], holds: [] };
+      const nothing = { version: 0, freeze: 'none' as const, config: noConfig, accounts: [], grants: [], holds: [] };
       const put = isNew
         ? await putNewWallet(store, target, { environmentId, customerId, walletId: target.walletId, ...nothing })
         : await hydrateWallet(store, target);
       return put === 'ready' ? { status: 'ready' } : put;
     },
+    configure: (customer, config) => configureWallet(store, targetOf(customer), config),
+    configs: openConfigs(),
     authorize: (request) => authorize(store, request),
     charge: (request) => charge(store, request),
     settle: (request) => settle(store, request),

@@ -10,7 +10,7 @@ import { addDue, balances, least, overdueRefs, type Grant, type Hold, type World
 export function authorize(
   world: World,
   operation: Operation,
-  ask: { asset: number; amount: bigint; mode: Mode; ttlMs: number; repeated: boolean },
+  ask: { asset: number; amount: bigint; mode: Mode; ttlMs: number; repeated: boolean; told?: string },
 ): Outcome {
   return perform(world, operation, (draft) => {
     const { wallet, nowMs, epoch } = draft;
@@ -42,20 +42,15 @@ export function authorize(
       wallet.holds.set(hold.ref, hold);
     });
     const { available, held } = balances(wallet, ask.asset);
-    return done({
-      status: 'approved',
-      takeAtoms: atoms,
-      availableAtoms: available,
-      heldAtoms: held,
-      createdAtMs: nowMs,
-    });
+    const account = { takeAtoms: atoms, availableAtoms: available, heldAtoms: held };
+    return done({ status: 'approved', ...account, createdAtMs: nowMs }, { told: ask.told ?? '' });
   });
 }
 
 export function charge(
   world: World,
   operation: Operation,
-  ask: { asset: number; amount: bigint; mode: Mode; repeated: boolean },
+  ask: { asset: number; amount: bigint; mode: Mode; repeated: boolean; told?: string },
 ): Outcome {
   return perform(world, operation, (draft) => {
     const decision = decide(draft, ask, { opensHold: false });
@@ -67,7 +62,7 @@ export function charge(
     const { available, held } = balances(draft.wallet, ask.asset);
     const account = { takeAtoms: atoms, availableAtoms: available, heldAtoms: held };
     if (ask.mode === 'shadow') return refused({ status: 'shadow_approved', ...account });
-    return done({ status: 'charged', ...account });
+    return done({ status: 'charged', ...account }, { told: ask.told ?? '' });
   });
 }
 

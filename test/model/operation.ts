@@ -12,7 +12,15 @@ export type Decision =
   /** Nothing is written; a decline of a repeat is remembered all the same. */
   | { status: 'refused'; reply: Reply; names: 'version' | 'nothing'; remember: boolean }
   /** `isMain`: an entry, the last one or the settle, answers the caller; it is remembered. */
-  | { status: 'done'; reply: Reply; isMain: boolean; versioned: boolean; main: number | undefined; late?: string };
+  | {
+      status: 'done';
+      reply: Reply;
+      isMain: boolean;
+      versioned: boolean;
+      main: number | undefined;
+      late?: string;
+      told?: string;
+    };
 
 /** A refusal. Decisions name the wallet's version, and where the partition stands. */
 export function refused(reply: Reply, names: 'version' | 'nothing' = 'version', remember = false): Decision {
@@ -21,10 +29,10 @@ export function refused(reply: Reply, names: 'version' | 'nothing' = 'version', 
 
 export function done(
   reply: Reply,
-  how: { isMain?: boolean; versioned?: boolean; main?: number; late?: string } = {},
+  how: { isMain?: boolean; versioned?: boolean; main?: number; late?: string; told?: string } = {},
 ): Decision {
-  const { isMain = true, versioned = true, main, ...late } = how;
-  return { status: 'done', reply, isMain, versioned, main, ...late };
+  const { isMain = true, versioned = true, main, ...rest } = how;
+  return { status: 'done', reply, isMain, versioned, main, ...rest };
 }
 
 export function perform(
@@ -50,7 +58,12 @@ export function perform(
   }
   const { entries, wallet, epoch } = draft;
   const seq = world.seq + entries.length;
-  const reply = { ...decision.reply, ...(decision.versioned ? { version: wallet.version } : {}), epoch, seq };
+  const reply = {
+    ...decision.reply,
+    ...(decision.versioned ? { version: wallet.version } : {}),
+    ...{ epoch, seq },
+    ...(decision.told === undefined ? {} : { toldText: decision.told }),
+  };
   return {
     reply,
     entries,

@@ -89,13 +89,14 @@ function flowsOf(transfers: Transfer[]): Flow[] {
   return [...flows].sort(([a], [b]) => (a < b ? -1 : 1)).map(([, flow]) => flow);
 }
 
-// A packed reply is its status, a zero byte, and its values as doubles.
+// A packed reply is its status, a zero byte, how many numbers it has, these as doubles, and a text where there is one.
 function operationOf({ operationId, fingerprint, reply, attached }: Entry): SeenEntry['operation'] {
   if (operationId === '') return undefined;
   const end = reply.indexOf(0);
   const values: (string | number)[] = [reply.toString('utf8', 0, end)];
   const from = cursor(reply.subarray(end + 1));
-  while (!from.atEnd()) values.push(from.whole());
+  for (let count = from.byte(); count > 0; count -= 1) values.push(from.whole());
+  if (!from.atEnd()) values.push(from.rest().toString());
   return { id: operationId, fingerprint, reply: values, attached };
 }
 

@@ -90,9 +90,9 @@ function playStep(scene: Scene, step: Step): Reply | undefined {
     case 'charge': {
       const { asset, amount, mode, again } = step;
       const caller = operationOf(scene, step);
-      const args = { asset, amountAtoms: amount as Atoms, mode, repeated: again ? '1' : '0' };
+      const args = { asset, amountAtoms: amount as Atoms, mode, repeated: again ? '1' : '0', ...priced('charged') };
       return execute(scene, chargeScript, caller, args, (world) =>
-        model.charge(world, caller, { asset, amount, mode, repeated: again }),
+        model.charge(world, caller, { asset, amount, mode, repeated: again, told: 'charged' }),
       );
     }
     case 'void': {
@@ -125,6 +125,9 @@ function playStep(scene: Scene, step: Step): Reply | undefined {
   }
 }
 
+// Nothing is; what is told comes back all the same.
+const priced = (told: string) => ({ catalogVersion: '', configVersion: '0', toldText: told });
+
 function playGrant(scene: Scene, step: Step & { verb: 'grant' }): Reply {
   const { name, asset, amount, purpose, priority, fromMs, untilMs } = step;
   const no = scene.grants.get(name)?.no ?? scene.grants.size + 1;
@@ -152,9 +155,9 @@ function playGrant(scene: Scene, step: Step & { verb: 'grant' }): Reply {
 function playHold(scene: Scene, step: Step & { verb: 'hold' }): Reply {
   const { name, asset, amount, mode, ttlMs, again } = step;
   const caller = operationOf(scene, step);
-  const args = { asset, amountAtoms: amount as Atoms, mode, ttlMs, repeated: again ? '1' : '0' };
+  const args = { asset, amountAtoms: amount as Atoms, mode, ttlMs, repeated: again ? '1' : '0', ...priced(name) };
   const reply = execute(scene, authorizeScript, caller, args, (world) =>
-    model.authorize(world, caller, { asset, amount, mode, ttlMs, repeated: again }),
+    model.authorize(world, caller, { asset, amount, mode, ttlMs, repeated: again, told: name }),
   );
   if (reply.status === 'approved') {
     scene.holds.set(name, { ref: `${String(reply['epoch'])}.${String(reply['version'])}`, asset });

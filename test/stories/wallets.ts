@@ -85,6 +85,8 @@ export function hydrateCommand(wallet: StoryWallet, args: Partial<HydrateArgs>):
     holdsPacked: '',
     replacedVersion: '',
     lookUpUntilMs: 0,
+    configVersion: '0',
+    configText: '',
     ...args,
   });
 }
