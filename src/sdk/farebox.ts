@@ -61,6 +61,8 @@ export { each } from './each.ts';
 export { FareboxError, type TransportCode, type Unsettled } from './farebox-error.ts';
 export { price, sum } from './price.ts';
 export type { CallOptions, Fetch, FetchReply } from './send.ts';
+export { type ContextSize, type TokenCounts, tokenUsage, type TokenUsage } from './token-usage.ts';
+export { usageFromAnthropic, usageFromGoogle, usageFromOpenAI } from './usage-from.ts';
 export type { HoldRequest, Spent, WithHoldOptions, Worked, WorkingHold } from './with-hold.ts';
 
 export type FareboxOptions = {
