@@ -32,7 +32,7 @@ local priority = tonumber(ARGV[11])
 local effective_at_ms = tonumber(ARGV[12]) -- 0: now
 local expires_at_ms = tonumber(ARGV[13]) -- 0: never
 local attached = ARGV[14]
-local looked_up = ARGV[15] -- '1': it is known that the ledger does not have this operation
+local looked_up = ARGV[15] -- '1': the ledger does not have this operation; '2': it has; '0': nobody has asked it
 
 local wallet, refusal = wallets.open(
   fence_key,

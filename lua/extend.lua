@@ -31,7 +31,7 @@ local amount_atoms = tonumber(ARGV[9]) -- in addition to what is held
 local ttl_ms = tonumber(ARGV[10]) -- 0: the deadline stays
 local repeated = ARGV[11] -- '1' when this repeats an attempt whose outcome is unknown
 local attached = ARGV[12]
-local looked_up = ARGV[13] -- '1': it is known that the ledger does not have this operation
+local looked_up = ARGV[13] -- '1': the ledger does not have this operation; '2': it has; '0': nobody has asked it
 
 local wallet, refusal = wallets.open(
   fence_key,

@@ -25,7 +25,7 @@ local keep_ms = ARGV[6] -- how long the answer is remembered
 local from_freeze = tonumber(ARGV[7]) -- lift this freeze; 0: freeze
 local to_freeze = tonumber(ARGV[8]) -- freeze for this reason; 0: lift
 local attached = ARGV[9]
-local looked_up = ARGV[10] -- '1': it is known that the ledger does not have this operation
+local looked_up = ARGV[10] -- '1': the ledger does not have this operation; '2': it has; '0': nobody has asked it
 local seen_at = ARGV[11] -- '<epoch>.<version>': only while the wallet is there; empty: wherever it is
 
 local wallet, refusal = wallets.open(

@@ -1,9 +1,10 @@
-#!lua
+#!lua flags=allow-oom
 -- Hydrate: put a wallet into Redis as the ledger knows it, unless it is there.
 --
--- A new customer's wallet is the empty case. The caller has made sure that every entry of this wallet is in the
--- ledger; a wallet that is there is left alone, so two callers at once, or a late one, do no harm. One that is of
--- another epoch, and behind the ledger, is replaced, at the version that was compared and at no other.
+-- The caller has made sure that every entry of this wallet is in the ledger; a wallet that is there is left alone, so
+-- two callers at once, or a late one, do no harm. One that is of another epoch, and behind the ledger, is replaced, at
+-- the version that was compared and at no other. It goes on where Redis has no memory left, since its holds must end;
+-- a new wallet does not (create_wallet.lua).
 local codes = require('codes')
 local commit = require('commit')
 local due = require('due')
@@ -27,16 +28,14 @@ local accounts_packed = ARGV[6] -- H asset, dddd account
 local grants_packed = ARGV[7] -- I4 number, dd grant, then its terms
 local holds_packed = ARGV[8] -- B length, ref, H length, record
 local replaced_version = ARGV[9] -- of the wallet that is replaced; empty: there is none
-local look_up_until_ms = ARGV[10] -- operations that Redis does not know are looked up until then; '0': never
+local look_up_until_ms = ARGV[10] -- operations that Redis does not know are looked up until then
 local config_version = ARGV[11] -- of the wallet's configuration; '0': it has none
 local config_text = ARGV[12]
 
 local found = redis.call('MGET', fence_key, clock_key)
-if found[1] ~= fence or not found[2] then
-  return { 'fenced' }
-end
-if not run.verified[fence] then
-  return { 'unverified' }
+local refusal = run.refusal(found[2] and found[1], fence)
+if refusal then
+  return refusal
 end
 local packed = redis.call('HGET', wallet_key, 'w')
 if packed then
@@ -82,10 +81,8 @@ if config_version ~= '0' then
   wallet.fields[n + 1], wallet.fields[n + 2] = 'n', config_version
   wallet.fields[n + 3], wallet.fields[n + 4] = 'x', config_text
 end
-if look_up_until_ms ~= '0' then
-  wallet.fields[#wallet.fields + 1] = 'l'
-  wallet.fields[#wallet.fields + 1] = look_up_until_ms
-end
+wallet.fields[#wallet.fields + 1] = 'l'
+wallet.fields[#wallet.fields + 1] = look_up_until_ms
 -- COMMIT
 redis.call('DEL', wallet_key, holds_key)
 commit(wallet, clock_key, holds_key, deadlines_key)

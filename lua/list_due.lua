@@ -11,11 +11,9 @@ local fence = ARGV[1]
 local members_max = tonumber(ARGV[2])
 
 local found = redis.call('MGET', fence_key, clock_key)
-if found[1] ~= fence or not found[2] then
-  return { 'fenced' }
-end
-if not run.verified[fence] then
-  return { 'unverified' }
+local refusal = run.refusal(found[2] and found[1], fence)
+if refusal then
+  return refusal
 end
 local time = redis.call('TIME')
 local _, clock_ms = struct.unpack('>ddd', found[2])

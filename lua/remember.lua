@@ -1,7 +1,7 @@
 #!lua flags=allow-oom
--- Remember: an operation that the ledger has, and that this Redis has lost, gets its record back.
+-- Remember: an operation that the ledger has, and that this Redis has lost or cannot vouch for, gets its record back.
 --
--- Then the call is repeated, and finds it, as any repeat does.
+-- Then the call is repeated, and finds it, as any repeat does. What is there is of an earlier epoch, or the same.
 local run = require('run')
 
 local fence_key = KEYS[1] -- string: installation and epoch of this partition's data
@@ -10,12 +10,10 @@ local fence = ARGV[1]
 local record_packed = ARGV[2] -- fingerprint and reply, as lib/operation.lua packs them
 local keep_ms = ARGV[3]
 
-if redis.call('GET', fence_key) ~= fence then
-  return { 'fenced' }
-end
-if not run.verified[fence] then
-  return { 'unverified' }
+local refusal = run.refusal(redis.call('GET', fence_key), fence)
+if refusal then
+  return refusal
 end
 -- COMMIT
-redis.call('SET', operation_key, record_packed, 'PX', keep_ms, 'NX')
+redis.call('SET', operation_key, record_packed, 'PX', keep_ms)
 return { 'remembered' }

@@ -18,11 +18,9 @@ local config_version = ARGV[4] -- of the wallet's configuration; '0': it has non
 local config_text = ARGV[5]
 
 local found = redis.call('MGET', fence_key, clock_key)
-if found[1] ~= fence or not found[2] then
-  return { 'fenced' }
-end
-if not run.verified[fence] then
-  return { 'unverified' }
+local refusal = run.refusal(found[2] and found[1], fence)
+if refusal then
+  return refusal
 end
 local fields = redis.call('HMGET', wallet_key, 'w', 'n', 'x')
 if not fields[1] then

@@ -20,7 +20,7 @@ local holds_key = KEYS[4] -- hash: the wallet's open holds
 local deadlines_key = KEYS[5] -- sorted set: holds and wallets by the instant at which they are due
 local operation_key = KEYS[6] -- string: what this operation answered
 local outbox_key = KEYS[7] -- stream: entries on their way to the ledger
-local late_key = KEYS[8] -- string: this hold was settled late
+local late_key = KEYS[8] -- string: this hold was settled late, in this epoch; of earlier ones the ledger knows
 local fence = ARGV[1]
 local not_after_ms = tonumber(ARGV[2])
 local environment = ARGV[3]
@@ -34,7 +34,7 @@ local final = ARGV[10] -- '1' when no part follows
 local on_excess = ARGV[11] -- charge, cap or reject
 local expired_hold = ARGV[12] -- the terms of an expired hold, from the ledger; else empty
 local attached = ARGV[13]
-local looked_up = ARGV[14] -- '1': it is known that the ledger does not have this operation
+local looked_up = ARGV[14] -- '1': the ledger does not have this operation; '2': it has; '0': nobody has asked it
 
 local wallet, refusal = wallets.open(
   fence_key,
@@ -60,7 +60,7 @@ if hold and hold.asset ~= account.asset then
 elseif hold and hold.expires_at_ms <= wallet.now_ms then
   late = true
   holds.expire(wallet, account, hold)
-elseif not hold and redis.call('EXISTS', late_key) == 1 then
+elseif not hold and redis.call('GET', late_key) == string.format('%d', wallet.epoch) then
   return { 'closed' }
 elseif not hold and expired_hold ~= '' then
   late = true
@@ -105,6 +105,7 @@ if late then
   entry.hold_status = codes.hold_status.settled
   entry.hold_packed = holds.pack(hold)
   wallet.late_key = late_key
+  wallet.late_epoch = string.format('%d', wallet.epoch)
   wallet.late_keep_ms = codes.limit.late_keep_ms
   entries.append(wallet, entry)
 elseif final == '1' then

@@ -23,7 +23,7 @@ local keep_ms = ARGV[6] -- how long the answer is remembered
 local asset = ARGV[7]
 local grant_no = tonumber(ARGV[8])
 local attached = ARGV[9]
-local looked_up = ARGV[10] -- '1': it is known that the ledger does not have this operation
+local looked_up = ARGV[10] -- '1': the ledger does not have this operation; '2': it has; '0': nobody has asked it
 
 local wallet, refusal = wallets.open(
   fence_key,

@@ -71,20 +71,7 @@ export async function addCustomer(
     fingerprint,
   });
   const wallet = walletOf(environment, customerId);
-  await run(world, scripts.hydrateScript, wallet, {
-    fence: fenceOf(world),
-    environment,
-    customerId,
-    version: 0,
-    freeze: 0,
-    accountsPacked: '',
-    grantsPacked: '',
-    holdsPacked: '',
-    replacedVersion: '',
-    lookUpUntilMs: 0,
-    configVersion: '0',
-    configText: '',
-  });
+  await run(world, scripts.createWalletScript, wallet, { fence: fenceOf(world), environment, customerId, freeze: 0 });
   return wallet;
 }
 

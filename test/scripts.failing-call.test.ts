@@ -28,7 +28,7 @@ register('made_${failingHash}', function() return made end)
 `.replaceAll('\n', ' ');
 
 /** Everything else that the scripts call is a write. */
-const reads = new Set(['MGET', 'TIME', 'HGET', 'HMGET', 'HGETALL', 'EXISTS', 'ZRANGE']);
+const reads = new Set(['MGET', 'TIME', 'HGET', 'HMGET', 'GET', 'HGETALL', 'EXISTS', 'ZRANGE']);
 
 // Each has a hold h1 and a grant g2.
 const states = {

@@ -6,6 +6,7 @@ import type { Atoms } from '../src/units.ts';
 import {
   authorizeScript,
   chargeScript,
+  createWalletScript,
   hydrateScript,
   releaseScript,
   settleScript,
@@ -161,6 +162,14 @@ test('a wallet hydrated ten times at once is put there once', async () => {
     ask(from, hydrateScript, keysOf(wallet), { ...args, ...packed }),
   );
   expect(count(replies)).toEqual({ hydrated: 1, present: 9 });
+});
+
+test('a wallet created ten times at once is created once', async () => {
+  const scene = await stage(redis, '');
+  const wallet = { ...newWallet(), partition: scene.wallet.partition };
+  const args = { fence, environment, customerId: wallet.customerId, freeze: codes.freeze.none };
+  const replies = await race(await connections(10), 10, (from) => ask(from, createWalletScript, keysOf(wallet), args));
+  expect(count(replies)).toEqual({ created: 1, moved: 9 });
 });
 
 function plain(_: string, value: unknown): unknown {

@@ -4,7 +4,7 @@ import type { Redis } from 'ioredis';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { clockKey, fenceKey, walletKey } from '../src/wallet/keys.ts';
 import { decodeReply } from '../src/wallet/script.ts';
-import { applyDueScript, authorizeScript, hydrateScript } from '../src/wallet/scripts.gen.ts';
+import { applyDueScript, authorizeScript, createWalletScript, hydrateScript } from '../src/wallet/scripts.gen.ts';
 import type { Atoms } from '../src/units.ts';
 import { callsOf, expiryOf, moneyLines, otherCalls, sendAll, snapshot, stage } from './stories/attempts.ts';
 import type { Call } from './stories/gateway.ts';
@@ -15,6 +15,7 @@ import {
   commonArgs,
   connectForStories,
   fence,
+  createCommand,
   hydrateCommand,
   keysOf,
   newWallet,
@@ -63,7 +64,11 @@ function allCalls(scene: Scene): [string, Call][] {
     'hydrate',
     { command: hydrateCommand(scene.wallet, {}), answer: { read: hydrateScript, expected: { status: 'hydrated' } } },
   ];
-  return [...moneyCalls(scene), applyDue, hydrate, ...Object.entries(otherCalls(scene))];
+  const create: [string, Call] = [
+    'create_wallet',
+    { command: createCommand(scene.wallet), answer: { read: createWalletScript, expected: { status: 'created' } } },
+  ];
+  return [...moneyCalls(scene), applyDue, hydrate, create, ...Object.entries(otherCalls(scene))];
 }
 
 async function answerOf({ command, answer }: Call): Promise<{ status: string }> {
@@ -129,7 +134,7 @@ test('another environment finds the wallet `missing`', async () => {
 
 describe('a wallet is `absent`', () => {
   const needsWallet = (scene: Scene) =>
-    allCalls(scene).filter(([name]) => !['hydrate', 'advance_clock', 'list_due'].includes(name));
+    allCalls(scene).filter(([name]) => !['hydrate', 'create_wallet', 'advance_clock', 'list_due'].includes(name));
 
   test('that is not in Redis', async () => {
     const scene = await stage(redis, story);

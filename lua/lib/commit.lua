@@ -32,7 +32,7 @@ local function commit(wallet, clock_key, holds_key, deadlines_key, operation_key
     redis.call('HSET', wallet.catalog_key, wallet.environment, wallet.catalog_version)
   end
   if wallet.late_key then
-    redis.call('SET', wallet.late_key, '1', 'PX', wallet.late_keep_ms)
+    redis.call('SET', wallet.late_key, wallet.late_epoch, 'PX', wallet.late_keep_ms)
   end
   for _, entry in ipairs(wallet.entries) do
     redis.call('XADD', wallet.outbox_key, entry.id, 'e', entry.packed)

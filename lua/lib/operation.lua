@@ -45,4 +45,11 @@ function operation.replay(record, fingerprint)
   return { 'replayed', string.sub(record, FINGERPRINT_LENGTH + 1, zero_at - 1), unpack(reply, 2) }
 end
 
+-- The epoch that it was answered in: each reply's last numbers are epoch and seq.
+function operation.epoch(record)
+  local zero_at = string.find(record, '\0', FINGERPRINT_LENGTH + 1, true)
+  local count = string.byte(record, zero_at + 1)
+  return (struct.unpack('>d', record, zero_at + 2 + 8 * (count - 2)))
+end
+
 return operation

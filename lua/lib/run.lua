@@ -6,4 +6,14 @@
 -- whose connection never broke.
 local run = { verified = {} } -- by fence
 
+-- Why nothing may be decided behind this fence; nil where it may. `standing` is the fence that Redis has.
+function run.refusal(standing, fence)
+  if standing ~= fence then
+    return { 'fenced' }
+  end
+  if not run.verified[fence] then
+    return { 'unverified' }
+  end
+end
+
 return run

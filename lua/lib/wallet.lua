@@ -26,6 +26,8 @@ local TERMS_LENGTH = 38
 local WALLET_ID_LENGTH = 22
 -- What Farebox does by itself, such as expiring a hold, it does in every environment.
 local ANY_ENVIRONMENT = '*'
+-- What is known of the operation when it is called.
+local NOT_IN_LEDGER, IN_LEDGER = '1', '2'
 
 local function read_meta(wallet, packed)
   local version, due_at_ms, verified_epoch, open_holds, live_grants, freeze, environment = struct.unpack(META, packed)
@@ -85,6 +87,23 @@ local function blank(wallet_key, clock, redis_now_ms)
   }
 end
 
+-- Whether an operation's record says what happened.
+--
+-- One of an earlier epoch may come from a script that Redis lost in the middle: record there, entry gone. The ledger
+-- had all of that epoch before this one began, so it knows; but for a wallet in quarantine, whose entries it lacks.
+local function is_good(record, clock, wallet_key, looked_up)
+  local _, _, epoch = struct.unpack('>ddd', clock)
+  if operation.epoch(record) == epoch or looked_up == IN_LEDGER then
+    return true
+  end
+  local packed = redis.call('HGET', wallet_key, 'w')
+  local wallet = {}
+  if packed then
+    read_meta(wallet, packed)
+  end
+  return wallet.freeze == codes.freeze.quarantine
+end
+
 -- Fence, clock and operation first, then the wallet; what is due is applied before the caller sees it.
 function wallets.open(
   fence_key,
@@ -100,19 +119,19 @@ function wallets.open(
   leave_due
 )
   local found = redis.call('MGET', fence_key, clock_key, operation_key)
-  if found[1] ~= fence or not found[2] then
-    return nil, { 'fenced' }
-  end
-  if not run.verified[fence] then
-    return nil, { 'unverified' }
+  local refusal = run.refusal(found[2] and found[1], fence)
+  if refusal then
+    return nil, refusal
   end
   local time = redis.call('TIME')
   local now_ms = time[1] * 1000 + math.floor(time[2] / 1000)
   if now_ms > not_after_ms then
     return nil, { 'late', now_ms }
   end
-  if found[3] then
+  if found[3] and is_good(found[3], found[2], wallet_key, looked_up) then
     return nil, operation.replay(found[3], fingerprint)
+  elseif found[3] and looked_up ~= NOT_IN_LEDGER then
+    return nil, { 'look_up' }
   end
   local account_field = 'a' .. asset
   local fields = redis.call('HMGET', wallet_key, 'w', account_field, 'o' .. asset, 'l', 'n')
@@ -130,7 +149,7 @@ function wallets.open(
   if verified_epoch ~= wallet.epoch then
     return nil, { 'absent' }
   end
-  if fields[4] and looked_up ~= '1' and wallet.now_ms < tonumber(fields[4]) then
+  if fields[4] and looked_up ~= NOT_IN_LEDGER and wallet.now_ms < tonumber(fields[4]) then
     return nil, { 'look_up' }
   end
   wallet.config_version = fields[5] or '0'
@@ -145,11 +164,9 @@ end
 -- Look at a wallet without changing it: what is due must have been applied before.
 function wallets.peek(fence_key, clock_key, wallet_key, fence, environment)
   local found = redis.call('MGET', fence_key, clock_key)
-  if found[1] ~= fence or not found[2] then
-    return nil, { 'fenced' }
-  end
-  if not run.verified[fence] then
-    return nil, { 'unverified' }
+  local refusal = run.refusal(found[2] and found[1], fence)
+  if refusal then
+    return nil, refusal
   end
   local packed = redis.call('HGET', wallet_key, 'w')
   if not packed then

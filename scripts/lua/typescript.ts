@@ -49,7 +49,7 @@ export const ${camel(signature.name)}Script: Script<${type}Keys, ${type}Args, ${
   functionName: '${signature.name}_${hash}',
   keysCount: ${signature.keys.length},
   binary: ${replies.some((reply) => reply.values.some((value) => value.endsWith('_packed')))},
-  encode: (keys, args) => [${[...signature.keys.map((key) => `keys.${camel(key)}`), ...signature.args.map(encodeArg)].join(', ')}],
+  encode: (keys${signature.args.length > 0 ? ', args' : ''}) => [${[...signature.keys.map((key) => `keys.${camel(key)}`), ...signature.args.map(encodeArg)].join(', ')}],
   decode: {
 ${replies.map((reply) => `    ${reply.status}: (${reply.values.length > 0 ? 'reply' : ''}) => ({ ${[`status: '${reply.status}'`, ...reply.values.map((value, i) => `${camel(value)}: ${decodeValue(value, i + 1)}`)].join(', ')} }),`).join('\n')}
   },

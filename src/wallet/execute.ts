@@ -38,6 +38,9 @@ export type CommonArgs = {
   lookedUp: string;
 };
 
+/** As the scripts read it. */
+const [notLookedUp, notInLedger, inLedger] = ['0', '1', '2'];
+
 const roundsMax = 12;
 
 /** Replies that stand in the operation's record: an attempt that is still on its way finds them. */
@@ -85,7 +88,7 @@ export async function execute<Args extends CommonArgs, Reply extends { status: s
       keepMs: operation.keepMs,
       repeated: '0',
       // Our own ids are new; a caller's key may have been used before Redis lost it.
-      lookedUp: operation.keepMs < operationKeepMs ? '1' : '0',
+      lookedUp: operation.keepMs < operationKeepMs ? notInLedger : notLookedUp,
     },
     inDoubtUntilMs: undefined,
   } as unknown as Attempts<Args>;
@@ -124,7 +127,7 @@ async function ask<Args extends CommonArgs, Reply extends { status: string }>(
         if (unknown !== undefined) return { status: 'unknown', detail: (reply as Failure).detail };
         unknown = (reply as Failure).detail;
         args.repeated = '1';
-        args.lookedUp = '0';
+        args.lookedUp = notLookedUp;
         await waitUntilReady(store.redis, commandTimeoutMs);
         break;
       case 'not_applied':
@@ -136,11 +139,11 @@ async function ask<Args extends CommonArgs, Reply extends { status: string }>(
         await store.onFenced(partition);
         Object.assign(keys, moneyKeys(target, store.epochs[partition]!, args.operationId));
         args.fence = store.fences[partition]!;
+        // What the ledger said was of the epoch before.
+        args.lookedUp = notLookedUp;
         break;
       case 'look_up':
-        if (!(await rememberAgain(store, target, args)))
-          return unavailable('the ledger cannot be reached to look this up');
-        args.lookedUp = '1';
+        if (!(await lookUp(store, target, args))) return unavailable('the ledger cannot be reached to look this up');
         break;
       case 'late':
         await store.clock.sample().catch(() => undefined);
@@ -180,14 +183,18 @@ function noteAcknowledged(store: Store, partition: number, reply: object): void 
 
 async function bringBack(store: Store, target: Target, args: CommonArgs): Promise<boolean> {
   const hasAll = await ledgerCaughtUp(store, target.partition).catch(() => false);
-  return hasAll && rememberAgain(store, target, args);
+  return hasAll && lookUp(store, target, args);
 }
 
-/** Gives Redis back the record of an operation that it lost and the ledger has; false when the ledger can't be asked. */
-async function rememberAgain(store: Store, target: Target, args: CommonArgs): Promise<boolean> {
+/**
+ * Whether the ledger has this operation, said in `args`; if so, Redis is given its record back. False when the ledger can't
+ * be asked.
+ */
+async function lookUp(store: Store, target: Target, args: CommonArgs): Promise<boolean> {
   const { operationId, fence, keepMs } = args;
   try {
     const record = await store.ledger.findOperation(target.environmentId, operationId);
+    args.lookedUp = record ? inLedger : notInLedger;
     if (!record) return true;
     const keys = { fenceKey: fenceKey(target.partition), operationKey: operationKey(target.partition, operationId) };
     const { status } = await call(store.redis, rememberScript, keys, { fence, recordPacked: record, keepMs });

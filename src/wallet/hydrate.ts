@@ -16,7 +16,7 @@ import { configText } from './config.ts';
 import { clockKey, deadlinesKey, fenceKey, holdsKey, walletKey, type WalletRef } from './keys.ts';
 import { ledgerCaughtUp } from './ledger-wait.ts';
 import { packAccounts, packGrants, packHolds } from './packed.ts';
-import { hydrateScript, restampScript } from './scripts.gen.ts';
+import { createWalletScript, hydrateScript, restampScript } from './scripts.gen.ts';
 import type { Store } from './store.ts';
 import { readStoredWallet, walletDifferences, type StoredWallet } from './stored-wallet.ts';
 import { anyEnvironment, fencedDetail, retryAfterMs, type Target, type Trouble } from './target.ts';
@@ -40,9 +40,7 @@ export async function hydrateWallet(store: Store, target: Target): Promise<'read
       if (standing?.epoch === store.epochs[target.partition]) return 'ready';
       const wallet = await store.ledger.loadWallet(by);
       if (!wallet) return { status: 'no_customer' };
-      const put = standing
-        ? await putBeside(store, target, wallet, standing)
-        : await rebuild(store, target, wallet, '');
+      const put = await putFrom(store, target, wallet, standing);
       if (put !== 'moved') return put;
     }
     return { status: 'unavailable', detail: 'this wallet is being brought back by others', retryAfterMs };
@@ -53,12 +51,28 @@ export async function hydrateWallet(store: Store, target: Target): Promise<'read
 }
 
 /** A new customer's wallet: there is nothing yet that it could differ from. */
-export async function putNewWallet(store: Store, target: WalletRef, wallet: LedgerWallet): Promise<'ready' | Trouble> {
-  const put = await putWallet(store, target, wallet, { replacedVersion: '', lookUpUntilMs: 0 });
-  return put === 'moved' ? hydrateWallet(store, { ...target, environmentId: wallet.environmentId }) : put;
+export async function putNewWallet(store: Store, target: Target, customerId: string): Promise<'ready' | Trouble> {
+  const put = await createWallet(store, target, customerId, codes.freeze.none);
+  return put === 'moved' ? hydrateWallet(store, target) : put;
 }
 
 type Put = 'ready' | 'moved' | Trouble;
+
+async function putFrom(
+  store: Store,
+  target: Target,
+  ledger: LedgerWallet,
+  standing: StoredWallet | undefined,
+): Promise<Put> {
+  if (standing) return putBeside(store, target, ledger, standing);
+  if (ledger.version > 0 || ledger.config.version > 0) return rebuild(store, target, ledger, '');
+  return createWallet(
+    store,
+    { ...target, environmentId: ledger.environmentId },
+    ledger.customerId,
+    codes.freeze[ledger.freeze],
+  );
+}
 
 async function putBeside(store: Store, target: WalletRef, ledger: LedgerWallet, standing: StoredWallet): Promise<Put> {
   const { wallet: redis } = standing;
@@ -81,26 +95,9 @@ async function putBeside(store: Store, target: WalletRef, ledger: LedgerWallet, 
   return put;
 }
 
-/** From here on operations that Redis does not know may be in the ledger all the same, for as long as they are remembered. */
-function rebuild(store: Store, target: WalletRef, wallet: LedgerWallet, replacedVersion: string): Promise<Put> {
-  const lookUpUntilMs = Date.now() + store.clock.offsetMs() + operationKeepMs;
-  return putWallet(store, target, wallet, { replacedVersion, lookUpUntilMs });
-}
-
-async function putWallet(
-  store: Store,
-  target: WalletRef,
-  wallet: LedgerWallet,
-  how: { replacedVersion: string; lookUpUntilMs: number },
-): Promise<Put> {
+async function rebuild(store: Store, target: WalletRef, wallet: LedgerWallet, replacedVersion: string): Promise<Put> {
   const { partition } = target;
-  const keys = {
-    fenceKey: fenceKey(partition),
-    clockKey: clockKey(partition),
-    walletKey: walletKey(target),
-    holdsKey: holdsKey(target),
-    deadlinesKey: deadlinesKey(partition),
-  };
+  const keys = { ...walletKeys(target), holdsKey: holdsKey(target), deadlinesKey: deadlinesKey(partition) };
   const reply = await call(store.redis, hydrateScript, keys, {
     fence: store.fences[partition]!,
     environment: wallet.environmentId,
@@ -110,11 +107,19 @@ async function putWallet(
     accountsPacked: packAccounts(wallet.accounts),
     grantsPacked: packGrants(wallet.grants),
     holdsPacked: packHolds(wallet.holds),
-    replacedVersion: how.replacedVersion,
-    lookUpUntilMs: how.lookUpUntilMs,
+    replacedVersion,
+    // Operations that Redis does not know may be in the ledger all the same, for as long as they are remembered.
+    lookUpUntilMs: Date.now() + store.clock.offsetMs() + operationKeepMs,
     ...configArgs(wallet),
   });
   return reply.status === 'hydrated' || reply.status === 'present' ? 'ready' : refused(store, partition, reply);
+}
+
+/** Of a customer without entries: refused where Redis has no memory left. */
+async function createWallet(store: Store, target: Target, customerId: string, freeze: number): Promise<Put> {
+  const args = { fence: store.fences[target.partition]!, environment: target.environmentId, customerId, freeze };
+  const reply = await call(store.redis, createWalletScript, walletKeys(target), args);
+  return reply.status === 'created' ? 'ready' : refused(store, target.partition, reply);
 }
 
 async function restamp(
@@ -125,10 +130,14 @@ async function restamp(
   freeze: number,
 ): Promise<Put> {
   const { partition } = target;
-  const keys = { fenceKey: fenceKey(partition), clockKey: clockKey(partition), walletKey: walletKey(target) };
   const args = { fence: store.fences[partition]!, version, freeze, ...configArgs(ledger) };
-  const reply = await call(store.redis, restampScript, keys, args);
+  const reply = await call(store.redis, restampScript, walletKeys(target), args);
   return reply.status === 'stamped' ? 'ready' : refused(store, partition, reply);
+}
+
+function walletKeys(target: WalletRef): { fenceKey: string; clockKey: string; walletKey: string } {
+  const { partition } = target;
+  return { fenceKey: fenceKey(partition), clockKey: clockKey(partition), walletKey: walletKey(target) };
 }
 
 function configArgs({ config }: LedgerWallet): { configVersion: string; configText: string } {

@@ -3,7 +3,7 @@ import { atomsFromRedis as atoms, type Atoms } from '../units.ts';
 import type { Script } from './script.ts';
 
 /** The Redis library that holds all scripts; names end in its hash. */
-export const libraryHash = 'ee787b3ae4c7';
+export const libraryHash = '4d42da3392f0';
 
 export type AdvanceClockKeys = { fenceKey: string; clockKey: string };
 export type AdvanceClockArgs = { fence: string; toMs: number };
@@ -16,7 +16,7 @@ export type AdvanceClockReply =
  */
 export const advanceClockScript: Script<AdvanceClockKeys, AdvanceClockArgs, AdvanceClockReply> = {
   name: 'advance_clock',
-  functionName: 'advance_clock_ee787b3ae4c7',
+  functionName: 'advance_clock_4d42da3392f0',
   keysCount: 2,
   binary: false,
   encode: (keys, args) => [keys.fenceKey, keys.clockKey, args.fence, args.toMs],
@@ -33,9 +33,9 @@ export type ApplyDueReply =
   | { status: 'unverified'; replayed?: true }
   | { status: 'late'; nowMs: number; replayed?: true }
   | { status: 'conflict'; replayed?: true }
+  | { status: 'look_up'; replayed?: true }
   | { status: 'absent'; replayed?: true }
   | { status: 'missing'; replayed?: true }
-  | { status: 'look_up'; replayed?: true }
   | { status: 'due'; replayed?: true }
   | { status: 'applied'; appliedCount: number; moreFlag: number; epoch: number; seq: number; replayed?: true };
 
@@ -47,7 +47,7 @@ export type ApplyDueReply =
  */
 export const applyDueScript: Script<ApplyDueKeys, ApplyDueArgs, ApplyDueReply> = {
   name: 'apply_due',
-  functionName: 'apply_due_ee787b3ae4c7',
+  functionName: 'apply_due_4d42da3392f0',
   keysCount: 7,
   binary: false,
   encode: (keys, args) => [keys.fenceKey, keys.clockKey, keys.walletKey, keys.holdsKey, keys.deadlinesKey, keys.operationKey, keys.outboxKey, args.fence, args.notAfterMs, args.environment, args.operationId, args.fingerprint, args.keepMs],
@@ -56,9 +56,9 @@ export const applyDueScript: Script<ApplyDueKeys, ApplyDueArgs, ApplyDueReply> =
     unverified: () => ({ status: 'unverified' }),
     late: (reply) => ({ status: 'late', nowMs: reply[1] as number }),
     conflict: () => ({ status: 'conflict' }),
+    look_up: () => ({ status: 'look_up' }),
     absent: () => ({ status: 'absent' }),
     missing: () => ({ status: 'missing' }),
-    look_up: () => ({ status: 'look_up' }),
     due: () => ({ status: 'due' }),
     applied: (reply) => ({ status: 'applied', appliedCount: reply[1] as number, moreFlag: reply[2] as number, epoch: reply[3] as number, seq: reply[4] as number }),
   },
@@ -71,9 +71,9 @@ export type AuthorizeReply =
   | { status: 'unverified'; replayed?: true }
   | { status: 'late'; nowMs: number; replayed?: true }
   | { status: 'conflict'; replayed?: true }
+  | { status: 'look_up'; replayed?: true }
   | { status: 'absent'; replayed?: true }
   | { status: 'missing'; replayed?: true }
-  | { status: 'look_up'; replayed?: true }
   | { status: 'due'; replayed?: true }
   | { status: 'stale'; standingVersion: number; standingConfig: number; configText: string; replayed?: true }
   | { status: 'shadow_approved'; takeAtoms: Atoms; availableAtoms: Atoms; heldAtoms: Atoms; version: number; epoch: number; seq: number; replayed?: true }
@@ -91,7 +91,7 @@ export type AuthorizeReply =
  */
 export const authorizeScript: Script<AuthorizeKeys, AuthorizeArgs, AuthorizeReply> = {
   name: 'authorize',
-  functionName: 'authorize_ee787b3ae4c7',
+  functionName: 'authorize_4d42da3392f0',
   keysCount: 8,
   binary: false,
   encode: (keys, args) => [keys.fenceKey, keys.clockKey, keys.walletKey, keys.holdsKey, keys.deadlinesKey, keys.operationKey, keys.outboxKey, keys.catalogKey, args.fence, args.notAfterMs, args.environment, args.operationId, args.fingerprint, args.keepMs, args.asset, String(args.amountAtoms), args.mode, args.ttlMs, args.repeated, args.attached, args.lookedUp, args.catalogVersion, args.configVersion, args.toldText],
@@ -100,9 +100,9 @@ export const authorizeScript: Script<AuthorizeKeys, AuthorizeArgs, AuthorizeRepl
     unverified: () => ({ status: 'unverified' }),
     late: (reply) => ({ status: 'late', nowMs: reply[1] as number }),
     conflict: () => ({ status: 'conflict' }),
+    look_up: () => ({ status: 'look_up' }),
     absent: () => ({ status: 'absent' }),
     missing: () => ({ status: 'missing' }),
-    look_up: () => ({ status: 'look_up' }),
     due: () => ({ status: 'due' }),
     stale: (reply) => ({ status: 'stale', standingVersion: reply[1] as number, standingConfig: reply[2] as number, configText: String(reply[3]) }),
     shadow_approved: (reply) => ({ status: 'shadow_approved', takeAtoms: atoms(reply[1]), availableAtoms: atoms(reply[2]), heldAtoms: atoms(reply[3]), version: reply[4] as number, epoch: reply[5] as number, seq: reply[6] as number }),
@@ -120,9 +120,9 @@ export type ChargeReply =
   | { status: 'unverified'; replayed?: true }
   | { status: 'late'; nowMs: number; replayed?: true }
   | { status: 'conflict'; replayed?: true }
+  | { status: 'look_up'; replayed?: true }
   | { status: 'absent'; replayed?: true }
   | { status: 'missing'; replayed?: true }
-  | { status: 'look_up'; replayed?: true }
   | { status: 'due'; replayed?: true }
   | { status: 'stale'; standingVersion: number; standingConfig: number; configText: string; replayed?: true }
   | { status: 'shadow_approved'; takeAtoms: Atoms; availableAtoms: Atoms; heldAtoms: Atoms; version: number; epoch: number; seq: number; replayed?: true }
@@ -138,7 +138,7 @@ export type ChargeReply =
  */
 export const chargeScript: Script<ChargeKeys, ChargeArgs, ChargeReply> = {
   name: 'charge',
-  functionName: 'charge_ee787b3ae4c7',
+  functionName: 'charge_4d42da3392f0',
   keysCount: 8,
   binary: false,
   encode: (keys, args) => [keys.fenceKey, keys.clockKey, keys.walletKey, keys.holdsKey, keys.deadlinesKey, keys.operationKey, keys.outboxKey, keys.catalogKey, args.fence, args.notAfterMs, args.environment, args.operationId, args.fingerprint, args.keepMs, args.asset, String(args.amountAtoms), args.mode, args.repeated, args.attached, args.lookedUp, args.catalogVersion, args.configVersion, args.toldText],
@@ -147,9 +147,9 @@ export const chargeScript: Script<ChargeKeys, ChargeArgs, ChargeReply> = {
     unverified: () => ({ status: 'unverified' }),
     late: (reply) => ({ status: 'late', nowMs: reply[1] as number }),
     conflict: () => ({ status: 'conflict' }),
+    look_up: () => ({ status: 'look_up' }),
     absent: () => ({ status: 'absent' }),
     missing: () => ({ status: 'missing' }),
-    look_up: () => ({ status: 'look_up' }),
     due: () => ({ status: 'due' }),
     stale: (reply) => ({ status: 'stale', standingVersion: reply[1] as number, standingConfig: reply[2] as number, configText: String(reply[3]) }),
     shadow_approved: (reply) => ({ status: 'shadow_approved', takeAtoms: atoms(reply[1]), availableAtoms: atoms(reply[2]), heldAtoms: atoms(reply[3]), version: reply[4] as number, epoch: reply[5] as number, seq: reply[6] as number }),
@@ -176,7 +176,7 @@ export type ConfigureReply =
  */
 export const configureScript: Script<ConfigureKeys, ConfigureArgs, ConfigureReply> = {
   name: 'configure',
-  functionName: 'configure_ee787b3ae4c7',
+  functionName: 'configure_4d42da3392f0',
   keysCount: 3,
   binary: false,
   encode: (keys, args) => [keys.fenceKey, keys.clockKey, keys.walletKey, args.fence, args.version, args.configText],
@@ -188,6 +188,33 @@ export const configureScript: Script<ConfigureKeys, ConfigureArgs, ConfigureRepl
   },
 };
 
+export type CreateWalletKeys = { fenceKey: string; clockKey: string; walletKey: string };
+export type CreateWalletArgs = { fence: string; environment: string; customerId: string; freeze: number };
+export type CreateWalletReply =
+  | { status: 'fenced' }
+  | { status: 'unverified' }
+  | { status: 'moved' }
+  | { status: 'created' };
+
+/**
+ * Create a wallet: an empty one, for a customer of whom the ledger has no entry yet.
+ *
+ * Where Redis has no memory left it is refused, as all new work.
+ */
+export const createWalletScript: Script<CreateWalletKeys, CreateWalletArgs, CreateWalletReply> = {
+  name: 'create_wallet',
+  functionName: 'create_wallet_4d42da3392f0',
+  keysCount: 3,
+  binary: false,
+  encode: (keys, args) => [keys.fenceKey, keys.clockKey, keys.walletKey, args.fence, args.environment, args.customerId, args.freeze],
+  decode: {
+    fenced: () => ({ status: 'fenced' }),
+    unverified: () => ({ status: 'unverified' }),
+    moved: () => ({ status: 'moved' }),
+    created: () => ({ status: 'created' }),
+  },
+};
+
 export type CreditKeys = { fenceKey: string; clockKey: string; walletKey: string; holdsKey: string; deadlinesKey: string; operationKey: string; outboxKey: string };
 export type CreditArgs = { fence: string; notAfterMs: number; environment: string; operationId: string; fingerprint: string; keepMs: number; asset: number; grantNo: number; amountAtoms: Atoms; purpose: number; priority: number; effectiveAtMs: number; expiresAtMs: number; attached: string; lookedUp: string };
 export type CreditReply =
@@ -195,9 +222,9 @@ export type CreditReply =
   | { status: 'unverified'; replayed?: true }
   | { status: 'late'; nowMs: number; replayed?: true }
   | { status: 'conflict'; replayed?: true }
+  | { status: 'look_up'; replayed?: true }
   | { status: 'absent'; replayed?: true }
   | { status: 'missing'; replayed?: true }
-  | { status: 'look_up'; replayed?: true }
   | { status: 'due'; replayed?: true }
   | { status: 'out_of_bounds'; bound: number; replayed?: true }
   | { status: 'granted'; remainingAtoms: Atoms; state: number; effectiveMs: number; atMs: number; version: number; epoch: number; seq: number; replayed?: true };
@@ -210,7 +237,7 @@ export type CreditReply =
  */
 export const creditScript: Script<CreditKeys, CreditArgs, CreditReply> = {
   name: 'credit',
-  functionName: 'credit_ee787b3ae4c7',
+  functionName: 'credit_4d42da3392f0',
   keysCount: 7,
   binary: false,
   encode: (keys, args) => [keys.fenceKey, keys.clockKey, keys.walletKey, keys.holdsKey, keys.deadlinesKey, keys.operationKey, keys.outboxKey, args.fence, args.notAfterMs, args.environment, args.operationId, args.fingerprint, args.keepMs, args.asset, args.grantNo, String(args.amountAtoms), args.purpose, args.priority, args.effectiveAtMs, args.expiresAtMs, args.attached, args.lookedUp],
@@ -219,9 +246,9 @@ export const creditScript: Script<CreditKeys, CreditArgs, CreditReply> = {
     unverified: () => ({ status: 'unverified' }),
     late: (reply) => ({ status: 'late', nowMs: reply[1] as number }),
     conflict: () => ({ status: 'conflict' }),
+    look_up: () => ({ status: 'look_up' }),
     absent: () => ({ status: 'absent' }),
     missing: () => ({ status: 'missing' }),
-    look_up: () => ({ status: 'look_up' }),
     due: () => ({ status: 'due' }),
     out_of_bounds: (reply) => ({ status: 'out_of_bounds', bound: reply[1] as number }),
     granted: (reply) => ({ status: 'granted', remainingAtoms: atoms(reply[1]), state: reply[2] as number, effectiveMs: reply[3] as number, atMs: reply[4] as number, version: reply[5] as number, epoch: reply[6] as number, seq: reply[7] as number }),
@@ -235,9 +262,9 @@ export type ExpireHoldsReply =
   | { status: 'unverified'; replayed?: true }
   | { status: 'late'; nowMs: number; replayed?: true }
   | { status: 'conflict'; replayed?: true }
+  | { status: 'look_up'; replayed?: true }
   | { status: 'absent'; replayed?: true }
   | { status: 'missing'; replayed?: true }
-  | { status: 'look_up'; replayed?: true }
   | { status: 'due'; replayed?: true }
   | { status: 'expired'; expiredCount: number; epoch: number; seq: number; replayed?: true };
 
@@ -249,7 +276,7 @@ export type ExpireHoldsReply =
  */
 export const expireHoldsScript: Script<ExpireHoldsKeys, ExpireHoldsArgs, ExpireHoldsReply> = {
   name: 'expire_holds',
-  functionName: 'expire_holds_ee787b3ae4c7',
+  functionName: 'expire_holds_4d42da3392f0',
   keysCount: 7,
   binary: false,
   encode: (keys, args) => [keys.fenceKey, keys.clockKey, keys.walletKey, keys.holdsKey, keys.deadlinesKey, keys.operationKey, keys.outboxKey, args.fence, args.notAfterMs, args.environment, args.operationId, args.fingerprint, args.keepMs, args.holdRefs],
@@ -258,9 +285,9 @@ export const expireHoldsScript: Script<ExpireHoldsKeys, ExpireHoldsArgs, ExpireH
     unverified: () => ({ status: 'unverified' }),
     late: (reply) => ({ status: 'late', nowMs: reply[1] as number }),
     conflict: () => ({ status: 'conflict' }),
+    look_up: () => ({ status: 'look_up' }),
     absent: () => ({ status: 'absent' }),
     missing: () => ({ status: 'missing' }),
-    look_up: () => ({ status: 'look_up' }),
     due: () => ({ status: 'due' }),
     expired: (reply) => ({ status: 'expired', expiredCount: reply[1] as number, epoch: reply[2] as number, seq: reply[3] as number }),
   },
@@ -273,9 +300,9 @@ export type ExtendReply =
   | { status: 'unverified'; replayed?: true }
   | { status: 'late'; nowMs: number; replayed?: true }
   | { status: 'conflict'; replayed?: true }
+  | { status: 'look_up'; replayed?: true }
   | { status: 'absent'; replayed?: true }
   | { status: 'missing'; replayed?: true }
-  | { status: 'look_up'; replayed?: true }
   | { status: 'due'; replayed?: true }
   | { status: 'unknown_hold'; replayed?: true }
   | { status: 'out_of_bounds'; bound: number; replayed?: true }
@@ -292,7 +319,7 @@ export type ExtendReply =
  */
 export const extendScript: Script<ExtendKeys, ExtendArgs, ExtendReply> = {
   name: 'extend',
-  functionName: 'extend_ee787b3ae4c7',
+  functionName: 'extend_4d42da3392f0',
   keysCount: 7,
   binary: false,
   encode: (keys, args) => [keys.fenceKey, keys.clockKey, keys.walletKey, keys.holdsKey, keys.deadlinesKey, keys.operationKey, keys.outboxKey, args.fence, args.notAfterMs, args.environment, args.operationId, args.fingerprint, args.keepMs, args.asset, args.holdRef, String(args.amountAtoms), args.ttlMs, args.repeated, args.attached, args.lookedUp],
@@ -301,9 +328,9 @@ export const extendScript: Script<ExtendKeys, ExtendArgs, ExtendReply> = {
     unverified: () => ({ status: 'unverified' }),
     late: (reply) => ({ status: 'late', nowMs: reply[1] as number }),
     conflict: () => ({ status: 'conflict' }),
+    look_up: () => ({ status: 'look_up' }),
     absent: () => ({ status: 'absent' }),
     missing: () => ({ status: 'missing' }),
-    look_up: () => ({ status: 'look_up' }),
     due: () => ({ status: 'due' }),
     unknown_hold: () => ({ status: 'unknown_hold' }),
     out_of_bounds: (reply) => ({ status: 'out_of_bounds', bound: reply[1] as number }),
@@ -321,9 +348,9 @@ export type FreezeReply =
   | { status: 'unverified'; replayed?: true }
   | { status: 'late'; nowMs: number; replayed?: true }
   | { status: 'conflict'; replayed?: true }
+  | { status: 'look_up'; replayed?: true }
   | { status: 'absent'; replayed?: true }
   | { status: 'missing'; replayed?: true }
-  | { status: 'look_up'; replayed?: true }
   | { status: 'due'; replayed?: true }
   | { status: 'moved'; replayed?: true }
   | { status: 'unchanged'; freeze: number; replayed?: true }
@@ -337,7 +364,7 @@ export type FreezeReply =
  */
 export const freezeScript: Script<FreezeKeys, FreezeArgs, FreezeReply> = {
   name: 'freeze',
-  functionName: 'freeze_ee787b3ae4c7',
+  functionName: 'freeze_4d42da3392f0',
   keysCount: 7,
   binary: false,
   encode: (keys, args) => [keys.fenceKey, keys.clockKey, keys.walletKey, keys.holdsKey, keys.deadlinesKey, keys.operationKey, keys.outboxKey, args.fence, args.notAfterMs, args.environment, args.operationId, args.fingerprint, args.keepMs, args.fromFreeze, args.toFreeze, args.attached, args.lookedUp, args.seenAt],
@@ -346,9 +373,9 @@ export const freezeScript: Script<FreezeKeys, FreezeArgs, FreezeReply> = {
     unverified: () => ({ status: 'unverified' }),
     late: (reply) => ({ status: 'late', nowMs: reply[1] as number }),
     conflict: () => ({ status: 'conflict' }),
+    look_up: () => ({ status: 'look_up' }),
     absent: () => ({ status: 'absent' }),
     missing: () => ({ status: 'missing' }),
-    look_up: () => ({ status: 'look_up' }),
     due: () => ({ status: 'due' }),
     moved: () => ({ status: 'moved' }),
     unchanged: (reply) => ({ status: 'unchanged', freeze: reply[1] as number }),
@@ -368,13 +395,14 @@ export type HydrateReply =
 /**
  * Hydrate: put a wallet into Redis as the ledger knows it, unless it is there.
  *
- * A new customer's wallet is the empty case. The caller has made sure that every entry of this wallet is in the
- * ledger; a wallet that is there is left alone, so two callers at once, or a late one, do no harm. One that is of
- * another epoch, and behind the ledger, is replaced, at the version that was compared and at no other.
+ * The caller has made sure that every entry of this wallet is in the ledger; a wallet that is there is left alone, so
+ * two callers at once, or a late one, do no harm. One that is of another epoch, and behind the ledger, is replaced, at
+ * the version that was compared and at no other. It goes on where Redis has no memory left, since its holds must end;
+ * a new wallet does not (create_wallet.lua).
  */
 export const hydrateScript: Script<HydrateKeys, HydrateArgs, HydrateReply> = {
   name: 'hydrate',
-  functionName: 'hydrate_ee787b3ae4c7',
+  functionName: 'hydrate_4d42da3392f0',
   keysCount: 5,
   binary: false,
   encode: (keys, args) => [keys.fenceKey, keys.clockKey, keys.walletKey, keys.holdsKey, keys.deadlinesKey, args.fence, args.environment, args.customerId, args.version, args.freeze, args.accountsPacked, args.grantsPacked, args.holdsPacked, args.replacedVersion, args.lookUpUntilMs, args.configVersion, args.configText],
@@ -401,7 +429,7 @@ export type ListDueReply =
  */
 export const listDueScript: Script<ListDueKeys, ListDueArgs, ListDueReply> = {
   name: 'list_due',
-  functionName: 'list_due_ee787b3ae4c7',
+  functionName: 'list_due_4d42da3392f0',
   keysCount: 3,
   binary: false,
   encode: (keys, args) => [keys.fenceKey, keys.clockKey, keys.deadlinesKey, args.fence, args.membersMax],
@@ -426,7 +454,7 @@ export type RaiseCatalogReply =
  */
 export const raiseCatalogScript: Script<RaiseCatalogKeys, RaiseCatalogArgs, RaiseCatalogReply> = {
   name: 'raise_catalog',
-  functionName: 'raise_catalog_ee787b3ae4c7',
+  functionName: 'raise_catalog_4d42da3392f0',
   keysCount: 2,
   binary: false,
   encode: (keys, args) => [keys.fenceKey, keys.catalogKey, args.fence, args.environment, args.catalogVersion],
@@ -453,7 +481,7 @@ export type ReadHoldReply =
  */
 export const readHoldScript: Script<ReadHoldKeys, ReadHoldArgs, ReadHoldReply> = {
   name: 'read_hold',
-  functionName: 'read_hold_ee787b3ae4c7',
+  functionName: 'read_hold_4d42da3392f0',
   keysCount: 4,
   binary: false,
   encode: (keys, args) => [keys.fenceKey, keys.clockKey, keys.walletKey, keys.holdsKey, args.fence, args.environment, args.holdRef],
@@ -465,6 +493,25 @@ export const readHoldScript: Script<ReadHoldKeys, ReadHoldArgs, ReadHoldReply> =
     due: () => ({ status: 'due' }),
     unknown_hold: () => ({ status: 'unknown_hold' }),
     hold: (reply) => ({ status: 'hold', customerText: String(reply[1]), asset: reply[2] as number, amountAtoms: atoms(reply[3]), heldAtoms: atoms(reply[4]), settledAtoms: atoms(reply[5]), releasedAtoms: atoms(reply[6]), createdAtMs: reply[7] as number, expiresAtMs: reply[8] as number, atMs: reply[9] as number }),
+  },
+};
+
+export type ReadStoredKeys = { walletKey: string; holdsKey: string };
+export type ReadStoredArgs = {  };
+export type ReadStoredReply =
+  | { status: 'stored'; fieldsPacked: Buffer[]; holdsPacked: Buffer[] };
+
+/**
+ * Read what is stored of a wallet, whatever its epoch and fence: to be compared with the ledger, never to decide on.
+ */
+export const readStoredScript: Script<ReadStoredKeys, ReadStoredArgs, ReadStoredReply> = {
+  name: 'read_stored',
+  functionName: 'read_stored_4d42da3392f0',
+  keysCount: 2,
+  binary: true,
+  encode: (keys) => [keys.walletKey, keys.holdsKey],
+  decode: {
+    stored: (reply) => ({ status: 'stored', fieldsPacked: reply[1] as Buffer[], holdsPacked: reply[2] as Buffer[] }),
   },
 };
 
@@ -483,7 +530,7 @@ export type ReadWalletReply =
  */
 export const readWalletScript: Script<ReadWalletKeys, ReadWalletArgs, ReadWalletReply> = {
   name: 'read_wallet',
-  functionName: 'read_wallet_ee787b3ae4c7',
+  functionName: 'read_wallet_4d42da3392f0',
   keysCount: 3,
   binary: true,
   encode: (keys, args) => [keys.fenceKey, keys.clockKey, keys.walletKey, args.fence, args.environment],
@@ -504,9 +551,9 @@ export type ReleaseReply =
   | { status: 'unverified'; replayed?: true }
   | { status: 'late'; nowMs: number; replayed?: true }
   | { status: 'conflict'; replayed?: true }
+  | { status: 'look_up'; replayed?: true }
   | { status: 'absent'; replayed?: true }
   | { status: 'missing'; replayed?: true }
-  | { status: 'look_up'; replayed?: true }
   | { status: 'due'; replayed?: true }
   | { status: 'unknown_hold'; replayed?: true }
   | { status: 'expired'; settledAtoms: Atoms; releasedAtoms: Atoms; epoch: number; seq: number; replayed?: true }
@@ -521,7 +568,7 @@ export type ReleaseReply =
  */
 export const releaseScript: Script<ReleaseKeys, ReleaseArgs, ReleaseReply> = {
   name: 'release',
-  functionName: 'release_ee787b3ae4c7',
+  functionName: 'release_4d42da3392f0',
   keysCount: 7,
   binary: false,
   encode: (keys, args) => [keys.fenceKey, keys.clockKey, keys.walletKey, keys.holdsKey, keys.deadlinesKey, keys.operationKey, keys.outboxKey, args.fence, args.notAfterMs, args.environment, args.operationId, args.fingerprint, args.keepMs, args.asset, args.holdRef, args.attached, args.lookedUp],
@@ -530,9 +577,9 @@ export const releaseScript: Script<ReleaseKeys, ReleaseArgs, ReleaseReply> = {
     unverified: () => ({ status: 'unverified' }),
     late: (reply) => ({ status: 'late', nowMs: reply[1] as number }),
     conflict: () => ({ status: 'conflict' }),
+    look_up: () => ({ status: 'look_up' }),
     absent: () => ({ status: 'absent' }),
     missing: () => ({ status: 'missing' }),
-    look_up: () => ({ status: 'look_up' }),
     due: () => ({ status: 'due' }),
     unknown_hold: () => ({ status: 'unknown_hold' }),
     expired: (reply) => ({ status: 'expired', settledAtoms: atoms(reply[1]), releasedAtoms: atoms(reply[2]), epoch: reply[3] as number, seq: reply[4] as number }),
@@ -548,13 +595,13 @@ export type RememberReply =
   | { status: 'remembered' };
 
 /**
- * Remember: an operation that the ledger has, and that this Redis has lost, gets its record back.
+ * Remember: an operation that the ledger has, and that this Redis has lost or cannot vouch for, gets its record back.
  *
- * Then the call is repeated, and finds it, as any repeat does.
+ * Then the call is repeated, and finds it, as any repeat does. What is there is of an earlier epoch, or the same.
  */
 export const rememberScript: Script<RememberKeys, RememberArgs, RememberReply> = {
   name: 'remember',
-  functionName: 'remember_ee787b3ae4c7',
+  functionName: 'remember_4d42da3392f0',
   keysCount: 2,
   binary: false,
   encode: (keys, args) => [keys.fenceKey, keys.operationKey, args.fence, args.recordPacked, args.keepMs],
@@ -582,7 +629,7 @@ export type RestampReply =
  */
 export const restampScript: Script<RestampKeys, RestampArgs, RestampReply> = {
   name: 'restamp',
-  functionName: 'restamp_ee787b3ae4c7',
+  functionName: 'restamp_4d42da3392f0',
   keysCount: 3,
   binary: false,
   encode: (keys, args) => [keys.fenceKey, keys.clockKey, keys.walletKey, args.fence, args.version, args.freeze, args.configVersion, args.configText],
@@ -601,9 +648,9 @@ export type SettleReply =
   | { status: 'unverified'; replayed?: true }
   | { status: 'late'; nowMs: number; replayed?: true }
   | { status: 'conflict'; replayed?: true }
+  | { status: 'look_up'; replayed?: true }
   | { status: 'absent'; replayed?: true }
   | { status: 'missing'; replayed?: true }
-  | { status: 'look_up'; replayed?: true }
   | { status: 'due'; replayed?: true }
   | { status: 'unknown_hold'; replayed?: true }
   | { status: 'closed'; replayed?: true }
@@ -621,7 +668,7 @@ export type SettleReply =
  */
 export const settleScript: Script<SettleKeys, SettleArgs, SettleReply> = {
   name: 'settle',
-  functionName: 'settle_ee787b3ae4c7',
+  functionName: 'settle_4d42da3392f0',
   keysCount: 8,
   binary: false,
   encode: (keys, args) => [keys.fenceKey, keys.clockKey, keys.walletKey, keys.holdsKey, keys.deadlinesKey, keys.operationKey, keys.outboxKey, keys.lateKey, args.fence, args.notAfterMs, args.environment, args.operationId, args.fingerprint, args.keepMs, args.asset, args.holdRef, String(args.amountAtoms), args.final, args.onExcess, args.expiredHold, args.attached, args.lookedUp],
@@ -630,9 +677,9 @@ export const settleScript: Script<SettleKeys, SettleArgs, SettleReply> = {
     unverified: () => ({ status: 'unverified' }),
     late: (reply) => ({ status: 'late', nowMs: reply[1] as number }),
     conflict: () => ({ status: 'conflict' }),
+    look_up: () => ({ status: 'look_up' }),
     absent: () => ({ status: 'absent' }),
     missing: () => ({ status: 'missing' }),
-    look_up: () => ({ status: 'look_up' }),
     due: () => ({ status: 'due' }),
     unknown_hold: () => ({ status: 'unknown_hold' }),
     closed: () => ({ status: 'closed' }),
@@ -654,7 +701,7 @@ export type VerifyRunReply =
  */
 export const verifyRunScript: Script<VerifyRunKeys, VerifyRunArgs, VerifyRunReply> = {
   name: 'verify_run',
-  functionName: 'verify_run_ee787b3ae4c7',
+  functionName: 'verify_run_4d42da3392f0',
   keysCount: 1,
   binary: false,
   encode: (keys, args) => [keys.fenceKey, args.fence, args.runId],
@@ -672,9 +719,9 @@ export type VoidReply =
   | { status: 'unverified'; replayed?: true }
   | { status: 'late'; nowMs: number; replayed?: true }
   | { status: 'conflict'; replayed?: true }
+  | { status: 'look_up'; replayed?: true }
   | { status: 'absent'; replayed?: true }
   | { status: 'missing'; replayed?: true }
-  | { status: 'look_up'; replayed?: true }
   | { status: 'due'; replayed?: true }
   | { status: 'unknown_grant'; replayed?: true }
   | { status: 'ended'; state: number; replayed?: true }
@@ -685,7 +732,7 @@ export type VoidReply =
  */
 export const voidScript: Script<VoidKeys, VoidArgs, VoidReply> = {
   name: 'void',
-  functionName: 'void_ee787b3ae4c7',
+  functionName: 'void_4d42da3392f0',
   keysCount: 7,
   binary: false,
   encode: (keys, args) => [keys.fenceKey, keys.clockKey, keys.walletKey, keys.holdsKey, keys.deadlinesKey, keys.operationKey, keys.outboxKey, args.fence, args.notAfterMs, args.environment, args.operationId, args.fingerprint, args.keepMs, args.asset, args.grantNo, args.attached, args.lookedUp],
@@ -694,9 +741,9 @@ export const voidScript: Script<VoidKeys, VoidArgs, VoidReply> = {
     unverified: () => ({ status: 'unverified' }),
     late: (reply) => ({ status: 'late', nowMs: reply[1] as number }),
     conflict: () => ({ status: 'conflict' }),
+    look_up: () => ({ status: 'look_up' }),
     absent: () => ({ status: 'absent' }),
     missing: () => ({ status: 'missing' }),
-    look_up: () => ({ status: 'look_up' }),
     due: () => ({ status: 'due' }),
     unknown_grant: () => ({ status: 'unknown_grant' }),
     ended: (reply) => ({ status: 'ended', state: reply[1] as number }),
@@ -706,7 +753,7 @@ export const voidScript: Script<VoidKeys, VoidArgs, VoidReply> = {
 
 /** What FUNCTION LOAD takes. */
 export const libraryText =
-  "#!lua name=farebox_ee787b3ae4c7\n\
+  "#!lua name=farebox_4d42da3392f0\n\
 local loaded, modules = {}, {}\n\
 local function require(name)\n\
 local module = loaded[name]\n\
@@ -747,7 +794,7 @@ if wallet.catalog_key then\n\
 redis.call('HSET', wallet.catalog_key, wallet.environment, wallet.catalog_version)\n\
 end\n\
 if wallet.late_key then\n\
-redis.call('SET', wallet.late_key, '1', 'PX', wallet.late_keep_ms)\n\
+redis.call('SET', wallet.late_key, wallet.late_epoch, 'PX', wallet.late_keep_ms)\n\
 end\n\
 for _, entry in ipairs(wallet.entries) do\n\
 redis.call('XADD', wallet.outbox_key, entry.id, 'e', entry.packed)\n\
@@ -1254,10 +1301,23 @@ local text_at = reply[#reply]\n\
 reply[#reply] = string.sub(record, text_at)\n\
 return { 'replayed', string.sub(record, FINGERPRINT_LENGTH + 1, zero_at - 1), unpack(reply, 2) }\n\
 end\n\
+function operation.epoch(record)\n\
+local zero_at = string.find(record, '\\0', FINGERPRINT_LENGTH + 1, true)\n\
+local count = string.byte(record, zero_at + 1)\n\
+return (struct.unpack('>d', record, zero_at + 2 + 8 * (count - 2)))\n\
+end\n\
 return operation\n\
 end\n\
 modules['run'] = function()\n\
 local run = { verified = {} } -- by fence\n\
+function run.refusal(standing, fence)\n\
+if standing ~= fence then\n\
+return { 'fenced' }\n\
+end\n\
+if not run.verified[fence] then\n\
+return { 'unverified' }\n\
+end\n\
+end\n\
 return run\n\
 end\n\
 modules['seal'] = function()\n\
@@ -1378,6 +1438,7 @@ local TERMS = '>BBBBHdddd'\n\
 local TERMS_LENGTH = 38\n\
 local WALLET_ID_LENGTH = 22\n\
 local ANY_ENVIRONMENT = '*'\n\
+local NOT_IN_LEDGER, IN_LEDGER = '1', '2'\n\
 local function read_meta(wallet, packed)\n\
 local version, due_at_ms, verified_epoch, open_holds, live_grants, freeze, environment = struct.unpack(META, packed)\n\
 wallet.version = version\n\
@@ -1432,6 +1493,18 @@ deadlines = {}, -- instants and members, in turn\n\
 deadlines_gone = {},\n\
 }\n\
 end\n\
+local function is_good(record, clock, wallet_key, looked_up)\n\
+local _, _, epoch = struct.unpack('>ddd', clock)\n\
+if operation.epoch(record) == epoch or looked_up == IN_LEDGER then\n\
+return true\n\
+end\n\
+local packed = redis.call('HGET', wallet_key, 'w')\n\
+local wallet = {}\n\
+if packed then\n\
+read_meta(wallet, packed)\n\
+end\n\
+return wallet.freeze == 3\n\
+end\n\
 function wallets.open(\n\
 fence_key,\n\
 clock_key,\n\
@@ -1446,19 +1519,19 @@ looked_up,\n\
 leave_due\n\
 )\n\
 local found = redis.call('MGET', fence_key, clock_key, operation_key)\n\
-if found[1] ~= fence or not found[2] then\n\
-return nil, { 'fenced' }\n\
-end\n\
-if not run.verified[fence] then\n\
-return nil, { 'unverified' }\n\
+local refusal = run.refusal(found[2] and found[1], fence)\n\
+if refusal then\n\
+return nil, refusal\n\
 end\n\
 local time = redis.call('TIME')\n\
 local now_ms = time[1] * 1000 + math.floor(time[2] / 1000)\n\
 if now_ms > not_after_ms then\n\
 return nil, { 'late', now_ms }\n\
 end\n\
-if found[3] then\n\
+if found[3] and is_good(found[3], found[2], wallet_key, looked_up) then\n\
 return nil, operation.replay(found[3], fingerprint)\n\
+elseif found[3] and looked_up ~= NOT_IN_LEDGER then\n\
+return nil, { 'look_up' }\n\
 end\n\
 local account_field = 'a' .. asset\n\
 local fields = redis.call('HMGET', wallet_key, 'w', account_field, 'o' .. asset, 'l', 'n')\n\
@@ -1475,7 +1548,7 @@ end\n\
 if verified_epoch ~= wallet.epoch then\n\
 return nil, { 'absent' }\n\
 end\n\
-if fields[4] and looked_up ~= '1' and wallet.now_ms < tonumber(fields[4]) then\n\
+if fields[4] and looked_up ~= NOT_IN_LEDGER and wallet.now_ms < tonumber(fields[4]) then\n\
 return nil, { 'look_up' }\n\
 end\n\
 wallet.config_version = fields[5] or '0'\n\
@@ -1488,11 +1561,9 @@ return wallet\n\
 end\n\
 function wallets.peek(fence_key, clock_key, wallet_key, fence, environment)\n\
 local found = redis.call('MGET', fence_key, clock_key)\n\
-if found[1] ~= fence or not found[2] then\n\
-return nil, { 'fenced' }\n\
-end\n\
-if not run.verified[fence] then\n\
-return nil, { 'unverified' }\n\
+local refusal = run.refusal(found[2] and found[1], fence)\n\
+if refusal then\n\
+return nil, refusal\n\
 end\n\
 local packed = redis.call('HGET', wallet_key, 'w')\n\
 if not packed then\n\
@@ -1632,7 +1703,7 @@ return wallets\n\
 end\n\
 do\n\
 redis.register_function({\n\
-function_name = 'advance_clock_ee787b3ae4c7',\n\
+function_name = 'advance_clock_4d42da3392f0',\n\
 flags = {  },\n\
 callback = function(KEYS, ARGV)\n\
 local fence_key = KEYS[1] -- string: installation and epoch of this partition's data\n\
@@ -1657,7 +1728,7 @@ local seal = require('seal')\n\
 local due = require('due')\n\
 local wallets = require('wallet')\n\
 redis.register_function({\n\
-function_name = 'apply_due_ee787b3ae4c7',\n\
+function_name = 'apply_due_4d42da3392f0',\n\
 flags = { 'allow-oom' },\n\
 callback = function(KEYS, ARGV)\n\
 local fence_key = KEYS[1] -- string: installation and epoch of this partition's data\n\
@@ -1715,7 +1786,7 @@ local seal = require('seal')\n\
 local staleness = require('stale')\n\
 local wallets = require('wallet')\n\
 redis.register_function({\n\
-function_name = 'authorize_ee787b3ae4c7',\n\
+function_name = 'authorize_4d42da3392f0',\n\
 flags = {  },\n\
 callback = function(KEYS, ARGV)\n\
 local fence_key = KEYS[1] -- string: installation and epoch of this partition's data\n\
@@ -1738,7 +1809,7 @@ local mode = ARGV[9] -- strict, up_to or shadow\n\
 local ttl_ms = tonumber(ARGV[10])\n\
 local repeated = ARGV[11] -- '1' when this repeats an attempt whose outcome is unknown\n\
 local attached = ARGV[12]\n\
-local looked_up = ARGV[13] -- '1': it is known that the ledger does not have this operation\n\
+local looked_up = ARGV[13] -- '1': the ledger does not have this operation; '2': it has; '0': nobody has asked it\n\
 local catalog_version = ARGV[14] -- that priced this; empty: nothing was priced\n\
 local config_version = ARGV[15] -- of the wallet's subscriptions and budgets, as the caller knows them\n\
 local told_text = ARGV[16] -- what the answer says besides, kept with it: the lines that were priced\n\
@@ -1826,7 +1897,7 @@ local seal = require('seal')\n\
 local staleness = require('stale')\n\
 local wallets = require('wallet')\n\
 redis.register_function({\n\
-function_name = 'charge_ee787b3ae4c7',\n\
+function_name = 'charge_4d42da3392f0',\n\
 flags = {  },\n\
 callback = function(KEYS, ARGV)\n\
 local fence_key = KEYS[1] -- string: installation and epoch of this partition's data\n\
@@ -1848,7 +1919,7 @@ local amount_atoms = tonumber(ARGV[8])\n\
 local mode = ARGV[9] -- strict, up_to or shadow\n\
 local repeated = ARGV[10] -- '1' when this repeats an attempt whose outcome is unknown\n\
 local attached = ARGV[11]\n\
-local looked_up = ARGV[12] -- '1': it is known that the ledger does not have this operation\n\
+local looked_up = ARGV[12] -- '1': the ledger does not have this operation; '2': it has; '0': nobody has asked it\n\
 local catalog_version = ARGV[13] -- that priced this; empty: nothing was priced\n\
 local config_version = ARGV[14] -- of the wallet's subscriptions and budgets, as the caller knows them\n\
 local told_text = ARGV[15] -- what the answer says besides, kept with it: the lines that were priced\n\
@@ -1915,7 +1986,7 @@ do\n\
 local run = require('run')\n\
 local wallets = require('wallet')\n\
 redis.register_function({\n\
-function_name = 'configure_ee787b3ae4c7',\n\
+function_name = 'configure_4d42da3392f0',\n\
 flags = { 'allow-oom' },\n\
 callback = function(KEYS, ARGV)\n\
 local fence_key = KEYS[1] -- string: installation and epoch of this partition's data\n\
@@ -1953,13 +2024,46 @@ end,\n\
 end\n\
 do\n\
 local commit = require('commit')\n\
+local run = require('run')\n\
+local seal = require('seal')\n\
+local wallets = require('wallet')\n\
+redis.register_function({\n\
+function_name = 'create_wallet_4d42da3392f0',\n\
+flags = {  },\n\
+callback = function(KEYS, ARGV)\n\
+local fence_key = KEYS[1] -- string: installation and epoch of this partition's data\n\
+local clock_key = KEYS[2] -- packed: seq, time, epoch\n\
+local wallet_key = KEYS[3] -- hash: see lib/wallet.lua\n\
+local fence = ARGV[1]\n\
+local environment = ARGV[2]\n\
+local customer_id = ARGV[3]\n\
+local freeze = tonumber(ARGV[4])\n\
+local found = redis.call('MGET', fence_key, clock_key)\n\
+local refusal = run.refusal(found[2] and found[1], fence)\n\
+if refusal then\n\
+return refusal\n\
+end\n\
+if redis.call('EXISTS', wallet_key) == 1 then\n\
+return { 'moved' }\n\
+end\n\
+local wallet = wallets.build(wallet_key, found[2], environment, 0, freeze)\n\
+seal.wallet(wallet)\n\
+wallet.fields[#wallet.fields + 1] = 'c'\n\
+wallet.fields[#wallet.fields + 1] = customer_id\n\
+commit(wallet, clock_key)\n\
+return { 'created' }\n\
+end,\n\
+})\n\
+end\n\
+do\n\
+local commit = require('commit')\n\
 local entries = require('entry')\n\
 local grants = require('grants')\n\
 local due = require('due')\n\
 local seal = require('seal')\n\
 local wallets = require('wallet')\n\
 redis.register_function({\n\
-function_name = 'credit_ee787b3ae4c7',\n\
+function_name = 'credit_4d42da3392f0',\n\
 flags = {  },\n\
 callback = function(KEYS, ARGV)\n\
 local fence_key = KEYS[1] -- string: installation and epoch of this partition's data\n\
@@ -1983,7 +2087,7 @@ local priority = tonumber(ARGV[11])\n\
 local effective_at_ms = tonumber(ARGV[12]) -- 0: now\n\
 local expires_at_ms = tonumber(ARGV[13]) -- 0: never\n\
 local attached = ARGV[14]\n\
-local looked_up = ARGV[15] -- '1': it is known that the ledger does not have this operation\n\
+local looked_up = ARGV[15] -- '1': the ledger does not have this operation; '2': it has; '0': nobody has asked it\n\
 local wallet, refusal = wallets.open(\n\
 fence_key,\n\
 clock_key,\n\
@@ -2056,7 +2160,7 @@ local holds = require('holds')\n\
 local seal = require('seal')\n\
 local wallets = require('wallet')\n\
 redis.register_function({\n\
-function_name = 'expire_holds_ee787b3ae4c7',\n\
+function_name = 'expire_holds_4d42da3392f0',\n\
 flags = { 'allow-oom' },\n\
 callback = function(KEYS, ARGV)\n\
 local fence_key = KEYS[1] -- string: installation and epoch of this partition's data\n\
@@ -2108,7 +2212,7 @@ local holds = require('holds')\n\
 local seal = require('seal')\n\
 local wallets = require('wallet')\n\
 redis.register_function({\n\
-function_name = 'extend_ee787b3ae4c7',\n\
+function_name = 'extend_4d42da3392f0',\n\
 flags = {  },\n\
 callback = function(KEYS, ARGV)\n\
 local fence_key = KEYS[1] -- string: installation and epoch of this partition's data\n\
@@ -2130,7 +2234,7 @@ local amount_atoms = tonumber(ARGV[9]) -- in addition to what is held\n\
 local ttl_ms = tonumber(ARGV[10]) -- 0: the deadline stays\n\
 local repeated = ARGV[11] -- '1' when this repeats an attempt whose outcome is unknown\n\
 local attached = ARGV[12]\n\
-local looked_up = ARGV[13] -- '1': it is known that the ledger does not have this operation\n\
+local looked_up = ARGV[13] -- '1': the ledger does not have this operation; '2': it has; '0': nobody has asked it\n\
 local wallet, refusal = wallets.open(\n\
 fence_key,\n\
 clock_key,\n\
@@ -2205,7 +2309,7 @@ local entries = require('entry')\n\
 local seal = require('seal')\n\
 local wallets = require('wallet')\n\
 redis.register_function({\n\
-function_name = 'freeze_ee787b3ae4c7',\n\
+function_name = 'freeze_4d42da3392f0',\n\
 flags = { 'allow-oom' },\n\
 callback = function(KEYS, ARGV)\n\
 local fence_key = KEYS[1] -- string: installation and epoch of this partition's data\n\
@@ -2224,7 +2328,7 @@ local keep_ms = ARGV[6] -- how long the answer is remembered\n\
 local from_freeze = tonumber(ARGV[7]) -- lift this freeze; 0: freeze\n\
 local to_freeze = tonumber(ARGV[8]) -- freeze for this reason; 0: lift\n\
 local attached = ARGV[9]\n\
-local looked_up = ARGV[10] -- '1': it is known that the ledger does not have this operation\n\
+local looked_up = ARGV[10] -- '1': the ledger does not have this operation; '2': it has; '0': nobody has asked it\n\
 local seen_at = ARGV[11] -- '<epoch>.<version>': only while the wallet is there; empty: wherever it is\n\
 local wallet, refusal = wallets.open(\n\
 fence_key,\n\
@@ -2269,8 +2373,8 @@ local run = require('run')\n\
 local seal = require('seal')\n\
 local wallets = require('wallet')\n\
 redis.register_function({\n\
-function_name = 'hydrate_ee787b3ae4c7',\n\
-flags = {  },\n\
+function_name = 'hydrate_4d42da3392f0',\n\
+flags = { 'allow-oom' },\n\
 callback = function(KEYS, ARGV)\n\
 local fence_key = KEYS[1] -- string: installation and epoch of this partition's data\n\
 local clock_key = KEYS[2] -- packed: seq, time, epoch\n\
@@ -2286,15 +2390,13 @@ local accounts_packed = ARGV[6] -- H asset, dddd account\n\
 local grants_packed = ARGV[7] -- I4 number, dd grant, then its terms\n\
 local holds_packed = ARGV[8] -- B length, ref, H length, record\n\
 local replaced_version = ARGV[9] -- of the wallet that is replaced; empty: there is none\n\
-local look_up_until_ms = ARGV[10] -- operations that Redis does not know are looked up until then; '0': never\n\
+local look_up_until_ms = ARGV[10] -- operations that Redis does not know are looked up until then\n\
 local config_version = ARGV[11] -- of the wallet's configuration; '0': it has none\n\
 local config_text = ARGV[12]\n\
 local found = redis.call('MGET', fence_key, clock_key)\n\
-if found[1] ~= fence or not found[2] then\n\
-return { 'fenced' }\n\
-end\n\
-if not run.verified[fence] then\n\
-return { 'unverified' }\n\
+local refusal = run.refusal(found[2] and found[1], fence)\n\
+if refusal then\n\
+return refusal\n\
 end\n\
 local packed = redis.call('HGET', wallet_key, 'w')\n\
 if packed then\n\
@@ -2340,10 +2442,8 @@ local n = #wallet.fields\n\
 wallet.fields[n + 1], wallet.fields[n + 2] = 'n', config_version\n\
 wallet.fields[n + 3], wallet.fields[n + 4] = 'x', config_text\n\
 end\n\
-if look_up_until_ms ~= '0' then\n\
 wallet.fields[#wallet.fields + 1] = 'l'\n\
 wallet.fields[#wallet.fields + 1] = look_up_until_ms\n\
-end\n\
 redis.call('DEL', wallet_key, holds_key)\n\
 commit(wallet, clock_key, holds_key, deadlines_key)\n\
 return { 'hydrated' }\n\
@@ -2353,7 +2453,7 @@ end\n\
 do\n\
 local run = require('run')\n\
 redis.register_function({\n\
-function_name = 'list_due_ee787b3ae4c7',\n\
+function_name = 'list_due_4d42da3392f0',\n\
 flags = { 'no-writes' },\n\
 callback = function(KEYS, ARGV)\n\
 local fence_key = KEYS[1] -- string: installation and epoch of this partition's data\n\
@@ -2362,11 +2462,9 @@ local deadlines_key = KEYS[3] -- sorted set: holds and wallets by the instant at
 local fence = ARGV[1]\n\
 local members_max = tonumber(ARGV[2])\n\
 local found = redis.call('MGET', fence_key, clock_key)\n\
-if found[1] ~= fence or not found[2] then\n\
-return { 'fenced' }\n\
-end\n\
-if not run.verified[fence] then\n\
-return { 'unverified' }\n\
+local refusal = run.refusal(found[2] and found[1], fence)\n\
+if refusal then\n\
+return refusal\n\
 end\n\
 local time = redis.call('TIME')\n\
 local _, clock_ms = struct.unpack('>ddd', found[2])\n\
@@ -2380,7 +2478,7 @@ end\n\
 do\n\
 local run = require('run')\n\
 redis.register_function({\n\
-function_name = 'raise_catalog_ee787b3ae4c7',\n\
+function_name = 'raise_catalog_4d42da3392f0',\n\
 flags = { 'allow-oom' },\n\
 callback = function(KEYS, ARGV)\n\
 local fence_key = KEYS[1] -- string: installation and epoch of this partition's data\n\
@@ -2407,7 +2505,7 @@ do\n\
 local holds = require('holds')\n\
 local wallets = require('wallet')\n\
 redis.register_function({\n\
-function_name = 'read_hold_ee787b3ae4c7',\n\
+function_name = 'read_hold_4d42da3392f0',\n\
 flags = { 'no-writes' },\n\
 callback = function(KEYS, ARGV)\n\
 local fence_key = KEYS[1] -- string: installation and epoch of this partition's data\n\
@@ -2445,9 +2543,22 @@ end,\n\
 })\n\
 end\n\
 do\n\
+redis.register_function({\n\
+function_name = 'read_stored_4d42da3392f0',\n\
+flags = { 'no-writes' },\n\
+callback = function(KEYS, ARGV)\n\
+local wallet_key = KEYS[1] -- hash: see lib/wallet.lua\n\
+local holds_key = KEYS[2] -- hash: the wallet's open holds\n\
+local fields_packed = redis.call('HGETALL', wallet_key)\n\
+local holds_packed = redis.call('HGETALL', holds_key)\n\
+return { 'stored', fields_packed, holds_packed }\n\
+end,\n\
+})\n\
+end\n\
+do\n\
 local wallets = require('wallet')\n\
 redis.register_function({\n\
-function_name = 'read_wallet_ee787b3ae4c7',\n\
+function_name = 'read_wallet_4d42da3392f0',\n\
 flags = { 'no-writes' },\n\
 callback = function(KEYS, ARGV)\n\
 local fence_key = KEYS[1] -- string: installation and epoch of this partition's data\n\
@@ -2472,7 +2583,7 @@ local holds = require('holds')\n\
 local seal = require('seal')\n\
 local wallets = require('wallet')\n\
 redis.register_function({\n\
-function_name = 'release_ee787b3ae4c7',\n\
+function_name = 'release_4d42da3392f0',\n\
 flags = { 'allow-oom' },\n\
 callback = function(KEYS, ARGV)\n\
 local fence_key = KEYS[1] -- string: installation and epoch of this partition's data\n\
@@ -2491,7 +2602,7 @@ local keep_ms = ARGV[6] -- how long the answer is remembered\n\
 local asset = ARGV[7]\n\
 local hold_ref = ARGV[8]\n\
 local attached = ARGV[9]\n\
-local looked_up = ARGV[10] -- '1': it is known that the ledger does not have this operation\n\
+local looked_up = ARGV[10] -- '1': the ledger does not have this operation; '2': it has; '0': nobody has asked it\n\
 local wallet, refusal = wallets.open(\n\
 fence_key,\n\
 clock_key,\n\
@@ -2536,7 +2647,7 @@ end\n\
 do\n\
 local run = require('run')\n\
 redis.register_function({\n\
-function_name = 'remember_ee787b3ae4c7',\n\
+function_name = 'remember_4d42da3392f0',\n\
 flags = { 'allow-oom' },\n\
 callback = function(KEYS, ARGV)\n\
 local fence_key = KEYS[1] -- string: installation and epoch of this partition's data\n\
@@ -2544,13 +2655,11 @@ local operation_key = KEYS[2] -- string: what this operation answered\n\
 local fence = ARGV[1]\n\
 local record_packed = ARGV[2] -- fingerprint and reply, as lib/operation.lua packs them\n\
 local keep_ms = ARGV[3]\n\
-if redis.call('GET', fence_key) ~= fence then\n\
-return { 'fenced' }\n\
+local refusal = run.refusal(redis.call('GET', fence_key), fence)\n\
+if refusal then\n\
+return refusal\n\
 end\n\
-if not run.verified[fence] then\n\
-return { 'unverified' }\n\
-end\n\
-redis.call('SET', operation_key, record_packed, 'PX', keep_ms, 'NX')\n\
+redis.call('SET', operation_key, record_packed, 'PX', keep_ms)\n\
 return { 'remembered' }\n\
 end,\n\
 })\n\
@@ -2559,7 +2668,7 @@ do\n\
 local run = require('run')\n\
 local wallets = require('wallet')\n\
 redis.register_function({\n\
-function_name = 'restamp_ee787b3ae4c7',\n\
+function_name = 'restamp_4d42da3392f0',\n\
 flags = { 'allow-oom' },\n\
 callback = function(KEYS, ARGV)\n\
 local fence_key = KEYS[1] -- string: installation and epoch of this partition's data\n\
@@ -2571,11 +2680,9 @@ local freeze = tonumber(ARGV[3]) -- freeze for this reason, unless it is frozen 
 local config_version = ARGV[4] -- of the wallet's configuration; '0': it has none\n\
 local config_text = ARGV[5]\n\
 local found = redis.call('MGET', fence_key, clock_key)\n\
-if found[1] ~= fence or not found[2] then\n\
-return { 'fenced' }\n\
-end\n\
-if not run.verified[fence] then\n\
-return { 'unverified' }\n\
+local refusal = run.refusal(found[2] and found[1], fence)\n\
+if refusal then\n\
+return refusal\n\
 end\n\
 local fields = redis.call('HMGET', wallet_key, 'w', 'n', 'x')\n\
 if not fields[1] then\n\
@@ -2605,7 +2712,7 @@ local holds = require('holds')\n\
 local seal = require('seal')\n\
 local wallets = require('wallet')\n\
 redis.register_function({\n\
-function_name = 'settle_ee787b3ae4c7',\n\
+function_name = 'settle_4d42da3392f0',\n\
 flags = { 'allow-oom' },\n\
 callback = function(KEYS, ARGV)\n\
 local fence_key = KEYS[1] -- string: installation and epoch of this partition's data\n\
@@ -2615,7 +2722,7 @@ local holds_key = KEYS[4] -- hash: the wallet's open holds\n\
 local deadlines_key = KEYS[5] -- sorted set: holds and wallets by the instant at which they are due\n\
 local operation_key = KEYS[6] -- string: what this operation answered\n\
 local outbox_key = KEYS[7] -- stream: entries on their way to the ledger\n\
-local late_key = KEYS[8] -- string: this hold was settled late\n\
+local late_key = KEYS[8] -- string: this hold was settled late, in this epoch; of earlier ones the ledger knows\n\
 local fence = ARGV[1]\n\
 local not_after_ms = tonumber(ARGV[2])\n\
 local environment = ARGV[3]\n\
@@ -2629,7 +2736,7 @@ local final = ARGV[10] -- '1' when no part follows\n\
 local on_excess = ARGV[11] -- charge, cap or reject\n\
 local expired_hold = ARGV[12] -- the terms of an expired hold, from the ledger; else empty\n\
 local attached = ARGV[13]\n\
-local looked_up = ARGV[14] -- '1': it is known that the ledger does not have this operation\n\
+local looked_up = ARGV[14] -- '1': the ledger does not have this operation; '2': it has; '0': nobody has asked it\n\
 local wallet, refusal = wallets.open(\n\
 fence_key,\n\
 clock_key,\n\
@@ -2653,7 +2760,7 @@ return { 'unknown_hold' }\n\
 elseif hold and hold.expires_at_ms <= wallet.now_ms then\n\
 late = true\n\
 holds.expire(wallet, account, hold)\n\
-elseif not hold and redis.call('EXISTS', late_key) == 1 then\n\
+elseif not hold and redis.call('GET', late_key) == string.format('%d', wallet.epoch) then\n\
 return { 'closed' }\n\
 elseif not hold and expired_hold ~= '' then\n\
 late = true\n\
@@ -2695,6 +2802,7 @@ entry.hold_ref = hold_ref\n\
 entry.hold_status = 2\n\
 entry.hold_packed = holds.pack(hold)\n\
 wallet.late_key = late_key\n\
+wallet.late_epoch = string.format('%d', wallet.epoch)\n\
 wallet.late_keep_ms = 3600000\n\
 entries.append(wallet, entry)\n\
 elseif final == '1' then\n\
@@ -2729,7 +2837,7 @@ end\n\
 do\n\
 local run = require('run')\n\
 redis.register_function({\n\
-function_name = 'verify_run_ee787b3ae4c7',\n\
+function_name = 'verify_run_4d42da3392f0',\n\
 flags = { 'no-writes' },\n\
 callback = function(KEYS, ARGV)\n\
 local fence_key = KEYS[1] -- string: installation and epoch of this partition's data\n\
@@ -2758,7 +2866,7 @@ local grants = require('grants')\n\
 local seal = require('seal')\n\
 local wallets = require('wallet')\n\
 redis.register_function({\n\
-function_name = 'void_ee787b3ae4c7',\n\
+function_name = 'void_4d42da3392f0',\n\
 flags = { 'allow-oom' },\n\
 callback = function(KEYS, ARGV)\n\
 local fence_key = KEYS[1] -- string: installation and epoch of this partition's data\n\
@@ -2777,7 +2885,7 @@ local keep_ms = ARGV[6] -- how long the answer is remembered\n\
 local asset = ARGV[7]\n\
 local grant_no = tonumber(ARGV[8])\n\
 local attached = ARGV[9]\n\
-local looked_up = ARGV[10] -- '1': it is known that the ledger does not have this operation\n\
+local looked_up = ARGV[10] -- '1': the ledger does not have this operation; '2': it has; '0': nobody has asked it\n\
 local wallet, refusal = wallets.open(\n\
 fence_key,\n\
 clock_key,\n\

@@ -3,22 +3,23 @@ import type { Redis } from 'ioredis';
 import { codes } from '../codes.gen.ts';
 import type { LedgerWallet, WalletConfig } from '../records.ts';
 import { zeroAtoms } from '../units.ts';
+import { call } from './call.ts';
 import { noConfig, parseConfig } from './config.ts';
 import { holdsKey, walletKey, type WalletRef } from './keys.ts';
 import { cursor, decodeHold, freezeOf, readBalances, readGrantTerms, type Cursor } from './packed.ts';
+import { readStoredScript } from './scripts.gen.ts';
 
 /** `epoch`: the one that it was last compared with the ledger in. */
 export type StoredWallet = { epoch: number; wallet: LedgerWallet };
 
 /** In one step, so that it is one version; undefined when Redis does not have it. */
 export async function readStoredWallet(redis: Redis, ref: WalletRef): Promise<StoredWallet | undefined> {
-  const replies = await redis.multi().hgetallBuffer(walletKey(ref)).hgetallBuffer(holdsKey(ref)).exec();
-  const [fields, holds] = (replies ?? []).map(([error, reply]) => {
-    if (error) throw error;
-    return new Map(Object.entries(reply as Record<string, Buffer>));
-  });
-  const meta = fields?.get('w');
-  if (!fields || !holds || !meta) return undefined;
+  // Not MULTI: Redis refuses that where it has no memory left, and a lost wallet must come back even then.
+  const reply = await call(redis, readStoredScript, { walletKey: walletKey(ref), holdsKey: holdsKey(ref) }, {});
+  if (reply.status !== 'stored') throw new Error(reply.detail);
+  const [fields, holds] = [byField(reply.fieldsPacked), byField(reply.holdsPacked)];
+  const meta = fields.get('w');
+  if (!meta) return undefined;
   const head = cursor(meta);
   const version = head.whole();
   const dueAtMs = 8;
@@ -54,6 +55,10 @@ export async function readStoredWallet(redis: Redis, ref: WalletRef): Promise<St
       .sort((a, b) => (a.ref < b.ref ? -1 : 1)),
   };
   return { epoch, wallet };
+}
+
+function byField(flat: readonly Buffer[]): Map<string, Buffer> {
+  return new Map(Array.from({ length: flat.length / 2 }, (_, i) => [String(flat[2 * i]), flat[2 * i + 1]!]));
 }
 
 function parseConfigOf(fields: Map<string, Buffer>): WalletConfig {

@@ -1,7 +1,7 @@
 // Everything that can be done with wallets, bound to one store: what main.ts hands to the API.
 import { authorize } from './authorize.ts';
 import { charge } from './charge.ts';
-import { noConfig, openConfigs, type Configs } from './config.ts';
+import { openConfigs, type Configs } from './config.ts';
 import { configureWallet } from './configure.ts';
 import { credit } from './credit.ts';
 import { extend } from './extend.ts';
@@ -74,10 +74,7 @@ export function openWallets(store: Store): Wallets {
     walletIdOf: (environmentId, customerId) => walletOf(environmentId, customerId).walletId,
     createWallet: async ({ environmentId, customerId, isNew }) => {
       const target = targetOf({ environmentId, customerId });
-      const nothing = { version: 0, freeze: 'none' as const, config: noConfig, accounts: [], grants: [], holds: [] };
-      const put = isNew
-        ? await putNewWallet(store, target, { environmentId, customerId, walletId: target.walletId, ...nothing })
-        : await hydrateWallet(store, target);
+      const put = await (isNew ? putNewWallet(store, target, customerId) : hydrateWallet(store, target));
       return put === 'ready' ? { status: 'ready' } : put;
     },
     configure: (customer, config) => configureWallet(store, targetOf(customer), config),

@@ -103,7 +103,7 @@ async function findReplaced({ sql, installation }: RecoverOptions, sick: Sick[],
   );
 }
 
-const closeScript = `
+const closeScript = `#!lua flags=allow-oom
 if redis.call('GET', KEYS[1]) == ARGV[1] then redis.call('SET', KEYS[1], 'closed:' .. ARGV[1]) end
 return redis.call('GET', KEYS[1])`;
 
@@ -127,7 +127,7 @@ async function drainOldEpochs({ drainLane, installation, onWarning }: RecoverOpt
 }
 
 // The old epoch's stream has been drained and sealed. A fence that stands open by now was opened by somebody else.
-const openScript = `
+const openScript = `#!lua flags=allow-oom
 local fence = redis.call('GET', KEYS[1])
 if fence and fence ~= ARGV[1] then return fence end
 local clock = redis.call('GET', KEYS[2])

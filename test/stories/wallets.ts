@@ -16,7 +16,7 @@ import {
   type WalletRef,
 } from '../../src/wallet/keys.ts';
 import { decodeReply, type Script } from '../../src/wallet/script.ts';
-import { hydrateScript, libraryText, type HydrateArgs } from '../../src/wallet/scripts.gen.ts';
+import { createWalletScript, hydrateScript, libraryText, type HydrateArgs } from '../../src/wallet/scripts.gen.ts';
 import { verifyRun } from '../verify-run.ts';
 
 export type StoryWallet = WalletRef & { customerId: string };
@@ -69,8 +69,13 @@ export function openingCommands(wallet: StoryWallet, nowMs: number = beginningMs
     { name: 'SET', values: [fenceKey(partition), fence] },
     { name: 'SET', values: [clockKey(partition), packClock({ seq: 0, nowMs, epoch })] },
     { name: 'ZADD', values: [deadlinesKey(partition), 1, neighboursDeadline] },
-    hydrateCommand(wallet, {}),
+    createCommand(wallet),
   ];
+}
+
+export function createCommand(wallet: StoryWallet): Command {
+  const args = { fence, environment, customerId: wallet.customerId, freeze: 0 };
+  return fcall(createWalletScript, keysOf(wallet), args);
 }
 
 export function hydrateCommand(wallet: StoryWallet, args: Partial<HydrateArgs>): Command {

@@ -11,8 +11,8 @@ const luaEverywhere = (from: string, to: string): Change => ({ file: 'lua', from
 const ts = (file: string, from: string, to: string): Change => ({ file, from, to });
 const fault = (name: string, scenario: string, ...changes: Change[]): PlantedFault => ({ name, scenario, changes });
 
-const fenceCompared = luaEverywhere('if found[1] ~= fence or not found[2] then', 'if not found[2] then');
-const runCompared = luaEverywhere('if not run.verified[fence] then', 'if false then');
+const fenceCompared = lua('if standing ~= fence then', 'if not standing then');
+const runCompared = lua('if not run.verified[fence] then', 'if false then');
 const entriesGo = lua(
   "redis.call('XADD', wallet.outbox_key, entry.id, 'e', entry.packed)",
   "if #entry.packed % 13 ~= 0 then redis.call('XADD', wallet.outbox_key, entry.id, 'e', entry.packed) end",
@@ -131,7 +131,10 @@ export const plantedFaults: readonly PlantedFault[] = [
   fault(
     'a late settle may come twice',
     'calm',
-    lua("elseif not hold and redis.call('EXISTS', late_key) == 1 then\nreturn { 'closed' }\n", ''),
+    lua(
+      "elseif not hold and redis.call('GET', late_key) == string.format('%d', wallet.epoch) then\nreturn { 'closed' }\n",
+      '',
+    ),
   ),
   fault(
     'extending shortens',
@@ -271,7 +274,7 @@ export const plantedFaults: readonly PlantedFault[] = [
   fault(
     'operations are not looked up after a loss',
     'flushall',
-    lua("if fields[4] and looked_up ~= '1' and", 'if false and'),
+    lua('if fields[4] and looked_up ~= NOT_IN_LEDGER and', 'if false and'),
   ),
   fault(
     'the old epoch is not drained',
