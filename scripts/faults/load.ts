@@ -45,6 +45,8 @@ type Life = {
   ambushes: Promise<unknown>[];
 };
 
+/** Until a client looks again where no gateway is. */
+const nobodyMs = 50;
 const holdsMax = 6;
 const longMs = 10_000;
 const ambushLeadMs = 4;
@@ -54,7 +56,10 @@ async function live(load: Load, customerId: string, random: Random, keyPrefix: s
   let keys = 0;
   const nextKey = () => `${keyPrefix}.${(keys += 1)}`;
   const life: Life = { load, customerId, random, holds: [], past: [], grants: [], asked: [], nextKey, ambushes: [] };
-  while (!load.isOver()) await step(life);
+  while (!load.isOver()) {
+    if (load.gateways().length > 0) await step(life);
+    else await sleep(nobodyMs);
+  }
   await Promise.all(life.ambushes);
 }
 
@@ -271,7 +276,7 @@ async function send(load: Load, random: Random, request: Request): Promise<void>
   const attempt = gateways.length === 0 ? undefined : await random.pick(gateways).send(request);
   if (attempt) request.attempts.push(attempt);
   // Nothing listens there: as a client behind a balancer, which is a moment slower than the fault.
-  else await sleep(50);
+  else await sleep(nobodyMs);
   if (attempt && attempt.reply?.status === 503) await sleep(random.between(5, 60));
 }
 

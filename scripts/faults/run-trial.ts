@@ -38,6 +38,9 @@ export type TrialOptions = {
   readonly world?: Partial<WorldOptions>;
 };
 
+/** What is read of a world once it stands still. */
+export type Stores = Pick<World, 'sql' | 'redis' | 'environmentId'>;
+
 export type TrialReport = {
   readonly scenario: string;
   readonly seed: number;
@@ -98,6 +101,7 @@ async function underLoad(
     random: randomOf(seed),
     say: options.say,
     asked: () => requests.length,
+    requests,
     count: (what, by = 1) => void (counts[what] = (counts[what] ?? 0) + by),
     mayLoseBetween: (fromMs, toMs) => void windows.push({ fromMs, toMs }),
     blame: (violation) => violations.push(violation),
@@ -195,7 +199,12 @@ async function lossesReported({ sql }: World): Promise<number> {
   return lost.reduce((sum, { operations }) => sum + operations, 0);
 }
 
-async function checkStored({ sql, redis, environmentId }: World, customers: readonly string[]): Promise<Violation[]> {
+/** `overdueMs`: how long after its deadline a hold may be open; for ever where nobody sweeps. */
+export async function checkStored(
+  { sql, redis, environmentId }: Stores,
+  customers: readonly string[],
+  overdueMs = overdueMsMax,
+): Promise<Violation[]> {
   const rows = await sql<{ partition: number; epoch: number }[]>`select partition, epoch from partitions`;
   const epochs = new Map(rows.map(({ partition, epoch }) => [partition, epoch]));
   const found = await Promise.all(
@@ -207,7 +216,7 @@ async function checkStored({ sql, redis, environmentId }: World, customers: read
         return [{ check: 'stored', who: customerId, what: `cannot be read: ${stored.message}` }];
       const ledger = await loadWallet(sql, { environmentId, customerId });
       if (!ledger) return [{ check: 'stored', who: customerId, what: 'the ledger has no such wallet' }];
-      const forgotten = ledger.holds.find(({ expiresAtMs }) => expiresAtMs < Date.now() - overdueMsMax);
+      const forgotten = ledger.holds.find(({ expiresAtMs }) => expiresAtMs < Date.now() - overdueMs);
       if (forgotten)
         return [{ check: 'swept', who: customerId, what: `hold ${forgotten.ref} ran out, and did not end` }];
       // Not in Redis, or not in this epoch: it is compared with the ledger when it is next used.
@@ -219,7 +228,7 @@ async function checkStored({ sql, redis, environmentId }: World, customers: read
   return found.flat();
 }
 
-async function checkBooks({ sql }: World): Promise<Violation[]> {
+export async function checkBooks({ sql }: Stores): Promise<Violation[]> {
   const violations: Violation[] = [];
   const aside = await sql<{ reason: string; wallet: string | null; version: bigint | null }[]>`
     select reason, wallet_id as wallet, version from quarantine order by id limit 3`;

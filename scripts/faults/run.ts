@@ -45,10 +45,13 @@ async function inFolder<T>(work: (folder: string, postgres: Postgres) => Promise
   }
 }
 
+/** Where trials have Redis's files, in a folder of their own each. */
+const storesOf = ['redis', 'replica', 'torn', 'torn-too'];
+
 /** Stops the stores that lie in the folder, and removes it. */
 async function tidy(folder: string): Promise<void> {
   const names = existsSync(folder) ? readdirSync(folder) : [];
-  for (const name of names) for (const of of ['redis', 'replica']) await stopLeftRedis(join(folder, name, of));
+  for (const name of names) for (const store of storesOf) await stopLeftRedis(join(folder, name, store));
   await stopLeftPostgres(join(folder, 'postgres'));
   rmSync(folder, { recursive: true, force: true });
 }

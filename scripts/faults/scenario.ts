@@ -1,5 +1,6 @@
 // What a scenario is: which world it takes, what it does to it under load, and what may be lost by it.
 import type { Random } from '../../test/faults/seeded.ts';
+import type { Request } from './history.ts';
 import type { Violation } from './check/violation.ts';
 import type { World, WorldOptions } from './world.ts';
 
@@ -8,8 +9,9 @@ export type Trial = {
   readonly random: Random;
   /** One line for people. */
   readonly say: (line: string) => void;
-  /** How many requests there were so far. */
+  /** How many requests there were so far; and they themselves. */
   readonly asked: () => number;
+  readonly requests: readonly Request[];
   /** What the scenario counts: kills, cuts, drops. */
   readonly count: (what: string, by?: number) => void;
   /** What is lost was acknowledged between these instants of `performance.now`, or others that are named so. */

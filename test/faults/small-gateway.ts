@@ -9,9 +9,15 @@ import type { Key } from '../../src/records.ts';
 import { connectStore } from '../../src/run/connect-store.ts';
 import { connectRedis } from '../../src/wallet/redis.ts';
 import { openWallets } from '../../src/wallet/wallets.ts';
-import type { Client } from '../farebox.ts';
 
-export type SmallGateway = Client & { stop: () => void };
+type Reply = { status: number; headers: Headers; body: any; text: string };
+export type SmallGateway = {
+  url: string;
+  send: (method: string, path: string, body?: unknown, headers?: Record<string, string>) => Promise<Reply>;
+  post: (path: string, body?: unknown, headers?: Record<string, string>) => Promise<Reply>;
+  get: (path: string, headers?: Record<string, string>) => Promise<Reply>;
+  stop: () => void;
+};
 
 export async function smallGateway(options: {
   sql: Sql;
@@ -44,7 +50,7 @@ export async function smallGateway(options: {
     observe: () => undefined,
     log,
   });
-  const send: Client['send'] = async (method, path, body, headers = {}) => {
+  const send: SmallGateway['send'] = async (method, path, body, headers = {}) => {
     const reply = await app.request(path, {
       method,
       headers: {

@@ -1,5 +1,6 @@
 // Every scenario, in the order in which they run.
 import type { Scenario } from '../scenario.ts';
+import { aofBytes, aofBytesAlways } from './aof-bytes.ts';
 import { calm } from './calm.ts';
 import { failedBack, failedOver, failedOverReplicated } from './failover.ts';
 import { foreign } from './foreign.ts';
@@ -38,6 +39,8 @@ export const scenarios: readonly Scenario[] = [
   bothKilled,
   aofCut,
   aofCutTwice,
+  aofBytes,
+  aofBytesAlways,
   flushed,
   emptied,
   putBack,

@@ -1,7 +1,8 @@
 // Redis killed, cut, emptied, put back, or exchanged for a replica that lagged: what it may have lost, recovery brings back.
-import { cpSync, readdirSync, rmSync, statSync, truncateSync } from 'node:fs';
+import { cpSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { appendOnlyFolder, cutAppendOnlyFile } from '../append-only-file.ts';
 import type { Scenario } from '../scenario.ts';
 import { epochOf, untilOpen } from './until-open.ts';
 
@@ -75,7 +76,7 @@ function cut(name: string, more: { fault: string; isShort: boolean; inRecovery: 
         await sleep(random.between(400, 1_200));
         let epoch = await epochOf(world);
         await world.server.kill();
-        cutAppendOnlyFile(world.folder, random.between(1, cutBytesMax));
+        cutAppendOnlyFile(join(world.folder, 'redis'), random.between(1, cutBytesMax));
         count('AOF cut');
         await world.server.restart();
         if (inRecovery) {
@@ -135,7 +136,7 @@ export const emptied: Scenario = {
       await sleep(random.between(400, 1_500));
       const epoch = await epochOf(world);
       await world.server.kill();
-      rmSync(appendOnlyFolder(world.folder), { recursive: true, force: true });
+      rmSync(appendOnlyFolder(join(world.folder, 'redis')), { recursive: true, force: true });
       count('Redis emptied');
       await world.server.restart();
       await untilOpen(trial, epoch);
@@ -158,13 +159,13 @@ export const putBack: Scenario = {
       // Every other time an even older one, of an epoch that was sealed long ago; else one that passes for today's.
       if (round % 2 === 0) {
         rmSync(kept, { recursive: true, force: true });
-        cpSync(appendOnlyFolder(world.folder), kept, { recursive: true });
+        cpSync(appendOnlyFolder(join(world.folder, 'redis')), kept, { recursive: true });
       }
       await sleep(random.between(400, 1_500));
       const epoch = await epochOf(world);
       await world.server.kill();
-      rmSync(appendOnlyFolder(world.folder), { recursive: true, force: true });
-      cpSync(kept, appendOnlyFolder(world.folder), { recursive: true });
+      rmSync(appendOnlyFolder(join(world.folder, 'redis')), { recursive: true, force: true });
+      cpSync(kept, appendOnlyFolder(join(world.folder, 'redis')), { recursive: true });
       count('snapshots put back');
       await world.server.restart();
       await untilOpen(trial, epoch);
@@ -172,14 +173,3 @@ export const putBack: Scenario = {
     await sleep(800);
   },
 };
-
-const appendOnlyFolder = (folder: string): string => join(folder, 'redis', 'appendonlydir');
-
-/** The file that is appended to loses its end, as with a machine that went down before it was written. */
-function cutAppendOnlyFile(folder: string, bytes: number): void {
-  const files = readdirSync(appendOnlyFolder(folder)).filter((name) => name.endsWith('.incr.aof'));
-  const newest = files.map((name) => ({ name, no: Number(name.split('.').at(-3)) })).sort((a, b) => b.no - a.no)[0];
-  if (!newest) throw new Error('there is no append-only file to cut');
-  const file = join(appendOnlyFolder(folder), newest.name);
-  truncateSync(file, Math.max(0, statSync(file).size - bytes));
-}
