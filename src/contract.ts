@@ -272,6 +272,46 @@ export type PercentagePrice = PriceTerms & {
 
 export type Price = UnitPrice | PackagePrice | TieredPrice | PercentagePrice;
 
+// ── Products: /v1/products ──
+
+export type ProductRequest = {
+  /** 1–128 characters of `A–Z a–z 0–9 _ . : -`, the first a letter or digit. Absent: one is made, `prod_…`. */
+  id?: string | undefined;
+  name: string;
+  /** Whether it prices every customer; default false: it prices those that are subscribed to it. */
+  default?: boolean | undefined;
+  prices: Price[];
+};
+
+export type ProductVersionRequest = { prices: Price[] };
+
+export type VersionStatus = 'draft' | 'published';
+
+export type Product = {
+  id: string;
+  name: string;
+  default: boolean;
+  /** The latest version, and its status. */
+  version: number;
+  status: VersionStatus;
+  /** The latest that is published. */
+  published_version: number | null;
+  created_at: Timestamp;
+};
+
+/** With the prices of its latest version: of one product, and reply to `POST /v1/products`. */
+export type ProductWithPrices = Product & { prices: Price[] };
+
+/** Once published it never changes. */
+export type ProductVersion = {
+  product_id: string;
+  version: number;
+  status: VersionStatus;
+  prices: Price[];
+  created_at: Timestamp;
+  published_at: Timestamp | null;
+};
+
 // ── Wallet: /v1/customers/{id}/wallet, …/wallet/freeze, …/wallet/unfreeze ──
 
 /** The API lifts `operator` only. */

@@ -76,6 +76,18 @@ export const errors = {
     title: 'No such hold',
     whatToDo: 'Take the id from the reply of authorize; a key sees only its own environment.',
   },
+  product_not_found: {
+    ...never,
+    status: 404,
+    title: 'No such product',
+    whatToDo: 'Take the id from `GET /v1/products`; a key sees only its own environment.',
+  },
+  version_not_found: {
+    ...never,
+    status: 404,
+    title: 'The product has no such version',
+    whatToDo: 'Versions count up from 1 to the `version` that `GET /v1/products/{id}` shows.',
+  },
   key_not_found: {
     ...never,
     status: 404,
@@ -100,6 +112,12 @@ export const errors = {
     title: 'The asset code is in use',
     whatToDo: 'Use the asset that exists, or another code.',
   },
+  product_exists: {
+    ...never,
+    status: 409,
+    title: 'The product id is in use',
+    whatToDo: 'Add a version to the product that exists, or use another id.',
+  },
   grant_ended: {
     ...never,
     status: 409,
@@ -121,8 +139,8 @@ export const errors = {
   body_too_large: {
     ...never,
     status: 413,
-    title: 'The body is larger than 64 KiB',
-    whatToDo: 'Send less.',
+    title: 'The body is too large',
+    whatToDo: 'Send at most 64 KiB; for the prices of a product at most 4 MiB.',
   },
   unsupported_media_type: {
     ...never,
@@ -209,6 +227,13 @@ export const errors = {
     title: 'No new work is taken on now',
     whatToDo:
       'Repeat after the time in `Retry-After`; settling, releasing and reading go on. `detail` says what the operator can mend.',
+  },
+  not_yet_effective: {
+    ...later,
+    status: 503,
+    title: 'It is done, but not yet in effect everywhere',
+    whatToDo:
+      'It takes effect by itself, as soon as the stores are back. To wait for it, repeat the very same request with the `idempotency_key` that the reply names.',
   },
   outcome_unknown: {
     ...later,

@@ -70,6 +70,8 @@ export const keyCacheMs = 900_000;
 export const clockSkewMaxMs = 5_000;
 
 export const bodyBytesMax = 65_536;
+/** Of a version's prices: ten thousand of some 400 bytes. Reading them keeps a gateway busy for up to a second. */
+export const catalogBodyBytesMax = 4 * 1024 * 1024;
 export const bodyDepthMax = 16;
 export const metadataBytesMax = 4_096;
 export const holdTtlMs = { least: 1_000, most: 86_400_000, default: 60_000 } as const;

@@ -1,5 +1,6 @@
 // What the ledger's side and the request's side tell each other: plain records, made by db/, read by api/ and wallet/.
 import type { codes } from './codes.gen.ts';
+import type { Price } from './contract.ts';
 import type { Atoms } from './units.ts';
 
 export type KindName = keyof typeof codes.kind;
@@ -62,7 +63,7 @@ export type LatestVersions = { latestVersion: number; publishedVersion: number |
 export type ProductVersion = {
   productId: string;
   version: number;
-  prices: Json[];
+  prices: Price[];
   createdAtMs: number;
   /** Undefined: a draft. */
   publishedAtMs: number | undefined;
@@ -75,7 +76,7 @@ export type PublishedVersion = {
   version: number;
   catalogVersion: number;
   publishedAtMs: number;
-  prices: Json[];
+  prices: Price[];
 };
 
 /** How often an environment has published. */

@@ -16,6 +16,13 @@ import { openApiOf } from '../src/api/openapi.ts';
 import type { declinedReply, holdClosedReply, problemReply } from '../src/api/problem-schemas.ts';
 import type { releasedReply } from '../src/api/release.ts';
 import type { settleBody, settledReply } from '../src/api/settle.ts';
+import type {
+  productBody,
+  productReply,
+  productWithPricesReply,
+  versionBody,
+  versionReply,
+} from '../src/api/products.ts';
 import type { shadowApprovedReply, shadowDeclinedReply } from '../src/api/spend.ts';
 import { splitRow } from '../src/api/table.ts';
 import type { walletReply } from '../src/api/wallet.ts';
@@ -135,11 +142,18 @@ test('/docs shows every route, and loads nothing from elsewhere', async () => {
 
 /** Each may stand for the other: fields and their types agree. */
 type Same<A, B> = [A] extends [B] ? ([B] extends [A] ? true : false) : false;
+/** Prices in the contract are read-only: what the schema reads may stand for them, not the other way round. */
+type Unpriced<Body> = Omit<Body, 'prices'>;
 
 test('requests are those of the contract', () => {
   expectTypeOf<Same<z.input<typeof customerBody>, contract.CustomerRequest>>().toEqualTypeOf<true>();
   expectTypeOf<Same<z.input<typeof customerChanges>, contract.CustomerChanges>>().toEqualTypeOf<true>();
   expectTypeOf<Same<z.input<typeof assetBody>, contract.AssetRequest>>().toEqualTypeOf<true>();
+  expectTypeOf<Same<Unpriced<z.input<typeof productBody>>, Unpriced<contract.ProductRequest>>>().toEqualTypeOf<true>();
+  expectTypeOf<z.output<typeof productBody>['prices']>().toExtend<contract.Price[]>();
+  expectTypeOf<
+    Same<Unpriced<z.input<typeof versionBody>>, Unpriced<contract.ProductVersionRequest>>
+  >().toEqualTypeOf<true>();
   expectTypeOf<Same<z.input<typeof grantBody>, Omit<contract.GrantRequest, 'scope'>>>().toEqualTypeOf<true>();
   expectTypeOf<z.input<typeof keyBody>>().toExtend<contract.KeyRequest>();
   expectTypeOf<Same<z.input<typeof authorizeBody>, contract.AuthorizeRequest>>().toEqualTypeOf<true>();
@@ -152,6 +166,13 @@ test('requests are those of the contract', () => {
 test('replies are those of the contract', () => {
   expectTypeOf<Same<z.output<typeof customerReply>, contract.Customer>>().toEqualTypeOf<true>();
   expectTypeOf<Same<z.output<typeof assetReply>, contract.Asset>>().toEqualTypeOf<true>();
+  expectTypeOf<Same<z.output<typeof productReply>, contract.Product>>().toEqualTypeOf<true>();
+  expectTypeOf<
+    Same<Unpriced<z.output<typeof productWithPricesReply>>, Unpriced<contract.ProductWithPrices>>
+  >().toEqualTypeOf<true>();
+  expectTypeOf<
+    Same<Unpriced<z.output<typeof versionReply>>, Unpriced<contract.ProductVersion>>
+  >().toEqualTypeOf<true>();
   expectTypeOf<z.output<typeof grantReply>>().toExtend<contract.Grant>();
   expectTypeOf<z.output<typeof voidedGrantReply>>().toExtend<contract.VoidedGrant>();
   expectTypeOf<Same<z.output<typeof keyReply>, contract.Key>>().toEqualTypeOf<true>();

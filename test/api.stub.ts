@@ -59,6 +59,7 @@ export function stubApp({
       configs: openConfigs(),
       ...wallets,
     }),
+    catalogs: untouched<Deps['catalogs']>('catalogs', {}),
     authenticate: keyOf,
     isUnavailable: (error) => error instanceof Error && error.message === 'unreachable',
     backpressure: () => undefined,

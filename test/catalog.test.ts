@@ -1,7 +1,9 @@
 // The catalog below the API: what is published stays as it is, and reaches every partition whatever breaks off.
-import { afterAll, beforeAll, expect, test } from 'vitest';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { catalogCache, type Catalog } from '../src/api/catalog-cache.ts';
 import { loadPublished } from '../src/db/catalog.ts';
 import { openDatabase, type Sql } from '../src/db/connect.ts';
+import { openLedger } from '../src/db/ledger.ts';
 import { createProduct, createVersion, findProduct, findVersion, publishVersion } from '../src/db/products.ts';
 import { partitionsCount } from '../src/limits.ts';
 import { catalogKey, fenceKey } from '../src/wallet/keys.ts';
@@ -9,7 +11,9 @@ import { raiseCatalog } from '../src/wallet/raise-catalog.ts';
 import { connectRedis, waitUntilReady } from '../src/wallet/redis.ts';
 import { connectStore } from '../src/run/connect-store.ts';
 import { openLog } from '../src/log.ts';
-import { startFarebox, type Farebox } from './farebox.ts';
+import { openWallets } from '../src/wallet/wallets.ts';
+import { expectStatus, startFarebox, type Farebox } from './farebox.ts';
+import { startProxy } from './faults/proxy.ts';
 
 let farebox: Farebox;
 let sql: Sql;
@@ -38,7 +42,7 @@ async function product(id: string, versions = 1): Promise<string> {
   const terms = { id, name: id, isDefault: true, prices: [] };
   expect(await createProduct(sql, environmentId, { ...terms, ...asked() })).toMatchObject({ status: 'created' });
   for (let version = 2; version <= versions; version += 1) {
-    const made = await createVersion(sql, environmentId, id, { prices: [version], ...asked() });
+    const made = await createVersion(sql, environmentId, id, { prices: [], ...asked() });
     expect(made).toMatchObject({ status: 'created', version: { version } });
   }
   return id;
@@ -53,10 +57,11 @@ async function catalogVersion(): Promise<number> {
   );
 }
 
+const catalogKeys = Array.from({ length: partitionsCount }, (_, partition) => catalogKey(partition));
+
 /** What the partitions have, each value once. */
 async function raisedVersions(): Promise<(string | null)[]> {
-  const keys = Array.from({ length: partitionsCount }, (_, partition) => catalogKey(partition));
-  return [...new Set(await Promise.all(keys.map((key) => redis.hget(key, environmentId))))];
+  return [...new Set(await Promise.all(catalogKeys.map((key) => redis.hget(key, environmentId))))];
 }
 
 test('ten versions published at once are numbered one after the other, in the order of their times', async () => {
@@ -119,6 +124,137 @@ test('a publish that broke off after its commit is finished by the worker, and n
   const store = await connectStore({ sql, redis, log, markDirty: () => {}, onFenced: () => {} });
   expect(await raiseCatalog(store, { environmentId, catalogVersion: version - 1 })).toEqual({ status: 'raised' });
   expect(await raisedVersions()).toEqual([String(version)]);
+});
+
+describe('a publish that breaks off between Postgres and Redis', () => {
+  test('says that it is done, but not yet in effect, and is finished by a repeat', async () => {
+    const alone = await startFarebox({ worker: false });
+    const proxy = await startProxy(alone.redis.url);
+    const there = connectRedis(alone.redis.url, () => undefined);
+    await waitUntilReady(there, 5_000);
+    try {
+      const client = await alone.addGateway({ redisUrl: proxy.url });
+      const { body } = await expectStatus(client.post('/v1/products', { name: 'cut', prices: [] }), 201);
+      const path = `/v1/products/${body.id}/versions/1`;
+      const raised = async () => (await Promise.all(catalogKeys.map((key) => there.hvals(key)))).flat();
+
+      proxy.follow(({ name }) => (name === 'raise_catalog' ? { kind: 'cut_request' } : undefined));
+      const broken = await expectStatus(client.post(`${path}/publish`, {}, { 'idempotency-key': 'mine' }), 503);
+      expect(broken.body).toMatchObject({ code: 'not_yet_effective', outcome: 'applied', idempotency_key: 'mine' });
+      expect(broken.headers.get('retry-after')).toMatch(/^[1-9]/);
+      expect((await client.get(path)).body.status).toBe('published');
+      expect((await raised()).length).toBeLessThan(partitionsCount);
+
+      proxy.follow(undefined);
+      const again = () => client.post(`${path}/publish`, {}, { 'idempotency-key': 'mine' });
+      await expect.poll(async () => (await again()).status, { timeout: 10_000 }).toBe(200);
+      expect((await again()).headers.get('idempotent-replayed')).toBe('true');
+      expect(await raised()).toEqual(catalogKeys.map(() => '1'));
+    } finally {
+      there.disconnect();
+      await alone.stop();
+      await proxy.stop();
+    }
+  });
+});
+
+describe("a gateway's catalog", () => {
+  const open = async (over: Partial<Parameters<typeof catalogCache>[0]> = {}) => {
+    const log = openLog('silent', 'test');
+    const store = await connectStore({ sql, redis, log, markDirty: () => {}, onFenced: () => {} });
+    const ledger = openLedger(sql, { announceRevocation: async () => {} });
+    const readVersions = openWallets(store).catalogVersions;
+    return catalogCache({ ledger, readVersions, onError: () => undefined, ...over });
+  };
+  const publishInApi = async (id: string) => {
+    const price = { id: 'fee', event_type: 'call', asset: 'USD', model: 'unit', unit_amount: '0.1' };
+    await expectStatus(farebox.client.post('/v1/products', { id, name: id, prices: [price] }), 201);
+    await expectStatus(farebox.client.post(`/v1/products/${id}/versions/1/publish`), 200);
+    return catalogVersion();
+  };
+  const publishedIn = ({ entries }: Catalog) => entries.map(({ productId }) => productId);
+
+  test('has what was published, and no drafts', async () => {
+    const version = await publishInApi('seen');
+    await product('unseen');
+    const catalog = await (await open()).of(environmentId);
+    expect(catalog.version).toBe(version);
+    expect(catalog.entries.map((entry) => entry.catalogVersion)).toEqual(catalog.entries.map((_, at) => at + 1));
+    const entry = catalog.entries.at(-1);
+    expect(entry).toMatchObject({
+      productId: 'seen',
+      isDefault: false,
+      version: 1,
+      prices: [{ id: 'fee', eventType: 'call' }],
+    });
+    const { published_at } = (await farebox.client.get('/v1/products/seen/versions/1')).body;
+    expect(entry!.publishedAtMs).toBe(Date.parse(published_at));
+    expect(publishedIn(catalog)).not.toContain('unseen');
+  });
+
+  test('of another gateway has a publish when told that it is stale, or with the next look at Redis', async () => {
+    const [told, looking, idle] = [await open(), await open(), await open()];
+    for (const catalogs of [told, looking, idle]) await catalogs.of(environmentId);
+    const version = await publishInApi('elsewhere');
+    expect(publishedIn(await told.atLeast(environmentId, version))).toContain('elsewhere');
+    await looking.poll();
+    await expect.poll(async () => publishedIn(await looking.of(environmentId))).toContain('elsewhere');
+    expect(publishedIn(await idle.of(environmentId))).not.toContain('elsewhere');
+  });
+
+  test('is read once for all who ask at once, and only what is new is read later', async () => {
+    const asked: number[] = [];
+    const ledger = openLedger(sql, { announceRevocation: async () => {} });
+    const loadPublished = (id: string, after: number) => (asked.push(after), ledger.loadPublished(id, after));
+    const catalogs = await open({ ledger: { ...ledger, loadPublished } });
+    const before = await catalogVersion();
+    await Promise.all(Array.from({ length: 10 }, async () => catalogs.of(environmentId)));
+    const version = await publishInApi('later');
+    await Promise.all(Array.from({ length: 10 }, () => catalogs.atLeast(environmentId, version)));
+    await catalogs.poll();
+    expect(asked).toEqual([0, before]);
+  });
+
+  test('a read that began before the commit is not taken for one after it', async () => {
+    const ledger = openLedger(sql, { announceRevocation: async () => {} });
+    let letThrough = () => {};
+    const gate = new Promise<void>((resolve) => (letThrough = resolve));
+    let hasRead = false;
+    const loadPublished = async (id: string, after: number) => {
+      const found = await ledger.loadPublished(id, after);
+      hasRead = true;
+      await gate;
+      return found;
+    };
+    const catalogs = await open({ ledger: { ...ledger, loadPublished } });
+    const early = catalogs.of(environmentId);
+    await expect.poll(() => hasRead).toBe(true);
+    const version = await publishInApi('overtaken');
+    const late = catalogs.atLeast(environmentId, version);
+    letThrough();
+    expect(publishedIn(await early)).not.toContain('overtaken');
+    expect(publishedIn(await late)).toContain('overtaken');
+  });
+
+  test('stays as it is while Postgres is away, and says so only to whom it is too old', async () => {
+    let isAway = false;
+    const ledger = openLedger(sql, { announceRevocation: async () => {} });
+    const loadPublished: typeof ledger.loadPublished = async (id, after) => {
+      if (isAway) throw new Error('Postgres is away');
+      return ledger.loadPublished(id, after);
+    };
+    const errors: unknown[] = [];
+    const catalogs = await open({ ledger: { ...ledger, loadPublished }, onError: (error) => errors.push(error) });
+    const before = await catalogs.of(environmentId);
+    const version = await publishInApi('unreachable');
+    isAway = true;
+    await catalogs.poll();
+    await expect.poll(() => errors).toHaveLength(1);
+    expect(await catalogs.of(environmentId)).toBe(before);
+    await expect(catalogs.atLeast(environmentId, version)).rejects.toThrow('away');
+    isAway = false;
+    expect(publishedIn(await catalogs.atLeast(environmentId, version))).toContain('unreachable');
+  });
 });
 
 test('a Redis that lost everything opens no partition before it has the catalog version again', async () => {

@@ -15,6 +15,7 @@ import { createGrant, getGrant, listGrants, voidGrant } from './grants.ts';
 import { getHold } from './holds.ts';
 import { createKey, listKeys, revokeKey } from './keys.ts';
 import { openApiOf } from './openapi.ts';
+import { createProduct, createVersion, getProduct, getVersion, listProducts, publishVersion } from './products.ts';
 import { release } from './release.ts';
 import { requestIds } from './request-id.ts';
 import { serve, type Api } from './route.ts';
@@ -45,6 +46,12 @@ export const table: readonly TableRow[] = [
   ['GET    /v1/customers/{customer_id}/grants/{grant_id}', 'read', getGrant],
   ['POST   /v1/customers/{customer_id}/grants/{grant_id}/void', 'credit', voidGrant],
 
+  ['POST   /v1/products', 'catalog', createProduct],
+  ['GET    /v1/products', 'read', listProducts],
+  ['GET    /v1/products/{product_id}', 'read', getProduct],
+  ['POST   /v1/products/{product_id}/versions', 'catalog', createVersion],
+  ['GET    /v1/products/{product_id}/versions/{version}', 'read', getVersion],
+  ['POST   /v1/products/{product_id}/versions/{version}/publish', 'catalog', publishVersion],
   ['POST   /v1/assets', 'catalog', createAsset],
   ['GET    /v1/assets', 'read', listAssets],
   ['GET    /v1/assets/{code}', 'read', getAsset],

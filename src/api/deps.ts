@@ -1,6 +1,8 @@
 // What the API needs from the rest, handed in by main.ts, so that nothing here reaches Postgres or Node by import.
+import type { Price } from '../contract.ts';
 import type {
   Asset,
+  CatalogVersion,
   Credit,
   Customer,
   EntryFilter,
@@ -9,15 +11,23 @@ import type {
   HoldRecord,
   JsonObject,
   Key,
+  LatestVersions,
   Page,
   PageRequest,
+  Product,
+  ProductVersion,
+  PublishedVersion,
   Scope,
 } from '../records.ts';
 import type { Wallets } from '../wallet/wallets.ts';
 
+import type { Catalogs } from './catalog-cache.ts';
+
 export type Deps = {
   ledger: Ledger;
   wallets: Wallets;
+  /** What prices by: published products, in the process's memory. */
+  catalogs: Catalogs;
   /** The key that a secret belongs to; at once when it is in the process's cache. Unknown and revoked: undefined. */
   authenticate: (secret: string) => Key | undefined | Promise<Key | undefined>;
   /** Whether an error thrown by the ledger or the wallets says that a store can't be reached: 503, not 500. */
@@ -75,6 +85,42 @@ export type Ledger = {
     },
   ) => Promise<{ status: 'created' | 'replayed'; asset: Asset } | { status: 'exists' | 'conflict' }>;
   listAssets: (environmentId: string) => Promise<Asset[]>;
+
+  /** With its first version, a draft. */
+  createProduct: (
+    environmentId: string,
+    product: {
+      id: string | undefined;
+      name: string;
+      isDefault: boolean;
+      prices: Price[];
+      /** Remembered with the row, so that a retry finds its own product. */
+      operationId: string;
+      fingerprint: string;
+    },
+  ) => Promise<{ status: 'created' | 'replayed'; product: Product } | { status: 'exists' | 'conflict' }>;
+  findProduct: (environmentId: string, productId: string) => Promise<(Product & LatestVersions) | undefined>;
+  listProducts: (environmentId: string, page: PageRequest) => Promise<Listed<Product & LatestVersions>>;
+  createVersion: (
+    environmentId: string,
+    productId: string,
+    version: { prices: Price[]; operationId: string; fingerprint: string },
+  ) => Promise<{ status: 'created' | 'replayed'; version: ProductVersion } | { status: 'no_product' | 'conflict' }>;
+  findVersion: (
+    environmentId: string,
+    asked: { productId: string; version: number },
+  ) => Promise<ProductVersion | undefined>;
+  /** `isRaised`: all of Redis is known to have it; `isRepeat`: this very operation published it before. */
+  publishVersion: (
+    environmentId: string,
+    asked: { productId: string; version: number; operationId: string },
+  ) => Promise<
+    | { status: 'published'; version: ProductVersion; catalogVersion: number; isRaised: boolean; isRepeat: boolean }
+    | { status: 'no_version' }
+  >;
+  noteCatalogRaised: (catalog: CatalogVersion) => Promise<void>;
+  /** What was published after a catalog version, in its order. */
+  loadPublished: (environmentId: string, after: number) => Promise<PublishedVersion[]>;
 
   createCustomer: (
     environmentId: string,

@@ -24,11 +24,11 @@ const unkeepable = /\0|\p{Surrogate}/gu;
 const notJson = (detail: string): Refused => refuse('invalid_json', detail);
 
 /** The JSON value of a request's body; an empty one is `{}`. `env` is what the server hands Hono beside the request. */
-export async function readJson(request: Request, env?: unknown): Promise<JsonBody> {
-  const bytes = await readBody(request, env);
+export async function readJson(request: Request, env?: unknown, bytesMax = bodyBytesMax): Promise<JsonBody> {
+  const bytes = await readBody(request, env, bytesMax);
   switch (bytes) {
     case 'too_large':
-      return refuse('body_too_large', `the body is larger than ${bodyBytesMax} bytes`);
+      return refuse('body_too_large', `the body is larger than ${bytesMax} bytes`);
     case 'cut_off':
       return notJson('the body ended early');
     default:

@@ -83,7 +83,18 @@ function common({ method, path, route }: Row): Pick<Operation, 'method' | 'path'
 /** What a path is about: its last word that is a resource. */
 function tagOf(path: string): string {
   if (!path.startsWith('/v1/')) return 'running';
-  const tags = ['authorize', 'charge', 'holds', 'wallet', 'grants', 'entries', 'assets', 'keys', 'customers'];
+  const tags = [
+    'authorize',
+    'charge',
+    'holds',
+    'wallet',
+    'grants',
+    'entries',
+    'products',
+    'assets',
+    'keys',
+    'customers',
+  ];
   return tags.find((tag) => path.split('/').includes(tag)) ?? 'running';
 }
 

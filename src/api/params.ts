@@ -6,18 +6,23 @@ import type { Call } from './route.ts';
 import { assetCodePattern, customerIdPattern } from './schemas.ts';
 import type { KeyedRow } from './table.ts';
 
-export type ParamName = 'customer_id' | 'grant_id' | 'hold_id' | 'key_id' | 'code';
+export type ParamName = 'customer_id' | 'grant_id' | 'hold_id' | 'product_id' | 'version' | 'key_id' | 'code';
 export type Params = Record<ParamName, string>;
 
-const idPattern = /^[A-Za-z0-9][A-Za-z0-9_.:-]{0,127}$/;
+export const idPattern = /^[A-Za-z0-9][A-Za-z0-9_.:-]{0,127}$/;
 
 export const paramRules: Record<ParamName, { pattern: RegExp; missing: ErrorCode; description: string }> = {
   customer_id: { pattern: customerIdPattern, missing: 'customer_not_found', description: "The customer's id." },
   grant_id: { pattern: idPattern, missing: 'grant_not_found', description: "The grant's id, `grt_…`." },
   hold_id: { pattern: idPattern, missing: 'hold_not_found', description: "The hold's id, `hold_…`." },
+  product_id: { pattern: idPattern, missing: 'product_not_found', description: "The product's id." },
+  version: { pattern: /^[1-9][0-9]{0,8}$/, missing: 'version_not_found', description: 'Which version, from 1.' },
   key_id: { pattern: idPattern, missing: 'key_not_found', description: "The key's id; not its secret." },
   code: { pattern: assetCodePattern, missing: 'unknown_asset', description: "The asset's code." },
 };
+
+/** Of a request whose path has none, or has not been read. */
+export const noParams = Object.fromEntries(Object.keys(paramRules).map((name) => [name, ''])) as Params;
 
 const nameInPath = /\{([a-z_]+)\}/g;
 

@@ -13,7 +13,7 @@ import { authenticate, secretOf } from './authenticate.ts';
 import type { Deps } from './deps.ts';
 import { readIdempotencyKey } from './idempotency.ts';
 import { readJson } from './json.ts';
-import { readParams, type Params } from './params.ts';
+import { noParams, readParams, type Params } from './params.ts';
 import { readQuery } from './query.ts';
 import type { KeyedRow } from './table.ts';
 import { validate, validateSizes } from './validate.ts';
@@ -51,6 +51,10 @@ export type Route<Body, Query> = {
   description?: string;
   query?: z.ZodType<Query>;
   body?: z.ZodType<Body>;
+  /** Absent: bodyBytesMax. */
+  bodyBytesMax?: number;
+  /** Of a body that may be large: what is too much to hold against a schema, element by element. */
+  refuseExcess?: (given: unknown) => Refused | undefined;
   reply: { status: 200 | 201; description: string; schema: z.ZodType } | { status: 204; description: string };
   /** Besides those that every route has. */
   errors: readonly ErrorCode[];
@@ -97,9 +101,11 @@ async function answerTo(api: Api, row: KeyedRow, c: Context, call: Call): Promis
   const refused = readHead(api, row, c, call);
   if (refused) return refused;
   if (row.route.body) {
-    const body = await readJson(request, c.env);
+    const body = await readJson(request, c.env, row.route.bodyBytesMax);
     if (body.status === 'refused') return body;
     call.given = body.value;
+    const excess = row.route.refuseExcess?.(body.value);
+    if (excess) return excess;
     const checked = validate(row.route.body, body.value);
     if (checked.status === 'refused') return row.route.explainInvalid?.(body.value) ?? checked;
     const oversized = validateSizes(checked.value as object, body.length);
@@ -129,7 +135,7 @@ const emptyCall: Call = {
   secret: '',
   requestId: '',
   path: '',
-  params: { customer_id: '', grant_id: '', hold_id: '', key_id: '', code: '' },
+  params: noParams,
   query: undefined,
   body: undefined,
   given: undefined,

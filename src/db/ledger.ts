@@ -1,5 +1,6 @@
 // The ledger's side of the API: the queries that a gateway makes, bound to one connection pool.
 import { createAsset, listAssets } from './assets.ts';
+import { loadPublished, noteCatalogRaised } from './catalog.ts';
 import type { Sql } from './connect.ts';
 import { beginCredit, hasCredit, refuseCredit } from './credits.ts';
 import { createCustomer, findCustomer, listCustomers, updateCustomer } from './customers.ts';
@@ -7,6 +8,7 @@ import { listEntries } from './entries.ts';
 import { findGrant, listGrants } from './grants.ts';
 import { findHold } from './holds.ts';
 import { createKeyOnce, findKey, listKeys, revokeKey } from './keys.ts';
+import { createProduct, createVersion, findProduct, findVersion, listProducts, publishVersion } from './products.ts';
 import { findReply, rememberReply } from './replies.ts';
 
 /** `announceRevocation` tells the gateways that a key was revoked: it raises a counter in Redis that they poll. */
@@ -23,6 +25,15 @@ export function openLedger(sql: Sql, { announceRevocation }: { announceRevocatio
 
     createAsset: bind(createAsset),
     listAssets: bind(listAssets),
+
+    createProduct: bind(createProduct),
+    findProduct: bind(findProduct),
+    listProducts: bind(listProducts),
+    createVersion: bind(createVersion),
+    findVersion: bind(findVersion),
+    publishVersion: bind(publishVersion),
+    noteCatalogRaised: bind(noteCatalogRaised),
+    loadPublished: bind(loadPublished),
 
     createCustomer: bind(createCustomer),
     findCustomer: bind(findCustomer),

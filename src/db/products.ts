@@ -1,18 +1,22 @@
 // Products and their versions: drafts are made and published, and what is published never changes (a trigger sees to it).
 import { randomBytes } from 'node:crypto';
 import { and, desc, eq, gt, sql as raw } from 'drizzle-orm';
-import type { Json, LatestVersions, Product, ProductVersion } from '../records.ts';
+import type { Price } from '../contract.ts';
+import type { LatestVersions, PageRequest, Product, ProductVersion } from '../records.ts';
 import { orm, type Orm, type Sql } from './connect.ts';
+import { cursorOf, pageOf, type Listed } from './page.ts';
 import { lockOperation, rememberedSince } from './replies.ts';
 import { environments, products, productVersions } from './schema.ts';
 
 type Asked = { operationId: string; fingerprint: string };
 
+const cursors = cursorOf('number', 'text');
+
 /** Makes a product and its version 1, a draft. The operation is remembered for an hour. */
 export async function createProduct(
   sql: Sql,
   environmentId: string,
-  product: Asked & { id: string | undefined; name: string; isDefault: boolean; prices: Json[] },
+  product: Asked & { id: string | undefined; name: string; isDefault: boolean; prices: Price[] },
 ): Promise<{ status: 'created' | 'replayed'; product: Product } | { status: 'exists' | 'conflict' }> {
   const { operationId, fingerprint } = product;
   return orm(sql).transaction(async (transaction) => {
@@ -52,7 +56,7 @@ export async function createVersion(
   sql: Sql,
   environmentId: string,
   productId: string,
-  { prices, operationId, fingerprint }: Asked & { prices: Json[] },
+  { prices, operationId, fingerprint }: Asked & { prices: Price[] },
 ): Promise<{ status: 'created' | 'replayed'; version: ProductVersion } | { status: 'no_product' | 'conflict' }> {
   return orm(sql).transaction(async (transaction) => {
     // One at a time for a product, so that versions count up without gaps.
@@ -97,6 +101,8 @@ export type Publish =
       status: 'published';
       version: ProductVersion;
       catalogVersion: number;
+      /** Whether all of Redis is known to have it. */
+      isRaised: boolean;
       /** Whether this very operation published it before. */
       isRepeat: boolean;
     }
@@ -113,23 +119,26 @@ export async function publishVersion(
 ): Promise<Publish> {
   return orm(sql).transaction(async (transaction) => {
     // One publish at a time in an environment: catalog versions become visible in their order.
-    await transaction
-      .select({ id: environments.id })
+    const [environment] = await transaction
+      .select({ raisedVersion: environments.catalogRaisedVersion })
       .from(environments)
       .where(eq(environments.id, environmentId))
       .for('no key update');
+    if (!environment) throw new Error(`there is no environment ${environmentId}`);
     const row = await selectVersion(transaction, environmentId, asked);
     if (!row) return { status: 'no_version' };
     if (row.catalogVersion !== null) {
+      const { catalogVersion } = row;
+      const isRaised = environment.raisedVersion >= catalogVersion;
       const isRepeat = row.publishOperationId === asked.operationId;
-      return { status: 'published', version: toVersion(row), catalogVersion: row.catalogVersion, isRepeat };
+      return { status: 'published', version: toVersion(row), catalogVersion, isRaised, isRepeat };
     }
     const [raised] = await transaction
       .update(environments)
       .set({ catalogVersion: raw`${environments.catalogVersion} + 1` })
       .where(eq(environments.id, environmentId))
       .returning({ catalogVersion: environments.catalogVersion });
-    if (!raised) throw new Error(`there is no environment ${environmentId}`);
+    if (!raised) throw new Error('a catalog was raised, and Postgres returned no row');
     const { catalogVersion } = raised;
     const [published] = await transaction
       .update(productVersions)
@@ -143,7 +152,7 @@ export async function publishVersion(
       .where(ofVersion(environmentId, asked))
       .returning();
     if (!published) throw new Error('a version was published, and Postgres returned no row');
-    return { status: 'published', version: toVersion(published), catalogVersion, isRepeat: false };
+    return { status: 'published', version: toVersion(published), catalogVersion, isRaised: false, isRepeat: false };
   });
 }
 
@@ -156,6 +165,29 @@ export async function findProduct(
     .where(and(eq(products.environmentId, environmentId), eq(products.id, productId)))
     .limit(1);
   return row && toListed(row);
+}
+
+export async function listProducts(
+  sql: Sql,
+  environmentId: string,
+  page: PageRequest,
+): Promise<Listed<Product & LatestVersions>> {
+  const after = cursors.read(page.cursor);
+  if (after === 'bad_cursor') return after;
+  const rows = await selectProducts(sql)
+    .where(
+      and(
+        eq(products.environmentId, environmentId),
+        after && raw`(${products.createdAt}, ${products.id}) < (to_timestamp(${after[0]}::float8 / 1000), ${after[1]})`,
+      ),
+    )
+    .orderBy(desc(products.createdAt), desc(products.id))
+    .limit(page.limit + 1);
+  return pageOf(rows, {
+    limit: page.limit,
+    item: toListed,
+    cursor: ({ product }) => cursors.write([product.createdAt, product.id]),
+  });
 }
 
 export async function findVersion(

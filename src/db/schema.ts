@@ -25,7 +25,8 @@ import {
   uuid,
 } from 'drizzle-orm/pg-core';
 import { codes } from '../codes.gen.ts';
-import type { AccountName, Json, JsonObject, PurposeName, Scope } from '../records.ts';
+import type { Price } from '../contract.ts';
+import type { AccountName, JsonObject, PurposeName, Scope } from '../records.ts';
 import { atoms, atomsArray, bytes, counter, identifier, instant } from './columns.ts';
 
 function names<T extends Record<string, number>>(table: T): [keyof T & string, ...(keyof T & string)[]] {
@@ -212,7 +213,7 @@ export const productVersions = pgTable(
     version: integer().notNull(),
     status: versionStatus().notNull().default('draft'),
     /** As they came, once they were found good. */
-    prices: json().notNull().$type<Json[]>(),
+    prices: json().notNull().$type<Price[]>(),
     operationId: identifier().notNull(),
     fingerprint: identifier().notNull(),
     createdAt: instant()

@@ -3,6 +3,7 @@ import { createServer } from 'node:http';
 import { getRequestListener } from '@hono/node-server';
 import type { AddressInfo, Socket } from 'node:net';
 import { createApp } from '../api/app.ts';
+import { catalogCache } from '../api/catalog-cache.ts';
 import { requestIds } from '../api/request-id.ts';
 import type { Config } from '../config.ts';
 import { isDatabaseUnavailable, openDatabase, type Sql } from '../db/connect.ts';
@@ -55,6 +56,13 @@ export async function runGateway(config: Config, log: Log): Promise<Running> {
   const ledger = openLedger(sql, { announceRevocation: async () => void (await redis.incr(revocationsKey)) });
   const keys = keyCache(redis, (secret) => ledger.findKey(hashSecret(secret)));
 
+  const wallets = openWallets(store);
+  const catalogs = catalogCache({
+    ledger,
+    readVersions: wallets.catalogVersions,
+    onError: (error) => log.warn({ error }, 'reading what was published'),
+  });
+
   let health: Health = unknownHealth;
   let pressure: Pressure = noPressure;
   let oldestEntryAgeMs = 0;
@@ -69,6 +77,7 @@ export async function runGateway(config: Config, log: Log): Promise<Running> {
         readHealth(store, config.durability),
         readOldestAge(),
         keys.poll(),
+        catalogs.poll(),
       ]);
       // A Redis that does not answer says nothing about this: what was, stays.
       feel(pressureOf(pressure, { memoryShare: health.memoryShare, oldestEntryAgeMs }));
@@ -96,7 +105,8 @@ export async function runGateway(config: Config, log: Log): Promise<Running> {
 
   const app = createApp({
     ledger,
-    wallets: openWallets(store),
+    wallets,
+    catalogs,
     authenticate: keys.authenticate,
     isUnavailable: isDatabaseUnavailable,
     backpressure: () => pressure.detail,

@@ -2,12 +2,13 @@
 //
 // A partition that is being recovered is tried again once; recovery itself writes what Postgres has before it opens one.
 // Whatever is left undone, asking again is safe, and a worker does (src/worker/raise-catalogs.ts).
-import { partitionsCount } from '../limits.ts';
+import { commandTimeoutMs, partitionsCount } from '../limits.ts';
 import type { CatalogVersion } from '../records.ts';
 import { call } from './call.ts';
 import { catalogKey, fenceKey } from './keys.ts';
 import { raiseCatalogScript } from './scripts.gen.ts';
 import type { Store } from './store.ts';
+import { waitUntilReady } from './redis.ts';
 import { fencedDetail } from './target.ts';
 
 export type Raised = { status: 'raised' } | { status: 'unavailable'; detail: string };
@@ -47,8 +48,15 @@ async function raiseIn(
       case 'not_applied':
       case 'unknown':
         detail = reply.detail;
+        await waitUntilReady(store.redis, commandTimeoutMs);
         break;
     }
   }
   return { status: 'unavailable', detail };
+}
+/** The versions that one partition has: enough to see that something was published. None where nothing was. */
+export async function readCatalogVersions(store: Store, environmentIds: readonly string[]): Promise<number[]> {
+  if (environmentIds.length === 0) return [];
+  const versions = await store.redis.hmget(catalogKey(0), ...environmentIds);
+  return versions.map((version) => Number(version ?? 0));
 }

@@ -13,6 +13,7 @@ import { entryIdOf, grantIdOf, holdIdOf, parseGrantId, parseHoldId } from './ids
 import { walletOf } from './keys.ts';
 import { versionInLedger } from './ledger-wait.ts';
 import { operationOf } from './operation.ts';
+import { raiseCatalog, readCatalogVersions } from './raise-catalog.ts';
 import { readWallet } from './read-wallet.ts';
 import { release } from './release.ts';
 import { settle } from './settle.ts';
@@ -51,6 +52,10 @@ export type Wallets = {
   credit: Bound<typeof credit>;
   voidGrant: Bound<typeof voidGrant>;
   setFreeze: Bound<typeof setFreeze>;
+  /** In all of Redis, before it answers. */
+  raiseCatalog: Bound<typeof raiseCatalog>;
+  /** As Redis has them. */
+  catalogVersions: Bound<typeof readCatalogVersions>;
   readWallet: (customer: OfCustomer) => ReturnType<typeof readWallet>;
   /** Whether Redis remembers this operation, or does not say. */
   hasOperation: (walletId: string, operationId: string) => Promise<boolean>;
@@ -88,6 +93,8 @@ export function openWallets(store: Store): Wallets {
     credit: (request) => credit(store, request),
     voidGrant: (request) => voidGrant(store, request),
     setFreeze: (request) => setFreeze(store, request),
+    raiseCatalog: (catalog) => raiseCatalog(store, catalog),
+    catalogVersions: (environmentIds) => readCatalogVersions(store, environmentIds),
     readWallet: (customer) => readWallet(store, targetOf(customer)),
     hasOperation: (walletId, operationId) => hasOperation(store, walletId, operationId),
     ledgerHas: (wallet) => versionInLedger(store, targetOf(wallet), wallet.version),

@@ -2,6 +2,7 @@
 //
 // What src/run/gateway.ts wires, less the server, the keys and what it shows of itself.
 import { createApp } from '../../src/api/app.ts';
+import { catalogCache } from '../../src/api/catalog-cache.ts';
 import { isDatabaseUnavailable, type Sql } from '../../src/db/connect.ts';
 import { openLedger } from '../../src/db/ledger.ts';
 import { openLog } from '../../src/log.ts';
@@ -39,9 +40,11 @@ export async function smallGateway(options: {
     createdAtMs: 0,
     expiresAtMs: undefined,
   };
+  const wallets = openWallets(store);
   const app = createApp({
     ledger,
-    wallets: openWallets(store),
+    wallets,
+    catalogs: catalogCache({ ledger, readVersions: wallets.catalogVersions, onError: () => undefined }),
     authenticate: () => key,
     isUnavailable: isDatabaseUnavailable,
     backpressure: () => undefined,
