@@ -44,18 +44,21 @@ export async function reportAcknowledged(sql: Sql, rows: readonly Acknowledged[]
 
 /**
  * Ends the present epoch of these partitions at what the ledger has of it, and begins the next one, which nobody can use
- * before its fence stands in Redis. Returns the next epochs with where they go on: seq and clock.
+ * before its fence stands in Redis. Returns the next epochs with where they go on: seq and clock. Undefined, and nothing
+ * is done: they are not in these epochs any more, because another process has gone on from there.
  */
 export async function beginNextEpochs(
   sql: Sql,
-  numbers: readonly number[],
+  present: readonly { partition: number; epoch: number }[],
   redis: { runId: string; replicationId: string; durability: string },
-): Promise<{ partition: number; epoch: number; seq: number; clockMs: number }[]> {
+): Promise<{ partition: number; epoch: number; seq: number; clockMs: number }[] | undefined> {
   return sql.begin(async (transaction) => {
-    const wanted = arrayText([...numbers]);
+    const wanted = arrayText(present.map(({ partition }) => partition));
     const before = await transaction<{ partition: number; epoch: number; seq: bigint; clockMs: bigint }[]>`
       select partition, epoch, seq, clock_ms as "clockMs" from partitions
       where partition = any(${wanted}::smallint[]) order by partition for update`;
+    const epochNow = new Map(before.map(({ partition, epoch }) => [partition, epoch]));
+    if (present.some(({ partition, epoch }) => epochNow.get(partition) !== epoch)) return undefined;
     await transaction`
       update epochs set sealed_at = now(), sealed_seq = partitions.seq from partitions
       where epochs.partition = partitions.partition and epochs.epoch = partitions.epoch

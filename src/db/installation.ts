@@ -77,17 +77,38 @@ export async function markOpened(
   });
 }
 
-/** Runs `work` while no other process opens or recovers partitions; waits its turn. */
+// Shorter than another's statement waits for its turn (src/run/worker.ts), or that one gives up first.
+const lockIdleMsMax = 5_000;
+// A write so soon after a loss fails in peace; a later one ends the process (steady-socket.ts).
+const lockPulseMs = 100;
+
+/**
+ * Runs `work` while no other process opens or recovers partitions; waits its turn. The lock is its holder's for as long as
+ * that shows that it lives: Postgres ends the session of one that stands still. So `work` may find that another has gone
+ * on meanwhile, and must look where that matters.
+ */
 export async function withPartitionsLocked<T>(sql: Sql, work: () => Promise<T>): Promise<T> {
   const session = await sql.reserve();
+  let isLost = false;
   try {
+    await session`select set_config('idle_session_timeout', ${String(lockIdleMsMax)}, false)`;
     await session`select pg_advisory_lock(${partitionsLock})`;
+    const pulse = setInterval(() => {
+      if (isLost) return;
+      session`select 1`.catch(() => {
+        isLost = true;
+      });
+    }, lockPulseMs);
     try {
       return await work();
     } finally {
-      await session`select pg_advisory_unlock(${partitionsLock})`;
+      clearInterval(pulse);
+      if (!isLost) {
+        await session`select pg_advisory_unlock(${partitionsLock}), set_config('idle_session_timeout', '0', false)`;
+      }
     }
   } finally {
-    session.release();
+    // What is lost has gone back to the others by itself.
+    if (!isLost) session.release();
   }
 }

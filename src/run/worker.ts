@@ -27,6 +27,8 @@ import { watchRecovery } from './watch-recovery.ts';
 const databaseConnectionsMax = lanesCount + 4;
 /** Far longer than a batch takes. */
 const statementMsMax = 10_000;
+/** A worker that stands still in the midst of a batch gives its lane to another. */
+const idleInTransactionMsMax = 10_000;
 const redisWaitMs = 10_000;
 const lookIntervalMs = 1_000;
 const repairIntervalMs = 2_000;
@@ -39,6 +41,7 @@ export async function runWorker(config: Config, log: Log): Promise<{ stop: () =>
     connectionsMax: databaseConnectionsMax,
     name: 'worker',
     statementMsMax,
+    idleInTransactionMsMax,
   });
   const redis = connectRedis(config.redisUrl, (error) => log.warn({ error }, 'Redis connection'));
   const onWarning = (message: string, fields: Record<string, unknown>) => log.warn(fields, message);

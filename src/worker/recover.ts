@@ -148,8 +148,9 @@ return ARGV[2]`;
 async function beginAndOpen(options: RecoverOptions, sick: Sick[], identity: Identity): Promise<void> {
   const { sql, redis, installation, reached } = options;
   const durability = await options.readDurability();
-  const numbers = sick.map(({ partition }) => partition);
-  const begun = await beginNextEpochs(sql, numbers, { ...identity, durability });
+  const begun = await beginNextEpochs(sql, sick, { ...identity, durability });
+  // The lock goes to another when its holder stands still: what that one has begun is in use, and must not be sealed.
+  if (!begun) throw new Error('another process has recovered meanwhile');
   reached?.('begun');
   // Read behind closed fences: what is published from here on is raised once they are open.
   const catalogs = (await readCatalogVersions(sql)).flatMap((one) => [one.environmentId, one.catalogVersion]);
