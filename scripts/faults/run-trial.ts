@@ -27,6 +27,7 @@ export type TrialOptions = {
   readonly scenario: Scenario;
   readonly seed: number;
   readonly rounds: number;
+  readonly isBrief?: boolean;
   readonly postgres: Postgres;
   /** Where the world's files go; removed at the end. */
   readonly folder: string;
@@ -100,6 +101,7 @@ async function underLoad(
     world,
     random: randomOf(seed),
     say: options.say,
+    isBrief: options.isBrief ?? false,
     asked: () => requests.length,
     requests,
     count: (what, by = 1) => void (counts[what] = (counts[what] ?? 0) + by),

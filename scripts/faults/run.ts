@@ -71,6 +71,7 @@ async function campaign(options: FaultsOptions, folder: string, postgres: Postgr
         scenario,
         seed,
         rounds: options.rounds,
+        isBrief: options.short,
         keep: options.keep,
         postgres,
         folder,

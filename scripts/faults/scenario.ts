@@ -12,6 +12,8 @@ export type Trial = {
   /** How many requests there were so far; and they themselves. */
   readonly asked: () => number;
   readonly requests: readonly Request[];
+  /** In the short selection: a few of what there is instead of all. */
+  readonly isBrief: boolean;
   /** What the scenario counts: kills, cuts, drops. */
   readonly count: (what: string, by?: number) => void;
   /** What is lost was acknowledged between these instants of `performance.now`, or others that are named so. */

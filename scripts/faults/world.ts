@@ -61,6 +61,8 @@ export type World = {
   /** What processes are told; for one that a scenario starts by itself. */
   readonly env: Readonly<Record<string, string>>;
   readonly main: string;
+  /** Stopped with the world, what a scenario started beside it. */
+  readonly onClose: (step: () => unknown) => void;
   readonly close: () => Promise<void>;
 };
 
@@ -104,6 +106,7 @@ export async function openWorld(postgres: Postgres, folder: string, options: Wor
     const { main } = options;
     const world: World = {
       ...{ folder, postgres, sql, server, redis, proxy, pair, environmentId: environment.id, env, main, close },
+      onClose: (step) => undo.push(step),
       gateways: [],
       workers: [],
       addGateway: async (over = {}) => {

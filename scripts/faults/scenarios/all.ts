@@ -18,6 +18,7 @@ import {
   bothKilled,
 } from './redis-lost.ts';
 import { redisFull, redisStands, rolling, scriptsFlushed } from './redis.ts';
+import { recoverySteps, workerFrozenMinute, workerSteps } from './worker-steps.ts';
 import { manyWorkers, workerFrozen, workerKilled } from './workers.ts';
 
 export const scenarios: readonly Scenario[] = [
@@ -27,6 +28,9 @@ export const scenarios: readonly Scenario[] = [
   workerKilled,
   workerFrozen,
   manyWorkers,
+  workerSteps,
+  recoverySteps,
+  workerFrozenMinute,
   postgresKilled,
   commitUnheard,
   lockTimeout,

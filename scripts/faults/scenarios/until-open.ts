@@ -6,12 +6,16 @@ import { isOpen, type World } from '../world.ts';
 const openBoundMs = 20_000;
 
 /** Until there is a next epoch everywhere, and gateways take decisions in it. */
-export async function untilOpen({ world, blame, count }: Trial, epochBefore: number): Promise<void> {
+export async function untilOpen(
+  { world, blame, count }: Trial,
+  epochBefore: number,
+  boundMs = openBoundMs,
+): Promise<void> {
   const beganMs = performance.now();
   // Readiness is looked at every second: by itself it may speak of the Redis that was there before.
   const isBack = async () => (await epochOf(world)) > epochBefore && (await isOpen(world));
-  if (!(await waitUntil(isBack, openBoundMs, 50))) {
-    blame({ check: 'scenario', who: 'recovery', what: `no gateway is ready after ${openBoundMs / 1_000} s` });
+  if (!(await waitUntil(isBack, boundMs, 50))) {
+    blame({ check: 'scenario', who: 'recovery', what: `no gateway is ready after ${boundMs / 1_000} s` });
   }
   count('ms until open', Math.round(performance.now() - beganMs));
 }
