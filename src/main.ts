@@ -19,10 +19,11 @@ farebox keys create <name> --scopes a,b [--environment <id>]
 farebox keys list [--environment <id>]
 farebox keys revoke <key id> [--environment <id>]
 farebox reconcile <customer> [--environment <id>]   a wallet in Redis and in the ledger, side by side
+farebox reconcile <customer> --take ledger --yes    rebuild it from the ledger, and lift its freeze
 farebox quarantine list                             what the ledger did not take
 farebox quarantine show <id>
 farebox quarantine replay <id or customer>          try it again, once its cause is mended
-farebox quarantine reject <id or customer> --yes    give it up; it is kept, and its wallet waits to be rebuilt
+farebox quarantine reject <id or customer> --yes    give it up; it is kept, and its wallet is rebuilt
 
 DATABASE_URL and REDIS_URL say where; README has the other variables.`;
 

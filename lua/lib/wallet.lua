@@ -66,11 +66,15 @@ local function unpack_terms(packed, at)
   }
 end
 
+function wallets.id_of(wallet_key)
+  return string.sub(wallet_key, -WALLET_ID_LENGTH)
+end
+
 local function blank(wallet_key, clock, redis_now_ms)
   local seq, clock_ms, epoch = struct.unpack('>ddd', clock)
   return {
     key = wallet_key,
-    id = string.sub(wallet_key, -WALLET_ID_LENGTH),
+    id = wallets.id_of(wallet_key),
     now_ms = math.max(redis_now_ms, clock_ms),
     seq = seq,
     epoch = epoch,

@@ -1,7 +1,7 @@
 // The proof that a batch of entries follows from what the ledger has: in SQL, against the stored rows, before any write.
 //
 // For each wallet, from the stored version and balances on, entry by entry:
-//   versions    count up by one, from the stored one
+//   versions    count up by one, from the stored one; none of an epoch before the one that the wallet was rebuilt in
 //   balances    after = before + credits − debits, for available, held, overage; scheduled by what the entry's kind does
 //   grants      what they have left changes as `available` does, what they hold as `held` does, none beyond its amount
 //   holds       what they hold changes as `held` does; opened once, ended once, settled late only after expiring
@@ -18,7 +18,8 @@ export async function prove(sql: Transaction, batch: Batch): Promise<Objection[]
   const { wallets, heads, legs, transfers, moves, holds } = batch;
   const rows = await sql<Objection[]>`
     with wallet as materialized (
-      select given.no, given.environment_id, given.wallet_id, stored.version, stored.quarantined_at
+      select given.no, given.environment_id, given.wallet_id, stored.version, stored.quarantined_at,
+        coalesce(stored.rebuilt_epoch, 0) as rebuilt_epoch
       from unnest(${wallets.environmentId}::text[], ${wallets.walletId}::text[])
         with ordinality as given (environment_id, wallet_id, no)
       left join wallets stored using (environment_id, wallet_id)
@@ -28,15 +29,17 @@ export async function prove(sql: Transaction, batch: Batch): Promise<Objection[]
       select 1 as rank, entry.no as entry_no, wallet_no, case
         when wallet.version is null then 'the ledger has no such wallet'
         when wallet.quarantined_at is not null then 'follows an entry in quarantine'
+        when entry.epoch < wallet.rebuilt_epoch then 'written before its wallet was rebuilt'
         else format('version %s where %s is due', entry.version, wallet.version + entry.count)
       end as reason
       from (
         select *, row_number() over (partition by wallet_no order by no) as count
-        from unnest(${heads.walletNo}::integer[], ${heads.version}::bigint[])
-          with ordinality as given (wallet_no, version, no)
+        from unnest(${heads.walletNo}::integer[], ${heads.version}::bigint[], ${heads.epoch}::integer[])
+          with ordinality as given (wallet_no, version, epoch, no)
       ) entry
       join wallet on wallet.no = wallet_no
       where entry.version is distinct from wallet.version + entry.count or wallet.quarantined_at is not null
+        or entry.epoch < wallet.rebuilt_epoch
     ),
 
     -- What the transfers of each entry do to its wallet's accounts.

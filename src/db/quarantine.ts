@@ -32,7 +32,10 @@ export async function quarantineEntries(sql: Transaction, entries: readonly BadE
       ) with ordinality as bad (partition, epoch, seq, raw_hex, reason, environment_id, wallet_id, version, no)
       order by no`,
     sql`
-      update wallets set quarantined_at = coalesce(quarantined_at, now())
+      update wallets set
+        quarantined_at = coalesce(quarantined_at, now()),
+        -- Of a quarantine before this one, whose freeze was seen too late.
+        quarantine_frozen_at = case when quarantined_at is null then null else quarantine_frozen_at end
       from unnest(
         ${arrayText(owned.map((entry) => entry.environmentId ?? nothing))}::text[],
         ${arrayText(owned.map((entry) => entry.walletId ?? nothing))}::text[]

@@ -127,11 +127,15 @@ async function appendSlice(
   return { written: middle + after.written, reason: after.reason };
 }
 
-/** Entries that were rejected, and that the ledger has not gone past since. */
+/** Entries that were rejected, and that neither the ledger has gone past since, nor a rebuilding of their wallet. */
 async function countRejected(sql: Transaction, environmentId: string, walletId: string): Promise<number> {
   const [row] = await sql<{ count: bigint }[]>`
     select count(*) from quarantine
     where (environment_id, wallet_id) = (${environmentId}, ${walletId}) and resolution = 'rejected'
+      and epoch >= (
+        select coalesce(rebuilt_epoch, 0) from wallets
+        where (wallets.environment_id, wallets.wallet_id) = (${environmentId}, ${walletId})
+      )
       and not exists (
         select from entries
         where (entries.environment_id, entries.wallet_id) = (${environmentId}, ${walletId})

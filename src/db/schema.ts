@@ -507,6 +507,8 @@ export const wallets = pgTable(
     quarantinedAt: instant(),
     /** When Redis was seen to have the freeze that comes with it. */
     quarantineFrozenAt: instant(),
+    /** The epoch in which it was last rebuilt from the ledger: entries of an earlier one come too late. */
+    rebuiltEpoch: integer(),
   },
   (row) => [
     primaryKey({ columns: [row.environmentId, row.walletId] }),

@@ -15,7 +15,10 @@ export function groupText(group: QuarantineGroup): string {
       : `${customerId ?? 'no customer known'} of env_${environmentId}, wallet ${walletId}`;
   const since = new Date(sinceMs).toISOString();
   const counts = `${waiting} waiting${rejected > 0 ? `, ${rejected} rejected` : ''}`;
-  const why = firstId === undefined ? 'all rejected: the wallet waits to be rebuilt' : `first ${firstId}: ${reason}`;
+  const why =
+    firstId === undefined
+      ? 'all rejected: the wallet waits to be rebuilt (farebox reconcile --take ledger)'
+      : `first ${firstId}: ${reason}`;
   return `${since}  ${who}: ${counts}; ${why}`;
 }
 

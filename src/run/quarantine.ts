@@ -6,6 +6,7 @@ import type { Config } from '../config.ts';
 import { listAssets } from '../db/assets.ts';
 import { openDatabase, type Sql } from '../db/connect.ts';
 import { listEntries, listEntriesBetween } from '../db/entries.ts';
+import { readInQuarantine } from '../db/rebuild.ts';
 import {
   findQuarantined,
   listQuarantine,
@@ -17,7 +18,7 @@ import type { EntryRecord } from '../records.ts';
 import { partitionOf } from '../wallet/keys.ts';
 import { entryText } from './entry-text.ts';
 import { groupText, rowText } from './quarantine-text.ts';
-import { replay } from './replay.ts';
+import { rebuild, replay } from './replay.ts';
 import type { Assets } from './wallet-text.ts';
 import { whichCustomer } from './which-customer.ts';
 
@@ -49,9 +50,9 @@ export async function runQuarantine(config: Config, args: string[], print = toSt
     if (asked.action === 'show') return await show(sql, asked, print);
     const subject = await subjectOf(sql, asked);
     if (typeof subject === 'string') return subject;
-    if (asked.action === 'reject') return await reject(sql, subject, asked.isSure, print);
+    if (asked.action === 'reject') return await reject({ config, sql, print }, subject, asked.isSure);
     if (!subject.wallet) return `entry ${asked.id} says of no wallet whose it is: it can only be rejected`;
-    const { status, text } = await replay({ config, sql }, subject.wallet);
+    const { status, text } = await replay({ config, sql, print }, subject.wallet);
     print(text);
     if (status === 'stays') process.exitCode = 1;
     return undefined;
@@ -115,21 +116,31 @@ async function subjectOf(sql: Sql, { id, customer, environment }: Asked): Promis
   return { wallet, rows: await listQuarantined(sql, environmentId, walletId), from: id };
 }
 
-/** An entry, and what follows it in its wallet: a version that is missing is never made up for by a later one. */
+/**
+ * An entry, and what follows it in its wallet: a version that is missing is never made up for by a later one. Then Redis is
+ * ahead of what the ledger will ever have, so the wallet is rebuilt; a run that was ended there is finished by the next.
+ */
 async function reject(
-  sql: Sql,
+  stores: { config: Config; sql: Sql; print: Print },
   { wallet, rows, from }: Subject,
   isSure: boolean,
-  print: Print,
 ): Promise<string | undefined> {
+  const { sql, print } = stores;
   const first = rows.findIndex((row) => row.id === from);
   const ids = first < 0 ? [] : rows.slice(first).flatMap(({ id, resolvedAt }) => (resolvedAt === null ? [id] : []));
-  if (ids.length === 0) return 'nothing of this waits in quarantine';
+  const isMarked = wallet !== undefined && (await readInQuarantine(sql, wallet)).isMarked;
+  if (ids.length === 0 && !isMarked) return 'nothing of this waits in quarantine';
   const what = `${ids.length} ${ids.length === 1 ? 'entry' : 'entries'} (${ids.slice(0, 10).join(', ')}${ids.length > 10 ? ' …' : ''})`;
-  if (!isSure) return `this gives up ${what} for ever: say --yes`;
-  const count = await rejectEntries(sql, ids);
-  print(`${count} rejected, and kept`);
-  if (wallet) print('the wallet stays frozen: it waits to be rebuilt from what the ledger has of it');
+  if (!isSure) {
+    return ids.length === 0
+      ? 'all was rejected; this rebuilds the wallet from the ledger: say --yes'
+      : `this gives up ${what} for ever: say --yes`;
+  }
+  if (ids.length > 0) print(`${await rejectEntries(sql, ids)} rejected, and kept`);
+  if (!wallet) return undefined;
+  const { status, text } = await rebuild(stores, wallet);
+  print(text);
+  if (status !== 'taken') process.exitCode = 1;
   return undefined;
 }
 

@@ -1,6 +1,7 @@
 // `farebox reconcile <customer>`: a wallet in Redis and in the ledger, side by side, and the entries that lie between.
 //
-// It looks and changes nothing. Exit status: 0 they agree, 1 they differ, 2 they could not be compared.
+// It looks and changes nothing. `--take ledger --yes` ends the difference: the wallet is rebuilt from Postgres, and its freeze
+// is lifted (take-ledger.ts). Exit status: 0 they agree, 1 they differ, 2 they could not be compared, or brought together.
 import { parseArgs } from 'node:util';
 import type { Redis } from 'ioredis';
 import type { Config } from '../config.ts';
@@ -10,16 +11,19 @@ import { listEntriesBetween } from '../db/entries.ts';
 import { readPartitions } from '../db/installation.ts';
 import { listQuarantined } from '../db/quarantine.ts';
 import { loadWallet } from '../db/wallets.ts';
+import { openLog } from '../log.ts';
 import { decode } from '../outbox/flaw.ts';
 import { readOutboxes } from '../outbox/read.ts';
 import { connectRedis, waitUntilReady } from '../wallet/redis.ts';
 import type { Look, ReconcileStore } from '../worker/reconcile-wallet.ts';
+import { connectStore } from './connect-store.ts';
 import { entryRecord, entryText } from './entry-text.ts';
 import { lookLong } from './look-long.ts';
+import { takeLedger } from './take-ledger.ts';
 import { sideBySide, type Assets } from './wallet-text.ts';
 import { whichCustomer, type NamedCustomer } from './which-customer.ts';
 
-const usage = 'use: farebox reconcile <customer> [--environment <id>]';
+const usage = 'use: farebox reconcile <customer> [--take ledger [--yes]] [--environment <id>]';
 const redisWaitMs = 5_000;
 const entriesShown = 10;
 /** Of one stream: what a partition may have on its way. */
@@ -38,6 +42,7 @@ export async function runReconcile(config: Config, args: string[], print = toStd
     if (typeof customer === 'string') return customer;
     if (!(await waitUntilReady(redis, redisWaitMs))) return 'Redis cannot be reached';
     const status = await show({ sql, redis, print }, customer);
+    if (parsed.take) return await take({ sql, redis, print }, customer, parsed.isSure);
     if (status === 'unclear') process.exitCode = 2;
     if (status === 'differs') process.exitCode = 1;
     return undefined;
@@ -80,6 +85,18 @@ async function show({ sql, redis, print }: Shown, customer: NamedCustomer): Prom
   if (freeze !== 'none') print(`\nfrozen: ${freeze}`);
   print('');
   return verdict(look, print);
+}
+
+async function take(shown: Shown, customer: NamedCustomer, isSure: boolean): Promise<string | undefined> {
+  const { sql, redis, print } = shown;
+  const log = openLog('silent', 'reconcile');
+  const store = await connectStore({ sql, redis, log, markDirty: () => {}, onFenced: () => {} });
+  await store.clock.sample();
+  print("\ntaking the ledger's side");
+  const { status, text } = await takeLedger({ sql, store, wallet: customer, isSure, print });
+  if (status !== 'taken') return text;
+  print(`${text}\n`);
+  return (await show(shown, customer)) === 'agrees' ? undefined : 'it went on meanwhile: compare again';
 }
 
 function verdict(look: Exclude<Look, { status: 'unknown' }>, print: Print): 'agrees' | 'differs' | 'unclear' {
@@ -132,15 +149,21 @@ async function showEntries(
   for (const entry of outbox) print(entryText(entryRecord(entry), assets));
 }
 
-function parse(args: string[]): { customerId: string; environment: string | undefined } | string {
+type Asked = { customerId: string; environment: string | undefined; take: boolean; isSure: boolean };
+
+function parse(args: string[]): Asked | string {
   try {
     const { positionals, values } = parseArgs({
       args,
       allowPositionals: true,
-      options: { environment: { type: 'string' } },
+      options: { environment: { type: 'string' }, take: { type: 'string' }, yes: { type: 'boolean' } },
     });
     const [customerId, ...rest] = positionals;
-    return customerId === undefined || rest.length > 0 ? usage : { customerId, environment: values.environment };
+    if (customerId === undefined || rest.length > 0) return usage;
+    // Redis's side cannot be taken: what has no entry cannot be accounted for.
+    if (values.take !== undefined && values.take !== 'ledger') return usage;
+    const { environment, take, yes = false } = values;
+    return { customerId, environment, take: take !== undefined, isSure: yes };
   } catch (error) {
     return `${(error as Error).message}\n${usage}`;
   }

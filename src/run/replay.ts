@@ -1,44 +1,49 @@
 // Replay what a wallet has in quarantine, and lift its freeze once the ledger is what Redis says.
 //
-// Lifting follows the transaction, and may fail: replaying again does the rest.
+// Lifting follows the transaction, and may fail: replaying again does the rest. Where entries were rejected before, Redis
+// has more than the ledger ever will: the wallet is rebuilt (take-ledger.ts).
 import type { Config } from '../config.ts';
 import type { Sql } from '../db/connect.ts';
 import { unmarkFrozen } from '../db/quarantine.ts';
 import { replayWallet } from '../db/replay.ts';
-import { openLog } from '../log.ts';
 import { liftBySystem } from '../wallet/freeze.ts';
-import { connectRedis, waitUntilReady } from '../wallet/redis.ts';
 import type { Store } from '../wallet/store.ts';
-import { connectStore } from './connect-store.ts';
 import { lookLong } from './look-long.ts';
-
-const redisWaitMs = 5_000;
+import { takeLedger, type Taken } from './take-ledger.ts';
+import { withStore } from './with-store.ts';
 
 type Wallet = { environmentId: string; walletId: string; partition: number };
 /** `stays`: in quarantine, or frozen. */
 export type ReplayEnd = { status: 'out' | 'stays'; text: string };
+type Stores = { config: Config; sql: Sql; print: (text: string) => void };
 
-export async function replay({ config, sql }: { config: Config; sql: Sql }, wallet: Wallet): Promise<ReplayEnd> {
+export async function replay(stores: Stores, wallet: Wallet): Promise<ReplayEnd> {
+  const { sql } = stores;
   const replayed = await replayWallet(sql, wallet);
   if (replayed.status === 'no_wallet') return { status: 'stays', text: 'the ledger has no such wallet' };
   const { written, left, reason, rejected } = replayed;
   const told = `${written} replayed`;
   if (left > 0) return { status: 'stays', text: `${told}, ${left} stay: ${reason}` };
   if (rejected > 0) {
-    return { status: 'stays', text: `${told}; ${rejected} were rejected: the wallet waits to be rebuilt` };
+    const { status, text } = await rebuild(stores, wallet);
+    return { status: status === 'taken' ? 'out' : 'stays', text: `${told}; ${text}` };
   }
-  const redis = connectRedis(config.redisUrl, () => undefined);
-  try {
-    if (!(await waitUntilReady(redis, redisWaitMs))) {
-      return { status: 'stays', text: `${told}; Redis cannot be reached, so the freeze stays: replay again` };
-    }
-    const log = openLog('silent', 'quarantine');
-    const store = await connectStore({ sql, redis, log, markDirty: () => {}, onFenced: () => {} });
-    const lifted = await lift(sql, store, wallet);
-    return { ...lifted, text: `${told}; ${lifted.text}` };
-  } finally {
-    redis.disconnect();
+  const lifted = await withStore(stores, (store) => lift(sql, store, wallet));
+  if (lifted === 'unreachable') {
+    return { status: 'stays', text: `${told}; Redis cannot be reached, so the freeze stays: replay again` };
   }
+  return { ...lifted, text: `${told}; ${lifted.text}` };
+}
+
+/** After entries were rejected, and nothing of the wallet waits any more. */
+export async function rebuild(stores: Stores, wallet: Wallet): Promise<Taken> {
+  const { sql, print } = stores;
+  const taken = await withStore(stores, (store) => takeLedger({ sql, store, wallet, isSure: true, print }));
+  if (taken !== 'unreachable') return taken;
+  return {
+    status: 'stays',
+    text: 'Redis cannot be reached, so the wallet waits to be rebuilt: farebox reconcile <customer> --take ledger',
+  };
 }
 
 async function lift(sql: Sql, store: Store, wallet: Wallet): Promise<ReplayEnd> {

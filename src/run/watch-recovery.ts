@@ -47,7 +47,10 @@ export async function watchRecovery(options: {
     await store.refresh();
     if (outcome.status === 'recovered') {
       const { partitions, tookMs } = outcome;
-      log.warn({ partitions, tookMs }, 'Redis was restarted, replaced or flushed: recovered from the ledger');
+      log.warn(
+        { partitions, tookMs },
+        'Redis was restarted, replaced or flushed, or partitions were closed: recovered from the ledger',
+      );
       metrics.recoveries.inc();
       reportAtMs = Date.now() + reportDelayMs;
       await options.afterRecovery();

@@ -1,0 +1,1 @@
+ALTER TABLE "wallets" ADD COLUMN "rebuilt_epoch" integer;
