@@ -113,7 +113,7 @@ export function workerMetrics() {
     }),
     operationsLost: new Gauge({
       name: 'farebox_acknowledged_lost',
-      help: 'Entries that callers were told of and that were lost with Redis, by what it promised: look at once',
+      help: 'Entries, at least, that callers were told of and that were lost with Redis, by what it promised: look at once',
       labelNames: ['durability'],
       aggregator: 'max',
       registers,

@@ -160,6 +160,26 @@ test('Redis is four fifths full: new work is refused, what was begun goes on', {
   expect(await metric('farebox_backpressure{reason="memory"')).toBe(0);
 });
 
+test('a repeat of what Redis has lost is found in the ledger, under pressure too', { timeout: 60_000 }, async () => {
+  await startWorker();
+  const id = await customer();
+  const spend = { customer_id: id, asset: 'USD', amount: '1' };
+  const post = (key: string) => client.post('/v1/charge', spend, { 'idempotency-key': key });
+  const charged = await post('lost with Redis');
+  await waitUntilDrained({ sql, redis });
+  await redis.flushall();
+  expect(await waitUntil(async () => (await post('another')).status === 200, 20_000, 50)).toBe(true);
+  // Not looked at yet since: the wallet alone is back.
+  expect(await redis.del(await redis.keys('*:w:*'))).toBeGreaterThan(0);
+  await useOfMemory(0.85);
+  expect(await waitUntil(isRefused, 10_000, 50)).toBe(true);
+  expectRefused(await post('new'), /maxmemory/);
+  const again = await post('lost with Redis');
+  expect([again.status, again.body]).toEqual([200, charged.body]);
+  await redis.config('SET', 'maxmemory', 0);
+  expect(await waitUntil(isTakenOn, 10_000, 50)).toBe(true);
+});
+
 test(
   'Redis has no memory left: it takes nothing on, lets go of what it has, and loses nothing',
   { timeout: 60_000 },

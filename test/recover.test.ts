@@ -1,12 +1,13 @@
 // Redis is killed, flushed, put back and taken for another's: nothing is decided on what it lost, and it comes back by itself.
-import { cpSync, rmSync } from 'node:fs';
+import { cpSync, mkdtempSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
-import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
+import { afterAll, beforeAll, beforeEach, describe, expect, inject, test } from 'vitest';
 import { openDatabase } from '../src/db/connect.ts';
 import { walletKey } from '../src/wallet/keys.ts';
 import { connectRedis, waitUntilReady } from '../src/wallet/redis.ts';
 import { recover, type RecoverStep } from '../src/worker/recover.ts';
-import { startFarebox } from './farebox.ts';
+import { clientOf, startFarebox } from './farebox.ts';
+import { startGateway } from './faults/processes.ts';
 import { expectSound, waitUntilDrained } from './faults/books.ts';
 import { openScene, type Scene } from './recover.scene.ts';
 import { createRedis } from './stores.ts';
@@ -105,6 +106,27 @@ describe('after FLUSHALL', () => {
     expect((await scene.client.get(`/v1/holds/${held.id}`)).body.status).toBe('expired');
   });
 
+  test('grants that nobody touches start and expire all the same', async () => {
+    const id = await scene.customer('5');
+    const inMs = (ms: number) => new Date(Date.now() + ms).toISOString();
+    const grant = (terms: object) =>
+      scene.client.post(`/v1/customers/${id}/grants`, { asset: 'USD', amount: '7', ...terms });
+    // Due while nobody looks: the flush comes before.
+    await grant({ effective_at: inMs(3_000) });
+    await grant({ expires_at: inMs(3_000) });
+    await scene.drained();
+    await scene.losing(() => scene.redis.flushall());
+    const states = async () =>
+      (
+        await scene.sql<{ state: string }[]>`
+          select state::text from grants where wallet_id = ${scene.walletOf(id).walletId} order by grant_no`
+      ).map(({ state }) => state);
+    expect(await scene.redis.exists(walletKey(scene.walletOf(id)))).toBe(0);
+    await expect.poll(states, { timeout: 20_000 }).toEqual(['active', 'active', 'expired']);
+    await scene.drained();
+    await expectSound(scene.sql);
+  });
+
   test('what was acknowledged and not in the ledger yet is lost, counted and told', async () => {
     const id = await scene.customer();
     await scene.drained();
@@ -122,6 +144,36 @@ describe('after FLUSHALL', () => {
     await expect.poll(async () => (await scene.lost()) - lostBefore + kept, { timeout: 5_000 }).toBe(7);
     await scene.drained();
     await expectSound(scene.sql);
+  });
+  test('what a gateway acknowledged that dies together with Redis is counted, too', { timeout: 60_000 }, async () => {
+    const id = await scene.customer();
+    await scene.drained();
+    const lostBefore = await scene.lost();
+    const { databaseUrl, redisUrl, bootstrapKey = '' } = scene.farebox.config;
+    const env = { DATABASE_URL: databaseUrl, REDIS_URL: redisUrl, FAREBOX_BOOTSTRAP_KEY: bootstrapKey };
+    const gateway = await startGateway({ folder: mkdtempSync(join(inject('stores').folder, 'gateway-')), env });
+    const told = async () =>
+      (
+        await scene.sql<{ seqs: number }[]>`
+        select coalesce(sum(epochs.acknowledged_seq - partitions.seq), 0)::integer as seqs
+        from epochs join partitions using (partition, epoch) where epochs.acknowledged_seq > partitions.seq`
+      )[0]!.seqs;
+    await scene.losing(() =>
+      scene.withDrainStopped(async () => {
+        const { post } = clientOf(gateway.url, scene.farebox.key);
+        for (let n = 1; n <= 7; n += 1) {
+          expect((await post('/v1/charge', { customer_id: id, asset: 'USD', amount: '1' })).status).toBe(200);
+        }
+        // It tells every second; in the second before its end nobody would know.
+        await expect.poll(told, { timeout: 10_000 }).toBe(7);
+        await gateway.kill();
+        await scene.redis.flushall();
+        await expect.poll(scene.isReady, { timeout: 5_000 }).toBe(false);
+      }),
+    );
+    // A drain that had read some of them before the flush writes them after it.
+    const kept = 100 - Number((await scene.account(id)).available);
+    await expect.poll(async () => (await scene.lost()) - lostBefore + kept, { timeout: 5_000 }).toBe(7);
   });
 });
 

@@ -191,6 +191,14 @@ function wallets.peek(fence_key, clock_key, wallet_key, fence, environment)
   return wallet
 end
 
+-- Whether an operation that Redis does not know may be in the ledger all the same: the wallet was lost and rebuilt, or
+-- has not been compared with the ledger in this epoch.
+function wallets.must_look_up(packed, until_ms, clock)
+  local _, _, verified_epoch = struct.unpack(META, packed)
+  local _, clock_ms, epoch = struct.unpack('>ddd', clock)
+  return verified_epoch ~= epoch or (until_ms and clock_ms < tonumber(until_ms))
+end
+
 -- Version, and the epoch that it was verified in.
 function wallets.read_stamp(packed)
   local version, _, verified_epoch = struct.unpack(META, packed)

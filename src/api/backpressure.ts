@@ -25,6 +25,7 @@ export function refuseSpending(
   customerId: string,
   operation: Operation,
 ): Promise<Refused | undefined> {
-  const walletId = api.wallets.walletIdOf(call.environmentId, customerId);
-  return refuseNewWork(api, call, () => api.wallets.hasOperation(walletId, operation.id));
+  const { environmentId } = call;
+  const walletId = api.wallets.walletIdOf(environmentId, customerId);
+  return refuseNewWork(api, call, () => api.wallets.hasOperation({ environmentId, walletId }, operation.id));
 }

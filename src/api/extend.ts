@@ -49,7 +49,7 @@ export const extend = defineRoute({
     if (typeof more !== 'bigint') return more;
     const requested = normalized(asked, more, asset);
     const operation = operationFor(api, call);
-    const hasBegun = () => api.wallets.hasOperation(walletId, operation.id);
+    const hasBegun = () => api.wallets.hasOperation({ environmentId, walletId }, operation.id);
     // More time sets nothing more aside.
     const refused = api.backpressure() && more > zeroAtoms && (await refuseNewWork(api, call, hasBegun));
     if (refused) return refused;

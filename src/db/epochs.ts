@@ -8,7 +8,7 @@ import { epochs, partitions } from './schema.ts';
 /** The present epoch of all partitions, in order. */
 export async function readEpochs(sql: Sql): Promise<EpochRow[]> {
   const rows = await orm(sql)
-    .select({ partition: partitions.partition, epoch: partitions.epoch, runId: epochs.runId })
+    .select({ partition: partitions.partition, epoch: partitions.epoch, seq: partitions.seq, runId: epochs.runId })
     .from(partitions)
     .innerJoin(epochs, and(eq(epochs.partition, partitions.partition), eq(epochs.epoch, partitions.epoch)))
     .orderBy(asc(partitions.partition));
@@ -28,9 +28,9 @@ export async function partitionsThatLeft(sql: Sql, runId: string): Promise<numbe
 /** The highest seqs that callers were told of; what was known before stays where it is higher. */
 export async function reportAcknowledged(sql: Sql, rows: readonly Acknowledged[]): Promise<void> {
   if (rows.length === 0) return;
+  // Locked in order, so that two who tell, or one who seals, never wait for each other in a circle.
   await sql`
-    update epochs set acknowledged_seq = greatest(epochs.acknowledged_seq, told.seq)
-    from (
+    with told as (
       select partition, epoch, max(seq) as seq
       from unnest(
         ${arrayText(rows.map(({ partition }) => partition))}::smallint[],
@@ -38,8 +38,13 @@ export async function reportAcknowledged(sql: Sql, rows: readonly Acknowledged[]
         ${arrayText(rows.map(({ seq }) => seq))}::bigint[]
       ) as row (partition, epoch, seq)
       group by partition, epoch
-    ) as told
-    where (epochs.partition, epochs.epoch) = (told.partition, told.epoch)`;
+    ), raised as materialized (
+      select told.* from epochs join told using (partition, epoch)
+      where coalesce(epochs.acknowledged_seq, 0) < told.seq
+      order by partition, epoch for no key update of epochs
+    )
+    update epochs set acknowledged_seq = greatest(epochs.acknowledged_seq, raised.seq) from raised
+    where (epochs.partition, epochs.epoch) = (raised.partition, raised.epoch)`;
 }
 
 /**
@@ -59,6 +64,8 @@ export async function beginNextEpochs(
       where partition = any(${wanted}::smallint[]) order by partition for update`;
     const epochNow = new Map(before.map(({ partition, epoch }) => [partition, epoch]));
     if (present.some(({ partition, epoch }) => epochNow.get(partition) !== epoch)) return undefined;
+    await transaction`
+      select from epochs where partition = any(${wanted}::smallint[]) order by partition, epoch for no key update`;
     await transaction`
       update epochs set sealed_at = now(), sealed_seq = partitions.seq from partitions
       where epochs.partition = partitions.partition and epochs.epoch = partitions.epoch
@@ -91,7 +98,7 @@ export type Losses = { recoveredAtMs: number | undefined; lost: { durability: st
 
 /**
  * What was acknowledged and lost in the epochs that ended last, by class. An entry that was lost is counted once, whoever
- * was told of it; gateways that were killed have told nothing.
+ * was told of it. At least so many: a gateway that was killed had told of all but its last second.
  */
 export async function readLosses(sql: Sql): Promise<Losses> {
   const [last] = await orm(sql)

@@ -613,6 +613,15 @@ export const grants = pgTable(
       columns: [row.environmentId, row.walletId],
       foreignColumns: [wallets.environmentId, wallets.walletId],
     }),
+    index('grants_due')
+      .on(
+        sql`(case when ${row.state} = 'scheduled' then ${row.effectiveAt} else ${row.expiresAt} end)`,
+        row.walletId,
+        row.grantNo,
+      )
+      .where(
+        sql`${row.state} = 'scheduled' or (${row.state} = 'active' and ${row.expiresAt} is not null and ${row.remaining} > 0)`,
+      ),
     check('grants_amount', sql`${row.amount} > 0 and ${row.amount} <= ${amountMax}`),
     check(
       'grants_left',

@@ -183,6 +183,8 @@ export async function runGateway(config: Config, log: Log): Promise<Running> {
       await closed;
       clearTimeout(cut);
       await nudge.stop();
+      // What it acknowledged last, nobody else could tell.
+      await store.refresh().catch(() => undefined);
       redis.disconnect();
       await sql.end({ timeout: 5 });
       log.info('gateway stopped');
@@ -195,5 +197,9 @@ async function lossesOf(sql: Sql): Promise<Record<string, unknown>> {
   const losses = await readLosses(sql).catch(() => undefined);
   if (losses?.recoveredAtMs === undefined) return {};
   const lost = Object.fromEntries(losses.lost.map(({ durability, operations }) => [durability, operations]));
-  return { recovered_at: new Date(losses.recoveredAtMs).toISOString(), acknowledged_lost: lost };
+  return {
+    recovered_at: new Date(losses.recoveredAtMs).toISOString(),
+    acknowledged_lost: lost,
+    acknowledged_lost_is: 'at least',
+  };
 }

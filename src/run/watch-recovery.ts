@@ -7,7 +7,7 @@ import type { Log } from '../log.ts';
 import type { workerMetrics } from '../metrics.ts';
 import { readDurability } from '../wallet/durability.ts';
 import type { Store } from '../wallet/store.ts';
-import { expireForgotten } from '../worker/expire-forgotten.ts';
+import { applyForgotten, expireForgotten } from '../worker/expire-forgotten.ts';
 import { recover, type RecoverOptions } from '../worker/recover.ts';
 import { every } from './every.ts';
 
@@ -36,7 +36,9 @@ export async function watchRecovery(options: {
   let isReplaced = false;
   let reportAtMs = Infinity;
   const look = async () => {
+    const epochs = await store.refresh();
     const outcome = await recover({
+      epochs,
       sql,
       redis,
       installation,
@@ -44,8 +46,8 @@ export async function watchRecovery(options: {
       readDurability: durability,
       onWarning: (message, fields) => log.warn(fields, message),
     });
-    await store.refresh();
     if (outcome.status === 'recovered') {
+      await store.refresh();
       const { partitions, tookMs } = outcome;
       log.warn(
         { partitions, tookMs },
@@ -77,17 +79,18 @@ export async function watchRecovery(options: {
     const { lost } = await readLosses(sql);
     for (const { durability, operations } of lost) {
       metrics.operationsLost.labels(durability).set(operations);
-      log.error({ durability, operations }, 'acknowledged operations were lost with Redis');
+      log.error({ durability, operations }, 'at least so many acknowledged operations were lost with Redis');
     }
   };
   // Nothing else may begin before Redis is known.
   await look();
   await noteDurability(sql, await durability());
   const looking = every(lookIntervalMs, look, (error) => log.error({ error }, 'looking whether Redis lost writes'));
+  const applyDueGrants = applyForgotten(sql, store);
   const expiring = every(
     forgottenIntervalMs,
-    async () => metrics.swept.inc(await expireForgotten(sql, store)),
-    (error) => log.error({ error }, 'expiring forgotten holds'),
+    async () => metrics.swept.inc((await expireForgotten(sql, store)) + (await applyDueGrants())),
+    (error) => log.error({ error }, 'seeing to forgotten holds and grants'),
   );
   return {
     stop: () => {

@@ -4,15 +4,17 @@
 // epoch (`unverified`, lua/lib/run.lua). Either way the epochs are read again from Postgres, and the run is verified; if
 // that does not help, recovery is due or under way, and callers are told to come back.
 //
-// Each process remembers the highest seq that it acknowledged in each partition, and tells the ledger when an epoch ends
-// or looks lost: what was sealed below it has lost acknowledged operations.
+// Each process remembers the highest seq that it acknowledged in each partition, and tells Postgres every second, as far as
+// the ledger does not have it yet, and when an epoch ends or looks lost: what was sealed below it has lost acknowledged
+// operations. A process that dies together with Redis has told of all but its last second; more cannot be known.
 import type { Redis } from 'ioredis';
 import { partitionsCount } from '../limits.ts';
 import { call } from './call.ts';
 import { fenceKey } from './keys.ts';
 import { verifyRunScript } from './scripts.gen.ts';
 
-export type EpochRow = { partition: number; epoch: number; runId: string | undefined };
+/** `seq`: how far the ledger has it. */
+export type EpochRow = { partition: number; epoch: number; seq: number; runId: string | undefined };
 export type Acknowledged = { partition: number; epoch: number; seq: number };
 
 export type EpochReader = {
@@ -31,8 +33,8 @@ export type Fences = {
   acknowledge: (partition: number, epoch: number, seq: number) => void;
   /** A script refused: looks whether there is a new epoch. Resolves when it has looked; several calls at once share one. */
   onFenced: (partition: number) => Promise<void>;
-  /** Reads the epochs again and verifies the run; call every second, since another process may have recovered. */
-  refresh: () => Promise<void>;
+  /** Reads the epochs again, verifies the run, and tells what was acknowledged; call every second: others may have recovered. */
+  refresh: () => Promise<EpochRow[]>;
 };
 
 // While partitions are closed every call ends here: Postgres is asked no more often than this.
@@ -80,16 +82,17 @@ export async function openFences(options: {
     }
     const found = await partitionsUnverified(redis, rows, fences);
     unverified.clear();
-    for (const partition of found) {
-      unverified.add(partition);
-      addNews(partition);
+    for (const partition of found) unverified.add(partition);
+    for (const { partition, seq } of rows) {
+      if (unverified.has(partition) || acknowledged[partition]! > seq) addNews(partition);
     }
     if (news.length > 0) await tell();
+    return rows;
   };
 
-  let looking: Promise<void> | undefined;
+  let looking: Promise<EpochRow[]> | undefined;
   let lookedAtMs = 0;
-  const refresh = (): Promise<void> => {
+  const refresh = (): Promise<EpochRow[]> => {
     looking ??= look().finally(() => {
       looking = undefined;
       lookedAtMs = Date.now();

@@ -1,12 +1,24 @@
-// Whether Redis remembers an operation: then asking for it again begins nothing.
-import { operationKey, partitionOf } from './keys.ts';
+// Whether an operation was begun before: then asking for it again begins nothing.
+import { call } from './call.ts';
+import { clockKey, fenceKey, operationKey, walletKey } from './keys.ts';
+import { peekOperationScript } from './scripts.gen.ts';
 import type { Store } from './store.ts';
+import type { Target } from './target.ts';
 
-/** True when Redis does not say, too: the operation's own script will. */
-export async function hasOperation(store: Store, walletId: string, operationId: string): Promise<boolean> {
-  const key = operationKey(partitionOf(walletId), operationId);
-  return store.redis.exists(key).then(
-    (count) => count > 0,
+/** Redis knows, but for a wallet that it lost: there the ledger does. True when nobody says: the operation's own script will. */
+export async function hasOperation(store: Store, target: Target, operationId: string): Promise<boolean> {
+  const { partition, environmentId } = target;
+  const keys = {
+    fenceKey: fenceKey(partition),
+    clockKey: clockKey(partition),
+    walletKey: walletKey(target),
+    operationKey: operationKey(partition, operationId),
+  };
+  const { status } = await call(store.redis, peekOperationScript, keys, { fence: store.fences[partition]! });
+  if (status === 'never_begun') return false;
+  if (status !== 'look_up') return true;
+  return store.ledger.findOperation(environmentId, operationId).then(
+    (record) => record !== undefined,
     () => true,
   );
 }

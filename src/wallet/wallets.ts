@@ -10,7 +10,7 @@ import { setFreeze } from './freeze.ts';
 import { hasOperation } from './has-operation.ts';
 import { hydrateWallet, putNewWallet } from './hydrate.ts';
 import { entryIdOf, grantIdOf, holdIdOf, parseGrantId, parseHoldId } from './ids.ts';
-import { walletOf } from './keys.ts';
+import { partitionOf, walletOf } from './keys.ts';
 import { versionInLedger } from './ledger-wait.ts';
 import { operationOf } from './operation.ts';
 import { raiseCatalog, readCatalogVersions } from './raise-catalog.ts';
@@ -57,8 +57,8 @@ export type Wallets = {
   /** As Redis has them. */
   catalogVersions: Bound<typeof readCatalogVersions>;
   readWallet: (customer: OfCustomer) => ReturnType<typeof readWallet>;
-  /** Whether Redis remembers this operation, or does not say. */
-  hasOperation: (walletId: string, operationId: string) => Promise<boolean>;
+  /** Whether Redis or the ledger remembers this operation, or neither says. */
+  hasOperation: (wallet: { environmentId: string; walletId: string }, operationId: string) => Promise<boolean>;
   /** Waits up to 2 s for the ledger to have this version of the wallet. */
   ledgerHas: (wallet: OfCustomer & { version: number }) => Promise<boolean>;
 };
@@ -96,7 +96,8 @@ export function openWallets(store: Store): Wallets {
     raiseCatalog: (catalog) => raiseCatalog(store, catalog),
     catalogVersions: (environmentIds) => readCatalogVersions(store, environmentIds),
     readWallet: (customer) => readWallet(store, targetOf(customer)),
-    hasOperation: (walletId, operationId) => hasOperation(store, walletId, operationId),
+    hasOperation: (wallet, operationId) =>
+      hasOperation(store, { ...wallet, partition: partitionOf(wallet.walletId) }, operationId),
     ledgerHas: (wallet) => versionInLedger(store, targetOf(wallet), wallet.version),
   };
 }

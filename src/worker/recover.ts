@@ -34,6 +34,8 @@ export type RecoverOptions = {
   sql: Sql;
   redis: OutboxRedis;
   installation: string;
+  /** The epochs, where they have just been read. */
+  epochs?: EpochRow[];
   /** Drains a lane to its end, closed fences included. */
   drainLane: (lane: number) => Promise<Drained>;
   /** What Redis promises about its writes now. */
@@ -58,11 +60,11 @@ const drainAttemptsMax = 5;
 
 export async function recover(options: RecoverOptions): Promise<Recovered> {
   const { sql, redis, installation } = options;
-  if ((await findSick(options)).length === 0) return { status: 'healthy' };
+  if ((await findSick(options, options.epochs ?? (await readEpochs(sql)))).length === 0) return { status: 'healthy' };
   return withPartitionsLocked(sql, async () => {
     const startedMs = performance.now();
     // Whoever had the lock before may have done it.
-    const sick = await findSick(options);
+    const sick = await findSick(options, await readEpochs(sql));
     const foreign = sick.filter(({ fence }) => fence !== null && !fence.includes(installation));
     if (foreign[0]?.fence) return { status: 'foreign', partitions: foreign.length, fence: foreign[0].fence };
     if (sick.length === 0) return { status: 'healthy' };
@@ -83,8 +85,8 @@ export async function recover(options: RecoverOptions): Promise<Recovered> {
 }
 
 /** Only partitions that were opened once: the others are a first start's matter (open-partitions.ts). */
-async function findSick({ sql, redis, installation }: RecoverOptions): Promise<Sick[]> {
-  const rows = (await readEpochs(sql)).filter(({ runId }) => runId !== undefined);
+async function findSick({ redis, installation }: RecoverOptions, epochs: EpochRow[]): Promise<Sick[]> {
+  const rows = epochs.filter(({ runId }) => runId !== undefined);
   const [{ runId }, fences] = await Promise.all([
     readIdentity(redis),
     Promise.all(rows.map(({ partition }) => redis.call('GET', [fenceKey(partition)]) as Promise<string | null>)),

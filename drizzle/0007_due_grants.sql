@@ -1,0 +1,1 @@
+CREATE INDEX "grants_due" ON "grants" USING btree ((case when "state" = 'scheduled' then "effective_at" else "expires_at" end),"wallet_id","grant_no") WHERE "grants"."state" = 'scheduled' or ("grants"."state" = 'active' and "grants"."expires_at" is not null and "grants"."remaining" > 0);
