@@ -1,10 +1,11 @@
 // Prices for tests, written as on the wire; read through the schema and the checks that the API puts them through.
+import { z } from '@hono/zod-openapi';
 import { validate } from '../src/api/validate.ts';
 import { prices as schema } from '../src/api/price-schema.ts';
 import type { FieldError } from '../src/contract.ts';
-import type { Price, PricedAsset } from '../src/pricing/price.ts';
+import type { Price, PricedAsset, Quantity } from '../src/pricing/price.ts';
+import { readQuantity } from '../src/pricing/quantity.ts';
 import { readPrices, type ReadPrices } from '../src/pricing/read-prices.ts';
-import { z } from '@hono/zod-openapi';
 
 export const assets: ReadonlyMap<string, PricedAsset> = new Map(
   (
@@ -42,3 +43,9 @@ export function goodPrices(...written: object[]): Price[] {
 }
 
 export const goodPrice = (written: object): Price => goodPrices(written)[0]!;
+
+export function quantityOf(written: unknown): Quantity {
+  const read = readQuantity(written);
+  if (read.status !== 'ok') throw new Error(`no quantity: it ${read.message}`);
+  return read.quantity;
+}

@@ -13,3 +13,15 @@ export function readDimensions(written: PriceTerms['dimensions'] = {}): Dimensio
 export function shapeOf(dimensions: readonly Dimension[]): string {
   return dimensions.map(({ field, value }) => (value === undefined ? `${field} *` : field)).join(' ');
 }
+
+/** What a field of an event says, to be compared as text; undefined where it says nothing that can be compared. */
+export function fieldText(data: Readonly<Record<string, unknown>>, field: string): string | undefined {
+  const value = data[field];
+  if (typeof value === 'string') return value;
+  return typeof value === 'number' || typeof value === 'boolean' ? String(value) : undefined;
+}
+
+/** One text for several, another one for any others. */
+export function valuesKey(values: readonly string[]): string {
+  return values.length === 1 ? values[0]! : values.map((value) => `${value.length}:${value}`).join('');
+}

@@ -3,6 +3,7 @@
 // Nothing is a fraction of a float. Rates are whole numbers of a millionth of an atom, quantities of a millionth of a unit, so
 // that what usage costs is a fraction of two whole numbers, rounded up once (cost.ts).
 import type { Atoms } from '../units.ts';
+import type { CalendarUnit } from './period.ts';
 
 /** Millionths of an atom: six digits finer than the asset. */
 export type Rate = bigint & { readonly brand: 'rate' };
@@ -13,6 +14,9 @@ export type Quantity = bigint & { readonly brand: 'quantity' };
 /** Digits of both behind the point. */
 export const fineDecimals = 6;
 export const fine = 10n ** BigInt(fineDecimals);
+
+/** What an event counts whose price names no field. */
+export const oneUnit = fine as Quantity;
 
 export type PricedAsset = { number: number; code: string; scale: number };
 
@@ -47,8 +51,6 @@ export type Cost = UnitCost | PackageCost | TieredCost | PercentageCost;
 /** The ones that may count over a period. */
 export type PeriodCost = PackageCost | TieredCost;
 
-export type Period = 'hour' | 'day' | 'week' | 'month';
-
 export type Dimension = {
   field: string;
   /** As text, numbers and booleans as in JSON; undefined: any value. */
@@ -67,4 +69,4 @@ export type Price = {
   /** The field that says how much; undefined: 1 for each event. */
   quantity: string | undefined;
   fallback: readonly Fallback[];
-} & ({ over: 'event'; cost: Cost } | { over: Period; cost: PeriodCost });
+} & ({ over: 'event'; cost: Cost } | { over: CalendarUnit; cost: PeriodCost });

@@ -3,7 +3,7 @@ import { atomsFromRedis as atoms, type Atoms } from '../units.ts';
 import type { Script } from './script.ts';
 
 /** The Redis library that holds all scripts; names end in its hash. */
-export const libraryHash = '294ca9c4f7da';
+export const libraryHash = 'ae835148b943';
 
 export type AdvanceClockKeys = { fenceKey: string; clockKey: string };
 export type AdvanceClockArgs = { fence: string; toMs: number };
@@ -16,7 +16,7 @@ export type AdvanceClockReply =
  */
 export const advanceClockScript: Script<AdvanceClockKeys, AdvanceClockArgs, AdvanceClockReply> = {
   name: 'advance_clock',
-  functionName: 'advance_clock_294ca9c4f7da',
+  functionName: 'advance_clock_ae835148b943',
   keysCount: 2,
   binary: false,
   encode: (keys, args) => [keys.fenceKey, keys.clockKey, args.fence, args.toMs],
@@ -47,7 +47,7 @@ export type ApplyDueReply =
  */
 export const applyDueScript: Script<ApplyDueKeys, ApplyDueArgs, ApplyDueReply> = {
   name: 'apply_due',
-  functionName: 'apply_due_294ca9c4f7da',
+  functionName: 'apply_due_ae835148b943',
   keysCount: 7,
   binary: false,
   encode: (keys, args) => [keys.fenceKey, keys.clockKey, keys.walletKey, keys.holdsKey, keys.deadlinesKey, keys.operationKey, keys.outboxKey, args.fence, args.notAfterMs, args.environment, args.operationId, args.fingerprint, args.keepMs],
@@ -91,7 +91,7 @@ export type AuthorizeReply =
  */
 export const authorizeScript: Script<AuthorizeKeys, AuthorizeArgs, AuthorizeReply> = {
   name: 'authorize',
-  functionName: 'authorize_294ca9c4f7da',
+  functionName: 'authorize_ae835148b943',
   keysCount: 8,
   binary: false,
   encode: (keys, args) => [keys.fenceKey, keys.clockKey, keys.walletKey, keys.holdsKey, keys.deadlinesKey, keys.operationKey, keys.outboxKey, keys.catalogKey, args.fence, args.notAfterMs, args.environment, args.operationId, args.fingerprint, args.keepMs, args.asset, String(args.amountAtoms), args.mode, args.ttlMs, args.repeated, args.attached, args.lookedUp, args.catalogVersion, args.configVersion, args.toldText],
@@ -138,7 +138,7 @@ export type ChargeReply =
  */
 export const chargeScript: Script<ChargeKeys, ChargeArgs, ChargeReply> = {
   name: 'charge',
-  functionName: 'charge_294ca9c4f7da',
+  functionName: 'charge_ae835148b943',
   keysCount: 8,
   binary: false,
   encode: (keys, args) => [keys.fenceKey, keys.clockKey, keys.walletKey, keys.holdsKey, keys.deadlinesKey, keys.operationKey, keys.outboxKey, keys.catalogKey, args.fence, args.notAfterMs, args.environment, args.operationId, args.fingerprint, args.keepMs, args.asset, String(args.amountAtoms), args.mode, args.repeated, args.attached, args.lookedUp, args.catalogVersion, args.configVersion, args.toldText],
@@ -176,7 +176,7 @@ export type ConfigureReply =
  */
 export const configureScript: Script<ConfigureKeys, ConfigureArgs, ConfigureReply> = {
   name: 'configure',
-  functionName: 'configure_294ca9c4f7da',
+  functionName: 'configure_ae835148b943',
   keysCount: 3,
   binary: false,
   encode: (keys, args) => [keys.fenceKey, keys.clockKey, keys.walletKey, args.fence, args.version, args.configText],
@@ -203,7 +203,7 @@ export type CreateWalletReply =
  */
 export const createWalletScript: Script<CreateWalletKeys, CreateWalletArgs, CreateWalletReply> = {
   name: 'create_wallet',
-  functionName: 'create_wallet_294ca9c4f7da',
+  functionName: 'create_wallet_ae835148b943',
   keysCount: 3,
   binary: false,
   encode: (keys, args) => [keys.fenceKey, keys.clockKey, keys.walletKey, args.fence, args.environment, args.customerId, args.freeze],
@@ -237,7 +237,7 @@ export type CreditReply =
  */
 export const creditScript: Script<CreditKeys, CreditArgs, CreditReply> = {
   name: 'credit',
-  functionName: 'credit_294ca9c4f7da',
+  functionName: 'credit_ae835148b943',
   keysCount: 7,
   binary: false,
   encode: (keys, args) => [keys.fenceKey, keys.clockKey, keys.walletKey, keys.holdsKey, keys.deadlinesKey, keys.operationKey, keys.outboxKey, args.fence, args.notAfterMs, args.environment, args.operationId, args.fingerprint, args.keepMs, args.asset, args.grantNo, String(args.amountAtoms), args.purpose, args.priority, args.effectiveAtMs, args.expiresAtMs, args.attached, args.lookedUp],
@@ -276,7 +276,7 @@ export type ExpireHoldsReply =
  */
 export const expireHoldsScript: Script<ExpireHoldsKeys, ExpireHoldsArgs, ExpireHoldsReply> = {
   name: 'expire_holds',
-  functionName: 'expire_holds_294ca9c4f7da',
+  functionName: 'expire_holds_ae835148b943',
   keysCount: 7,
   binary: false,
   encode: (keys, args) => [keys.fenceKey, keys.clockKey, keys.walletKey, keys.holdsKey, keys.deadlinesKey, keys.operationKey, keys.outboxKey, args.fence, args.notAfterMs, args.environment, args.operationId, args.fingerprint, args.keepMs, args.holdRefs],
@@ -319,7 +319,7 @@ export type ExtendReply =
  */
 export const extendScript: Script<ExtendKeys, ExtendArgs, ExtendReply> = {
   name: 'extend',
-  functionName: 'extend_294ca9c4f7da',
+  functionName: 'extend_ae835148b943',
   keysCount: 7,
   binary: false,
   encode: (keys, args) => [keys.fenceKey, keys.clockKey, keys.walletKey, keys.holdsKey, keys.deadlinesKey, keys.operationKey, keys.outboxKey, args.fence, args.notAfterMs, args.environment, args.operationId, args.fingerprint, args.keepMs, args.asset, args.holdRef, String(args.amountAtoms), args.ttlMs, args.repeated, args.attached, args.lookedUp],
@@ -360,7 +360,7 @@ export type ForgetReply =
  */
 export const forgetScript: Script<ForgetKeys, ForgetArgs, ForgetReply> = {
   name: 'forget',
-  functionName: 'forget_294ca9c4f7da',
+  functionName: 'forget_ae835148b943',
   keysCount: 4,
   binary: false,
   encode: (keys, args) => [keys.fenceKey, keys.walletKey, keys.holdsKey, keys.deadlinesKey, args.fence, args.headPacked],
@@ -395,7 +395,7 @@ export type FreezeReply =
  */
 export const freezeScript: Script<FreezeKeys, FreezeArgs, FreezeReply> = {
   name: 'freeze',
-  functionName: 'freeze_294ca9c4f7da',
+  functionName: 'freeze_ae835148b943',
   keysCount: 7,
   binary: false,
   encode: (keys, args) => [keys.fenceKey, keys.clockKey, keys.walletKey, keys.holdsKey, keys.deadlinesKey, keys.operationKey, keys.outboxKey, args.fence, args.notAfterMs, args.environment, args.operationId, args.fingerprint, args.keepMs, args.fromFreeze, args.toFreeze, args.attached, args.lookedUp, args.seenAt],
@@ -433,7 +433,7 @@ export type HydrateReply =
  */
 export const hydrateScript: Script<HydrateKeys, HydrateArgs, HydrateReply> = {
   name: 'hydrate',
-  functionName: 'hydrate_294ca9c4f7da',
+  functionName: 'hydrate_ae835148b943',
   keysCount: 5,
   binary: false,
   encode: (keys, args) => [keys.fenceKey, keys.clockKey, keys.walletKey, keys.holdsKey, keys.deadlinesKey, args.fence, args.environment, args.customerId, args.version, args.freeze, args.accountsPacked, args.grantsPacked, args.holdsPacked, args.replacedVersion, args.lookUpUntilMs, args.configVersion, args.configText],
@@ -460,7 +460,7 @@ export type ListDueReply =
  */
 export const listDueScript: Script<ListDueKeys, ListDueArgs, ListDueReply> = {
   name: 'list_due',
-  functionName: 'list_due_294ca9c4f7da',
+  functionName: 'list_due_ae835148b943',
   keysCount: 3,
   binary: false,
   encode: (keys, args) => [keys.fenceKey, keys.clockKey, keys.deadlinesKey, args.fence, args.membersMax],
@@ -485,7 +485,7 @@ export type PeekOperationReply =
  */
 export const peekOperationScript: Script<PeekOperationKeys, PeekOperationArgs, PeekOperationReply> = {
   name: 'peek_operation',
-  functionName: 'peek_operation_294ca9c4f7da',
+  functionName: 'peek_operation_ae835148b943',
   keysCount: 4,
   binary: false,
   encode: (keys, args) => [keys.fenceKey, keys.clockKey, keys.walletKey, keys.operationKey, args.fence],
@@ -512,7 +512,7 @@ export type RaiseCatalogReply =
  */
 export const raiseCatalogScript: Script<RaiseCatalogKeys, RaiseCatalogArgs, RaiseCatalogReply> = {
   name: 'raise_catalog',
-  functionName: 'raise_catalog_294ca9c4f7da',
+  functionName: 'raise_catalog_ae835148b943',
   keysCount: 2,
   binary: false,
   encode: (keys, args) => [keys.fenceKey, keys.catalogKey, args.fence, args.environment, args.catalogVersion],
@@ -539,7 +539,7 @@ export type ReadHoldReply =
  */
 export const readHoldScript: Script<ReadHoldKeys, ReadHoldArgs, ReadHoldReply> = {
   name: 'read_hold',
-  functionName: 'read_hold_294ca9c4f7da',
+  functionName: 'read_hold_ae835148b943',
   keysCount: 4,
   binary: false,
   encode: (keys, args) => [keys.fenceKey, keys.clockKey, keys.walletKey, keys.holdsKey, args.fence, args.environment, args.holdRef],
@@ -564,7 +564,7 @@ export type ReadStoredReply =
  */
 export const readStoredScript: Script<ReadStoredKeys, ReadStoredArgs, ReadStoredReply> = {
   name: 'read_stored',
-  functionName: 'read_stored_294ca9c4f7da',
+  functionName: 'read_stored_ae835148b943',
   keysCount: 2,
   binary: true,
   encode: (keys) => [keys.walletKey, keys.holdsKey],
@@ -588,7 +588,7 @@ export type ReadWalletReply =
  */
 export const readWalletScript: Script<ReadWalletKeys, ReadWalletArgs, ReadWalletReply> = {
   name: 'read_wallet',
-  functionName: 'read_wallet_294ca9c4f7da',
+  functionName: 'read_wallet_ae835148b943',
   keysCount: 3,
   binary: true,
   encode: (keys, args) => [keys.fenceKey, keys.clockKey, keys.walletKey, args.fence, args.environment],
@@ -626,7 +626,7 @@ export type ReleaseReply =
  */
 export const releaseScript: Script<ReleaseKeys, ReleaseArgs, ReleaseReply> = {
   name: 'release',
-  functionName: 'release_294ca9c4f7da',
+  functionName: 'release_ae835148b943',
   keysCount: 7,
   binary: false,
   encode: (keys, args) => [keys.fenceKey, keys.clockKey, keys.walletKey, keys.holdsKey, keys.deadlinesKey, keys.operationKey, keys.outboxKey, args.fence, args.notAfterMs, args.environment, args.operationId, args.fingerprint, args.keepMs, args.asset, args.holdRef, args.attached, args.lookedUp],
@@ -659,7 +659,7 @@ export type RememberReply =
  */
 export const rememberScript: Script<RememberKeys, RememberArgs, RememberReply> = {
   name: 'remember',
-  functionName: 'remember_294ca9c4f7da',
+  functionName: 'remember_ae835148b943',
   keysCount: 2,
   binary: false,
   encode: (keys, args) => [keys.fenceKey, keys.operationKey, args.fence, args.recordPacked, args.keepMs],
@@ -687,7 +687,7 @@ export type RestampReply =
  */
 export const restampScript: Script<RestampKeys, RestampArgs, RestampReply> = {
   name: 'restamp',
-  functionName: 'restamp_294ca9c4f7da',
+  functionName: 'restamp_ae835148b943',
   keysCount: 3,
   binary: false,
   encode: (keys, args) => [keys.fenceKey, keys.clockKey, keys.walletKey, args.fence, args.version, args.freeze, args.configVersion, args.configText],
@@ -726,7 +726,7 @@ export type SettleReply =
  */
 export const settleScript: Script<SettleKeys, SettleArgs, SettleReply> = {
   name: 'settle',
-  functionName: 'settle_294ca9c4f7da',
+  functionName: 'settle_ae835148b943',
   keysCount: 8,
   binary: false,
   encode: (keys, args) => [keys.fenceKey, keys.clockKey, keys.walletKey, keys.holdsKey, keys.deadlinesKey, keys.operationKey, keys.outboxKey, keys.lateKey, args.fence, args.notAfterMs, args.environment, args.operationId, args.fingerprint, args.keepMs, args.asset, args.holdRef, String(args.amountAtoms), args.final, args.onExcess, args.expiredHold, args.attached, args.lookedUp],
@@ -759,7 +759,7 @@ export type VerifyRunReply =
  */
 export const verifyRunScript: Script<VerifyRunKeys, VerifyRunArgs, VerifyRunReply> = {
   name: 'verify_run',
-  functionName: 'verify_run_294ca9c4f7da',
+  functionName: 'verify_run_ae835148b943',
   keysCount: 1,
   binary: false,
   encode: (keys, args) => [keys.fenceKey, args.fence, args.runId],
@@ -790,7 +790,7 @@ export type VoidReply =
  */
 export const voidScript: Script<VoidKeys, VoidArgs, VoidReply> = {
   name: 'void',
-  functionName: 'void_294ca9c4f7da',
+  functionName: 'void_ae835148b943',
   keysCount: 7,
   binary: false,
   encode: (keys, args) => [keys.fenceKey, keys.clockKey, keys.walletKey, keys.holdsKey, keys.deadlinesKey, keys.operationKey, keys.outboxKey, args.fence, args.notAfterMs, args.environment, args.operationId, args.fingerprint, args.keepMs, args.asset, args.grantNo, args.attached, args.lookedUp],
@@ -811,7 +811,7 @@ export const voidScript: Script<VoidKeys, VoidArgs, VoidReply> = {
 
 /** What FUNCTION LOAD takes. */
 export const libraryText =
-  "#!lua name=farebox_294ca9c4f7da\n\
+  "#!lua name=farebox_ae835148b943\n\
 local loaded, modules = {}, {}\n\
 local function require(name)\n\
 local module = loaded[name]\n\
@@ -1069,6 +1069,67 @@ local packed = head .. leg .. table.concat(moves) .. terms .. hold .. hold_packe
 wallet.entries[#wallet.entries + 1] = { id = string.format('%d-0', wallet.seq), packed = packed }\n\
 end\n\
 return entries\n\
+end\n\
+modules['exact'] = function()\n\
+local exact = {}\n\
+local BASE = 1000000\n\
+local ATOMS_MAX = 4503599627370496\n\
+function exact.of(number)\n\
+local limbs = {}\n\
+repeat\n\
+local limb = number % BASE\n\
+limbs[#limbs + 1] = limb\n\
+number = (number - limb) / BASE\n\
+until number == 0\n\
+return limbs\n\
+end\n\
+function exact.read(packed, at, count)\n\
+local limbs = {}\n\
+for i = 1, count do\n\
+limbs[i], at = struct.unpack('>I4', packed, at)\n\
+end\n\
+return limbs\n\
+end\n\
+function exact.add_product(sum, a, b)\n\
+for i = 1, #a do\n\
+local limb = a[i]\n\
+for j = 1, #b do\n\
+local at = i + j - 1\n\
+sum[at] = (sum[at] or 0) + limb * b[j]\n\
+end\n\
+end\n\
+end\n\
+local function carry(limbs)\n\
+local rest = 0\n\
+local i = 1\n\
+while i <= #limbs or rest > 0 do\n\
+local value = (limbs[i] or 0) + rest\n\
+local limb = value % BASE\n\
+limbs[i] = limb\n\
+rest = (value - limb) / BASE\n\
+i = i + 1\n\
+end\n\
+end\n\
+function exact.divide_up(limbs, dropped, divisor)\n\
+carry(limbs)\n\
+local quotient, rest = 0, 0\n\
+for i = #limbs, dropped + 1, -1 do\n\
+local value = rest * BASE + limbs[i]\n\
+rest = value % divisor\n\
+quotient = quotient * BASE + (value - rest) / divisor\n\
+end\n\
+for i = 1, dropped do\n\
+rest = rest + (limbs[i] or 0)\n\
+end\n\
+if rest > 0 then\n\
+quotient = quotient + 1\n\
+end\n\
+if quotient > ATOMS_MAX then\n\
+return nil\n\
+end\n\
+return quotient\n\
+end\n\
+return exact\n\
 end\n\
 modules['grants'] = function()\n\
 local entries = require('entry')\n\
@@ -1484,6 +1545,123 @@ end\n\
 end\n\
 return staleness\n\
 end\n\
+modules['tiers'] = function()\n\
+local exact = require('exact')\n\
+local tiers = {}\n\
+local HEAD = '>dI4BI4I4HB'\n\
+local TIER = '>dI4d'\n\
+local TIER_LENGTH = 20\n\
+local LIMB_LENGTH = 4\n\
+local MILLION = 1000000\n\
+local ATOMS_MAX = 4503599627370496\n\
+local function read(packed)\n\
+local line = { packed = packed }\n\
+line.units, line.millionths, line.volume, line.size, line.per, line.count, line.limbs, line.at =\n\
+struct.unpack(HEAD, packed)\n\
+return line\n\
+end\n\
+local function read_tier(line, no)\n\
+local at = line.at + (no - 1) * (TIER_LENGTH + LIMB_LENGTH * line.limbs)\n\
+local units, millionths, flat = struct.unpack(TIER, line.packed, at)\n\
+return units, millionths, flat, exact.read(line.packed, at + TIER_LENGTH, line.limbs)\n\
+end\n\
+local function is_before(units, millionths, other_units, other_millionths)\n\
+return units < other_units or (units == other_units and millionths < other_millionths)\n\
+end\n\
+local function add_part(sum, rate, units, millionths, from_units, from_millionths)\n\
+local part = exact.of(units - from_units)\n\
+table.insert(part, 1, millionths - from_millionths)\n\
+exact.add_product(sum, part, rate)\n\
+end\n\
+local function round_up(line, sum, flats)\n\
+local atoms = exact.divide_up(sum, 2, line.per)\n\
+if not atoms or atoms + flats > ATOMS_MAX then\n\
+return nil\n\
+end\n\
+return atoms + flats\n\
+end\n\
+local function graduated_total(line, units, millionths)\n\
+local sum, flats = {}, 0\n\
+local from_units, from_millionths = 0, 0\n\
+for no = 1, line.count do\n\
+local to_units, to_millionths, flat, rate = read_tier(line, no)\n\
+flats = flats + flat\n\
+if not is_before(to_units, to_millionths, units, millionths) then\n\
+add_part(sum, rate, units, millionths, from_units, from_millionths)\n\
+break\n\
+end\n\
+add_part(sum, rate, to_units, to_millionths, from_units, from_millionths)\n\
+from_units, from_millionths = to_units, to_millionths\n\
+end\n\
+return round_up(line, sum, flats)\n\
+end\n\
+local function volume_total(line, from_units, from_millionths, units, millionths)\n\
+local most = 0\n\
+for no = 1, line.count do\n\
+local to_units, to_millionths, flat, rate = read_tier(line, no)\n\
+local is_last = not is_before(to_units, to_millionths, units, millionths)\n\
+if is_last then\n\
+to_units, to_millionths = units, millionths\n\
+end\n\
+if not is_before(to_units, to_millionths, from_units, from_millionths) then\n\
+local sum = {}\n\
+add_part(sum, rate, to_units, to_millionths, 0, 0)\n\
+local atoms = round_up(line, sum, flat)\n\
+if not atoms then\n\
+return nil\n\
+end\n\
+most = math.max(most, atoms)\n\
+end\n\
+if is_last then\n\
+break\n\
+end\n\
+end\n\
+return most\n\
+end\n\
+local function total(line, from_units, from_millionths, units, millionths)\n\
+if line.volume == 1 then\n\
+return volume_total(line, from_units, from_millionths, units, millionths)\n\
+end\n\
+if line.size > 0 then\n\
+local rest = units % line.size\n\
+local is_started = rest > 0 or millionths > 0\n\
+return graduated_total(line, (units - rest) / line.size + (is_started and 1 or 0), 0)\n\
+end\n\
+return graduated_total(line, units, millionths)\n\
+end\n\
+local function advance(line, used_units, used_millionths)\n\
+local units, millionths = used_units + line.units, used_millionths + line.millionths\n\
+if millionths >= MILLION then\n\
+units, millionths = units + 1, millionths - MILLION\n\
+end\n\
+if is_before(1000000000000000, 0, units, millionths) then\n\
+return nil\n\
+end\n\
+return units, millionths\n\
+end\n\
+local function due(total_atoms, billed_atoms)\n\
+local atoms = total_atoms and math.max(0, total_atoms - billed_atoms)\n\
+if not atoms or atoms > 1000000000000000 then\n\
+return nil\n\
+end\n\
+return atoms\n\
+end\n\
+function tiers.cost(packed, used_units, used_millionths, billed_atoms)\n\
+local line = read(packed)\n\
+local units, millionths = advance(line, used_units, used_millionths)\n\
+local atoms = units and due(total(line, units, millionths, units, millionths), billed_atoms)\n\
+if not atoms then\n\
+return nil\n\
+end\n\
+return atoms, units, millionths\n\
+end\n\
+function tiers.most(packed, used_units, used_millionths, billed_atoms)\n\
+local line = read(packed)\n\
+local units, millionths = advance(line, used_units, used_millionths)\n\
+return units and due(total(line, used_units, used_millionths, units, millionths), billed_atoms)\n\
+end\n\
+return tiers\n\
+end\n\
 modules['wallet'] = function()\n\
 local operation = require('operation')\n\
 local run = require('run')\n\
@@ -1769,7 +1947,7 @@ return wallets\n\
 end\n\
 do\n\
 redis.register_function({\n\
-function_name = 'advance_clock_294ca9c4f7da',\n\
+function_name = 'advance_clock_ae835148b943',\n\
 flags = {  },\n\
 callback = function(KEYS, ARGV)\n\
 local fence_key = KEYS[1] -- string: installation and epoch of this partition's data\n\
@@ -1794,7 +1972,7 @@ local seal = require('seal')\n\
 local due = require('due')\n\
 local wallets = require('wallet')\n\
 redis.register_function({\n\
-function_name = 'apply_due_294ca9c4f7da',\n\
+function_name = 'apply_due_ae835148b943',\n\
 flags = { 'allow-oom' },\n\
 callback = function(KEYS, ARGV)\n\
 local fence_key = KEYS[1] -- string: installation and epoch of this partition's data\n\
@@ -1852,7 +2030,7 @@ local seal = require('seal')\n\
 local staleness = require('stale')\n\
 local wallets = require('wallet')\n\
 redis.register_function({\n\
-function_name = 'authorize_294ca9c4f7da',\n\
+function_name = 'authorize_ae835148b943',\n\
 flags = {  },\n\
 callback = function(KEYS, ARGV)\n\
 local fence_key = KEYS[1] -- string: installation and epoch of this partition's data\n\
@@ -1963,7 +2141,7 @@ local seal = require('seal')\n\
 local staleness = require('stale')\n\
 local wallets = require('wallet')\n\
 redis.register_function({\n\
-function_name = 'charge_294ca9c4f7da',\n\
+function_name = 'charge_ae835148b943',\n\
 flags = {  },\n\
 callback = function(KEYS, ARGV)\n\
 local fence_key = KEYS[1] -- string: installation and epoch of this partition's data\n\
@@ -2052,7 +2230,7 @@ do\n\
 local run = require('run')\n\
 local wallets = require('wallet')\n\
 redis.register_function({\n\
-function_name = 'configure_294ca9c4f7da',\n\
+function_name = 'configure_ae835148b943',\n\
 flags = { 'allow-oom' },\n\
 callback = function(KEYS, ARGV)\n\
 local fence_key = KEYS[1] -- string: installation and epoch of this partition's data\n\
@@ -2094,7 +2272,7 @@ local run = require('run')\n\
 local seal = require('seal')\n\
 local wallets = require('wallet')\n\
 redis.register_function({\n\
-function_name = 'create_wallet_294ca9c4f7da',\n\
+function_name = 'create_wallet_ae835148b943',\n\
 flags = {  },\n\
 callback = function(KEYS, ARGV)\n\
 local fence_key = KEYS[1] -- string: installation and epoch of this partition's data\n\
@@ -2129,7 +2307,7 @@ local due = require('due')\n\
 local seal = require('seal')\n\
 local wallets = require('wallet')\n\
 redis.register_function({\n\
-function_name = 'credit_294ca9c4f7da',\n\
+function_name = 'credit_ae835148b943',\n\
 flags = {  },\n\
 callback = function(KEYS, ARGV)\n\
 local fence_key = KEYS[1] -- string: installation and epoch of this partition's data\n\
@@ -2226,7 +2404,7 @@ local holds = require('holds')\n\
 local seal = require('seal')\n\
 local wallets = require('wallet')\n\
 redis.register_function({\n\
-function_name = 'expire_holds_294ca9c4f7da',\n\
+function_name = 'expire_holds_ae835148b943',\n\
 flags = { 'allow-oom' },\n\
 callback = function(KEYS, ARGV)\n\
 local fence_key = KEYS[1] -- string: installation and epoch of this partition's data\n\
@@ -2278,7 +2456,7 @@ local holds = require('holds')\n\
 local seal = require('seal')\n\
 local wallets = require('wallet')\n\
 redis.register_function({\n\
-function_name = 'extend_294ca9c4f7da',\n\
+function_name = 'extend_ae835148b943',\n\
 flags = {  },\n\
 callback = function(KEYS, ARGV)\n\
 local fence_key = KEYS[1] -- string: installation and epoch of this partition's data\n\
@@ -2373,7 +2551,7 @@ do\n\
 local run = require('run')\n\
 local wallets = require('wallet')\n\
 redis.register_function({\n\
-function_name = 'forget_294ca9c4f7da',\n\
+function_name = 'forget_ae835148b943',\n\
 flags = { 'allow-oom' },\n\
 callback = function(KEYS, ARGV)\n\
 local fence_key = KEYS[1] -- string: installation and epoch of this partition's data\n\
@@ -2404,7 +2582,7 @@ local entries = require('entry')\n\
 local seal = require('seal')\n\
 local wallets = require('wallet')\n\
 redis.register_function({\n\
-function_name = 'freeze_294ca9c4f7da',\n\
+function_name = 'freeze_ae835148b943',\n\
 flags = { 'allow-oom' },\n\
 callback = function(KEYS, ARGV)\n\
 local fence_key = KEYS[1] -- string: installation and epoch of this partition's data\n\
@@ -2468,7 +2646,7 @@ local run = require('run')\n\
 local seal = require('seal')\n\
 local wallets = require('wallet')\n\
 redis.register_function({\n\
-function_name = 'hydrate_294ca9c4f7da',\n\
+function_name = 'hydrate_ae835148b943',\n\
 flags = { 'allow-oom' },\n\
 callback = function(KEYS, ARGV)\n\
 local fence_key = KEYS[1] -- string: installation and epoch of this partition's data\n\
@@ -2548,7 +2726,7 @@ end\n\
 do\n\
 local run = require('run')\n\
 redis.register_function({\n\
-function_name = 'list_due_294ca9c4f7da',\n\
+function_name = 'list_due_ae835148b943',\n\
 flags = { 'no-writes' },\n\
 callback = function(KEYS, ARGV)\n\
 local fence_key = KEYS[1] -- string: installation and epoch of this partition's data\n\
@@ -2574,7 +2752,7 @@ do\n\
 local run = require('run')\n\
 local wallets = require('wallet')\n\
 redis.register_function({\n\
-function_name = 'peek_operation_294ca9c4f7da',\n\
+function_name = 'peek_operation_ae835148b943',\n\
 flags = { 'no-writes' },\n\
 callback = function(KEYS, ARGV)\n\
 local fence_key = KEYS[1] -- string: installation and epoch of this partition's data\n\
@@ -2601,7 +2779,7 @@ end\n\
 do\n\
 local run = require('run')\n\
 redis.register_function({\n\
-function_name = 'raise_catalog_294ca9c4f7da',\n\
+function_name = 'raise_catalog_ae835148b943',\n\
 flags = { 'allow-oom' },\n\
 callback = function(KEYS, ARGV)\n\
 local fence_key = KEYS[1] -- string: installation and epoch of this partition's data\n\
@@ -2628,7 +2806,7 @@ do\n\
 local holds = require('holds')\n\
 local wallets = require('wallet')\n\
 redis.register_function({\n\
-function_name = 'read_hold_294ca9c4f7da',\n\
+function_name = 'read_hold_ae835148b943',\n\
 flags = { 'no-writes' },\n\
 callback = function(KEYS, ARGV)\n\
 local fence_key = KEYS[1] -- string: installation and epoch of this partition's data\n\
@@ -2667,7 +2845,7 @@ end,\n\
 end\n\
 do\n\
 redis.register_function({\n\
-function_name = 'read_stored_294ca9c4f7da',\n\
+function_name = 'read_stored_ae835148b943',\n\
 flags = { 'no-writes' },\n\
 callback = function(KEYS, ARGV)\n\
 local wallet_key = KEYS[1] -- hash: see lib/wallet.lua\n\
@@ -2681,7 +2859,7 @@ end\n\
 do\n\
 local wallets = require('wallet')\n\
 redis.register_function({\n\
-function_name = 'read_wallet_294ca9c4f7da',\n\
+function_name = 'read_wallet_ae835148b943',\n\
 flags = { 'no-writes' },\n\
 callback = function(KEYS, ARGV)\n\
 local fence_key = KEYS[1] -- string: installation and epoch of this partition's data\n\
@@ -2706,7 +2884,7 @@ local holds = require('holds')\n\
 local seal = require('seal')\n\
 local wallets = require('wallet')\n\
 redis.register_function({\n\
-function_name = 'release_294ca9c4f7da',\n\
+function_name = 'release_ae835148b943',\n\
 flags = { 'allow-oom' },\n\
 callback = function(KEYS, ARGV)\n\
 local fence_key = KEYS[1] -- string: installation and epoch of this partition's data\n\
@@ -2770,7 +2948,7 @@ end\n\
 do\n\
 local run = require('run')\n\
 redis.register_function({\n\
-function_name = 'remember_294ca9c4f7da',\n\
+function_name = 'remember_ae835148b943',\n\
 flags = { 'allow-oom' },\n\
 callback = function(KEYS, ARGV)\n\
 local fence_key = KEYS[1] -- string: installation and epoch of this partition's data\n\
@@ -2791,7 +2969,7 @@ do\n\
 local run = require('run')\n\
 local wallets = require('wallet')\n\
 redis.register_function({\n\
-function_name = 'restamp_294ca9c4f7da',\n\
+function_name = 'restamp_ae835148b943',\n\
 flags = { 'allow-oom' },\n\
 callback = function(KEYS, ARGV)\n\
 local fence_key = KEYS[1] -- string: installation and epoch of this partition's data\n\
@@ -2835,7 +3013,7 @@ local holds = require('holds')\n\
 local seal = require('seal')\n\
 local wallets = require('wallet')\n\
 redis.register_function({\n\
-function_name = 'settle_294ca9c4f7da',\n\
+function_name = 'settle_ae835148b943',\n\
 flags = { 'allow-oom' },\n\
 callback = function(KEYS, ARGV)\n\
 local fence_key = KEYS[1] -- string: installation and epoch of this partition's data\n\
@@ -2960,7 +3138,7 @@ end\n\
 do\n\
 local run = require('run')\n\
 redis.register_function({\n\
-function_name = 'verify_run_294ca9c4f7da',\n\
+function_name = 'verify_run_ae835148b943',\n\
 flags = { 'no-writes' },\n\
 callback = function(KEYS, ARGV)\n\
 local fence_key = KEYS[1] -- string: installation and epoch of this partition's data\n\
@@ -2989,7 +3167,7 @@ local grants = require('grants')\n\
 local seal = require('seal')\n\
 local wallets = require('wallet')\n\
 redis.register_function({\n\
-function_name = 'void_294ca9c4f7da',\n\
+function_name = 'void_ae835148b943',\n\
 flags = { 'allow-oom' },\n\
 callback = function(KEYS, ARGV)\n\
 local fence_key = KEYS[1] -- string: installation and epoch of this partition's data\n\

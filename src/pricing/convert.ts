@@ -1,0 +1,22 @@
+// From one asset into another, at so many units of the other for one.
+//
+// atoms × rate ÷ 10^(6 + scale of the first): exact until the one rounding. In Lua the rate is limbs and the divisor six digits,
+// which are dropped, and a power of ten up to 10^9, which divides exactly (lua/lib/exact.lua).
+import { codes } from '../codes.gen.ts';
+import { toAtoms, type Atoms } from '../units.ts';
+import { roundUp } from './cost.ts';
+import { fine, type Rate } from './price.ts';
+
+const atomsMax = BigInt(codes.limit.balance_atoms);
+
+/** What is due in the other asset for `atoms` of the first. `too_large`: more than any balance. */
+export function convertUp(atoms: Atoms, rate: Rate, scale: number): Atoms | 'too_large' {
+  const due = roundUp(atoms * rate, fine * 10n ** BigInt(scale));
+  return due > atomsMax ? 'too_large' : toAtoms(due);
+}
+
+/** The most of the first asset that `atoms` of the other pay for: the largest whose `convertUp` is no more than that. */
+export function convertDown(atoms: Atoms, rate: Rate, scale: number): Atoms {
+  const paid = (atoms * fine * 10n ** BigInt(scale)) / rate;
+  return toAtoms(paid > atomsMax ? atomsMax : paid);
+}
