@@ -14,6 +14,7 @@ COPY --from=build /app/package.json ./
 COPY --from=build /app/node_modules ./node_modules
 COPY --from=build /app/dist/src ./dist/src
 COPY --from=build /app/drizzle ./drizzle
+COPY --from=build /app/data/model-prices.* ./data/
 USER node
 EXPOSE 3000
 ENTRYPOINT ["node", "dist/src/main.js"]

@@ -6,6 +6,7 @@ import { runEnvironment } from './run/environment.ts';
 import { runGateway } from './run/gateway.ts';
 import { runKeys } from './run/keys.ts';
 import { runMigrate } from './run/migrate.ts';
+import { runPrices } from './run/prices.ts';
 import { runQuarantine } from './run/quarantine.ts';
 import { runReconcile } from './run/reconcile.ts';
 import { runWorker } from './run/worker.ts';
@@ -18,6 +19,9 @@ farebox environment list
 farebox keys create <name> --scopes a,b [--environment <id>]
 farebox keys list [--environment <id>]
 farebox keys revoke <key id> [--environment <id>]
+farebox prices import <product> [--provider a,b] [--model a,b] [--markup 1.2] …
+                                                    a draft from a list of what models cost
+farebox prices diff <product> …                     what it would change
 farebox reconcile <customer> [--environment <id>]   a wallet in Redis and in the ledger, side by side
 farebox reconcile <customer> --take ledger --yes    rebuild it from the ledger, and lift its freeze
 farebox quarantine list                             what the ledger did not take
@@ -46,6 +50,7 @@ async function run(): Promise<string | undefined> {
     worker: (config) => serve(config, 'worker'),
     environment: (config) => runEnvironment(config, args),
     keys: (config) => runKeys(config, args),
+    prices: (config) => runPrices(config, args),
     reconcile: (config) => runReconcile(config, args),
     quarantine: (config) => runQuarantine(config, args),
   };
