@@ -9,8 +9,8 @@ const lookAgainMs = 100;
 
 export async function lookLong(sql: Sql, store: ReconcileStore, wallet: WalletRef): Promise<Look> {
   let look = await lookAtWallet(sql, store, wallet);
-  const deadline = Date.now() + ledgerWaitMs;
-  while (look.status === 'behind' && Date.now() < deadline) {
+  const deadline = performance.now() + ledgerWaitMs;
+  while (look.status === 'behind' && performance.now() < deadline) {
     await sleep(lookAgainMs);
     look = await lookOn(sql, look);
   }

@@ -54,7 +54,7 @@ export async function watchRecovery(options: {
         'Redis was restarted, replaced or flushed, or partitions were closed: recovered from the ledger',
       );
       metrics.recoveries.inc();
-      reportAtMs = Date.now() + reportDelayMs;
+      reportAtMs = performance.now() + reportDelayMs;
       await options.afterRecovery();
     }
     const fence = outcome.status === 'foreign' ? outcome.fence : '';
@@ -74,7 +74,7 @@ export async function watchRecovery(options: {
       );
     }
     isReplaced = outcome.status === 'replaced';
-    if (Date.now() < reportAtMs) return;
+    if (performance.now() < reportAtMs) return;
     reportAtMs = Infinity;
     const { lost } = await readLosses(sql);
     for (const { durability, operations } of lost) {

@@ -155,7 +155,7 @@ async function sweepLane(store: Store, lane: number): Promise<number> {
 }
 
 async function measureLag(store: Store, set: (lane: number, seconds: number) => void): Promise<void> {
-  const nowMs = Date.now() + store.clock.offsetMs();
+  const nowMs = store.clock.nowMs();
   const oldest = Array.from({ length: lanesCount }, () => nowMs);
   await Promise.all(
     Array.from({ length: partitionsCount }, async (_, partition) => {

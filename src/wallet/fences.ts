@@ -91,11 +91,11 @@ export async function openFences(options: {
   };
 
   let looking: Promise<EpochRow[]> | undefined;
-  let lookedAtMs = 0;
+  let lookedAtMs = -Infinity;
   const refresh = (): Promise<EpochRow[]> => {
     looking ??= look().finally(() => {
       looking = undefined;
-      lookedAtMs = Date.now();
+      lookedAtMs = performance.now();
     });
     return looking;
   };
@@ -113,7 +113,7 @@ export async function openFences(options: {
     },
     onFenced: async () => {
       options.onFenced();
-      if (Date.now() - lookedAtMs > lookPauseMs) await refreshQuietly();
+      if (performance.now() - lookedAtMs > lookPauseMs) await refreshQuietly();
     },
     refresh,
   };

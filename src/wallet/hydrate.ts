@@ -109,7 +109,7 @@ async function rebuild(store: Store, target: WalletRef, wallet: LedgerWallet, re
     holdsPacked: packHolds(wallet.holds),
     replacedVersion,
     // Operations that Redis does not know may be in the ledger all the same, for as long as they are remembered.
-    lookUpUntilMs: Date.now() + store.clock.offsetMs() + operationKeepMs,
+    lookUpUntilMs: store.clock.nowMs() + operationKeepMs,
     ...configArgs(wallet),
   });
   return reply.status === 'hydrated' || reply.status === 'present' ? 'ready' : refused(store, partition, reply);

@@ -18,11 +18,11 @@ export async function ledgerCaughtUp(store: Store, partition: number): Promise<b
   const end = await outboxEnd(store, partition);
   if (end === undefined) return false;
   const epoch = store.epochs[partition]!;
-  const deadline = Date.now() + ledgerWaitMs;
+  const deadline = performance.now() + ledgerWaitMs;
   for (;;) {
     const checkpoint = await store.ledger.readCheckpoint(partition);
     if (checkpoint.epoch > epoch || (checkpoint.epoch === epoch && checkpoint.seq >= end)) return true;
-    if (Date.now() >= deadline) return false;
+    if (performance.now() >= deadline) return false;
     store.markDirty(partition);
     await sleep(pollMs);
   }
@@ -34,11 +34,11 @@ export async function versionInLedger(
   target: { environmentId: string; walletId: string; partition: number },
   version: number,
 ): Promise<boolean> {
-  const deadline = Date.now() + ledgerWaitMs;
+  const deadline = performance.now() + ledgerWaitMs;
   for (;;) {
     const known = await store.ledger.walletVersion(target.environmentId, target.walletId);
     if (known !== undefined && known >= version) return true;
-    if (Date.now() >= deadline) return false;
+    if (performance.now() >= deadline) return false;
     store.markDirty(target.partition);
     await sleep(pollMs);
   }

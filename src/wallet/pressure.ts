@@ -72,7 +72,7 @@ export function outboxAges(
       oldest[partition] = found[at];
     });
     next = (next + count) % partitionsCount;
-    const nowMs = Date.now() + store.clock.offsetMs();
+    const nowMs = store.clock.nowMs();
     return oldest.reduce<number>((most, atMs) => (atMs === undefined ? most : Math.max(most, nowMs - atMs)), 0);
   };
 }

@@ -18,7 +18,7 @@ const callsMax = 100;
 
 /** Returns how many expired. */
 export async function expireForgotten(sql: Sql, store: Store): Promise<number> {
-  const dueBeforeMs = Date.now() + store.clock.offsetMs() - graceMs;
+  const dueBeforeMs = store.clock.nowMs() - graceMs;
   const overdue = await findOverdueHolds(sql, dueBeforeMs, countMaxOfPartition);
   const refsByWallet = new Map<string, { partition: number; refs: string[] }>();
   for (const { partition, walletId, ref } of overdue) {
@@ -38,7 +38,7 @@ export async function expireForgotten(sql: Sql, store: Store): Promise<number> {
 export function applyForgotten(sql: Sql, store: Store): () => Promise<number> {
   let after = fromTheBeginning;
   return async () => {
-    const dueBeforeMs = Date.now() + store.clock.offsetMs() - graceMs;
+    const dueBeforeMs = store.clock.nowMs() - graceMs;
     const due = await findDueGrants(sql, dueBeforeMs, after, grantsMax);
     after = due.length < grantsMax ? fromTheBeginning : due.at(-1)!;
     let applied = 0;

@@ -75,8 +75,8 @@ async function lookAtPage(options: ReconcileOptions, wallets: readonly WalletRow
     else pending.push(...(await see(options, wallet, await lookAtWallet(sql, store, wallet), 0)));
   }
   // Those that are ahead of the ledger wait together, so that a page takes no longer than one of them may.
-  const deadline = Date.now() + waitMs;
-  while (pending.length > 0 && Date.now() < deadline) {
+  const deadline = performance.now() + waitMs;
+  while (pending.length > 0 && performance.now() < deadline) {
     await sleep(lookAgainMs);
     const again: Pending[] = [];
     for (const { wallet, look, differed } of pending) {

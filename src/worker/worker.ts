@@ -125,12 +125,12 @@ function watched(boundMs: number, work: (lane: number) => Promise<unknown>) {
         running.get(lane) ??
         work(lane).finally(() => {
           running.delete(lane);
-          doneAtMs.set(lane, Date.now());
+          doneAtMs.set(lane, performance.now());
         });
       running.set(lane, started);
       await started;
     },
-    isOverdue: (lane: number) => !running.has(lane) && Date.now() - (doneAtMs.get(lane) ?? 0) > boundMs,
+    isOverdue: (lane: number) => !running.has(lane) && performance.now() - (doneAtMs.get(lane) ?? -Infinity) > boundMs,
     idle: (lane: number) => running.get(lane) ?? Promise.resolve(),
   };
 }

@@ -2,6 +2,7 @@
 import type { Scenario } from '../scenario.ts';
 import { aofBytes, aofBytesAlways } from './aof-bytes.ts';
 import { calm } from './calm.ts';
+import { clocks } from './clocks.ts';
 import { failedBack, failedOver, failedOverReplicated } from './failover.ts';
 import { foreign } from './foreign.ts';
 import { gatewayKilled, repliesDropped } from './gateways.ts';
@@ -51,6 +52,7 @@ export const scenarios: readonly Scenario[] = [
   failedOver,
   failedOverReplicated,
   failedBack,
+  clocks,
   foreign,
   keys,
   walletsDeleted,
