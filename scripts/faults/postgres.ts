@@ -16,6 +16,8 @@ export type Postgres = {
 };
 
 const template = 'farebox_faults';
+/** So that a limit on the size of files can meet tables before it meets the log. */
+const walSegmentMb = 1;
 const settings = { synchronous_commit: 'on' };
 
 /**
@@ -23,7 +25,8 @@ const settings = { synchronous_commit: 'on' };
  * with the system before it is acknowledged, or a killed Postgres would take acknowledged ones along.
  */
 export async function openPostgres(folder: string, say: (line: string) => void): Promise<Postgres> {
-  const start = () => startPostgres({ dataDir: folder, database: template, throwaway: true, settings, say });
+  const start = () =>
+    startPostgres({ dataDir: folder, database: template, throwaway: true, walSegmentMb, settings, say });
   let server = await start();
   await migrate(server.url);
   const port = await startSwitch(server.port);

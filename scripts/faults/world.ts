@@ -56,8 +56,9 @@ export type World = {
   /** Those that run, or are thought to. */
   readonly gateways: Member[];
   readonly workers: RoleProcess[];
-  readonly addGateway: (over?: Record<string, string>) => Promise<Member>;
-  readonly addWorker: (over?: Record<string, string>) => Promise<RoleProcess>;
+  /** `main`: of another release. */
+  readonly addGateway: (over?: Record<string, string>, main?: string) => Promise<Member>;
+  readonly addWorker: (over?: Record<string, string>, main?: string) => Promise<RoleProcess>;
   /** What processes are told; for one that a scenario starts by itself. */
   readonly env: Readonly<Record<string, string>>;
   readonly main: string;
@@ -109,17 +110,17 @@ export async function openWorld(postgres: Postgres, folder: string, options: Wor
       onClose: (step) => undo.push(step),
       gateways: [],
       workers: [],
-      addGateway: async (over = {}) => {
-        const process = await startGateway({ folder, env: { ...env, ...over }, main });
+      addGateway: async (over = {}, release = main) => {
+        const process = await startGateway({ folder, env: { ...env, ...over }, main: release });
         undo.push(process.kill);
         const member = { process, client: openClient(process.name, process.url, key) };
         undo.push(member.client.close);
         world.gateways.push(member);
         return member;
       },
-      addWorker: async (over = {}) => {
+      addWorker: async (over = {}, release = main) => {
         // Past the proxy: what the worker sends, the plan of a fault does not mean.
-        const process = await startWorker({ folder, env: { ...env, REDIS_URL: redisUrl, ...over }, main });
+        const process = await startWorker({ folder, env: { ...env, REDIS_URL: redisUrl, ...over }, main: release });
         undo.push(process.kill);
         world.workers.push(process);
         return process;

@@ -4,6 +4,7 @@ import { aofBytes, aofBytesAlways } from './aof-bytes.ts';
 import { calm } from './calm.ts';
 import { clocks } from './clocks.ts';
 import { failedBack, failedOver, failedOverReplicated } from './failover.ts';
+import { diskFull } from './disk-full.ts';
 import { foreign } from './foreign.ts';
 import { gatewayKilled, repliesDropped } from './gateways.ts';
 import { keys, walletsDeleted } from './keys.ts';
@@ -20,6 +21,7 @@ import {
 } from './redis-lost.ts';
 import { redisFull, redisStands, rolling, scriptsFlushed } from './redis.ts';
 import { recoverySteps, workerFrozenMinute, workerSteps } from './worker-steps.ts';
+import { twoReleases } from './releases.ts';
 import { manyWorkers, workerFrozen, workerKilled } from './workers.ts';
 
 export const scenarios: readonly Scenario[] = [
@@ -35,10 +37,12 @@ export const scenarios: readonly Scenario[] = [
   postgresKilled,
   commitUnheard,
   lockTimeout,
+  diskFull,
   redisFull,
   scriptsFlushed,
   redisStands,
   rolling,
+  twoReleases,
   redisKilled,
   redisKilledAlways,
   bothKilled,
