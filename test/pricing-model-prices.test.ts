@@ -3,11 +3,16 @@ import { readFileSync } from 'node:fs';
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import type { Price, UnitPrice } from '../src/contract.ts';
+import { catalogOf, type Catalog } from '../src/pricing/catalog.ts';
+import { costOf } from '../src/pricing/cost.ts';
+import { matchPrices } from '../src/pricing/match.ts';
 import { readModelList } from '../src/pricing/model-list.ts';
 import { modelPrices, type ModelPricesOptions } from '../src/pricing/model-prices.ts';
 import { changesText, priceChanges } from '../src/pricing/price-changes.ts';
+import type { PricedAsset } from '../src/pricing/price.ts';
 import { readPrices } from '../src/pricing/read-prices.ts';
 import { tokenUsage } from '../src/sdk/farebox.ts';
+import { formatAmount } from '../src/units.ts';
 
 const plain: ModelPricesOptions = {
   providers: [],
@@ -31,6 +36,28 @@ function priced(json: unknown, options: Partial<ModelPricesOptions> = {}): UnitP
   const made = make(json, options);
   if (made.status !== 'ok') throw new Error(JSON.stringify(made.flaws));
   return made.prices;
+}
+
+const usd: PricedAsset = { number: 1, code: 'USD', scale: 9 };
+
+function catalogIn(json: unknown, options: Partial<ModelPricesOptions>): Catalog {
+  const read = readPrices(priced(json, options), new Map([['USD', usd]]));
+  if (read.status !== 'ok') throw new Error(JSON.stringify(read.errors));
+  return catalogOf([{ productId: 'models', version: 1, isDefault: true, prices: read.prices }]);
+}
+
+function costIn(catalog: Catalog, data: { readonly [field: string]: unknown }): string {
+  const match = matchPrices(catalog, { eventType: 'chat.completion', data, subscriptions: [] });
+  if (match.status !== 'matched') throw new Error(match.status);
+  const atoms = match.lines.map(({ price, quantity }) => {
+    const line = costOf(price.cost, quantity);
+    if (line.status !== 'ok') throw new Error(line.status);
+    return line.atoms;
+  });
+  return formatAmount(
+    atoms.reduce((sum, line) => sum + line, 0n),
+    usd.scale,
+  );
 }
 
 const amounts = (prices: readonly UnitPrice[]) => Object.fromEntries(prices.map((one) => [one.id, one.unit_amount]));
@@ -75,43 +102,57 @@ describe('the list that comes with Farebox', () => {
     });
   });
 
-  test('never leaves a count of the shape without a price, in any context', () => {
-    const prices = priced(ours, { isByProvider: true, isFreeAllowed: true });
-    const byModel = new Map<string, UnitPrice[]>();
-    for (const price of prices) {
-      const name = `${price.dimensions?.['provider']}/${price.dimensions?.['model']}`;
-      byModel.set(name, [...(byModel.get(name) ?? []), price]);
-    }
-    for (const [name, of] of byModel) {
-      for (const tokens of [1, 200_000, 200_001, 272_000, 272_001]) {
-        const { model: _, context, ...counts } = tokenUsage({ model: 'm', cache_read_tokens: tokens });
-        const found = of.filter(({ dimensions }) =>
-          [context, undefined].includes(dimensions?.['context'] as undefined),
-        );
-        const counted = Object.keys(counts).filter((count) => /claude/.test(name) || count !== 'cache_write_1h_tokens');
-        expect(found.map(({ quantity }) => String(quantity)).toSorted(), name).toEqual(counted.toSorted());
+  test('leaves no count of the shape without a price, of any model in any context, or in none that is said', () => {
+    const all = { isByProvider: true, isFreeAllowed: true };
+    const catalog = catalogIn(ours, all);
+    const sold = new Map(priced(ours, all).map(({ dimensions = {} }) => [JSON.stringify(dimensions), dimensions]));
+    for (const { provider, model } of sold.values()) {
+      for (const cached of [1, 200_000, 200_001, 272_000, 272_001]) {
+        const { context, ...counts } = tokenUsage({ model: String(model), cache_read_tokens: cached });
+        for (const data of [
+          { ...counts, provider, context },
+          { ...counts, provider },
+        ]) {
+          const match = matchPrices(catalog, { eventType: 'chat.completion', data, subscriptions: [] });
+          if (match.status !== 'matched') throw new Error(`${provider} ${model}: ${match.status}`);
+          const counted = Object.keys(counts).filter((count) => count.endsWith('_tokens'));
+          const wanted = counted.filter((count) => count !== 'cache_write_1h_tokens' || /claude/.test(String(model)));
+          expect(match.lines.map(({ price }) => String(price.quantity)).toSorted()).toEqual(wanted.toSorted());
+        }
       }
     }
   });
 
+  // Reckoned by hand from the providers' pages, USD.
   test.each([
-    ['openai', 'gpt-5.5', 272_000, '5', '30', '0.5'],
-    ['openai', 'gpt-5.5', 272_001, '10', '45', '1'],
-    ['google', 'gemini-2.5-pro', 200_000, '1.25', '10', '0.125'],
-    ['google', 'gemini-2.5-pro', 200_001, '2.5', '15', '0.25'],
-    ['google', 'gemini-2.5-pro', 300_000, '2.5', '15', '0.25'],
-  ])(
-    '%s/%s with a context of %d: input %s, output %s, from the cache %s',
-    (provider, model, tokens, input, output, cached) => {
-      const { context } = tokenUsage({ model, input_tokens: tokens, output_tokens: 10 ** 6 });
-      const prices = amounts(priced(ours, { providers: [provider], models: [model] }));
-      expect(prices).toMatchObject({
-        [`${provider}/${model}:input:${context}`]: input,
-        [`${provider}/${model}:output:${context}`]: output,
-        [`${provider}/${model}:cache_read:${context}`]: cached,
-      });
-    },
-  );
+    ['gpt-5', { input_tokens: 86, cache_read_tokens: 1920, output_tokens: 300 }, '0.0033475'],
+    ['gpt-5.5', { input_tokens: 272_000, output_tokens: 1_000 }, '1.39'],
+    ['gpt-5.5', { input_tokens: 272_001, output_tokens: 1_000 }, '2.76501'],
+    ['gpt-5.5', { input_tokens: 72_001, cache_read_tokens: 200_000, output_tokens: 1_000 }, '0.96501'],
+    ['gemini-2.5-pro', { input_tokens: 200_000, output_tokens: 10_000 }, '0.35'],
+    ['gemini-2.5-pro', { input_tokens: 200_001, output_tokens: 10_000 }, '0.6500025'],
+    [
+      'claude-sonnet-4-6',
+      {
+        input_tokens: 2048,
+        cache_read_tokens: 1800,
+        cache_write_tokens: 148,
+        cache_write_1h_tokens: 100,
+        output_tokens: 503,
+      },
+      '0.015384',
+    ],
+  ])('%s: %j costs %s', (model, counts, expected) => {
+    const catalog = catalogIn(ours, { providers: ['openai', 'google', 'anthropic'] });
+    expect(costIn(catalog, tokenUsage({ model, ...counts }))).toBe(expected);
+  });
+
+  test('costs as the largest context what does not say its own', () => {
+    const catalog = catalogIn(ours, { providers: ['openai'] });
+    const { context, ...unsaid } = tokenUsage({ model: 'gpt-5.5', input_tokens: 1_000 });
+    expect(context).toBe('up_to_200k');
+    expect([costIn(catalog, { ...unsaid, context }), costIn(catalog, unsaid)]).toEqual(['0.005', '0.01']);
+  });
 });
 
 describe('a markup', () => {

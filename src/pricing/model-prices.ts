@@ -6,7 +6,8 @@
 //
 // Where a call's context decides what all of its tokens cost, output among them, volume tiers would not do: they look at one
 // count, and the output's price hangs on the input. So the event says how large its context is, `context`, and is a
-// dimension. An event that doesn't say it matches no price (422 `no_price`), rather than the cheaper one.
+// dimension of the prices of smaller ones. Those of the largest have none: an event that doesn't say it costs as the largest,
+// for to match nothing beside a fee per call would make its tokens free.
 //
 // Prices look at the model alone, as API.md's do: one that two providers sell has to be chosen, or they look at `provider` too.
 import type { UnitPrice } from '../contract.ts';
@@ -168,10 +169,15 @@ function freeParts({
 
 function pricesOf(listed: ListedModel, making: Omit<ModelPricesOptions, 'markup'> & { markup: bigint }): UnitPrice[] {
   if (listed.tiers.length === 0) return partPrices(listed, listed.parts, making, undefined);
-  return contexts.flatMap(({ context, above }) => {
-    const parts = listed.tiers.findLast(({ size }) => size <= above)?.parts ?? listed.parts;
-    return partPrices(listed, parts, making, context);
-  });
+  const partsAbove = (size: number): ListedParts =>
+    listed.tiers.findLast((tier) => tier.size <= size)?.parts ?? listed.parts;
+  const largest = partsAbove(Number.POSITIVE_INFINITY);
+  return [
+    ...contexts
+      .filter(({ above }) => partsAbove(above) !== largest)
+      .flatMap(({ context, above }) => partPrices(listed, partsAbove(above), making, context)),
+    ...partPrices(listed, largest, making, undefined),
+  ];
 }
 
 function partPrices(
