@@ -1,0 +1,169 @@
+// What other billing systems' public tests say usage costs, wherever our prices can say the same; test/cases/README.md has
+// the sources. A case that they can't, or don't mean to, is skipped with the reason.
+import { readFileSync } from 'node:fs';
+import { describe, expect, test } from 'vitest';
+import { costOf, noUsage, type Counter } from '../src/pricing/cost.ts';
+import { formatAmount } from '../src/units.ts';
+import { goodPrice, quantityOf } from './pricing.catalogs.ts';
+
+/** As their file has them: each group has fields of its own. */
+type Case = { id: string; group: string; title: string; setup: any; operations: any[]; expected: any };
+type Tier = { to?: string | null; up_to?: string | null; unit?: string; flat?: string; rate?: string };
+
+const { cases } = JSON.parse(readFileSync('test/cases/billing-cases.json', 'utf8')) as { cases: Case[] };
+
+/** What usage costs that comes in these pieces. */
+function cost(price: object, ...pieces: string[]): string {
+  const { cost: ofPrice, asset } = goodPrice({ ...price, quantity: 'units' });
+  let counter: Counter = noUsage;
+  for (const units of pieces) {
+    const line = costOf(ofPrice, quantityOf(units), counter);
+    if (line.status === 'too_large') throw new Error('too large');
+    ({ counter } = line);
+  }
+  return formatAmount(counter.billed, asset.scale);
+}
+
+/** Of events that are priced one by one. */
+const costOfEach = (price: object, amounts: string[]): string[] => amounts.map((amount) => cost(price, amount));
+
+/** Ranges `0-10, 11-20` mean what tiers up to 10 and 20 do: a range begins where the one before it ends. */
+const tiersOf = (tiers: Tier[]) =>
+  tiers.map(({ to, up_to: upTo = to ?? null, unit, flat }) => ({
+    up_to: upTo,
+    ...(unit !== undefined && { unit_amount: unit }),
+    ...(flat !== undefined && { flat_amount: flat }),
+  }));
+
+function tiered({ setup, operations: [{ units, pre_units: before }] }: Case): string {
+  const price = { model: setup.model, tiers: tiersOf(setup.ranges ?? setup.tiers) };
+  return before === undefined ? cost(price, units) : add(cost(price, before, units), cost(price, before));
+}
+
+function packages({ setup, operations: [{ units, pre_units: before }] }: Case): string {
+  const price = { model: 'package', unit_amount: setup.amount, package_size: Number(setup.package_size) };
+  return add(cost(price, before, units), cost(price, before));
+}
+
+/** The second is what was billed before. */
+const add = (whole: string, before: string): string => formatAmount(atomsOf(whole) - atomsOf(before), 9);
+
+const atomsOf = (text: string): bigint => {
+  const [whole = '', part = ''] = text.split('.');
+  return BigInt(whole + part.padEnd(9, '0'));
+};
+
+const percentage = ({ rate, fixed_amount: fixed, per_transaction_min: least, per_transaction_max: most }: any) => ({
+  model: 'percentage',
+  // They say 2.9 for 2.9 %.
+  rate: formatAmount(atomsOf(rate) / 100n, 9),
+  ...(fixed && { fixed_amount: fixed }),
+  ...(least && { minimum: least }),
+  ...(most && { maximum: most }),
+});
+
+const sum = (amounts: string[]): string =>
+  formatAmount(
+    amounts.reduce((total, one) => total + atomsOf(one), 0n),
+    9,
+  );
+
+/** Blocks of a tier as units up to where the tier ends, at a price for each block. */
+function blocks({ setup, operations: [{ units }] }: Case): string {
+  let end = 0;
+  const tiers = setup.tiers.map((tier: any, no: number) => {
+    end += Number(tier.block) * Number(tier.max_blocks);
+    const isLast = no === setup.tiers.length - 1;
+    return { up_to: isLast ? null : end, unit_amount: tier.price, per: Number(tier.block) };
+  });
+  return cost({ model: 'volume', tiers }, units);
+}
+
+const covered: Record<string, (one: Case) => unknown> = {
+  ...Object.fromEntries(
+    `grad-lago-01 grad-lago-03 grad-lago-05 grad-lago-07 grad-lago-09 grad-om-01 grad-om-03 grad-om-05 grad-om-07 grad-om-09
+     vol-lago-1 vol-lago-3 vol-lago-5 vol-lago-7 vol-om-2 vol-om-4 vol-om-6`
+      .split(/\s+/)
+      .map((id) => [id, tiered]),
+  ),
+  // Units below the range cost nothing here, so that its share is the whole.
+  'grad-lago-range-2': ({ setup: { range }, operations: [{ total_units: units }] }) =>
+    cost({ model: 'graduated', tiers: tiersOf([{ to: '10' }, { ...range, to: null }]) }, units),
+  'unitcfg-om-1': ({ setup: { unit, convert }, operations: [{ raw_units: units }] }) =>
+    cost({ model: 'package', unit_amount: unit, package_size: Number(convert.divide) }, units),
+  'kb-4': blocks,
+  'kb-6': blocks,
+  'pkg-om-1': packages,
+  'pkg-om-3': packages,
+  'pkg-om-7': ({ setup, operations: [{ units }] }) =>
+    costOfEach({ model: 'package', unit_amount: '1', package_size: Number(setup.package_size) }, units),
+  // Four events of a quarter each: only their number and their sum are given.
+  'pct-lago-05': ({ setup }) => sum(costOfEach(percentage(setup), ['200', '200', '200', '200'])),
+  'pct-lago-09': ({ setup }) => sum(costOfEach(percentage(setup), ['1', '1', '1', '1'])),
+  'pct-lago-11': ({ setup, operations: [{ event_amounts: amounts }] }) => sum(costOfEach(percentage(setup), amounts)),
+  'std-lago-1': ({ setup, operations: [{ units }] }) => cost({ model: 'unit', unit_amount: setup.unit }, units),
+  // A percentage in tiers is a graduated price that counts the amount.
+  ...Object.fromEntries(
+    ['gradpct-lago-1', 'gradpct-lago-3', 'gradpct-lago-5'].map((id) => [
+      id,
+      ({ setup, operations: [{ units }] }: Case) => {
+        const ranges = setup.ranges.map((range: Tier) => ({ ...range, unit: `0.0${range.rate}` }));
+        return cost({ model: 'graduated', tiers: tiersOf(ranges) }, units);
+      },
+    ]),
+  ),
+};
+
+const skipped: Record<string, string> = {
+  'grad-om-11': 'no maximum over a period: a budget bounds what is spent',
+  'grad-om-13': 'no minimum over a period: nothing is billed that was not used',
+  'unitcfg-om-3': 'tiers count units as they come: packages and tiers do not combine',
+  'vol-lago-9': 'no proration: usage is charged when it happens',
+  'vol-om-8': 'usage is charged when it happens, not with a last line',
+  'vol-om-10': 'no minimum over a period: nothing is billed that was not used',
+  'kb-2': 'one size of package for a price: blocks of several sizes are not started tier by tier',
+  'pkg-lago-2': 'no free units in a package price: an allowance is a grant',
+  'pkg-om-5': 'no maximum over a period: a budget bounds what is spent',
+  'dyn-om-1': 'money is rounded up: 13.34 where an asset has two decimals, and 13.3333 here',
+  'dyn-lago-1': 'what the caller has priced comes as `asset` and `amount`',
+  'pct-lago-01': 'no free events or amounts in a percentage: an allowance is a grant',
+  'pct-lago-03': 'no free events or amounts in a percentage: an allowance is a grant',
+  'pct-lago-07': 'no free events or amounts in a percentage: an allowance is a grant',
+  'pct-lago-13': 'no free events or amounts in a percentage: an allowance is a grant',
+  'pct-lago-15': 'no free events or amounts in a percentage: an allowance is a grant',
+};
+
+const skippedGroups: Record<string, string> = {
+  prorated_graduated: 'no proration: usage is charged when it happens',
+  credits_on_lines: 'the money path: how grants pay for what a line costs',
+  hold: 'the money path: holds, see test/stories',
+  hold_recovery: 'the money path: what a client does whose answer was lost',
+  grant_burn_down: 'the money path: grants in their order of consumption, see test/stories',
+  grant_rollover: 'the money path: recurring grants',
+  ledger_collection: 'the money path: grants in their order of consumption, see test/stories',
+  wallet_consumption: 'the money path: grants in their order of consumption, see test/stories',
+  ongoing_usage_allocation: 'the money path: one wallet for a customer, so usage is not allocated among several',
+  auto_top_up: 'money in: top-ups',
+};
+
+const reasonOf = ({ id, group }: Case): string | undefined =>
+  id in covered ? undefined : (skipped[id] ?? skippedGroups[group]);
+
+describe('usage costs what others say it does', () => {
+  for (const one of cases) {
+    const reason = reasonOf(one);
+    test.skipIf(reason !== undefined)(`${one.id}: ${one.title}${reason === undefined ? '' : ` (${reason})`}`, () => {
+      const { amount, packages: counts, total_with_flat: total } = one.expected;
+      const wanted = counts ?? [amount ?? total];
+      expect([covered[one.id]!(one)].flat().map((text) => atomsOf(String(text)))).toEqual(wanted.map(atomsOf));
+    });
+  }
+});
+
+test('every reason to skip is of a case, and every case that is not covered has one', () => {
+  const ids = new Set(cases.map(({ id }) => id));
+  expect([...Object.keys(covered), ...Object.keys(skipped)].filter((id) => !ids.has(id))).toEqual([]);
+  const groups = new Set(cases.filter(({ id }) => !(id in covered)).map(({ group }) => group));
+  expect(Object.keys(skippedGroups).filter((group) => !groups.has(group))).toEqual([]);
+  expect(cases.filter((one) => reasonOf(one) === undefined).length).toBe(Object.keys(covered).length);
+});
