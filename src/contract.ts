@@ -312,6 +312,30 @@ export type ProductVersion = {
   published_at: Timestamp | null;
 };
 
+// ── Subscriptions: /v1/customers/{id}/subscriptions ──
+
+export type SubscriptionRequest = {
+  product_id: string;
+  /** A published one; absent: the latest that is published. */
+  version?: number | undefined;
+};
+
+/** `version`: another published one of the product, later or earlier. */
+export type MigrateRequest = { version: number };
+
+/** It stays on its version until it is moved. */
+export type Subscription = {
+  id: string;
+  customer_id: string;
+  product_id: string;
+  version: number;
+  status: 'active' | 'canceled';
+  created_at: Timestamp;
+  /** When it was made, migrated or canceled last. */
+  changed_at: Timestamp;
+  canceled_at: Timestamp | null;
+};
+
 // ── Wallet: /v1/customers/{id}/wallet, …/wallet/freeze, …/wallet/unfreeze ──
 
 /** The API lifts `operator` only. */

@@ -88,6 +88,12 @@ export const errors = {
     title: 'The product has no such version',
     whatToDo: 'Versions count up from 1 to the `version` that `GET /v1/products/{id}` shows.',
   },
+  subscription_not_found: {
+    ...never,
+    status: 404,
+    title: 'No such subscription',
+    whatToDo: 'Take the id from the list of subscriptions; it belongs to one customer.',
+  },
   key_not_found: {
     ...never,
     status: 404,
@@ -117,6 +123,24 @@ export const errors = {
     status: 409,
     title: 'The product id is in use',
     whatToDo: 'Add a version to the product that exists, or use another id.',
+  },
+  version_not_published: {
+    ...never,
+    status: 409,
+    title: 'The version is a draft',
+    whatToDo: 'Publish it first, or name a version that is published.',
+  },
+  subscription_exists: {
+    ...never,
+    status: 409,
+    title: 'The customer is subscribed to this product',
+    whatToDo: 'Migrate the subscription that exists to another version, or cancel it first.',
+  },
+  subscription_canceled: {
+    ...never,
+    status: 409,
+    title: 'The subscription was canceled',
+    whatToDo: 'Make a new one: what was canceled stays as it is.',
   },
   grant_ended: {
     ...never,
@@ -190,6 +214,12 @@ export const errors = {
     status: 422,
     title: 'The wallet has too many grants',
     whatToDo: 'At most 1,000 may be active or scheduled: add larger ones, or void some.',
+  },
+  too_many_subscriptions: {
+    ...never,
+    status: 422,
+    title: 'The customer has too many subscriptions',
+    whatToDo: 'At most 50 may be active: cancel some.',
   },
   exceeds_hold: {
     ...never,

@@ -77,6 +77,8 @@ export const metadataBytesMax = 4_096;
 export const holdTtlMs = { least: 1_000, most: 86_400_000, default: 60_000 } as const;
 export const page = { least: 1, most: 100, default: 50 } as const;
 
+/** Active ones of a customer. Its wallet carries them, and each may price an event. */
+export const subscriptionsMax = 50;
 /** A version of a product: the price list of every model there is, several times over. */
 export const pricesMax = 10_000;
 /** Of one price. A script walks them, so they bound what it may take. */

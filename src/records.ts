@@ -82,6 +82,19 @@ export type PublishedVersion = {
 /** How often an environment has published. */
 export type CatalogVersion = { environmentId: string; catalogVersion: number };
 
+/** A customer's place on one version of a product. */
+export type Subscription = {
+  id: string;
+  customerId: string;
+  productId: string;
+  version: number;
+  createdAtMs: number;
+  /** When it was made, migrated or canceled last. */
+  changedAtMs: number;
+  /** Undefined: active. */
+  canceledAtMs: number | undefined;
+};
+
 /** A grant that was asked for: written before the script runs, so that it survives and happens once. */
 export type Credit = {
   grantNo: number;

@@ -23,6 +23,7 @@ import type {
   versionBody,
   versionReply,
 } from '../src/api/products.ts';
+import type { migrateBody, subscriptionBody, subscriptionReply } from '../src/api/subscriptions.ts';
 import type { shadowApprovedReply, shadowDeclinedReply } from '../src/api/spend.ts';
 import { splitRow } from '../src/api/table.ts';
 import type { walletReply } from '../src/api/wallet.ts';
@@ -150,6 +151,8 @@ test('requests are those of the contract', () => {
   expectTypeOf<Same<z.input<typeof customerChanges>, contract.CustomerChanges>>().toEqualTypeOf<true>();
   expectTypeOf<Same<z.input<typeof assetBody>, contract.AssetRequest>>().toEqualTypeOf<true>();
   expectTypeOf<Same<Unpriced<z.input<typeof productBody>>, Unpriced<contract.ProductRequest>>>().toEqualTypeOf<true>();
+  expectTypeOf<Same<z.input<typeof subscriptionBody>, contract.SubscriptionRequest>>().toEqualTypeOf<true>();
+  expectTypeOf<Same<z.input<typeof migrateBody>, contract.MigrateRequest>>().toEqualTypeOf<true>();
   expectTypeOf<z.output<typeof productBody>['prices']>().toExtend<contract.Price[]>();
   expectTypeOf<
     Same<Unpriced<z.input<typeof versionBody>>, Unpriced<contract.ProductVersionRequest>>
@@ -166,6 +169,7 @@ test('requests are those of the contract', () => {
 test('replies are those of the contract', () => {
   expectTypeOf<Same<z.output<typeof customerReply>, contract.Customer>>().toEqualTypeOf<true>();
   expectTypeOf<Same<z.output<typeof assetReply>, contract.Asset>>().toEqualTypeOf<true>();
+  expectTypeOf<Same<z.output<typeof subscriptionReply>, contract.Subscription>>().toEqualTypeOf<true>();
   expectTypeOf<Same<z.output<typeof productReply>, contract.Product>>().toEqualTypeOf<true>();
   expectTypeOf<
     Same<Unpriced<z.output<typeof productWithPricesReply>>, Unpriced<contract.ProductWithPrices>>

@@ -1,7 +1,7 @@
 // The whole API: one table. A row is a method and path, who may use it, and the route.
 //
 // `public` needs no key. Otherwise a key must have one of the scopes named; `admin` includes all. Customers take `credit`,
-// because who grants credit is who signs customers up; freezing and keys take `admin`.
+// because who grants credit is who signs customers up, and so do subscriptions; freezing and keys take `admin`.
 import { Hono } from 'hono';
 import { createAsset, getAsset, listAssets } from './assets.ts';
 import { cachedAssets } from './assets-cache.ts';
@@ -21,6 +21,7 @@ import { requestIds } from './request-id.ts';
 import { serve, type Api } from './route.ts';
 import { docs, errorDocs, livez, metrics, openApi, readyz, servePublic } from './running.ts';
 import { settle } from './settle.ts';
+import { cancelSubscription, createSubscription, listSubscriptions, migrateSubscription } from './subscriptions.ts';
 import { honoPathOf, splitRow, type TableRow } from './table.ts';
 import { unmatched } from './unmatched.ts';
 import { freezeWallet, getWallet, unfreezeWallet } from './wallet.ts';
@@ -45,6 +46,19 @@ export const table: readonly TableRow[] = [
   ['GET    /v1/customers/{customer_id}/grants', 'read', listGrants],
   ['GET    /v1/customers/{customer_id}/grants/{grant_id}', 'read', getGrant],
   ['POST   /v1/customers/{customer_id}/grants/{grant_id}/void', 'credit', voidGrant],
+
+  ['POST   /v1/customers/{customer_id}/subscriptions', ['catalog', 'credit'], createSubscription],
+  ['GET    /v1/customers/{customer_id}/subscriptions', 'read', listSubscriptions],
+  [
+    'POST   /v1/customers/{customer_id}/subscriptions/{subscription_id}/cancel',
+    ['catalog', 'credit'],
+    cancelSubscription,
+  ],
+  [
+    'POST   /v1/customers/{customer_id}/subscriptions/{subscription_id}/migrate',
+    ['catalog', 'credit'],
+    migrateSubscription,
+  ],
 
   ['POST   /v1/products', 'catalog', createProduct],
   ['GET    /v1/products', 'read', listProducts],

@@ -18,6 +18,8 @@ import type {
   ProductVersion,
   PublishedVersion,
   Scope,
+  Subscription,
+  WalletConfig,
 } from '../records.ts';
 import type { Wallets } from '../wallet/wallets.ts';
 
@@ -142,6 +144,38 @@ export type Ledger = {
     change: { name?: string | null; email?: string | null; metadata?: JsonObject },
   ) => Promise<Customer | undefined>;
 
+  createSubscription: (
+    environmentId: string,
+    asked: SubscriptionChange & { productId: string; version: number | undefined },
+  ) => Promise<
+    | ChangedSubscription
+    | {
+        status:
+          | 'no_customer'
+          | 'conflict'
+          | 'no_product'
+          | 'no_version'
+          | 'not_published'
+          | 'exists'
+          | 'too_many_subscriptions';
+      }
+  >;
+  /** Canceled ones too. */
+  listSubscriptions: (environmentId: string, customerId: string, page: PageRequest) => Promise<Listed<Subscription>>;
+  cancelSubscription: (
+    environmentId: string,
+    asked: SubscriptionChange & { subscriptionId: string },
+  ) => Promise<ChangedSubscription | { status: 'no_customer' | 'conflict' | 'no_subscription' | 'canceled' }>;
+  migrateSubscription: (
+    environmentId: string,
+    asked: SubscriptionChange & { subscriptionId: string; version: number },
+  ) => Promise<
+    | ChangedSubscription
+    | { status: 'no_customer' | 'conflict' | 'no_subscription' | 'canceled' | 'no_version' | 'not_published' }
+  >;
+  /** The wallet in Redis has this version of its configuration. */
+  noteConfigPushed: (customer: { environmentId: string; customerId: string }, version: number) => Promise<void>;
+
   /** Writes the intent to credit, or finds the one that this operation wrote before. One that was refused is begun anew. */
   beginCredit: (
     environmentId: string,
@@ -171,6 +205,22 @@ export type Ledger = {
   ) => Promise<{ status: 'found'; reply: string } | { status: 'conflict' } | { status: 'none' }>;
   /** Keeps it for an hour. The first one stays: gives back what is kept. */
   rememberReply: (environmentId: string, operationId: string, fingerprint: string, reply: string) => Promise<string>;
+};
+
+export type SubscriptionChange = {
+  customerId: string;
+  operationId: string;
+  fingerprint: string;
+  /** Makes the reply, which is kept in the same transaction. */
+  replyOf: (subscription: Subscription) => string;
+};
+
+export type ChangedSubscription = {
+  status: 'changed';
+  reply: string;
+  isRepeat: boolean;
+  /** What the wallet in Redis is not known to have. */
+  unpushed: WalletConfig | undefined;
 };
 
 export type CreatedKey = { key: Key; secret: string };

@@ -90,6 +90,7 @@ function tagOf(path: string): string {
     'wallet',
     'grants',
     'entries',
+    'subscriptions',
     'products',
     'assets',
     'keys',

@@ -6,7 +6,15 @@ import type { Call } from './route.ts';
 import { assetCodePattern, customerIdPattern } from './schemas.ts';
 import type { KeyedRow } from './table.ts';
 
-export type ParamName = 'customer_id' | 'grant_id' | 'hold_id' | 'product_id' | 'version' | 'key_id' | 'code';
+export type ParamName =
+  | 'customer_id'
+  | 'grant_id'
+  | 'hold_id'
+  | 'product_id'
+  | 'version'
+  | 'subscription_id'
+  | 'key_id'
+  | 'code';
 export type Params = Record<ParamName, string>;
 
 export const idPattern = /^[A-Za-z0-9][A-Za-z0-9_.:-]{0,127}$/;
@@ -17,6 +25,11 @@ export const paramRules: Record<ParamName, { pattern: RegExp; missing: ErrorCode
   hold_id: { pattern: idPattern, missing: 'hold_not_found', description: "The hold's id, `hold_…`." },
   product_id: { pattern: idPattern, missing: 'product_not_found', description: "The product's id." },
   version: { pattern: /^[1-9][0-9]{0,8}$/, missing: 'version_not_found', description: 'Which version, from 1.' },
+  subscription_id: {
+    pattern: idPattern,
+    missing: 'subscription_not_found',
+    description: "The subscription's id, `sub_…`.",
+  },
   key_id: { pattern: idPattern, missing: 'key_not_found', description: "The key's id; not its secret." },
   code: { pattern: assetCodePattern, missing: 'unknown_asset', description: "The asset's code." },
 };

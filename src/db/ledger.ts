@@ -10,6 +10,8 @@ import { findHold } from './holds.ts';
 import { createKeyOnce, findKey, listKeys, revokeKey } from './keys.ts';
 import { createProduct, createVersion, findProduct, findVersion, listProducts, publishVersion } from './products.ts';
 import { findReply, rememberReply } from './replies.ts';
+import { cancelSubscription, createSubscription, listSubscriptions, migrateSubscription } from './subscriptions.ts';
+import { noteConfigPushed } from './wallet-config.ts';
 
 /** `announceRevocation` tells the gateways that a key was revoked: it raises a counter in Redis that they poll. */
 export function openLedger(sql: Sql, { announceRevocation }: { announceRevocation: () => Promise<void> }) {
@@ -39,6 +41,12 @@ export function openLedger(sql: Sql, { announceRevocation }: { announceRevocatio
     findCustomer: bind(findCustomer),
     listCustomers: bind(listCustomers),
     updateCustomer: bind(updateCustomer),
+
+    createSubscription: bind(createSubscription),
+    listSubscriptions: bind(listSubscriptions),
+    cancelSubscription: bind(cancelSubscription),
+    migrateSubscription: bind(migrateSubscription),
+    noteConfigPushed: bind(noteConfigPushed),
 
     beginCredit: bind(beginCredit),
     hasCredit: bind(hasCredit),

@@ -3,6 +3,7 @@ import { and, asc, eq, gt, or } from 'drizzle-orm';
 import type { LedgerWallet } from '../records.ts';
 import { zeroAtoms } from '../units.ts';
 import { orm, type Sql } from './connect.ts';
+import { readWalletConfig } from './wallet-config.ts';
 import { accounts, grants, holds, wallets } from './schema.ts';
 
 export type WalletAddress =
@@ -49,13 +50,14 @@ export async function loadWallet(sql: Sql, address: WalletAddress): Promise<Ledg
         .from(holds)
         .where(and(eq(holds.environmentId, environmentId), eq(holds.walletId, walletId), eq(holds.status, 'open')))
         .orderBy(asc(holds.ref));
+      const { config } = await readWalletConfig(transaction, wallet);
       return {
         environmentId,
         customerId: wallet.customerId,
         walletId,
         version: wallet.version,
         freeze: freezeOf(wallet),
-        config: { version: 0, subscriptions: [], budgets: [] },
+        config,
         accounts: accountRows.map(({ asset, available, held, overage, scheduled }) => ({
           asset,
           available,

@@ -16,6 +16,7 @@ import { applyPendingCredits } from '../worker/apply-credits.ts';
 import { drainLane, type DrainOptions } from '../worker/drain.ts';
 import { freezeQuarantined } from '../worker/freeze-quarantined.ts';
 import { openPartitions } from '../worker/open-partitions.ts';
+import { pushConfigs } from '../worker/push-configs.ts';
 import { raiseCatalogs } from '../worker/raise-catalogs.ts';
 import { startWorker } from '../worker/worker.ts';
 import { connectStore } from './connect-store.ts';
@@ -114,6 +115,7 @@ export async function runWorker(config: Config, log: Log): Promise<{ stop: () =>
         await applyPendingCredits(sql, store);
         await raiseCatalogs(sql, store);
         await freezeQuarantined(drain);
+        await pushConfigs(sql, store);
       },
       (error) => onError(error, 'repairing'),
     ),

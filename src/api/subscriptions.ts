@@ -1,0 +1,155 @@
+// Subscriptions: which version of a product prices a customer. They travel with the wallet, so a change is answered when
+// the wallet in Redis has it, and every request that starts after the reply goes by it.
+import { z } from '@hono/zod-openapi';
+import type { Subscription as SubscriptionReply } from '../contract.ts';
+import type { Subscription } from '../records.ts';
+import { refuse, type Answer } from './answer.ts';
+import type { ChangedSubscription, SubscriptionChange } from './deps.ts';
+import { operationFor } from './idempotency.ts';
+import { listAnswer, pageOf, pageQuery, pageSchema } from './paging.ts';
+import { defineRoute, type Api, type Call } from './route.ts';
+import { emptyBody, timeOut } from './schemas.ts';
+import { formatTime, formatTimeOrNull } from './time.ts';
+
+const versionMax = 999_999_999;
+const version = z.int().min(1).max(versionMax);
+
+export const subscriptionBody = z
+  .strictObject({
+    product_id: z.string().min(1),
+    version: version.optional().openapi({ description: 'A published one; absent: the latest that is published.' }),
+  })
+  .openapi('SubscriptionRequest');
+
+export const migrateBody = z.strictObject({ version }).openapi('MigrateRequest');
+
+export const subscriptionReply = z
+  .object({
+    id: z.string(),
+    customer_id: z.string(),
+    product_id: z.string(),
+    version: z.int(),
+    status: z.enum(['active', 'canceled']),
+    created_at: timeOut,
+    changed_at: timeOut.openapi({ description: 'When it was made, migrated or canceled last.' }),
+    canceled_at: timeOut.nullable(),
+  })
+  .openapi('Subscription');
+
+const effective = '`not_yet_effective`: it is done, and the wallet in Redis has not been told.';
+
+export const createSubscription = defineRoute({
+  summary: 'Subscribe a customer to a product',
+  description: `It stays on its version until it is migrated. One active subscription to a product at a time; ${effective}`,
+  body: subscriptionBody,
+  reply: { status: 201, description: 'The subscription.', schema: subscriptionReply },
+  errors: [
+    'product_not_found',
+    'version_not_found',
+    'version_not_published',
+    'subscription_exists',
+    'too_many_subscriptions',
+    'not_yet_effective',
+  ],
+  handle: async (api, call) => {
+    const { environmentId, body } = call;
+    const asked = { ...changeOf(api, call), productId: body.product_id, version: body.version };
+    const made = await api.ledger.createSubscription(environmentId, asked);
+    return made.status === 'changed' ? answerChanged(api, call, 201, made) : refusals[made.status];
+  },
+});
+
+export const listSubscriptions = defineRoute({
+  summary: "List a customer's subscriptions, canceled ones too",
+  query: pageQuery,
+  reply: { status: 200, description: 'Newest first.', schema: pageSchema(subscriptionReply) },
+  errors: [],
+  handle: async (api, { environmentId, params: { customer_id: customerId }, query }) => {
+    if (!(await api.ledger.findCustomer(environmentId, customerId))) return refusals.no_customer;
+    return listAnswer(await api.ledger.listSubscriptions(environmentId, customerId, pageOf(query)), show);
+  },
+});
+
+export const cancelSubscription = defineRoute({
+  summary: 'Cancel a subscription',
+  description: `For good: the customer may subscribe to the product anew. ${effective}`,
+  body: emptyBody,
+  reply: { status: 200, description: 'Canceled.', schema: subscriptionReply },
+  errors: ['subscription_canceled', 'not_yet_effective'],
+  handle: async (api, call) => {
+    const asked = { ...changeOf(api, call), subscriptionId: call.params.subscription_id };
+    const made = await api.ledger.cancelSubscription(call.environmentId, asked);
+    return made.status === 'changed' ? answerChanged(api, call, 200, made) : refusals[made.status];
+  },
+});
+
+export const migrateSubscription = defineRoute({
+  summary: 'Move a subscription to another version of its product',
+  description: `Later or earlier, but published. ${effective}`,
+  body: migrateBody,
+  reply: { status: 200, description: 'On that version.', schema: subscriptionReply },
+  errors: ['version_not_found', 'version_not_published', 'subscription_canceled', 'not_yet_effective'],
+  handle: async (api, call) => {
+    const { params, body } = call;
+    const asked = { ...changeOf(api, call), subscriptionId: params.subscription_id, version: body.version };
+    const made = await api.ledger.migrateSubscription(call.environmentId, asked);
+    return made.status === 'changed' ? answerChanged(api, call, 200, made) : refusals[made.status];
+  },
+});
+
+const refusals = {
+  no_customer: refuse('customer_not_found', 'there is no such customer in this environment'),
+  no_product: refuse('product_not_found', 'there is no such product in this environment'),
+  no_version: refuse('version_not_found', 'the product has no such version'),
+  no_subscription: refuse('subscription_not_found', 'this customer has no such subscription'),
+  not_published: refuse('version_not_published', 'the product has no such version that is published'),
+  exists: refuse('subscription_exists', 'this customer has an active subscription to the product'),
+  canceled: refuse('subscription_canceled', 'the subscription was canceled before'),
+  too_many_subscriptions: refuse('too_many_subscriptions', 'this customer has as many as there may be'),
+  conflict: refuse('idempotency_conflict', 'the Idempotency-Key came with another body before'),
+} as const;
+
+function changeOf(api: Api, call: Call): SubscriptionChange {
+  const { id: operationId, fingerprint } = operationFor(api, call);
+  const replyOf = (subscription: Subscription) => JSON.stringify(show(subscription));
+  return { customerId: call.params.customer_id, operationId, fingerprint, replyOf };
+}
+
+/** Tells Redis first; where it cannot, the refusal says that the worker goes on with it. */
+async function answerChanged(
+  api: Api,
+  call: Call,
+  status: 200 | 201,
+  { reply, isRepeat, unpushed }: ChangedSubscription,
+): Promise<Answer> {
+  const customer = { environmentId: call.environmentId, customerId: call.params.customer_id };
+  if (unpushed) {
+    const configured = await api.wallets.configure(customer, unpushed);
+    if (configured.status !== 'configured') {
+      const why = 'detail' in configured ? configured.detail : configured.status;
+      return refuse('not_yet_effective', `it is done, but the wallet has not been told: ${why}`, {
+        outcome: 'applied',
+        more: { idempotency_key: call.idempotencyKey },
+      });
+    }
+    // Without it the worker tells Redis once more.
+    await api.ledger.noteConfigPushed(customer, configured.version).catch((error: unknown) => {
+      api.log.error({ error, ...customer }, 'a configuration was not noted as told');
+    });
+  }
+  return { status, text: reply, replayed: isRepeat };
+}
+
+function show(subscription: Subscription): SubscriptionReply {
+  const { canceledAtMs } = subscription;
+  return {
+    id: subscription.id,
+    customer_id: subscription.customerId,
+    product_id: subscription.productId,
+    version: subscription.version,
+    status: canceledAtMs === undefined ? 'active' : 'canceled',
+    created_at: formatTime(subscription.createdAtMs),
+    changed_at: formatTime(subscription.changedAtMs),
+    canceled_at: formatTimeOrNull(canceledAtMs),
+  };
+}
