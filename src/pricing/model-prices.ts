@@ -167,8 +167,9 @@ function freeParts({
   return free.length === 0 ? [] : [{ provider, model, parts: free }];
 }
 
-function pricesOf(listed: ListedModel, making: Omit<ModelPricesOptions, 'markup'> & { markup: bigint }): UnitPrice[] {
-  if (listed.tiers.length === 0) return partPrices(listed, listed.parts, making, undefined);
+type Making = Pick<ModelPricesOptions, 'eventType' | 'isByProvider'> & { readonly markup: bigint };
+
+function pricesOf(listed: ListedModel, making: Making): UnitPrice[] {
   const partsAbove = (size: number): ListedParts =>
     listed.tiers.findLast((tier) => tier.size <= size)?.parts ?? listed.parts;
   const largest = partsAbove(Number.POSITIVE_INFINITY);
@@ -183,20 +184,21 @@ function pricesOf(listed: ListedModel, making: Omit<ModelPricesOptions, 'markup'
 function partPrices(
   { provider, model }: ListedModel,
   parts: ListedParts,
-  { markup, eventType, isByProvider }: Omit<ModelPricesOptions, 'markup'> & { markup: bigint },
+  { markup, eventType, isByProvider }: Making,
   context: string | undefined,
 ): UnitPrice[] {
   const cacheWrite = parts.cache_write ?? parts.input;
   const hour = 2n * parts.input > cacheWrite ? 2n * parts.input : cacheWrite;
-  const costs: [name: string, cost: bigint][] = [
+  const costs = [
     ['input', parts.input],
     ['cache_read', parts.cache_read ?? parts.input],
     ['cache_write', cacheWrite],
-    ...(isAnthropic(model) ? ([['cache_write_1h', hour]] as [string, bigint][]) : []),
+    ['cache_write_1h', hour],
     ['output', parts.output],
-  ];
+  ] as const;
   const name = `${provider}/${model}`.replaceAll(/[^A-Za-z0-9_.:/-]/g, '_');
-  return costs.map(([part, cost]) => ({
+  const known = costs.filter(([part]) => part !== 'cache_write_1h' || isAnthropic(model));
+  return known.map(([part, cost]) => ({
     id: [name, part, ...(context === undefined ? [] : [context])].join(':'),
     event_type: eventType,
     asset: 'USD',
