@@ -1,7 +1,7 @@
 // From one asset into another, at so many units of the other for one.
 //
-// atoms × rate ÷ 10^(6 + scale of the first): exact until the one rounding. In Lua the rate is limbs and the divisor six digits,
-// which are dropped, and a power of ten up to 10^9, which divides exactly (lua/lib/exact.lua).
+// atoms × rate ÷ 10^(6 + scale of the first): exact until the one rounding. `lua/lib/convert.lua` is the same for legs that a script
+// takes: there the rate is limbs, of the divisor six digits are a limb that is dropped, and the rest is at most 10^9.
 import { codes } from '../codes.gen.ts';
 import { toAtoms, type Atoms } from '../units.ts';
 import { roundUp } from './cost.ts';

@@ -26,6 +26,8 @@ export type Most = { status: 'ok'; atoms: Atoms } | { status: 'too_large' };
 
 type Fraction = { numerator: bigint; denominator: bigint };
 
+// A rate is millionths of an atom, and a quantity of a unit.
+const whole = fine * fine;
 const lineMax = BigInt(codes.limit.amount_atoms);
 const totalMax = BigInt(codes.limit.balance_atoms);
 const usedMax = BigInt(codes.limit.counter_units) * fine;
@@ -63,7 +65,7 @@ function roundedCost(cost: Cost, used: bigint): bigint {
 function exactCost(cost: Cost, used: bigint): Fraction {
   switch (cost.model) {
     case 'unit':
-      return { numerator: cost.rate * used, denominator: fine * fine * cost.per };
+      return { numerator: cost.rate * used, denominator: whole * cost.per };
     case 'package':
       return { numerator: cost.rate * roundUp(used, cost.size * fine), denominator: fine };
     case 'graduated':
@@ -71,7 +73,6 @@ function exactCost(cost: Cost, used: bigint): Fraction {
     case 'volume':
       return volumeCost(cost, used);
     case 'percentage': {
-      const whole = fine * fine;
       const due = greatest([cost.rate * used + cost.fixed * whole, cost.minimum * whole]);
       const most = cost.maximum === undefined ? due : cost.maximum * whole;
       return { numerator: due < most ? due : most, denominator: whole };
@@ -81,7 +82,7 @@ function exactCost(cost: Cost, used: bigint): Fraction {
 
 /** Each tier prices the part of the usage that lies in it. */
 function graduatedCost({ tiers, per }: TieredCost, used: bigint): Fraction {
-  const denominator = fine * fine * per;
+  const denominator = whole * per;
   let numerator = 0n;
   let from = 0n;
   for (const { upTo, rate, flat } of tiers) {
@@ -95,7 +96,7 @@ function graduatedCost({ tiers, per }: TieredCost, used: bigint): Fraction {
 
 /** The tier that the usage ends in prices all of it. */
 function volumeCost({ tiers, per }: TieredCost, used: bigint): Fraction {
-  const denominator = fine * fine * per;
+  const denominator = whole * per;
   const tier = tiers.find(({ upTo }) => upTo === undefined || used <= upTo)!;
   return { numerator: used * tier.rate + tier.flat * denominator, denominator };
 }
