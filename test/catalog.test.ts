@@ -1,10 +1,12 @@
 // The catalog below the API: what is published stays as it is, and reaches every partition whatever breaks off.
+import { setTimeout as sleep } from 'node:timers/promises';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { catalogCache, type Catalog } from '../src/api/catalog-cache.ts';
 import { loadPublished } from '../src/db/catalog.ts';
 import { openDatabase, type Sql } from '../src/db/connect.ts';
 import { openLedger } from '../src/db/ledger.ts';
 import { createProduct, createVersion, findProduct, findVersion, publishVersion } from '../src/db/products.ts';
+import { matchPrices, type Subscription } from '../src/pricing/match.ts';
 import { partitionsCount } from '../src/limits.ts';
 import { catalogKey, fenceKey } from '../src/wallet/keys.ts';
 import { raiseCatalog } from '../src/wallet/raise-catalog.ts';
@@ -200,6 +202,35 @@ describe("a gateway's catalog", () => {
     await looking.poll();
     await expect.poll(async () => publishedIn(await looking.of(environmentId))).toContain('elsewhere');
     expect(publishedIn(await idle.of(environmentId))).not.toContain('elsewhere');
+  });
+
+  test('prices an event of the past by what was published then, and a subscriber by the version of the subscription', async () => {
+    const id = 'aging';
+    const price = (unit_amount: string) => ({ id: 'p', event_type: 'aging', asset: 'USD', model: 'unit', unit_amount });
+    const body = { id, name: id, default: true, prices: [price('1')] };
+    await expectStatus(farebox.client.post('/v1/products', body), 201);
+    await expectStatus(farebox.client.post(`/v1/products/${id}/versions`, { prices: [price('2')] }), 201);
+    const publishedAtMs: number[] = [];
+    for (const version of [1, 2]) {
+      await sleep(5);
+      const published = await expectStatus(farebox.client.post(`/v1/products/${id}/versions/${version}/publish`), 200);
+      publishedAtMs.push(Date.parse(published.body.published_at));
+    }
+    const catalog = await (await open()).of(environmentId);
+    const pricedBy = (atMs: number, subscriptions: Subscription[] = []) => {
+      const match = matchPrices(catalog.pricedAt(atMs), { eventType: 'aging', data: {}, subscriptions });
+      return match.status === 'matched' ? match.lines.map(({ version }) => version) : match.status;
+    };
+    const [first, second] = publishedAtMs as [number, number];
+    expect([first - 1, first, second - 1, second, Infinity].map((atMs) => pricedBy(atMs))).toEqual([
+      'no_price',
+      [1],
+      [1],
+      [2],
+      [2],
+    ]);
+    expect(pricedBy(first, [{ productId: id, version: 2 }])).toEqual([2]);
+    expect(pricedBy(Infinity, [{ productId: id, version: 1 }])).toEqual([1]);
   });
 
   test('is read once for all who ask at once, and only what is new is read later', async () => {

@@ -3,6 +3,7 @@
 // What was published never changes, so a later look takes only what is new. Scripts refuse a catalog older than the one that
 // was published last; whoever is told so waits here for that one (`atLeast`). Besides, each second shows whether there is a
 // newer one. With Postgres away, what was read stays good for as long as scripts take it.
+import { catalogOf, type Catalog as PricedCatalog } from '../pricing/catalog.ts';
 import type { Price } from '../pricing/price.ts';
 import { readPrices } from '../pricing/read-prices.ts';
 import type { PublishedVersion } from '../records.ts';
@@ -14,6 +15,10 @@ export type Catalog = {
   version: number;
   /** In the order in which they were published. */
   entries: readonly CatalogEntry[];
+  /** What prices events from now on. */
+  priced: PricedCatalog;
+  /** For events of the past: default products as they were published by then; a subscription's version stays what it is. */
+  pricedAt: (atMs: number) => PricedCatalog;
 };
 
 export type Catalogs = {
@@ -25,7 +30,9 @@ export type Catalogs = {
   poll: () => Promise<void>;
 };
 
-const empty: Catalog = { version: 0, entries: [] };
+// Whoever sends events late sends many of about the same time.
+const pastsMax = 8;
+const empty = catalogFrom(0, []);
 
 export function catalogCache(options: {
   ledger: Pick<Ledger, 'loadPublished' | 'listAssets'>;
@@ -41,7 +48,7 @@ export function catalogCache(options: {
     const before = known.get(environmentId) ?? empty;
     const added = await readAfter(ledger, environmentId, before.version);
     const version = added.at(-1)?.catalogVersion ?? before.version;
-    const catalog = { version, entries: [...before.entries, ...added] };
+    const catalog = catalogFrom(version, [...before.entries, ...added]);
     known.set(environmentId, catalog);
     return catalog;
   };
@@ -69,6 +76,28 @@ export function catalogCache(options: {
       const isBehind = (id: string, at: number) => (known.get(id)?.version ?? 0) < (versions[at] ?? 0);
       // Not waited for: Postgres may be silent, and who looks at Redis each second has more to see. The next look tries again.
       for (const id of environmentIds.filter(isBehind)) void read(id).catch(onError);
+    },
+  };
+}
+
+function catalogFrom(version: number, entries: readonly CatalogEntry[]): Catalog {
+  const priced = catalogOf(entries);
+  const { indexOf, candidatesOf } = priced;
+  /** By how many had been published. */
+  const pasts = new Map<number, PricedCatalog>();
+  return {
+    version,
+    entries,
+    priced,
+    pricedAt: (atMs) => {
+      const published = entries.findLastIndex(({ publishedAtMs }) => publishedAtMs <= atMs) + 1;
+      if (published === entries.length) return priced;
+      const known = pasts.get(published);
+      if (known) return known;
+      const past = { ...catalogOf(entries.slice(0, published)), indexOf, candidatesOf };
+      if (pasts.size >= pastsMax) pasts.clear();
+      pasts.set(published, past);
+      return past;
     },
   };
 }
