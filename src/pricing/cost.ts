@@ -1,8 +1,8 @@
 // What usage costs: exact as a fraction of whole numbers, then rounded up, once.
 //
 // F(q) is what q units cost when all of them are priced together. A line costs roundUp(F(used + quantity)) − billed, and never
-// less than nothing; what is billed for an event by itself is what nothing was used and nothing billed before. Over a period, used and
-// billed are the counter: so charging in pieces comes to what charging at once does, and there is one rounding, however many pieces.
+// less than nothing. Over a period used and billed are the counter, so that pieces cost what the whole does, with one rounding
+// however many they are; an event that is priced by itself has nothing used and nothing billed before it.
 //
 // F of a volume price can fall: 100 units at 2 cost more than 101 at 1. Nothing is given back then; what follows is free until F
 // has caught up with what was billed. And whoever sets money aside for "up to 101 units" needs what 100 cost: `mostOf`.
