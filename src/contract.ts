@@ -55,7 +55,7 @@ export type Problem = {
   request_id: string;
   /** With `outcome: "unknown"`: the key to retry with. */
   idempotency_key?: string | undefined;
-  /** With status 422: each field that is missing, unknown, of the wrong type or out of range. */
+  /** With status 422: the first hundred fields that are missing, unknown, of the wrong type or out of range. */
   errors?: FieldError[] | undefined;
 };
 

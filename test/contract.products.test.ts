@@ -220,7 +220,11 @@ describe('a large catalog', () => {
     expectFieldError(await large.post('/v1/products', { name: 'larger', prices: many(10_001) }), 'prices');
   }, 60_000);
 
+  const manyKeys = Object.fromEntries(Array.from({ length: 200_000 }, (_, at) => [`k${at}`, 7]));
   test.each([
+    ['many dimensions', { prices: [{ ...fee, dimensions: manyKeys }] }, 'prices.0.dimensions'],
+    ['many assets to fall back on', { prices: [{ ...fee, fallback: Object.values(manyKeys) }] }, 'prices.0.fallback'],
+    ['many fields that nobody knows', { prices: [], ...manyKeys }, 'k0'],
     ['a million prices', { prices: Array.from({ length: 1_000_000 }, () => 7) }, 'prices'],
     [
       'a million tiers',

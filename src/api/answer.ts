@@ -22,8 +22,12 @@ export function refuse(code: ErrorCode, detail: string, rest: Omit<Refusal, 'cod
   return { status: 'refused', code, detail, ...rest };
 }
 
+/** More would help nobody, and a large body may have a million. */
+const errorsShownMax = 100;
+
 /** 422, field by field. */
-export function refuseFields(errors: FieldError[]): Refused {
+export function refuseFields(all: FieldError[]): Refused {
+  const errors = all.slice(0, errorsShownMax);
   const detail = errors.map(({ path, message }) => (path === '' ? message : `${path}: ${message}`)).join('; ');
   return refuse('invalid_request', detail, { more: { errors } });
 }

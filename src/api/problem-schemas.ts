@@ -25,7 +25,8 @@ export const problemReply = z
       .array(z.object({ path: z.string(), message: z.string() }))
       .optional()
       .openapi({
-        description: 'With `invalid_request`: each field that is missing, unknown, of the wrong type or out of range.',
+        description:
+          'With `invalid_request`: the first hundred fields that are missing, unknown, of the wrong type or out of range.',
       }),
   })
   .openapi('Problem', { description: 'RFC 9457.' });

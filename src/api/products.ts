@@ -4,7 +4,7 @@
 // later one. Publishing again what is published changes nothing and answers the same: that is how to repeat one.
 import { z } from '@hono/zod-openapi';
 import type { Price, Product as ProductReply, ProductWithPrices, ProductVersion as VersionReply } from '../contract.ts';
-import { catalogBodyBytesMax, pricesMax, tiersMax } from '../limits.ts';
+import { catalogBodyBytesMax, dimensionsMax, fallbacksMax, pricesMax, tiersMax } from '../limits.ts';
 import type { PricedAsset } from '../pricing/price.ts';
 import { assetCodesOf, readPrices } from '../pricing/read-prices.ts';
 import type { LatestVersions, Product, ProductVersion } from '../records.ts';
@@ -223,6 +223,10 @@ async function refusePrices(api: Api, environmentId: string, written: Price[]): 
   return { ...refused, code: read.code };
 }
 
+const innerMax = { tiers: tiersMax, fallback: fallbacksMax, dimensions: dimensionsMax };
+const sizeOf = (value: unknown): number =>
+  typeof value === 'object' && value !== null ? Object.keys(value).length : 0;
+
 /** Each of a million elements would be an error of its own. */
 function refuseExcess(given: unknown): Refused | undefined {
   const written = (given as { prices?: unknown } | null)?.prices;
@@ -230,10 +234,10 @@ function refuseExcess(given: unknown): Refused | undefined {
   if (written.length > pricesMax) {
     return refuseFields([{ path: 'prices', message: `has more than ${pricesMax} prices` }]);
   }
-  const excess = written.flatMap((price: { tiers?: unknown } | null, no) =>
-    Array.isArray(price?.tiers) && price.tiers.length > tiersMax
-      ? [{ path: `prices.${no}.tiers`, message: `has more than ${tiersMax} tiers` }]
-      : [],
+  const excess = written.flatMap((price: Record<string, unknown> | null, no) =>
+    Object.entries(innerMax)
+      .filter(([field, most]) => sizeOf(price?.[field]) > most)
+      .map(([field, most]) => ({ path: `prices.${no}.${field}`, message: `has more than ${most}` })),
   );
   return excess.length > 0 ? refuseFields(excess) : undefined;
 }
