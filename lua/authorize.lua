@@ -8,8 +8,8 @@ local codes = require('codes')
 local commit = require('commit')
 local decide = require('decide')
 local entries = require('entry')
-local grants = require('grants')
 local holds = require('holds')
+local legs = require('legs')
 local seal = require('seal')
 local staleness = require('stale')
 local wallets = require('wallet')
@@ -38,6 +38,7 @@ local looked_up = ARGV[13] -- '1': the ledger does not have this operation; '2':
 local catalog_version = ARGV[14] -- that priced this; empty: nothing was priced
 local config_version = ARGV[15] -- of the wallet's subscriptions and budgets, as the caller knows them
 local told_text = ARGV[16] -- what the answer says besides, kept with it: the lines that were priced
+local legs_packed = ARGV[17] -- H asset, d atoms, d num, d den each: what goes with it in other assets
 
 local wallet, refusal = wallets.open(
   fence_key,
@@ -62,18 +63,19 @@ local account = wallet.account
 local version, epoch, seq = wallet.stored_version, wallet.epoch, wallet.stored_seq
 local available_atoms, held_atoms = account.available, account.held
 
-local take_atoms, reason, affordable_atoms = decide(account, amount_atoms, mode)
+local list = legs.list(account.asset, amount_atoms, legs_packed)
+local take_atoms, reason, affordable_atoms, short_asset = decide(wallet, list, mode)
 if wallet.freeze ~= codes.freeze.none then
-  take_atoms, reason, affordable_atoms = nil, codes.reason.frozen, 0
+  take_atoms, reason, affordable_atoms, short_asset = nil, codes.reason.frozen, 0, 0
 elseif take_atoms and wallet.open_holds >= codes.limit.open_holds then
-  take_atoms, reason, affordable_atoms = nil, codes.reason.too_many_holds, 0
+  take_atoms, reason, affordable_atoms, short_asset = nil, codes.reason.too_many_holds, 0, 0
 end
 
 if mode == 'shadow' then
   if take_atoms then
     return { 'shadow_approved', take_atoms, available_atoms, held_atoms, version, epoch, seq }
   end
-  return { 'shadow_declined', reason, available_atoms, held_atoms, affordable_atoms, version, epoch, seq }
+  return { 'shadow_declined', reason, available_atoms, held_atoms, affordable_atoms, short_asset, version, epoch, seq }
 end
 
 if reason == codes.reason.held_in_flight or reason == codes.reason.too_many_holds then
@@ -86,28 +88,17 @@ end
 local reply
 if take_atoms then
   local entry = entries.begin(codes.kind.hold, account)
-  local sources = grants.take(wallet, entry, take_atoms, true)
-  entries.transfer(entry, codes.account.available, codes.account.held, take_atoms)
-  wallet.open_holds = wallet.open_holds + 1
-  holds.keep(wallet, entry, {
-    -- Numbered by the version it makes; the epoch keeps numbers apart that a lost Redis gave out before.
-    ref = string.format('%d.%d', epoch, wallet.version + 1),
-    asset = account.asset,
-    amount = take_atoms,
-    held = take_atoms,
-    settled = 0,
-    released = 0,
-    created_at_ms = wallet.now_ms,
-    expires_at_ms = wallet.now_ms + ttl_ms,
-    sources = sources,
-  }, true)
+  list[1].amount = take_atoms
+  holds.open(wallet, entry, list, ttl_ms)
   entries.append(wallet, entry)
   local created_at_ms = wallet.now_ms
   available_atoms, held_atoms, version, seq = account.available, account.held, wallet.version, wallet.seq
-  reply = { 'approved', take_atoms, available_atoms, held_atoms, created_at_ms, version, epoch, seq, told_text }
+  local legs_text = legs.text(wallet, list)
+  reply =
+    { 'approved', take_atoms, available_atoms, held_atoms, created_at_ms, version, epoch, seq, legs_text, told_text }
   seal.operation(wallet, outbox_key, #wallet.entries, operation_id, fingerprint, keep_ms, attached, reply)
 else
-  reply = { 'declined', reason, available_atoms, held_atoms, affordable_atoms, version, epoch, seq }
+  reply = { 'declined', reason, available_atoms, held_atoms, affordable_atoms, short_asset, version, epoch, seq }
   if repeated ~= '1' then
     return reply
   end

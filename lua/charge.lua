@@ -8,6 +8,7 @@ local decide = require('decide')
 local entries = require('entry')
 local grants = require('grants')
 local holds = require('holds')
+local legs = require('legs')
 local seal = require('seal')
 local staleness = require('stale')
 local wallets = require('wallet')
@@ -35,6 +36,7 @@ local looked_up = ARGV[12] -- '1': the ledger does not have this operation; '2':
 local catalog_version = ARGV[13] -- that priced this; empty: nothing was priced
 local config_version = ARGV[14] -- of the wallet's subscriptions and budgets, as the caller knows them
 local told_text = ARGV[15] -- what the answer says besides, kept with it: the lines that were priced
+local legs_packed = ARGV[16] -- H asset, d atoms, d num, d den each: what goes with it in other assets
 
 local wallet, refusal = wallets.open(
   fence_key,
@@ -59,16 +61,17 @@ local account = wallet.account
 local version, epoch, seq = wallet.stored_version, wallet.epoch, wallet.stored_seq
 local available_atoms, held_atoms = account.available, account.held
 
-local take_atoms, reason, affordable_atoms = decide(account, amount_atoms, mode)
+local list = legs.list(account.asset, amount_atoms, legs_packed)
+local take_atoms, reason, affordable_atoms, short_asset = decide(wallet, list, mode)
 if wallet.freeze ~= codes.freeze.none then
-  take_atoms, reason, affordable_atoms = nil, codes.reason.frozen, 0
+  take_atoms, reason, affordable_atoms, short_asset = nil, codes.reason.frozen, 0, 0
 end
 
 if mode == 'shadow' then
   if take_atoms then
     return { 'shadow_approved', take_atoms, available_atoms, held_atoms, version, epoch, seq }
   end
-  return { 'shadow_declined', reason, available_atoms, held_atoms, affordable_atoms, version, epoch, seq }
+  return { 'shadow_declined', reason, available_atoms, held_atoms, affordable_atoms, short_asset, version, epoch, seq }
 end
 
 if reason == codes.reason.held_in_flight then
@@ -81,14 +84,20 @@ end
 local reply
 if take_atoms then
   local entry = entries.begin(codes.kind.charge, account)
-  grants.take(wallet, entry, take_atoms, false)
-  entries.transfer(entry, codes.account.available, codes.account.revenue, take_atoms)
+  list[1].amount = take_atoms
+  for _, leg in ipairs(list) do
+    local of_leg = wallets.account(wallet, leg.asset)
+    grants.take(wallet, entry, of_leg, leg.amount, false)
+    entries.transfer(entry, of_leg, codes.account.available, codes.account.revenue, leg.amount)
+    leg.settled = leg.amount
+  end
   entries.append(wallet, entry)
   available_atoms, version, seq = account.available, wallet.version, wallet.seq
-  reply = { 'charged', take_atoms, available_atoms, held_atoms, version, epoch, seq, told_text }
+  local legs_text = legs.text(wallet, list)
+  reply = { 'charged', take_atoms, available_atoms, held_atoms, version, epoch, seq, legs_text, told_text }
   seal.operation(wallet, outbox_key, #wallet.entries, operation_id, fingerprint, keep_ms, attached, reply)
 else
-  reply = { 'declined', reason, available_atoms, held_atoms, affordable_atoms, version, epoch, seq }
+  reply = { 'declined', reason, available_atoms, held_atoms, affordable_atoms, short_asset, version, epoch, seq }
   if repeated ~= '1' then
     return reply
   end

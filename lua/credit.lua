@@ -83,7 +83,7 @@ if terms.effective_at_ms > at_ms then
   entries.append(wallet, entry)
 else
   local entry = entries.begin(codes.kind.grant, account)
-  remaining_atoms = grants.fund(wallet, entry, grant_no, terms).remaining
+  remaining_atoms = grants.fund(wallet, entry, account, grant_no, terms).remaining
   entries.append(wallet, entry)
 end
 if terms.expires_at_ms < codes.never_ms and (remaining_atoms > 0 or terms.state == codes.grant_state.scheduled) then

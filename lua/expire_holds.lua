@@ -36,7 +36,7 @@ for hold_ref in string.gmatch(hold_refs, '%S+') do
   end
   local hold = holds.read(holds_key, hold_ref)
   if hold and hold.expires_at_ms <= wallet.now_ms then
-    holds.expire(wallet, wallets.account(wallet, hold.asset), hold)
+    holds.expire(wallet, hold)
     expired_count = expired_count + 1
   elseif not hold then
     -- A deadline that no hold stands behind any more.

@@ -1,14 +1,14 @@
 #!lua
 -- Extend a hold: more time, more money, or both; all of it or nothing.
 --
--- Time counts from now and never shortens. Money is checked as authorize checks it. A hold that is past its
--- deadline expires here, and is told so.
+-- Time counts from now and never shortens. Money is checked as authorize checks it, and comes on top of the hold's
+-- first leg. A hold that is past its deadline expires here, and is told so.
 local codes = require('codes')
 local commit = require('commit')
 local decide = require('decide')
 local entries = require('entry')
-local grants = require('grants')
 local holds = require('holds')
+local legs = require('legs')
 local seal = require('seal')
 local wallets = require('wallet')
 
@@ -53,14 +53,16 @@ local version, epoch, seq = wallet.stored_version, wallet.epoch, wallet.stored_s
 local available_atoms, held_atoms = account.available, account.held
 
 local hold = holds.read(holds_key, hold_ref)
-if not hold or hold.asset ~= account.asset then
+if not hold or hold.legs[1].asset ~= account.asset then
   return { 'unknown_hold' }
 end
-local take_atoms, reason, affordable_atoms = decide(account, amount_atoms, 'strict')
+local first = hold.legs[1]
+local take_atoms, reason, affordable_atoms, short_asset =
+  decide(wallet, legs.list(account.asset, amount_atoms, ''), 'strict')
 local expired = hold.expires_at_ms <= wallet.now_ms
 if wallet.freeze ~= codes.freeze.none then
-  take_atoms, reason, affordable_atoms = nil, codes.reason.frozen, 0
-elseif take_atoms and not expired and hold.amount + take_atoms > codes.limit.amount_atoms then
+  take_atoms, reason, affordable_atoms, short_asset = nil, codes.reason.frozen, 0, 0
+elseif take_atoms and not expired and first.amount + take_atoms > codes.limit.amount_atoms then
   return { 'out_of_bounds', codes.bound.amount }
 end
 if reason == codes.reason.held_in_flight and not expired then
@@ -72,27 +74,25 @@ end
 
 local reply
 if expired then
-  holds.expire(wallet, account, hold)
-  local settled_atoms, released_atoms = hold.settled, hold.released
+  holds.expire(wallet, hold)
+  local settled_atoms, released_atoms = first.settled, first.released
   seq = wallet.seq
   reply = { 'expired', settled_atoms, released_atoms, epoch, seq }
   seal.operation(wallet, outbox_key, 0, operation_id, fingerprint, '0', '', reply)
 elseif take_atoms then
   local entry = entries.begin(codes.kind.extend, account)
-  local sources = grants.take(wallet, entry, take_atoms, true)
-  holds.add_sources(hold, sources)
-  entries.transfer(entry, codes.account.available, codes.account.held, take_atoms)
-  hold.amount = hold.amount + take_atoms
-  hold.held = hold.held + take_atoms
+  holds.take(wallet, entry, first, take_atoms)
+  first.amount = first.amount + take_atoms
   hold.expires_at_ms = math.max(hold.expires_at_ms, wallet.now_ms + ttl_ms)
   holds.keep(wallet, entry, hold, true)
   entries.append(wallet, entry)
   available_atoms, held_atoms, version, seq = account.available, account.held, wallet.version, wallet.seq
-  local total_atoms, expires_at_ms, at_ms = hold.amount, hold.expires_at_ms, wallet.now_ms
-  reply = { 'extended', total_atoms, available_atoms, held_atoms, expires_at_ms, at_ms, version, epoch, seq }
+  local total_atoms, expires_at_ms, at_ms = first.amount, hold.expires_at_ms, wallet.now_ms
+  local legs_text = legs.text(wallet, hold.legs)
+  reply = { 'extended', total_atoms, available_atoms, held_atoms, expires_at_ms, at_ms, version, epoch, seq, legs_text }
   seal.operation(wallet, outbox_key, #wallet.entries, operation_id, fingerprint, keep_ms, attached, reply)
 else
-  reply = { 'declined', reason, available_atoms, held_atoms, affordable_atoms, version, epoch, seq }
+  reply = { 'declined', reason, available_atoms, held_atoms, affordable_atoms, short_asset, version, epoch, seq }
   if repeated ~= '1' then
     return reply
   end

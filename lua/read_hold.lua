@@ -1,6 +1,5 @@
 #!lua flags=no-writes
--- Read an open hold, and whose it is.
-local holds = require('holds')
+-- Read an open hold, as it is stored, and whose it is.
 local wallets = require('wallet')
 
 local fence_key = KEYS[1] -- string: installation and epoch of this partition's data
@@ -15,23 +14,10 @@ local wallet, refusal = wallets.peek(fence_key, clock_key, wallet_key, fence, en
 if not wallet then
   return refusal
 end
-local hold = holds.read(holds_key, hold_ref)
-if not hold then
+local hold_record = redis.call('HGET', holds_key, hold_ref)
+if not hold_record then
   return { 'unknown_hold' }
 end
 local customer_text = redis.call('HGET', wallet_key, 'c')
-local asset, amount_atoms, held_atoms = hold.asset, hold.amount, hold.held
-local settled_atoms, released_atoms = hold.settled, hold.released
-local created_at_ms, expires_at_ms, at_ms = hold.created_at_ms, hold.expires_at_ms, wallet.now_ms
-return {
-  'hold',
-  customer_text,
-  asset,
-  amount_atoms,
-  held_atoms,
-  settled_atoms,
-  released_atoms,
-  created_at_ms,
-  expires_at_ms,
-  at_ms,
-}
+local at_ms = wallet.now_ms
+return { 'hold', customer_text, hold_record, at_ms }

@@ -8,6 +8,7 @@ local codes = require('codes')
 local commit = require('commit')
 local entries = require('entry')
 local holds = require('holds')
+local legs = require('legs')
 local seal = require('seal')
 local wallets = require('wallet')
 
@@ -48,22 +49,24 @@ local account = wallet.account
 local epoch = wallet.epoch
 
 local hold = holds.read(holds_key, hold_ref)
-if not hold or hold.asset ~= account.asset then
+if not hold or hold.legs[1].asset ~= account.asset then
   return { 'unknown_hold' }
 end
+local first = hold.legs[1]
 local reply
 local main_no = 0
 if hold.expires_at_ms <= wallet.now_ms then
-  holds.expire(wallet, account, hold)
-  local settled_atoms, released_atoms, seq = hold.settled, hold.released, wallet.seq
+  holds.expire(wallet, hold)
+  local settled_atoms, released_atoms, seq = first.settled, first.released, wallet.seq
   reply = { 'expired', settled_atoms, released_atoms, epoch, seq }
   keep_ms = '0'
 else
   main_no = #wallet.entries + 1
   holds.close(wallet, entries.begin(codes.kind.release, account), hold, codes.hold_status.released)
-  local settled_atoms, released_atoms = hold.settled, hold.released
+  local settled_atoms, released_atoms = first.settled, first.released
   local available_atoms, held_atoms, version, seq = account.available, account.held, wallet.version, wallet.seq
-  reply = { 'released', settled_atoms, released_atoms, available_atoms, held_atoms, version, epoch, seq }
+  local legs_text = legs.text(wallet, hold.legs)
+  reply = { 'released', settled_atoms, released_atoms, available_atoms, held_atoms, version, epoch, seq, legs_text }
 end
 seal.operation(wallet, outbox_key, main_no, operation_id, fingerprint, keep_ms, attached, reply)
 -- COMMIT

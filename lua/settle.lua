@@ -2,14 +2,17 @@
 -- Settle a hold at its true cost: wholly, or in parts until the final one, which gives the rest back.
 --
 -- More than is held: `charge` takes the rest from what is available, and what is missing becomes overage; `cap`
--- takes the hold at most; `reject` changes nothing. A hold ends exactly at its deadline: from then on it has
--- expired, and settling it is recorded once, as a final settle marked late, paid from what is available. A hold that
--- the sweep has removed comes with its terms from the ledger.
+-- takes the hold at most; `reject` changes nothing. The amount is one of the hold's first asset: where it has other
+-- legs that stand in for it, it is taken from them in order, and an excess from the first again.
+--
+-- A hold ends exactly at its deadline: from then on it has expired, and settling it is recorded once, as a final settle
+-- marked late, paid from what is available. A hold that the sweep has removed comes with its terms from the ledger.
 local codes = require('codes')
 local commit = require('commit')
 local entries = require('entry')
 local grants = require('grants')
 local holds = require('holds')
+local legs = require('legs')
 local seal = require('seal')
 local wallets = require('wallet')
 
@@ -55,11 +58,11 @@ local account = wallet.account
 
 local hold = holds.read(holds_key, hold_ref)
 local late = false
-if hold and hold.asset ~= account.asset then
+if hold and hold.legs[1].asset ~= account.asset then
   return { 'unknown_hold' }
 elseif hold and hold.expires_at_ms <= wallet.now_ms then
   late = true
-  holds.expire(wallet, account, hold)
+  holds.expire(wallet, hold)
 elseif not hold and redis.call('GET', late_key) == string.format('%d', wallet.epoch) then
   return { 'closed' }
 elseif not hold and expired_hold ~= '' then
@@ -70,18 +73,27 @@ elseif not hold then
 end
 
 -- Late, the money has come back already: what came back is what may be taken without being an excess.
-local within_atoms = late and hold.released or hold.held
+local within_atoms = legs.worth(hold.legs, late and 'released' or 'held')
 local spend_atoms = amount_atoms
 if amount_atoms > within_atoms and on_excess == 'reject' then
   return { 'exceeds_hold', within_atoms }
 elseif amount_atoms > within_atoms and on_excess == 'cap' then
   spend_atoms = within_atoms
 end
-local from_held_atoms = late and 0 or math.min(spend_atoms, hold.held)
-local from_available_atoms = math.min(spend_atoms - from_held_atoms, account.available)
-local from_overage_atoms = spend_atoms - from_held_atoms - from_available_atoms
+-- Leg after leg gives what it can; what they don't cover is an excess, of the first leg's asset.
+local first = hold.legs[1]
+local excess_atoms = spend_atoms
+local parts = {}
+for i, leg in ipairs(hold.legs) do
+  local usable = late and math.min(leg.released, wallets.account(wallet, leg.asset).available) or leg.held
+  local covered = math.min(excess_atoms, legs.covers(leg, usable))
+  parts[i] = legs.convert(leg, covered)
+  excess_atoms = excess_atoms - covered
+end
+local from_available_atoms = math.min(excess_atoms, account.available - (late and parts[1] or 0))
+local from_overage_atoms = excess_atoms - from_available_atoms
 if
-  hold.settled + spend_atoms > codes.limit.balance_atoms
+  first.settled + parts[1] + excess_atoms > codes.limit.balance_atoms
   or account.overage + from_overage_atoms > codes.limit.balance_atoms
 then
   return { 'out_of_bounds', codes.bound.balance }
@@ -89,17 +101,17 @@ end
 
 local entry = entries.begin(codes.kind.settle, account)
 local main_no = #wallet.entries + 1
-grants.spend_held(wallet, entry, hold, from_held_atoms)
-grants.take(wallet, entry, from_available_atoms, false)
-entries.transfer(entry, codes.account.held, codes.account.revenue, from_held_atoms)
-entries.transfer(entry, codes.account.available, codes.account.revenue, from_available_atoms)
-entries.transfer(entry, codes.account.overage, codes.account.revenue, from_overage_atoms)
-hold.settled = hold.settled + spend_atoms
-hold.held = hold.held - from_held_atoms
+for i, leg in ipairs(hold.legs) do
+  legs.settle(wallet, entry, leg, parts[i], late)
+end
+grants.take(wallet, entry, account, from_available_atoms, false)
+entries.transfer(entry, account, codes.account.available, codes.account.revenue, from_available_atoms)
+entries.transfer(entry, account, codes.account.overage, codes.account.revenue, from_overage_atoms)
+first.settled = first.settled + excess_atoms
 local late_flag, open_flag = 0, 0
 if late then
   late_flag = 1
-  hold.released = math.max(0, hold.released - spend_atoms)
+  first.released = math.max(0, first.released - excess_atoms)
   entry.late = true
   entry.hold_ref = hold_ref
   entry.hold_status = codes.hold_status.settled
@@ -115,9 +127,10 @@ else
   holds.keep(wallet, entry, hold, false)
   entries.append(wallet, entry)
 end
-local settled_atoms, released_atoms = hold.settled, hold.released
+local settled_atoms, released_atoms = first.settled, first.released
 local overage_atoms, available_atoms, held_atoms = account.overage, account.available, account.held
 local version, epoch, seq = wallet.version, wallet.epoch, wallet.seq
+local legs_text = legs.text(wallet, hold.legs)
 local reply = {
   'settled',
   settled_atoms,
@@ -130,6 +143,7 @@ local reply = {
   version,
   epoch,
   seq,
+  legs_text,
 }
 seal.operation(wallet, outbox_key, main_no, operation_id, fingerprint, keep_ms, attached, reply)
 -- COMMIT

@@ -61,7 +61,7 @@ if terms.state == codes.grant_state.scheduled then
 else
   local grant = wallets.grant(wallet, grant_no)
   taken_atoms, held_atoms = grant.remaining, grant.held
-  entries.transfer(entry, codes.account.available, codes.account.voided, taken_atoms)
+  entries.transfer(entry, account, codes.account.available, codes.account.voided, taken_atoms)
   grants.leave_order(account, grant_no)
   grant.remaining = 0
   entries.touch(entry, grant)

@@ -65,6 +65,7 @@ export const codes = {
     amount_atoms: 1000000000000000,
     balance_atoms: 4503599627370496,
     open_holds: 10000,
+    hold_legs: 8,
     grants: 1000,
     due_events: 16,
     expire_batch: 100,

@@ -403,6 +403,9 @@ export type AuthorizeRequest = Money & SpendTerms & HoldTerms;
 
 export type ChargeRequest = Money & SpendTerms;
 
+/** One asset of several that a request is in; balances are the account's, after this. */
+export type HeldLeg = { asset: string; amount: Amount; available: Amount; held: Amount };
+
 /** 200: money is set aside. */
 export type Approved = Durability & {
   /** `hold_…` */
@@ -417,6 +420,8 @@ export type Approved = Durability & {
   available: Amount;
   /** The account's, after this. */
   held: Amount;
+  /** Where several assets are held: one item for each, the first one too. */
+  legs?: HeldLeg[] | undefined;
   expires_at: Timestamp;
   remaining_ttl_ms: number;
   version: number;
@@ -433,6 +438,8 @@ export type Charged = Durability & {
   amount: Amount;
   available: Amount;
   held: Amount;
+  /** Where several assets were debited: one item for each, the first one too. */
+  legs?: HeldLeg[] | undefined;
   version: number;
 };
 
@@ -512,6 +519,11 @@ export type Usage = {
 
 export type SettleRequest = Usage & SettleTerms;
 
+/** Of a hold in several assets, one. `settled` and `released` are the hold's, the balances the account's. */
+export type ReleasedLeg = { asset: string; settled: Amount; released: Amount; available: Amount; held: Amount };
+/** `overage`: what the account owes now. */
+export type SettledLeg = ReleasedLeg & { overage: Amount };
+
 export type Settled = Durability & {
   id: string;
   /** `open` after `final: false`. */
@@ -527,6 +539,8 @@ export type Settled = Durability & {
   asset: string;
   available: Amount;
   held: Amount;
+  /** Of a hold in several assets: one item for each, the first one too. */
+  legs?: SettledLeg[] | undefined;
   version: number;
 };
 
@@ -539,6 +553,8 @@ export type Released = Durability & {
   asset: string;
   available: Amount;
   held: Amount;
+  /** Of a hold in several assets: one item for each, the first one too. */
+  legs?: ReleasedLeg[] | undefined;
   version: number;
 };
 
@@ -548,6 +564,9 @@ export type ExtendRequest = {
   /** In addition to what is held. */
   amount?: Amount | undefined;
 };
+
+/** What a hold has of one asset. */
+export type HoldLeg = { asset: string; amount: Amount; held: Amount; settled: Amount; released: Amount };
 
 export type Hold = {
   id: string;
@@ -559,6 +578,8 @@ export type Hold = {
   held: Amount;
   settled: Amount;
   released: Amount;
+  /** Where it is in several assets: one item for each, the first one too. */
+  legs?: HoldLeg[] | undefined;
   late: boolean;
   created_at: Timestamp;
   expires_at: Timestamp;

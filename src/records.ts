@@ -131,17 +131,32 @@ export type GrantRecord = Omit<Credit, 'operationId' | 'fingerprint' | 'applied'
   createdAtMs: number;
 };
 
-/** A hold as the ledger has it. */
-export type HoldRecord = {
-  ref: string;
-  customerId: string;
+/** What a hold has of one asset. */
+export type HoldLeg = {
   asset: number;
-  status: HoldStatusName;
-  late: boolean;
   amount: Atoms;
   held: Atoms;
   settled: Atoms;
   released: Atoms;
+  /**
+   * So many atoms of this leg stand in for so many of the first: 1 for 1 in the first itself. Both 0: it stands in for
+   * nothing, and its amount is due in its own asset.
+   */
+  num: Atoms;
+  den: Atoms;
+};
+/** The first leg's asset is the one that the hold's id says. */
+export type HoldLegs<Leg = HoldLeg> = [Leg, ...Leg[]];
+/** With the grants of what it still holds, in the order taken. */
+export type SourcedLeg = HoldLeg & { sources: { grantNo: number; atoms: Atoms }[] };
+
+/** A hold as the ledger has it. */
+export type HoldRecord = {
+  ref: string;
+  customerId: string;
+  status: HoldStatusName;
+  late: boolean;
+  legs: HoldLegs;
   createdAtMs: number;
   expiresAtMs: number;
   endedAtMs: number | undefined;
@@ -176,17 +191,7 @@ export type LedgerWallet = {
     expiresAtMs: number | undefined;
     createdAtMs: number;
   }[];
-  holds: {
-    ref: string;
-    asset: number;
-    amount: Atoms;
-    held: Atoms;
-    settled: Atoms;
-    released: Atoms;
-    createdAtMs: number;
-    expiresAtMs: number;
-    sources: { grantNo: number; atoms: Atoms }[];
-  }[];
+  holds: { ref: string; createdAtMs: number; expiresAtMs: number; legs: HoldLegs<SourcedLeg> }[];
 };
 
 export type EntryLeg = {

@@ -266,7 +266,7 @@ const plants: Plant[] = [
     proof: 'holdings',
     plant: async () => {
       const { wallet, ref } = await openHold();
-      await corrupt(`update holds set held = held - 1 where wallet_id = '${wallet}' and ref = '${ref}'`);
+      await corrupt(`update holds set held[1] = held[1] - 1 where wallet_id = '${wallet}' and ref = '${ref}'`);
       return `wallet ${wallet} asset 1: available, held, scheduled are`;
     },
   },
@@ -353,7 +353,7 @@ const plants: Plant[] = [
     name: 'an entry in the middle says that a hold took more',
     proof: 'rebuild',
     plant: async () => {
-      const { wallet, ref, version } = await entryOf(`kind = 'hold' and hold_held > 0`);
+      const { wallet, ref, version } = await entryOf(`kind = 'hold' and hold_held[1] > 0`);
       await corrupt(`
         update entries set hold_source_atoms[1] = hold_source_atoms[1] + 1
         where wallet_id = '${wallet}' and version = ${version}`);
@@ -409,8 +409,8 @@ const plants: Plant[] = [
       ['another state', 'grants', `state = 'voided'`, `state = 'expired'`],
       ['another expiry', 'grants', `expires_at = expires_at + interval '1 second'`, `expires_at is not null`],
       ['another deadline', 'holds', `expires_at = expires_at + interval '1 second'`, `status = 'open'`],
-      ['another settled sum', 'holds', `settled = settled + 1`, `status = 'open'`],
-      ['another sum after its end', 'holds', `settled = settled + 1`, `status = 'settled'`],
+      ['another settled sum', 'holds', `settled[1] = settled[1] + 1`, `status = 'open'`],
+      ['another sum after its end', 'holds', `settled[1] = settled[1] + 1`, `status = 'settled'`],
       ['another end', 'holds', `ended_at = ended_at + interval '1 second'`, `late`],
       ['another outcome', 'holds', `status = 'released'`, `status = 'expired'`],
       ['another freeze', 'wallets', `freeze_reason = 'none'`, `freeze_reason = 'operator'`],
@@ -682,7 +682,7 @@ async function entryOf(where: string) {
 async function openHold() {
   const [row] = await sql<{ wallet: string; ref: string; grant_no: number }[]>`
     select wallet_id as wallet, ref, source_grants[1] as grant_no from holds
-    where status = 'open' and asset = 1 and held > 0 limit 1`;
+    where status = 'open' and assets[1] = 1 and held[1] > 0 limit 1`;
   const { wallet, ref, grant_no } = row!;
   return { wallet, ref, grantNo: grant_no };
 }

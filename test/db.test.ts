@@ -386,19 +386,28 @@ describe('the ledger, read', () => {
       const found = await ledger.listEntries(of, walletId, { ...filter, ...change }, first);
       return found === 'bad_cursor' ? [] : found.items.map(({ version }) => version);
     };
-    expect(await listed({ asset: 2 } as never)).toEqual([13, 5]);
+    // Where two assets moved, an entry is listed for the second as well.
+    const inTwoAssets = Array.from({ length: 13 }, (_, i) => 40 - i);
+    expect(await listed({ asset: 2 } as never)).toEqual([...inTwoAssets, 13, 5]);
     expect(await listed({ kind: 'void_grant' } as never)).toEqual([17]);
     const at = all.items.at(-3)?.occurredAtMs ?? 0;
     expect(await listed({ fromMs: at } as never)).not.toContain(1);
     expect(await listed({ toMs: at } as never)).not.toContain(3);
     expect(all.items.find(({ kind }) => kind === 'hold')).toMatchObject({
       attached: '{"subject":"agent:\\"planner\\"","labels":{"team":"rød"}}',
-      legs: [{ asset: 1, amount: 0n }],
+      legs: [
+        { asset: 1, amount: 0n, heldAfter: 30n },
+        { asset: 2, amount: 0n, heldAfter: 540n },
+      ],
     });
 
     const late = all.items.find((entry) => entry.late);
     expect(await ledger.findHold(of, walletId, late?.holdRef ?? '')).toMatchObject({
-      ...{ customerId: 'u', status: 'settled', late: true, settled: 2n, held: 0n },
+      ...{ customerId: 'u', status: 'settled', late: true },
+      legs: [
+        { asset: 1, settled: 30n, held: 0n },
+        { asset: 2, settled: 30n, released: 10n, num: 2n, den: 1n },
+      ],
     });
     expect(await ledger.findHold(of, walletId, '1.999')).toBeUndefined();
     expect(await ledger.findGrant(of, walletId, 2)).toMatchObject({ state: 'expired', remaining: 0n });

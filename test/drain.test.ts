@@ -150,17 +150,14 @@ describe('entries reach the ledger', () => {
       await expireHolds(world, 'a', [ref]);
       if (rounds === 'in rounds of their own') await drainAll(world);
       await advanceClock(world, 'a', 120_000);
+      const { legs, ...times } = decodeHold(terms ?? Buffer.alloc(0));
+      const [leg] = legs;
       await settle(world, 'a', ref, 4, {
-        expiredHold: packHold({
-          ...decodeHold(terms ?? Buffer.alloc(0)),
-          held: zeroAtoms,
-          released: 10n as Atoms,
-          sources: [],
-        }),
+        expiredHold: packHold({ ...times, legs: [{ ...leg, held: zeroAtoms, released: 10n as Atoms, sources: [] }] }),
       });
       await drainAll(world);
       const [kept] = await world.sql<{ endedMs: number; late: boolean; settled: bigint }[]>`
-      select extract(epoch from ended_at)::float8 * 1000 as "endedMs", late, settled from holds`;
+      select extract(epoch from ended_at)::float8 * 1000 as "endedMs", late, settled[1] as settled from holds`;
       expect(kept).toMatchObject({ late: true, settled: 4n });
       expect((kept?.endedMs ?? 0) - Date.now()).toBeLessThan(61_000);
       await expectSound(['a']);

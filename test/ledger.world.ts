@@ -24,6 +24,7 @@ import {
   walletOf,
   type WalletRef,
 } from '../src/wallet/keys.ts';
+import { packLegs, type AskedLeg } from '../src/wallet/legs.ts';
 import { readStoredWallet } from '../src/wallet/stored-wallet.ts';
 import { decodeReply, type Script } from '../src/wallet/script.ts';
 import * as scripts from '../src/wallet/scripts.gen.ts';
@@ -119,7 +120,12 @@ export async function grant(world: World, customerId: string, terms: Grant) {
 }
 
 /** Returns the hold's ref. */
-export async function hold(world: World, customerId: string, amount: number, { ttlMs = 60_000, asset = 1 } = {}) {
+export async function hold(
+  world: World,
+  customerId: string,
+  amount: number,
+  { ttlMs = 60_000, asset = 1, legs = [] }: { ttlMs?: number; asset?: number; legs?: readonly AskedLeg[] } = {},
+) {
   const reply = await run(world, scripts.authorizeScript, walletOf(world.environment, customerId), {
     ...operation(world),
     asset,
@@ -129,6 +135,7 @@ export async function hold(world: World, customerId: string, amount: number, { t
     repeated: '',
     attached: '{"subject":"agent:\\"planner\\"","labels":{"team":"rød"}}',
     ...{ catalogVersion: '', configVersion: '0', toldText: '' },
+    legsPacked: packLegs({ asset }, legs),
   });
   if (reply.status !== 'approved') throw new Error(reply.status);
   return `${reply.epoch}.${reply.version}`;
@@ -190,7 +197,7 @@ export async function extend(world: World, customerId: string, ref: string, { am
   });
 }
 
-export async function charge(world: World, customerId: string, amount: number) {
+export async function charge(world: World, customerId: string, amount: number, legs: readonly AskedLeg[] = []) {
   const reply = await run(world, scripts.chargeScript, walletOf(world.environment, customerId), {
     ...operation(world),
     asset: 1,
@@ -201,6 +208,7 @@ export async function charge(world: World, customerId: string, amount: number) {
     catalogVersion: '',
     configVersion: '0',
     toldText: '',
+    legsPacked: packLegs({ asset: 1 }, legs),
   });
   if (reply.status !== 'charged') throw new Error(reply.status);
   return reply;
@@ -269,6 +277,24 @@ export async function liveThrough(world: World, customerId: string): Promise<voi
   await settle(world, customerId, overspent, 500);
   await grant(world, customerId, { amount: 1_000 });
   await settle(world, customerId, await lateHold(world, customerId), 2);
+  await liveInTwoAssets(world, customerId);
+}
+
+/** Holds of 30 of asset 1, for which 40 of asset 2 stand in as 20 more, in every way that they can end; one stays open. */
+async function liveInTwoAssets(world: World, customerId: string): Promise<void> {
+  const legs = [{ asset: 2, amount: 40n as Atoms, num: 2n as Atoms, den: 1n as Atoms }];
+  const first = await hold(world, customerId, 30, { legs });
+  await settle(world, customerId, first, 35, { final: false });
+  await settle(world, customerId, first, 30);
+  await release(world, customerId, await hold(world, customerId, 30, { legs }));
+  await charge(world, customerId, 3, legs);
+  const second = await hold(world, customerId, 30, { legs, ttlMs: 1_000 });
+  const third = await hold(world, customerId, 30, { legs, ttlMs: 1_000 });
+  await advanceClock(world, customerId, 400_000);
+  await expireHolds(world, customerId, [second]);
+  await settle(world, customerId, third, 45);
+  const open = await hold(world, customerId, 30, { legs, ttlMs: 10_000_000 });
+  await settle(world, customerId, open, 35, { final: false });
 }
 
 /** A hold whose deadline has passed, but that nobody has swept. */

@@ -36,7 +36,8 @@ const states = {
     grant g1 promotional 10
     grant g2 bundled 10
     grant g3 paid 200
-    hold h1 25
+    grant g4 paid 50 asset 2
+    hold h1 25 with 10:2@1/1
     extend h1 5
   `,
   'grants that end and start': `

@@ -4,6 +4,7 @@ import type { Redis } from 'ioredis';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { codes } from '../src/codes.gen.ts';
 import { walletKey } from '../src/wallet/keys.ts';
+import { legsOf, type Hold } from './model/wallet.ts';
 import { sendAll, stage } from './stories/attempts.ts';
 import { runStory } from './stories/run-story.ts';
 import { newScene, play } from './stories/scene.ts';
@@ -174,8 +175,12 @@ test('a wallet holds 10,000 times, and is loaded with as many', async () => {
   const { world, ledger } = scene;
   for (let no = 1; no < codes.limit.open_holds; no += 1) {
     const expiresAtMs = world.nowMs + (no <= 3 ? 30_000 : 3_600_000);
-    const money = { amount: 0n, held: 0n, settled: 0n, released: 0n };
-    const hold = { ref: `1.${no}`, asset: 1, ...money, createdAtMs: world.nowMs, expiresAtMs, taken: [] };
+    const hold: Hold = {
+      ref: `1.${no}`,
+      createdAtMs: world.nowMs,
+      expiresAtMs,
+      legs: legsOf({ asset: 1, amount: 0n }),
+    };
     world.wallet.holds.set(hold.ref, hold);
     ledger.holds.set(hold.ref, hold);
   }

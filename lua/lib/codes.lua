@@ -42,6 +42,9 @@ codes.limit = {
   -- One balance: the largest whole number that stays exact through a sum of two in a double.
   balance_atoms = 4503599627370496,
   open_holds = 10000,
+  -- Assets of one hold or charge. Each costs a read, a write and 54 bytes: more than a product falls back on, or than
+  -- one event has lines in, and so few that a call with all of them is still short.
+  hold_legs = 8,
   -- Live and scheduled grants of a wallet: what one read of a wallet has to carry.
   grants = 1000,
   -- Due events that one call applies before its own work; more ask for a call of their own.

@@ -55,7 +55,7 @@ local function activate(wallet, grant_no, terms, at_ms)
   account.scheduled = account.scheduled - terms.amount
   account.changed = true
   entry.at_ms = at_ms
-  grants.fund(wallet, entry, grant_no, terms)
+  grants.fund(wallet, entry, account, grant_no, terms)
   entries.append(wallet, entry)
 end
 
@@ -63,7 +63,7 @@ local function expire(wallet, grant_no, terms, at_ms)
   local account = wallets.account(wallet, terms.asset)
   local entry = entries.begin(codes.kind.expire_grant, account)
   local grant = wallets.grant(wallet, grant_no)
-  entries.transfer(entry, codes.account.available, codes.account.expired, grant.remaining)
+  entries.transfer(entry, account, codes.account.available, codes.account.expired, grant.remaining)
   grants.leave_order(account, grant_no)
   grant.remaining = 0
   entries.touch(entry, grant)

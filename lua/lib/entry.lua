@@ -17,18 +17,31 @@ local FORMAT = 1
 local NO_GRANT = '\0\0\0\0'
 local AVAILABLE, HELD, OVERAGE = codes.account.available, codes.account.held, codes.account.overage
 
--- Begin the entry of the next version: `account` is nil when no money is concerned.
+-- Begin the entry of the next version. `account` is the first of its legs, whether money moves in it or not; nil when
+-- no money is concerned. Other accounts become legs when money first moves in them.
 function entries.begin(kind, account)
-  return { kind = kind, account = account, transfers = {}, touched = {} }
+  return { kind = kind, accounts = { account }, transfers = {}, touched = {} }
 end
 
--- Move money from one account of the double entry to another: the only place where a balance changes. An entry has one
--- transfer for each pair of accounts.
-function entries.transfer(entry, debit, credit, atoms)
+local function add_leg(entry, account)
+  local accounts = entry.accounts
+  for i = 1, #accounts do
+    if accounts[i] == account then
+      return
+    end
+  end
+  accounts[#accounts + 1] = account
+end
+
+-- Move money of one asset, whose account is given, from one side of the double entry to another: the only place where a
+-- balance changes. A leg has one transfer for each pair of sides.
+function entries.transfer(entry, account, debit, credit, atoms)
   if atoms == 0 then
     return
   end
-  local account = entry.account
+  if entry.accounts[1] ~= account then
+    add_leg(entry, account)
+  end
   if debit == AVAILABLE then
     account.available = account.available - atoms
   elseif debit == HELD then
@@ -45,14 +58,14 @@ function entries.transfer(entry, debit, credit, atoms)
   end
   account.changed = true
   local transfers = entry.transfers
-  for i = 1, #transfers, 3 do
-    if transfers[i] == debit and transfers[i + 1] == credit then
+  for i = 1, #transfers, 4 do
+    if transfers[i] == debit and transfers[i + 1] == credit and transfers[i + 3] == account then
       transfers[i + 2] = transfers[i + 2] + atoms
       return
     end
   end
   local n = #transfers
-  transfers[n + 1], transfers[n + 2], transfers[n + 3] = debit, credit, atoms
+  transfers[n + 1], transfers[n + 2], transfers[n + 3], transfers[n + 4] = debit, credit, atoms, account
 end
 
 -- Say that a grant's numbers changed: it is written, and named in the entry.
@@ -71,6 +84,26 @@ function entries.end_grant(wallet, grant_no)
   wallet.live_grants = wallet.live_grants - 1
 end
 
+local function pack_leg(account, transfers)
+  local count = 0
+  local packed = ''
+  for i = 1, #transfers, 4 do
+    if transfers[i + 3] == account then
+      count = count + 1
+      packed = packed .. struct.pack('>BBd', transfers[i], transfers[i + 1], transfers[i + 2])
+    end
+  end
+  return struct.pack(
+    '>HddddB',
+    account.asset,
+    account.available,
+    account.held,
+    account.overage,
+    account.scheduled,
+    count
+  ) .. packed
+end
+
 -- Close the entry as the wallet's next version.
 --
 -- A grant with nothing left and nothing held leaves the wallet with it.
@@ -78,7 +111,7 @@ function entries.append(wallet, entry)
   wallet.version = wallet.version + 1
   wallet.seq = wallet.seq + 1
   local head = struct.pack(
-    '>BBBBddI4c12c22',
+    '>BBBBddI4c12c22B',
     FORMAT,
     entry.kind,
     entry.late and 1 or 0,
@@ -87,29 +120,17 @@ function entries.append(wallet, entry)
     entry.at_ms or wallet.now_ms,
     wallet.epoch,
     wallet.environment,
-    wallet.id
+    wallet.id,
+    #entry.accounts
   )
-  local account = entry.account
-  local leg = '\0'
-  if account then
-    leg = struct.pack(
-      '>BHddddB',
-      1,
-      account.asset,
-      account.available,
-      account.held,
-      account.overage,
-      account.scheduled,
-      #entry.transfers / 3
-    )
-    for i = 1, #entry.transfers, 3 do
-      leg = leg .. struct.pack('>BBd', entry.transfers[i], entry.transfers[i + 1], entry.transfers[i + 2])
-    end
+  local parts = { head }
+  for i = 1, #entry.accounts do
+    parts[i + 1] = pack_leg(entry.accounts[i], entry.transfers)
   end
-  local moves = { struct.pack('>H', #entry.touched) }
+  parts[#parts + 1] = struct.pack('>H', #entry.touched)
   for i = 1, #entry.touched do
     local grant = entry.touched[i]
-    moves[i + 1] = struct.pack('>I4dd', grant.no, grant.remaining, grant.held)
+    parts[#parts + 1] = struct.pack('>I4dd', grant.no, grant.remaining, grant.held)
     if grant.remaining == 0 and grant.held == 0 then
       entries.end_grant(wallet, grant.no)
     end
@@ -124,7 +145,7 @@ function entries.append(wallet, entry)
     hold_packed = entry.hold_packed
     hold = struct.pack('>Bc0BH', #entry.hold_ref, entry.hold_ref, entry.hold_status, #hold_packed)
   end
-  local packed = head .. leg .. table.concat(moves) .. terms .. hold .. hold_packed
+  local packed = table.concat(parts) .. terms .. hold .. hold_packed
   wallet.entries[#wallet.entries + 1] = { id = string.format('%d-0', wallet.seq), packed = packed }
 end
 

@@ -10,6 +10,8 @@ local exact = {}
 local BASE = 1000000
 -- A result is an amount: past any balance it is none.
 local ATOMS_MAX = codes.limit.balance_atoms
+-- 2^53: below it, every whole number is a double.
+local EXACT_MAX = 9007199254740992
 
 -- A whole number below 2^53.
 function exact.of(number)
@@ -75,6 +77,40 @@ function exact.divide_up(limbs, dropped, divisor)
     return nil
   end
   return quotient
+end
+
+-- The quotient a * b / c, rounded down, and what remains: whole numbers up to 2^52, c above 0. A quotient past 2^53 is
+-- given as that.
+--
+-- For rates between assets, whose divisor may have any size. Long division in doubles, a bit of b at a time: quotient
+-- * c + rest is a times the bits of b so far, and no step goes past 2^53.
+function exact.multiply_divide(a, b, c)
+  if a * b < EXACT_MAX then
+    local rest = (a * b) % c
+    return (a * b - rest) / c, rest
+  end
+  local rest_of_a = a % c
+  local quotient_of_a = (a - rest_of_a) / c
+  local quotient, rest = 0, 0
+  local power = 4503599627370496
+  while power >= 1 do
+    quotient, rest = quotient * 2, rest * 2
+    if rest >= c then
+      quotient, rest = quotient + 1, rest - c
+    end
+    if b >= power then
+      b = b - power
+      quotient, rest = quotient + quotient_of_a, rest + rest_of_a
+      if rest >= c then
+        quotient, rest = quotient + 1, rest - c
+      end
+    end
+    if quotient > EXACT_MAX then
+      return EXACT_MAX, 0
+    end
+    power = power / 2
+  end
+  return quotient, rest
 end
 
 return exact

@@ -61,8 +61,7 @@ function grants.leave_order(account, grant_no)
 end
 
 -- Take `atoms` of what is available: into a hold, or for good. Returns where from: number, atoms, number, atoms …
-function grants.take(wallet, entry, atoms, into_hold)
-  local account = entry.account
+function grants.take(wallet, entry, account, atoms, into_hold)
   local sources = {}
   local at = 1
   local missing = atoms
@@ -89,40 +88,39 @@ function grants.take(wallet, entry, atoms, into_hold)
   return sources
 end
 
--- Spend `atoms` of what a hold holds, first taken first; its sources keep the rest.
-function grants.spend_held(wallet, entry, hold, atoms)
-  local rest = {}
-  for i = 1, #hold.sources, 2 do
-    local part = math.min(atoms, hold.sources[i + 1])
+-- Spend `atoms` of what one leg of a hold holds, first taken first; its sources keep the rest.
+function grants.spend_held(wallet, entry, leg, atoms)
+  local sources, rest = leg.sources, {}
+  for i = 1, #sources, 2 do
+    local part = math.min(atoms, sources[i + 1])
     atoms = atoms - part
     if part > 0 then
-      local grant = wallets.grant(wallet, hold.sources[i])
+      local grant = wallets.grant(wallet, sources[i])
       grant.held = grant.held - part
       entries.touch(entry, grant)
     end
-    if hold.sources[i + 1] > part then
-      rest[#rest + 1] = hold.sources[i]
-      rest[#rest + 1] = hold.sources[i + 1] - part
+    if sources[i + 1] > part then
+      rest[#rest + 1] = sources[i]
+      rest[#rest + 1] = sources[i + 1] - part
     end
   end
-  hold.sources = rest
+  leg.sources = rest
 end
 
--- Give back all that a hold still holds, last taken first. Overage is repaid before anything gets available.
+-- Give back all that one leg of a hold still holds, last taken first. Overage is repaid before anything gets available.
 --
--- Returns what went to grants that have ended meanwhile: it must leave again by entries of their own.
-function grants.give_back(wallet, entry, hold)
-  local account = entry.account
-  local leaving = {}
-  for i = #hold.sources - 1, 1, -2 do
-    local grant_no, atoms = hold.sources[i], hold.sources[i + 1]
+-- What went to grants that have ended meanwhile is added to `leaving`: it must leave again by entries of their own.
+function grants.give_back(wallet, entry, leg, leaving)
+  local account = wallets.account(wallet, leg.asset)
+  for i = #leg.sources - 1, 1, -2 do
+    local grant_no, atoms = leg.sources[i], leg.sources[i + 1]
     local grant = wallets.grant(wallet, grant_no)
     local repaid = math.min(account.overage, atoms)
     local back = atoms - repaid
     grant.held = grant.held - atoms
     entries.touch(entry, grant)
-    entries.transfer(entry, HELD, OVERAGE, repaid)
-    entries.transfer(entry, HELD, AVAILABLE, back)
+    entries.transfer(entry, account, HELD, OVERAGE, repaid)
+    entries.transfer(entry, account, HELD, AVAILABLE, back)
     if back > 0 then
       local terms = wallets.terms(wallet, grant_no)
       grant.remaining = grant.remaining + back
@@ -133,17 +131,19 @@ function grants.give_back(wallet, entry, hold)
       end
     end
   end
-  hold.sources = {}
-  return leaving
+  leg.sources = {}
 end
 
 -- What came back to grants that have ended leaves again, each by an entry of its own.
-function grants.leave(wallet, account, leaving)
+function grants.leave(wallet, leaving)
   for _, grant_no in ipairs(leaving) do
-    local voided = wallets.terms(wallet, grant_no).state == codes.grant_state.voided
+    local terms = wallets.terms(wallet, grant_no)
+    local account = wallets.account(wallet, terms.asset)
+    local voided = terms.state == codes.grant_state.voided
     local entry = entries.begin(voided and codes.kind.void_grant or codes.kind.expire_grant, account)
     local grant = wallets.grant(wallet, grant_no)
-    entries.transfer(entry, AVAILABLE, voided and codes.account.voided or codes.account.expired, grant.remaining)
+    local to = voided and codes.account.voided or codes.account.expired
+    entries.transfer(entry, account, AVAILABLE, to, grant.remaining)
     grant.remaining = 0
     entries.touch(entry, grant)
     entry.grant_no = grant_no
@@ -152,11 +152,10 @@ function grants.leave(wallet, account, leaving)
 end
 
 -- Fund a grant's amount into its account: overage is repaid first, the rest can be spent.
-function grants.fund(wallet, entry, grant_no, terms)
-  local account = entry.account
+function grants.fund(wallet, entry, account, grant_no, terms)
   local repaid = math.min(account.overage, terms.amount)
-  entries.transfer(entry, codes.account.funding, OVERAGE, repaid)
-  entries.transfer(entry, codes.account.funding, AVAILABLE, terms.amount - repaid)
+  entries.transfer(entry, account, codes.account.funding, OVERAGE, repaid)
+  entries.transfer(entry, account, codes.account.funding, AVAILABLE, terms.amount - repaid)
   local grant = { no = grant_no, field = string.format('g%d', grant_no), remaining = terms.amount - repaid, held = 0 }
   wallet.grants[grant_no] = grant
   terms.state = codes.grant_state.active

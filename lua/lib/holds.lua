@@ -1,10 +1,13 @@
 -- Open holds of a wallet: one record each, in a hash of their own so that the wallet stays small.
 --
--- A record is the asset, what was set aside in all, is still held, was settled, came back, when it was opened
--- and when it ends, then where the held money was taken from: grant number and atoms, in the order first taken.
+-- A record is the first leg's asset, what was set aside in all, is still held, was settled, came back; when the hold
+-- was opened and when it ends; then where the held money was taken from: grant number and atoms, in the order first
+-- taken. Where a grant's number would be 0, another leg begins: its asset, the same numbers, its rate, and its own
+-- sources. So a hold in one asset is as short as if there were no legs.
 local codes = require('codes')
 local entries = require('entry')
 local grants = require('grants')
+local wallets = require('wallet')
 
 local holds = {}
 
@@ -12,54 +15,102 @@ local TERMS = '>Hdddddd'
 local TERMS_LENGTH = 50
 local SOURCE = '>I4d'
 local SOURCE_LENGTH = 12
+local NEXT_LEG = '>I4Hdddddd'
+local NEXT_LEG_LENGTH = 54
+
+local function add_sources(parts, sources)
+  for i = 1, #sources, 2 do
+    parts[#parts + 1] = struct.pack(SOURCE, sources[i], sources[i + 1])
+  end
+end
 
 function holds.pack(hold)
+  local first = hold.legs[1]
   local parts = {
     struct.pack(
       TERMS,
-      hold.asset,
-      hold.amount,
-      hold.held,
-      hold.settled,
-      hold.released,
+      first.asset,
+      first.amount,
+      first.held,
+      first.settled,
+      first.released,
       hold.created_at_ms,
       hold.expires_at_ms
     ),
   }
-  for i = 1, #hold.sources, 2 do
-    parts[#parts + 1] = struct.pack(SOURCE, hold.sources[i], hold.sources[i + 1])
+  add_sources(parts, first.sources)
+  for i = 2, #hold.legs do
+    local leg = hold.legs[i]
+    parts[#parts + 1] =
+      struct.pack(NEXT_LEG, 0, leg.asset, leg.amount, leg.held, leg.settled, leg.released, leg.num, leg.den)
+    add_sources(parts, leg.sources)
   end
   return table.concat(parts)
 end
 
 function holds.unpack(ref, packed)
-  local hold = { ref = ref, sources = {} }
-  hold.asset, hold.amount, hold.held, hold.settled, hold.released, hold.created_at_ms, hold.expires_at_ms =
+  local leg = { num = 1, den = 1, sources = {} }
+  local hold = { ref = ref, legs = { leg } }
+  leg.asset, leg.amount, leg.held, leg.settled, leg.released, hold.created_at_ms, hold.expires_at_ms =
     struct.unpack(TERMS, packed)
-  for at = TERMS_LENGTH + 1, #packed, SOURCE_LENGTH do
+  local at = TERMS_LENGTH + 1
+  while at <= #packed do
     local grant_no, atoms = struct.unpack(SOURCE, packed, at)
-    hold.sources[#hold.sources + 1] = grant_no
-    hold.sources[#hold.sources + 1] = atoms
+    if grant_no > 0 then
+      leg.sources[#leg.sources + 1] = grant_no
+      leg.sources[#leg.sources + 1] = atoms
+      at = at + SOURCE_LENGTH
+    else
+      leg = { sources = {} }
+      hold.legs[#hold.legs + 1] = leg
+      local _
+      _, leg.asset, leg.amount, leg.held, leg.settled, leg.released, leg.num, leg.den =
+        struct.unpack(NEXT_LEG, packed, at)
+      at = at + NEXT_LEG_LENGTH
+    end
   end
   return hold
 end
 
--- More was taken for a hold. A grant that it took from before stays in its place, so a hold never has more sources than
--- its wallet has grants.
-function holds.add_sources(hold, taken)
+-- Take more into a leg of a hold. A grant that it took from before stays in its place, so a hold never has more sources
+-- than its wallet has grants.
+function holds.take(wallet, entry, leg, atoms)
+  local account = wallets.account(wallet, leg.asset)
+  local taken = grants.take(wallet, entry, account, atoms, true)
+  entries.transfer(entry, account, codes.account.available, codes.account.held, atoms)
+  leg.held = leg.held + atoms
+  if #leg.sources == 0 then
+    leg.sources = taken
+    return
+  end
   local place_of = {}
-  for i = 1, #hold.sources, 2 do
-    place_of[hold.sources[i]] = i
+  for i = 1, #leg.sources, 2 do
+    place_of[leg.sources[i]] = i
   end
   for i = 1, #taken, 2 do
     local place = place_of[taken[i]]
     if place then
-      hold.sources[place + 1] = hold.sources[place + 1] + taken[i + 1]
+      leg.sources[place + 1] = leg.sources[place + 1] + taken[i + 1]
     else
-      hold.sources[#hold.sources + 1] = taken[i]
-      hold.sources[#hold.sources + 1] = taken[i + 1]
+      leg.sources[#leg.sources + 1] = taken[i]
+      leg.sources[#leg.sources + 1] = taken[i + 1]
     end
   end
+end
+
+-- Open a hold: each of its legs is taken from its account, which has been seen to have that much.
+function holds.open(wallet, entry, list, ttl_ms)
+  for _, leg in ipairs(list) do
+    holds.take(wallet, entry, leg, leg.amount)
+  end
+  wallet.open_holds = wallet.open_holds + 1
+  holds.keep(wallet, entry, {
+    -- Numbered by the version it makes; the epoch keeps numbers apart that a lost Redis gave out before.
+    ref = string.format('%d.%d', wallet.epoch, wallet.version + 1),
+    legs = list,
+    created_at_ms = wallet.now_ms,
+    expires_at_ms = wallet.now_ms + ttl_ms,
+  }, true)
 end
 
 -- An open hold, or nil.
@@ -95,9 +146,12 @@ end
 
 -- The hold ends: what it still holds goes back, and it leaves Redis with this entry.
 function holds.close(wallet, entry, hold, status)
-  hold.released = hold.released + hold.held
-  hold.held = 0
-  local leaving = grants.give_back(wallet, entry, hold)
+  local leaving = {}
+  for _, leg in ipairs(hold.legs) do
+    leg.released = leg.released + leg.held
+    leg.held = 0
+    grants.give_back(wallet, entry, leg, leaving)
+  end
   entry.hold_ref = hold.ref
   entry.hold_status = status
   entry.hold_packed = holds.pack(hold)
@@ -105,11 +159,12 @@ function holds.close(wallet, entry, hold, status)
   wallet.deadlines_gone[#wallet.deadlines_gone + 1] = wallet.id .. hold.ref
   wallet.open_holds = wallet.open_holds - 1
   entries.append(wallet, entry)
-  grants.leave(wallet, entry.account, leaving)
+  grants.leave(wallet, leaving)
 end
 
 -- The hold's deadline has passed: it expires.
-function holds.expire(wallet, account, hold)
+function holds.expire(wallet, hold)
+  local account = wallets.account(wallet, hold.legs[1].asset)
   holds.close(wallet, entries.begin(codes.kind.expire_hold, account), hold, codes.hold_status.expired)
 end
 

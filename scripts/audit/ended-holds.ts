@@ -10,9 +10,10 @@ export function compareEndedHolds(sql: Transaction): Promise<Verdict> {
     sql`
       with last as (
         select distinct on (environment_id, wallet_id, hold_ref) environment_id, wallet_id, hold_ref as ref, partition,
-          hold_status as status, late, hold_asset as asset, hold_amount as amount, hold_held as held,
-          hold_settled as settled, hold_released as released, hold_created_at as created_at,
-          hold_expires_at as expires_at, hold_source_grants as source_grants, hold_source_atoms as source_atoms
+          hold_status as status, late, hold_created_at as created_at, hold_expires_at as expires_at,
+          hold_assets as assets, hold_amounts as amounts, hold_held as held, hold_settled as settled,
+          hold_released as released, hold_rate_nums as rate_nums, hold_rate_dens as rate_dens,
+          hold_source_grants as source_grants, hold_source_atoms as source_atoms
         from entries where hold_ref is not null
         order by environment_id, wallet_id, hold_ref, version desc
       ),
@@ -31,9 +32,11 @@ export function compareEndedHolds(sql: Transaction): Promise<Verdict> {
       full join last using (environment_id, wallet_id, ref)
       left join ended using (environment_id, wallet_id, ref)
       where (stored.status is distinct from 'open' or last.status is distinct from 'open')
-        and (stored.partition, stored.status, stored.late, stored.asset, stored.amount, stored.held, stored.settled,
-            stored.released, stored.created_at, stored.expires_at, stored.ended_at, stored.source_grants, stored.source_atoms)
-          is distinct from (last.partition, last.status, last.late, last.asset, last.amount, last.held, last.settled,
-            last.released, last.created_at, last.expires_at, ended.ended_at, last.source_grants, last.source_atoms)`,
+        and (stored.partition, stored.status, stored.late, stored.created_at, stored.expires_at, stored.ended_at,
+            stored.assets, stored.amounts, stored.held, stored.settled, stored.released, stored.rate_nums,
+            stored.rate_dens, stored.source_grants, stored.source_atoms)
+          is distinct from (last.partition, last.status, last.late, last.created_at, last.expires_at, ended.ended_at,
+            last.assets, last.amounts, last.held, last.settled, last.released, last.rate_nums,
+            last.rate_dens, last.source_grants, last.source_atoms)`,
   );
 }

@@ -18,8 +18,9 @@ export const holdings: Proof = {
           from grants group by environment_id, wallet_id, asset
         ),
         opened as (
-          select environment_id, wallet_id, asset, sum(held) as held
-          from holds where status = 'open' group by environment_id, wallet_id, asset
+          select environment_id, wallet_id, leg.asset, sum(leg.held) as held
+          from holds, unnest(assets, held) as leg (asset, held)
+          where status = 'open' group by environment_id, wallet_id, leg.asset
         ),
         compared as (
           select environment_id, wallet_id, asset,

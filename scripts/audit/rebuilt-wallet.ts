@@ -16,14 +16,17 @@ export type GrantTerms = {
   createdAt: string;
 };
 export type Grant = GrantTerms & { state: string; remaining: bigint; held: bigint };
+/** One element for each leg; of the rates, one for each leg after the first. */
 export type Hold = {
-  asset: number;
-  amount: bigint;
-  held: bigint;
-  settled: bigint;
-  released: bigint;
   createdAt: string;
   expiresAt: string;
+  assets: number[];
+  amounts: bigint[];
+  held: bigint[];
+  settled: bigint[];
+  released: bigint[];
+  rateNums: bigint[];
+  rateDens: bigint[];
   sourceGrants: number[];
   sourceAtoms: bigint[];
 };
@@ -72,13 +75,15 @@ export type EntryRow = {
   grantCreatedAt: string;
   holdRef: string | null;
   holdStatus: string;
-  holdAsset: number;
-  holdAmount: bigint;
-  holdHeld: bigint;
-  holdSettled: bigint;
-  holdReleased: bigint;
   holdCreatedAt: string;
   holdExpiresAt: string;
+  holdAssets: number[];
+  holdAmounts: bigint[];
+  holdHeld: bigint[];
+  holdSettled: bigint[];
+  holdReleased: bigint[];
+  holdRateNums: bigint[];
+  holdRateDens: bigint[];
   holdSourceGrants: number[];
   holdSourceAtoms: bigint[];
 };
@@ -227,30 +232,57 @@ function applyHold(wallet: RebuiltWallet, entry: EntryRow, changes: ReadonlyMap<
   if (entry.kind === 'hold' && known) return `hold ${ref} is opened again`;
   // Whether a late settle may be, the proof of ends knows: the hold it settles has been let go of here.
   if (entry.kind !== 'hold' && !entry.late && !known) return `hold ${ref} is not open`;
-  if (known && (known.asset !== entry.holdAsset || known.createdAt !== entry.holdCreatedAt))
-    return `hold ${ref} changes its asset or its beginning`;
+  const hold = holdOf(entry);
+  if (known && (!beginsAs(known, hold) || known.createdAt !== hold.createdAt))
+    return `hold ${ref} changes its assets or its beginning`;
+  if (hold.held.some((held, i) => held > (hold.amounts[i] ?? 0n))) return `hold ${ref} holds more than its amount`;
+  const before = heldByAsset(known);
+  const after = heldByAsset(hold);
   for (const [asset, { held }] of changes) {
-    const change = asset === entry.holdAsset ? entry.holdHeld - (known?.held ?? 0n) : 0n;
-    if (held !== change) return `hold ${ref} does not move as asset ${asset} holds`;
+    if (held !== (after.get(asset) ?? 0n) - (before.get(asset) ?? 0n))
+      return `hold ${ref} does not move as asset ${asset} holds`;
   }
-  if (!changes.has(entry.holdAsset) && entry.holdHeld !== (known?.held ?? 0n))
-    return `hold ${ref} moves, and no money does`;
-  if (entry.holdSourceAtoms.reduce((sum, atoms) => sum + atoms, 0n) !== entry.holdHeld)
-    return `hold ${ref} holds other than it took from grants`;
+  for (const [asset, held] of after) {
+    if (!changes.has(asset) && held !== (before.get(asset) ?? 0n)) return `hold ${ref} moves, and no money does`;
+  }
+  const sourced = new Map<number, bigint>();
+  for (const [i, no] of hold.sourceGrants.entries()) {
+    const asset = wallet.grants.get(no)?.asset ?? 0;
+    sourced.set(asset, (sourced.get(asset) ?? 0n) + (hold.sourceAtoms[i] ?? 0n));
+  }
+  for (const asset of new Set([...after.keys(), ...sourced.keys()])) {
+    if ((after.get(asset) ?? 0n) !== (sourced.get(asset) ?? 0n))
+      return `hold ${ref} holds other than it took from grants`;
+  }
   if (entry.holdStatus !== 'open') wallet.holds.delete(ref);
-  else
-    wallet.holds.set(ref, {
-      asset: entry.holdAsset,
-      amount: entry.holdAmount,
-      held: entry.holdHeld,
-      settled: entry.holdSettled,
-      released: entry.holdReleased,
-      createdAt: entry.holdCreatedAt,
-      expiresAt: entry.holdExpiresAt,
-      sourceGrants: entry.holdSourceGrants,
-      sourceAtoms: entry.holdSourceAtoms,
-    });
+  else wallet.holds.set(ref, hold);
   return undefined;
+}
+
+function holdOf(entry: EntryRow): Hold {
+  return {
+    createdAt: entry.holdCreatedAt,
+    expiresAt: entry.holdExpiresAt,
+    assets: entry.holdAssets,
+    amounts: entry.holdAmounts,
+    held: entry.holdHeld,
+    settled: entry.holdSettled,
+    released: entry.holdReleased,
+    rateNums: entry.holdRateNums,
+    rateDens: entry.holdRateDens,
+    sourceGrants: entry.holdSourceGrants,
+    sourceAtoms: entry.holdSourceAtoms,
+  };
+}
+
+/** Legs may come to a hold; those that it has stay what they are. */
+function beginsAs(known: Hold, hold: Hold): boolean {
+  const isSo = (before: readonly unknown[], after: readonly unknown[]) => before.every((one, i) => one === after[i]);
+  return isSo(known.assets, hold.assets) && isSo(known.rateNums, hold.rateNums) && isSo(known.rateDens, hold.rateDens);
+}
+
+function heldByAsset(hold: Hold | undefined): Map<number, bigint> {
+  return new Map(hold?.assets.map((asset, i) => [asset, hold.held[i] ?? 0n]));
 }
 
 /** The names under which `stored` has another value than `expected`. */

@@ -23,9 +23,10 @@ export async function openWalletStreams(sql: Transaction) {
         grant_priority as "grantPriority", grant_scoped as "grantScoped", grant_asset as "grantAsset",
         grant_amount as "grantAmount", grant_effective_at::text as "grantEffectiveAt",
         grant_expires_at::text as "grantExpiresAt", grant_created_at::text as "grantCreatedAt",
-        hold_ref as "holdRef", hold_status as "holdStatus", hold_asset as "holdAsset", hold_amount as "holdAmount",
+        hold_ref as "holdRef", hold_status as "holdStatus", hold_created_at::text as "holdCreatedAt",
+        hold_expires_at::text as "holdExpiresAt", hold_assets as "holdAssets", hold_amounts as "holdAmounts",
         hold_held as "holdHeld", hold_settled as "holdSettled", hold_released as "holdReleased",
-        hold_created_at::text as "holdCreatedAt", hold_expires_at::text as "holdExpiresAt",
+        hold_rate_nums as "holdRateNums", hold_rate_dens as "holdRateDens",
         hold_source_grants as "holdSourceGrants", hold_source_atoms as "holdSourceAtoms"
         from entries ${order}, version`,
     ),
@@ -55,8 +56,8 @@ export async function openWalletStreams(sql: Transaction) {
     holds: await openStream<OfWallet & Hold & { ref: string }>(
       sql,
       'audit_holds',
-      sql`select ${place}, ref, asset, amount, held, settled, released,
-        created_at::text as "createdAt", expires_at::text as "expiresAt",
+      sql`select ${place}, ref, created_at::text as "createdAt", expires_at::text as "expiresAt",
+        assets, amounts, held, settled, released, rate_nums as "rateNums", rate_dens as "rateDens",
         source_grants as "sourceGrants", source_atoms as "sourceAtoms"
         from holds where status = 'open' ${order}`,
     ),

@@ -48,7 +48,7 @@ export const ${camel(signature.name)}Script: Script<${type}Keys, ${type}Args, ${
   name: '${signature.name}',
   functionName: '${signature.name}_${hash}',
   keysCount: ${signature.keys.length},
-  binary: ${replies.some((reply) => reply.values.some((value) => value.endsWith('_packed')))},
+  binary: ${replies.some((reply) => reply.values.some((value) => /_(packed|record)$/.test(value)))},
   encode: (keys${signature.args.length > 0 ? ', args' : ''}) => [${[...signature.keys.map((key) => `keys.${camel(key)}`), ...signature.args.map(encodeArg)].join(', ')}],
   decode: {
 ${replies.map((reply) => `    ${reply.status}: (${reply.values.length > 0 ? 'reply' : ''}) => ({ ${[`status: '${reply.status}'`, ...reply.values.map((value, i) => `${camel(value)}: ${decodeValue(value, i + 1)}`)].join(', ')} }),`).join('\n')}
@@ -72,12 +72,14 @@ function encodeArg(arg: Argument): string {
 function valueType(value: string): string {
   if (value.endsWith('_atoms')) return 'Atoms';
   if (value.endsWith('_packed')) return 'Buffer[]';
+  if (value.endsWith('_record')) return 'Buffer';
   return isText(value) ? 'string' : 'number';
 }
 
 function decodeValue(value: string, index: number): string {
   if (value.endsWith('_atoms')) return `atoms(reply[${index}])`;
   if (value.endsWith('_packed')) return `reply[${index}] as Buffer[]`;
+  if (value.endsWith('_record')) return `reply[${index}] as Buffer`;
   return isText(value) ? `String(reply[${index}])` : `reply[${index}] as number`;
 }
 

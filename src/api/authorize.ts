@@ -7,6 +7,7 @@ import { attachedOf } from './attached.ts';
 import { refuseSpending } from './backpressure.ts';
 import { askFresh } from './fresh.ts';
 import { operationFor } from './idempotency.ts';
+import { heldLegs, showHeldLegs } from './legs.ts';
 import { defineRoute } from './route.ts';
 import { amountOut, durability, timeOut, ttlMs } from './schemas.ts';
 import {
@@ -36,6 +37,7 @@ export const approvedReply = z
     amount: amountOut.openapi({ description: 'What is held; less than `requested` only in mode `up_to`.' }),
     available: amountOut,
     held: amountOut,
+    legs: heldLegs,
     expires_at: timeOut,
     remaining_ttl_ms: z.int(),
     version: z.int(),
@@ -93,6 +95,7 @@ export const authorize = defineRoute({
           amount: reply.amount === amount ? requested : format(reply.amount, asset),
           available: format(reply.available, asset),
           held: format(reply.held, asset),
+          ...(reply.legs && { legs: await showHeldLegs(api, environmentId, reply.legs) }),
           expires_at: formatTime(reply.expiresAtMs),
           remaining_ttl_ms: reply.expiresAtMs - reply.createdAtMs,
           version: reply.version,

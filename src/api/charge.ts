@@ -6,6 +6,7 @@ import { attachedOf } from './attached.ts';
 import { refuseSpending } from './backpressure.ts';
 import { askFresh } from './fresh.ts';
 import { operationFor } from './idempotency.ts';
+import { heldLegs, showHeldLegs } from './legs.ts';
 import { defineRoute } from './route.ts';
 import { amountOut, durability } from './schemas.ts';
 import {
@@ -31,6 +32,7 @@ export const chargedReply = z
     amount: amountOut.openapi({ description: 'What was debited; less than `requested` only in mode `up_to`.' }),
     available: amountOut,
     held: amountOut,
+    legs: heldLegs,
     version: z.int(),
     durability,
   })
@@ -83,6 +85,7 @@ export const charge = defineRoute({
           amount: reply.amount === amount ? requested : format(reply.amount, asset),
           available: format(reply.available, asset),
           held: format(reply.held, asset),
+          ...(reply.legs && { legs: await showHeldLegs(api, environmentId, reply.legs) }),
           version: reply.version,
         };
         return { status: 200, body: charged, replayed: reply.replayed, unconfirmed: reply.unconfirmed };

@@ -8,6 +8,7 @@ import { approvedReply } from './authorize.ts';
 import { refuseNewWork } from './backpressure.ts';
 import { assetOfHold, noHold, refuseClosed } from './hold-of.ts';
 import { operationFor } from './idempotency.ts';
+import { showHeldLegs } from './legs.ts';
 import { defineRoute } from './route.ts';
 import { amount, ttlMs } from './schemas.ts';
 import { declineErrors, refuseDeclined } from './spend.ts';
@@ -72,6 +73,7 @@ export const extend = defineRoute({
           amount: format(reply.amount, asset),
           available: format(reply.available, asset),
           held: format(reply.held, asset),
+          ...(reply.legs && { legs: await showHeldLegs(api, environmentId, reply.legs) }),
           expires_at: formatTime(reply.expiresAtMs),
           remaining_ttl_ms: reply.remainingTtlMs,
           version: reply.version,

@@ -3,6 +3,7 @@ import { z } from '@hono/zod-openapi';
 import type { Hold } from '../contract.ts';
 import { format } from './amount.ts';
 import { assetOfHold, noHold } from './hold-of.ts';
+import { holdLegs, showHoldLegs } from './legs.ts';
 import { defineRoute } from './route.ts';
 import { amountOut, timeOut } from './schemas.ts';
 import { formatTime, formatTimeOrNull } from './time.ts';
@@ -18,6 +19,7 @@ export const holdReply = z
     held: amountOut.openapi({ description: 'Still set aside.' }),
     settled: amountOut,
     released: amountOut,
+    legs: holdLegs,
     late: z.boolean(),
     created_at: timeOut,
     expires_at: timeOut,
@@ -38,15 +40,18 @@ export const getHold = defineRoute({
     switch (found.status) {
       case 'found': {
         const { hold } = found;
+        const [first] = hold.legs;
+        const isInSeveral = hold.legs.length > 1;
         const shown: Hold = {
           id: params.hold_id,
           status: hold.status,
           customer_id: hold.customerId,
           asset: asset.code,
-          amount: format(hold.amount, asset),
-          held: format(hold.held, asset),
-          settled: format(hold.settled, asset),
-          released: format(hold.released, asset),
+          amount: format(first.amount, asset),
+          held: format(first.held, asset),
+          settled: format(first.settled, asset),
+          released: format(first.released, asset),
+          ...(isInSeveral && { legs: await showHoldLegs(api, environmentId, hold.legs) }),
           late: hold.late,
           created_at: formatTime(hold.createdAtMs),
           expires_at: formatTime(hold.expiresAtMs),

@@ -4,6 +4,7 @@ import type { Released } from '../contract.ts';
 import { format } from './amount.ts';
 import { assetOfHold, noHold, refuseClosed } from './hold-of.ts';
 import { operationFor } from './idempotency.ts';
+import { releasedLegs, showReleasedLegs } from './legs.ts';
 import { defineRoute } from './route.ts';
 import { amountOut, durability, emptyBody } from './schemas.ts';
 import { refuseTrouble } from './trouble.ts';
@@ -17,6 +18,7 @@ export const releasedReply = z
     asset: z.string(),
     available: amountOut,
     held: amountOut,
+    legs: releasedLegs,
     version: z.int(),
     durability,
   })
@@ -44,6 +46,7 @@ export const release = defineRoute({
           asset: asset.code,
           available: format(reply.available, asset),
           held: format(reply.held, asset),
+          ...(reply.legs && { legs: await showReleasedLegs(api, environmentId, reply.legs) }),
           version: reply.version,
         };
         return { status: 200, body: released, replayed: reply.replayed, unconfirmed: reply.unconfirmed };

@@ -7,6 +7,7 @@ import { unknownAsset } from './assets.ts';
 import { attachedOf } from './attached.ts';
 import { assetOfHold, noHold, refuseClosed } from './hold-of.ts';
 import { operationFor } from './idempotency.ts';
+import { settledLegs, showSettledLegs } from './legs.ts';
 import { defineRoute, type Api } from './route.ts';
 import { amount, amountOut, costs, durability, metadata } from './schemas.ts';
 import { explainEvent } from './spend.ts';
@@ -36,6 +37,7 @@ export const settledReply = z
     asset: z.string(),
     available: amountOut,
     held: amountOut,
+    legs: settledLegs,
     version: z.int(),
     durability,
   })
@@ -86,6 +88,7 @@ export const settle = defineRoute({
           asset: asset.code,
           available: format(reply.available, asset),
           held: format(reply.held, asset),
+          ...(reply.legs && { legs: await showSettledLegs(api, environmentId, reply.legs) }),
           version: reply.version,
         };
         return { status: 200, body: settled, replayed: reply.replayed, unconfirmed: reply.unconfirmed };

@@ -4,7 +4,7 @@
 import type { Entry } from '../outbox/entry.ts';
 import type { DecodedEntry } from '../outbox/flaw.ts';
 import { arrayText, arrayTexts, columns, nothing, quoted } from './array-text.ts';
-import { expiryOf, ledgerAccount, type Batch } from './batch.ts';
+import { addHoldLeg, expiryOf, ledgerAccount, type Batch } from './batch.ts';
 
 export type After = ReturnType<typeof afterBatch>;
 
@@ -29,6 +29,7 @@ export function afterBatch({ groups }: Batch) {
     terms: { ...arrayTexts(filled.terms), count: filled.terms.grantNo.length },
     moves: arrayTexts(filled.moves),
     holds: arrayTexts(filled.holds),
+    holdLegs: arrayTexts(filled.holdLegs),
     environmentAccounts: { ...arrayTexts(filled.environmentAccounts), count: balances.size },
     credited: { ...arrayTexts(filled.credited), count: filled.credited.grantNo.length },
   };
@@ -45,20 +46,10 @@ function emptyColumns() {
     ),
     moves: columns('walletNo', 'grantNo', 'remaining', 'held'),
     holds: columns(
-      ...([
-        'walletNo',
-        'ref',
-        'partition',
-        'status',
-        'late',
-        'asset',
-        'amount',
-        'held',
-        'settled',
-        'released',
-      ] as const),
-      ...(['createdAtMs', 'expiresAtMs', 'endedAtMs', 'sourceGrants', 'sourceAtoms'] as const),
+      ...(['walletNo', 'ref', 'partition', 'status', 'late', 'createdAtMs', 'expiresAtMs', 'endedAtMs'] as const),
+      ...(['legFrom', 'legTo', 'sourceGrants', 'sourceAtoms'] as const),
     ),
+    holdLegs: columns('asset', 'amount', 'held', 'settled', 'released', 'num', 'den'),
     environmentAccounts: columns('environmentId', 'asset', 'account', 'partition', 'change'),
     credited: columns('walletNo', 'grantNo'),
   };
@@ -148,7 +139,7 @@ function addWallet(
     to.moves.remaining.push(remaining);
     to.moves.held.push(held);
   }
-  for (const hold of after.holds.values()) addHold(to.holds, hold, walletNo);
+  for (const hold of after.holds.values()) addHold(to, hold, walletNo);
   for (const grantNo of after.credited) {
     to.credited.walletNo.push(walletNo);
     to.credited.grantNo.push(grantNo);
@@ -156,7 +147,7 @@ function addWallet(
 }
 
 function addHold(
-  to: ReturnType<typeof emptyColumns>['holds'],
+  { holds: to, holdLegs }: ReturnType<typeof emptyColumns>,
   { entry, hold, partition, endedAtMs }: Hold,
   walletNo: number,
 ) {
@@ -166,15 +157,14 @@ function addHold(
   to.partition.push(partition);
   to.status.push(hold.status);
   to.late.push(entry.late);
-  to.asset.push(terms.asset);
-  to.amount.push(terms.amount);
-  to.held.push(terms.held);
-  to.settled.push(terms.settled);
-  to.released.push(terms.released);
   to.createdAtMs.push(terms.createdAtMs);
   to.expiresAtMs.push(terms.expiresAtMs);
   to.endedAtMs.push(endedAtMs ?? nothing);
+  to.legFrom.push(holdLegs.asset.length + 1);
+  for (const leg of terms.legs) addHoldLeg(holdLegs, leg);
+  to.legTo.push(holdLegs.asset.length);
   // An array inside an array of texts; holds that still hold something when a batch ends are few, and their sources too.
-  to.sourceGrants.push(quoted(arrayText(terms.sources.map(({ grantNo }) => grantNo))));
-  to.sourceAtoms.push(quoted(arrayText(terms.sources.map(({ atoms }) => atoms))));
+  const sources = terms.legs.flatMap((leg) => leg.sources);
+  to.sourceGrants.push(quoted(arrayText(sources.map(({ grantNo }) => grantNo))));
+  to.sourceAtoms.push(quoted(arrayText(sources.map(({ atoms }) => atoms))));
 }

@@ -1,15 +1,15 @@
 // A batch of entries as columns: what prove.ts and write-batch.ts hand to Postgres.
 //
 // Entries are in the order of wallet and version, so that indexes are walked, not jumped about in. Rows name their
-// wallet, their entry and their hold by number within the batch, counted from 1 as Postgres counts. Legs, moves and the
-// sources of holds lie one after the other in flat columns; an entry says from where to where its own do.
+// wallet, their entry and their hold by number within the batch, counted from 1 as Postgres counts. Legs, moves,
+// the legs of holds and their sources lie one after the other in flat columns; an entry says from where to where its own do.
 //
 // One pass with plain loops: this is where a drain spends its own time, as against Postgres's.
 import { codes } from '../codes.gen.ts';
 import { changeOf, type Entry, type Transfer } from '../outbox/entry.ts';
 import type { DecodedEntry } from '../outbox/flaw.ts';
-import type { PurposeName } from '../records.ts';
-import { arrayTexts, columns, nothing, quoted } from './array-text.ts';
+import type { HoldLeg, PurposeName } from '../records.ts';
+import { arrayTexts, columns, nothing, quoted, type Column } from './array-text.ts';
 import type { LedgerAccount } from './schema.ts';
 
 export type Batch = ReturnType<typeof makeBatch>;
@@ -43,6 +43,7 @@ export function makeBatch(decoded: readonly DecodedEntry[]) {
     moves: arrayTexts(filled.moves),
     terms: arrayTexts(filled.terms),
     holds: arrayTexts(filled.holds),
+    holdLegs: arrayTexts(filled.holdLegs),
     sources: arrayTexts(filled.sources),
     operations: arrayTexts(filled.operations),
   };
@@ -65,7 +66,8 @@ function emptyColumns() {
     wallets: columns('environmentId', 'walletId'),
     heads: columns(
       ...(['walletNo', 'version', 'atMs', 'partition', 'epoch', 'seq', 'kind', 'late', 'freeze'] as const),
-      ...(['legFrom', 'legTo', 'moveFrom', 'moveTo', 'sourceFrom', 'sourceTo'] as const),
+      ...(['holdLegFrom', 'holdLegTo', 'sourceFrom', 'sourceTo'] as const),
+      ...(['legFrom', 'legTo', 'moveFrom', 'moveTo'] as const),
     ),
     legs: columns(
       ...(['entryNo', 'walletNo', 'asset', 'amount', 'available', 'held', 'overage', 'scheduled'] as const),
@@ -77,10 +79,8 @@ function emptyColumns() {
       ...(['grantNo', 'state', 'purpose', 'priority', 'scoped', 'asset', 'amount'] as const),
       ...(['effectiveAtMs', 'expiresAtMs', 'createdAtMs'] as const),
     ),
-    holds: columns(
-      ...(['no', 'ref', 'status', 'asset', 'amount', 'held', 'settled', 'released'] as const),
-      ...(['createdAtMs', 'expiresAtMs'] as const),
-    ),
+    holds: columns('no', 'ref', 'status', 'createdAtMs', 'expiresAtMs'),
+    holdLegs: columns('entryNo', 'asset', 'amount', 'held', 'settled', 'released', 'num', 'den'),
     sources: columns('grantNo', 'atoms'),
     operations: columns('operationId', 'fingerprint', 'replyHex', 'attached'),
   };
@@ -120,8 +120,10 @@ function addEntry(
   addMoves(to, entry, wallet, entryNo);
   heads.moveTo.push(to.moves.grantNo.length);
 
+  heads.holdLegFrom.push(to.holdLegs.asset.length + 1);
   heads.sourceFrom.push(to.sources.grantNo.length + 1);
-  addHold(to, entry.hold, wallet);
+  addHold(to, entry.hold, wallet, entryNo);
+  heads.holdLegTo.push(to.holdLegs.asset.length);
   heads.sourceTo.push(to.sources.grantNo.length);
   addOperation(to, entry);
 }
@@ -199,23 +201,37 @@ export function expiryOf(expiresAtMs: number): number | typeof nothing {
   return expiresAtMs === codes.never_ms ? nothing : expiresAtMs;
 }
 
-function addHold({ holds, sources }: Columns, hold: Entry['hold'], { holdNos }: OfWallet): void {
+function addHold(to: Columns, hold: Entry['hold'], { holdNos }: OfWallet, entryNo: number): void {
+  const { holds, holdLegs, sources } = to;
   const terms = hold?.terms;
   if (hold && !holdNos.has(hold.ref)) holdNos.set(hold.ref, holdNos.size + 1);
   holds.no.push(hold ? (holdNos.get(hold.ref) ?? nothing) : nothing);
   holds.ref.push(hold ? quoted(hold.ref) : nothing);
   holds.status.push(hold?.status ?? nothing);
-  holds.asset.push(terms?.asset ?? nothing);
-  holds.amount.push(terms?.amount ?? nothing);
-  holds.held.push(terms?.held ?? nothing);
-  holds.settled.push(terms?.settled ?? nothing);
-  holds.released.push(terms?.released ?? nothing);
   holds.createdAtMs.push(terms?.createdAtMs ?? nothing);
   holds.expiresAtMs.push(terms?.expiresAtMs ?? nothing);
-  for (const { grantNo, atoms } of terms?.sources ?? []) {
-    sources.grantNo.push(grantNo);
-    sources.atoms.push(atoms);
+  if (!terms) return;
+  for (const leg of terms.legs) {
+    holdLegs.entryNo.push(entryNo);
+    addHoldLeg(holdLegs, leg);
+    for (const { grantNo, atoms } of leg.sources) {
+      sources.grantNo.push(grantNo);
+      sources.atoms.push(atoms);
+    }
   }
+}
+
+export function addHoldLeg(
+  to: Record<'asset' | 'amount' | 'held' | 'settled' | 'released' | 'num' | 'den', Column>,
+  leg: HoldLeg,
+): void {
+  to.asset.push(leg.asset);
+  to.amount.push(leg.amount);
+  to.held.push(leg.held);
+  to.settled.push(leg.settled);
+  to.released.push(leg.released);
+  to.num.push(leg.num);
+  to.den.push(leg.den);
 }
 
 function addOperation({ operations }: Columns, { operationId, fingerprint, reply, attached }: Entry): void {

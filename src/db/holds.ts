@@ -2,6 +2,7 @@
 import { and, eq } from 'drizzle-orm';
 import type { HoldRecord } from '../records.ts';
 import { orm, type Sql } from './connect.ts';
+import { legsOf } from './hold-legs.ts';
 import { holds, wallets } from './schema.ts';
 
 export async function findHold(
@@ -20,13 +21,9 @@ export async function findHold(
   return {
     ref: hold.ref,
     customerId,
-    asset: hold.asset,
     status: hold.status,
     late: hold.late,
-    amount: hold.amount,
-    held: hold.held,
-    settled: hold.settled,
-    released: hold.released,
+    legs: legsOf(hold),
     createdAtMs: hold.createdAt,
     expiresAtMs: hold.expiresAt,
     endedAtMs: hold.endedAt ?? undefined,

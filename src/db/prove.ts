@@ -4,7 +4,8 @@
 //   versions    count up by one, from the stored one; none of an epoch before the one that the wallet was rebuilt in
 //   balances    after = before + credits − debits, for available, held, overage; scheduled by what the entry's kind does
 //   grants      what they have left changes as `available` does, what they hold as `held` does, none beyond its amount
-//   holds       what they hold changes as `held` does; opened once, ended once, settled late only after expiring
+//   holds       what they hold changes as `held` does, asset by asset; opened once, ended once, settled late only after
+//               expiring; assets may come to a hold, and none leaves it
 // By induction a wallet that once was right stays right. Every entry that breaks a rule is returned; those before it in
 // its wallet are good, whatever follows it.
 import type { Batch } from './batch.ts';
@@ -15,7 +16,7 @@ export type Objection = { entryNo: number; reason: string };
 
 /** The first objection for each wallet that has one. */
 export async function prove(sql: Transaction, batch: Batch): Promise<Objection[]> {
-  const { wallets, heads, legs, transfers, moves, holds } = batch;
+  const { wallets, heads, legs, transfers, moves, holds, holdLegs } = batch;
   const rows = await sql<Objection[]>`
     with wallet as materialized (
       select given.no, given.environment_id, given.wallet_id, stored.version, stored.quarantined_at,
@@ -115,24 +116,38 @@ export async function prove(sql: Transaction, batch: Batch): Promise<Objection[]
 
     hold as materialized (
       select given.*, coalesce(status_before, stored.status) as before,
-        given.held - coalesce(held_before, stored.held, 0) as held_change
+        coalesce(assets_at_step, stored.assets) as assets_before, stored.assets as stored_assets, stored.held as stored_held
       from (
-        select *, lag(status) over steps as status_before, lag(held) over steps as held_before
-        from unnest(
-          ${heads.walletNo}::integer[], ${holds.no}::integer[], ${holds.ref}::text[], ${holds.status}::hold_status[],
-          ${holds.asset}::integer[], ${holds.held}::bigint[], ${heads.kind}::entry_kind[], ${heads.late}::boolean[]
-        ) with ordinality as given (wallet_no, hold_no, ref, status, asset, held, kind, late, entry_no)
-        where hold_no is not null
+        select *, lag(status) over steps as status_before, lag(assets) over steps as assets_at_step
+        from (
+          select *, (${holdLegs.asset}::integer[])[leg_from:leg_to] as assets
+          from unnest(
+            ${heads.walletNo}::integer[], ${holds.no}::integer[], ${holds.ref}::text[], ${holds.status}::hold_status[],
+            ${heads.holdLegFrom}::integer[], ${heads.holdLegTo}::integer[], ${heads.kind}::entry_kind[], ${heads.late}::boolean[]
+          ) with ordinality as given (wallet_no, hold_no, ref, status, leg_from, leg_to, kind, late, entry_no)
+          where hold_no is not null
+        ) given
         window steps as (partition by wallet_no, hold_no order by entry_no)
       ) given
       join wallet on wallet.no = given.wallet_no
       left join holds stored on (stored.environment_id, stored.wallet_id, stored.ref)
         = (wallet.environment_id, wallet.wallet_id, given.ref)
     ),
+    hold_leg as (
+      select entry_no, asset, leg.held - coalesce(
+        lag(leg.held) over (partition by wallet_no, hold_no, asset order by entry_no),
+        stored_held[array_position(stored_assets, asset)],
+        0
+      ) as held_change
+      from unnest(${holdLegs.entryNo}::integer[], ${holdLegs.asset}::integer[], ${holdLegs.held}::bigint[])
+        as leg (entry_no, asset, held)
+      join hold using (entry_no)
+    ),
     hold_objection as (
       select 4 as rank, entry_no, wallet_no, case
         when before is null then 'a hold that was never opened'
         when kind = 'hold' then 'a hold that was opened before'
+        when assets[1:cardinality(assets_before)] <> assets_before then 'a hold that changes its assets'
         else format('a hold that has ended: %s', before)
       end as reason
       from hold
@@ -140,12 +155,12 @@ export async function prove(sql: Transaction, batch: Batch): Promise<Objection[]
         when late then before is distinct from 'expired'
         when kind = 'hold' then before is not null
         else before is distinct from 'open'
-      end
+      end or assets[1:cardinality(assets_before)] <> assets_before
       union all
       select 4, entry_no, (${heads.walletNo}::integer[])[entry_no], 'its hold does not add up to what is held'
       from change
-      full join hold using (entry_no, asset)
-      where coalesce(change.held, 0) <> coalesce(hold.held_change, 0)
+      full join hold_leg using (entry_no, asset)
+      where coalesce(change.held, 0) <> coalesce(hold_leg.held_change, 0)
     )
 
     select distinct on (wallet_no) entry_no::integer as "entryNo", reason

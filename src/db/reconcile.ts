@@ -6,6 +6,7 @@ import { and, asc, eq, gt, lte, sql as raw } from 'drizzle-orm';
 import type { LedgerWallet } from '../records.ts';
 import { zeroAtoms } from '../units.ts';
 import { orm, type Sql } from './connect.ts';
+import { sourcedLegsOf } from './hold-legs.ts';
 import { entries, reconciliation, wallets } from './schema.ts';
 
 export type WalletRow = {
@@ -131,7 +132,7 @@ function applyEntry(wallet: LedgerWallet, entry: EntryRow): LedgerWallet {
     });
   });
   const holds = new Map(wallet.holds.map((hold) => [hold.ref, hold]));
-  const hold = openHoldOf(entry);
+  const hold = openHoldOf(entry, grants);
   if (hold) holds.set(hold.ref, hold);
   else if (entry.holdRef !== null) holds.delete(entry.holdRef);
   return {
@@ -166,20 +167,25 @@ function termsOf(entry: EntryRow): Omit<Grant, 'remaining' | 'held'> | undefined
   };
 }
 
-function openHoldOf(entry: EntryRow): LedgerWallet['holds'][number] | undefined {
+function openHoldOf(entry: EntryRow, grants: ReadonlyMap<number, Grant>): LedgerWallet['holds'][number] | undefined {
   if (entry.holdRef === null || entry.holdStatus !== 'open') return undefined;
   return {
     ref: entry.holdRef,
-    asset: entry.holdAsset!,
-    amount: entry.holdAmount!,
-    held: entry.holdHeld!,
-    settled: entry.holdSettled!,
-    released: entry.holdReleased!,
     createdAtMs: entry.holdCreatedAt!,
     expiresAtMs: entry.holdExpiresAt!,
-    sources: (entry.holdSourceGrants ?? []).map((grantNo, i) => ({
-      grantNo,
-      atoms: entry.holdSourceAtoms?.[i] ?? zeroAtoms,
-    })),
+    legs: sourcedLegsOf(
+      {
+        assets: entry.holdAssets!,
+        amounts: entry.holdAmounts!,
+        held: entry.holdHeld!,
+        settled: entry.holdSettled!,
+        released: entry.holdReleased!,
+        rateNums: entry.holdRateNums!,
+        rateDens: entry.holdRateDens!,
+        sourceGrants: entry.holdSourceGrants!,
+        sourceAtoms: entry.holdSourceAtoms!,
+      },
+      [...grants.values()],
+    ),
   };
 }

@@ -420,16 +420,20 @@ export const entries = pgTable(
     grantEffectiveAt: instant(),
     grantExpiresAt: instant(),
     grantCreatedAt: instant(),
-    // The hold that this entry opened, changed or ended, after it; the sources are the grants of what it still holds.
+    // The hold that this entry opened, changed or ended, after it; the sources are the grants of what it still holds, leg
+    // after leg: each is of the leg in its own asset.
     holdRef: identifier(),
     holdStatus: holdStatus(),
-    holdAsset: integer(),
-    holdAmount: atoms(),
-    holdHeld: atoms(),
-    holdSettled: atoms(),
-    holdReleased: atoms(),
     holdCreatedAt: instant(),
     holdExpiresAt: instant(),
+    // One element for each of its legs; of the rates, one for each leg after the first.
+    holdAssets: integer().array(),
+    holdAmounts: atomsArray(),
+    holdHeld: atomsArray(),
+    holdSettled: atomsArray(),
+    holdReleased: atomsArray(),
+    holdRateNums: atomsArray(),
+    holdRateDens: atomsArray(),
     holdSourceGrants: integer().array(),
     holdSourceAtoms: atomsArray(),
     // The operation that asked for this entry. Null for what happened beside one: grants that expired, holds that ran out.
@@ -462,7 +466,11 @@ export const entries = pgTable(
     ),
     check(
       'entries_hold',
-      sql`num_nonnulls(${row.holdRef}, ${row.holdStatus}, ${row.holdAsset}, ${row.holdAmount}, ${row.holdHeld}, ${row.holdSettled}, ${row.holdReleased}, ${row.holdCreatedAt}, ${row.holdExpiresAt}, ${row.holdSourceGrants}, ${row.holdSourceAtoms}) in (0, 11)`,
+      sql`num_nonnulls(${row.holdRef}, ${row.holdStatus}, ${row.holdCreatedAt}, ${row.holdExpiresAt}, ${row.holdAssets}, ${row.holdAmounts}, ${row.holdHeld}, ${row.holdSettled}, ${row.holdReleased}, ${row.holdRateNums}, ${row.holdRateDens}, ${row.holdSourceGrants}, ${row.holdSourceAtoms}) in (0, 13)`,
+    ),
+    check(
+      'entries_hold_legs',
+      sql`cardinality(${row.holdAssets}) = all (array[cardinality(${row.holdAmounts}), cardinality(${row.holdHeld}), cardinality(${row.holdSettled}), cardinality(${row.holdReleased}), cardinality(${row.holdRateNums}) + 1, cardinality(${row.holdRateDens}) + 1])`,
     ),
     check(
       'entries_operation',
@@ -642,14 +650,17 @@ export const holds = pgTable(
     partition: smallint().notNull(),
     status: holdStatus().notNull(),
     late: boolean().notNull(),
-    asset: integer().notNull(),
-    amount: atoms().notNull(),
-    held: atoms().notNull(),
-    settled: atoms().notNull(),
-    released: atoms().notNull(),
     createdAt: instant().notNull(),
     expiresAt: instant().notNull(),
     endedAt: instant(),
+    // One element for each leg; of the rates, one for each leg after the first.
+    assets: integer().array().notNull(),
+    amounts: atomsArray().notNull(),
+    held: atomsArray().notNull(),
+    settled: atomsArray().notNull(),
+    released: atomsArray().notNull(),
+    rateNums: atomsArray().notNull(),
+    rateDens: atomsArray().notNull(),
     sourceGrants: integer().array().notNull(),
     sourceAtoms: atomsArray().notNull(),
   },
@@ -659,12 +670,16 @@ export const holds = pgTable(
       .on(row.partition, row.expiresAt)
       .where(sql`${row.status} = 'open'`),
     check(
+      'holds_legs',
+      sql`cardinality(${row.assets}) > 0 and cardinality(${row.assets}) = all (array[cardinality(${row.amounts}), cardinality(${row.held}), cardinality(${row.settled}), cardinality(${row.released}), cardinality(${row.rateNums}) + 1, cardinality(${row.rateDens}) + 1])`,
+    ),
+    check(
       'holds_amounts',
-      sql`${row.amount} >= 0 and ${row.held} >= 0 and ${row.settled} >= 0 and ${row.released} >= 0 and ${row.held} <= ${row.amount}`,
+      sql`0 <= all (${row.amounts} || ${row.held} || ${row.settled} || ${row.released} || ${row.rateNums} || ${row.rateDens}) and ${row.held}[1] <= ${row.amounts}[1]`,
     ),
     check(
       'holds_end',
-      sql`(${row.status} = 'open') = (${row.endedAt} is null) and (${row.status} = 'open' or ${row.held} = 0)`,
+      sql`(${row.status} = 'open') = (${row.endedAt} is null) and (${row.status} = 'open' or 0 = all (${row.held}))`,
     ),
     check('holds_late', sql`not ${row.late} or ${row.status} = 'settled'`),
     check(

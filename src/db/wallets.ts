@@ -3,6 +3,7 @@ import { and, asc, eq, gt, or } from 'drizzle-orm';
 import type { LedgerWallet } from '../records.ts';
 import { zeroAtoms } from '../units.ts';
 import { orm, type Sql } from './connect.ts';
+import { sourcedLegsOf } from './hold-legs.ts';
 import { readWalletConfig } from './wallet-config.ts';
 import { accounts, grants, holds, wallets } from './schema.ts';
 
@@ -66,7 +67,7 @@ export async function loadWallet(sql: Sql, address: WalletAddress): Promise<Ledg
           scheduled,
         })),
         grants: grantRows.map(toGrant),
-        holds: holdRows.map(toHold),
+        holds: holdRows.map((row) => toHold(row, grantRows)),
       };
     },
     { isolationLevel: 'repeatable read', accessMode: 'read only' },
@@ -109,19 +110,17 @@ function toGrant(row: typeof grants.$inferSelect): LedgerWallet['grants'][number
   };
 }
 
-function toHold(row: typeof holds.$inferSelect): LedgerWallet['holds'][number] {
+function toHold(
+  row: typeof holds.$inferSelect,
+  grantRows: readonly (typeof grants.$inferSelect)[],
+): LedgerWallet['holds'][number] {
   return {
     ref: row.ref,
-    asset: row.asset,
-    amount: row.amount,
-    held: row.held,
-    settled: row.settled,
-    released: row.released,
     createdAtMs: row.createdAt,
     expiresAtMs: row.expiresAt,
-    sources: row.sourceGrants.flatMap((grantNo, i) => {
-      const atoms = row.sourceAtoms[i];
-      return atoms === undefined ? [] : [{ grantNo, atoms }];
-    }),
+    legs: sourcedLegsOf(
+      row,
+      grantRows.map(({ grantNo, asset }) => ({ no: grantNo, asset })),
+    ),
   };
 }

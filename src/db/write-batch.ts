@@ -23,7 +23,7 @@ export async function writeBatch(sql: Transaction, batch: Batch): Promise<void> 
 }
 
 function insertEntries(sql: Transaction, batch: Batch) {
-  const { wallets, heads, legs, moves, terms, holds, sources, operations } = batch;
+  const { wallets, heads, legs, moves, terms, holds, holdLegs, sources, operations } = batch;
   return sql`
     insert into entries (
       environment_id, wallet_id, version, occurred_at, partition, epoch, seq, kind, late, freeze_reason,
@@ -31,8 +31,9 @@ function insertEntries(sql: Transaction, batch: Batch) {
       move_grants, move_remaining, move_held,
       grant_no, grant_state, grant_purpose, grant_priority, grant_scoped, grant_asset, grant_amount,
       grant_effective_at, grant_expires_at, grant_created_at,
-      hold_ref, hold_status, hold_asset, hold_amount, hold_held, hold_settled, hold_released,
-      hold_created_at, hold_expires_at, hold_source_grants, hold_source_atoms,
+      hold_ref, hold_status, hold_created_at, hold_expires_at,
+      hold_assets, hold_amounts, hold_held, hold_settled, hold_released, hold_rate_nums, hold_rate_dens,
+      hold_source_grants, hold_source_atoms,
       operation_id, fingerprint, reply, attached
     )
     select
@@ -45,8 +46,16 @@ function insertEntries(sql: Transaction, batch: Batch) {
       grant_no, grant_state, grant_purpose, grant_priority, grant_scoped, grant_asset, grant_amount,
       to_timestamp(grant_effective_ms::float8 / 1000), to_timestamp(grant_expires_ms::float8 / 1000),
       to_timestamp(grant_created_ms::float8 / 1000),
-      hold_ref, hold_status, hold_asset, hold_amount, hold_held, hold_settled, hold_released,
+      hold_ref, hold_status,
       to_timestamp(hold_created_ms::float8 / 1000), to_timestamp(hold_expires_ms::float8 / 1000),
+      case when hold_ref is not null then (${holdLegs.asset}::integer[])[hold_leg_from:hold_leg_to] end,
+      case when hold_ref is not null then (${holdLegs.amount}::bigint[])[hold_leg_from:hold_leg_to] end,
+      case when hold_ref is not null then (${holdLegs.held}::bigint[])[hold_leg_from:hold_leg_to] end,
+      case when hold_ref is not null then (${holdLegs.settled}::bigint[])[hold_leg_from:hold_leg_to] end,
+      case when hold_ref is not null then (${holdLegs.released}::bigint[])[hold_leg_from:hold_leg_to] end,
+      -- The first leg's rate is 1 for 1.
+      case when hold_ref is not null then (${holdLegs.num}::bigint[])[hold_leg_from + 1:hold_leg_to] end,
+      case when hold_ref is not null then (${holdLegs.den}::bigint[])[hold_leg_from + 1:hold_leg_to] end,
       case when hold_ref is not null then (${sources.grantNo}::integer[])[source_from:source_to] end,
       case when hold_ref is not null then (${sources.atoms}::bigint[])[source_from:source_to] end,
       operation_id, fingerprint, decode(reply_hex, 'hex'), attached
@@ -55,22 +64,21 @@ function insertEntries(sql: Transaction, batch: Batch) {
       ${heads.epoch}::integer[], ${heads.seq}::bigint[], ${heads.kind}::entry_kind[], ${heads.late}::boolean[],
       ${heads.freeze}::freeze_reason[],
       ${heads.legFrom}::integer[], ${heads.legTo}::integer[], ${heads.moveFrom}::integer[], ${heads.moveTo}::integer[],
+      ${heads.holdLegFrom}::integer[], ${heads.holdLegTo}::integer[],
       ${heads.sourceFrom}::integer[], ${heads.sourceTo}::integer[],
       ${terms.grantNo}::integer[], ${terms.state}::grant_state[], ${terms.purpose}::purpose[],
       ${terms.priority}::smallint[], ${terms.scoped}::boolean[], ${terms.asset}::integer[], ${terms.amount}::bigint[],
       ${terms.effectiveAtMs}::bigint[], ${terms.expiresAtMs}::bigint[], ${terms.createdAtMs}::bigint[],
-      ${holds.ref}::text[], ${holds.status}::hold_status[], ${holds.asset}::integer[], ${holds.amount}::bigint[],
-      ${holds.held}::bigint[], ${holds.settled}::bigint[], ${holds.released}::bigint[],
-      ${holds.createdAtMs}::bigint[], ${holds.expiresAtMs}::bigint[],
+      ${holds.ref}::text[], ${holds.status}::hold_status[], ${holds.createdAtMs}::bigint[],
+      ${holds.expiresAtMs}::bigint[],
       ${operations.operationId}::text[], ${operations.fingerprint}::text[], ${operations.replyHex}::text[],
       ${operations.attached}::text[]
     ) as entry (
       wallet_no, version, at_ms, partition, epoch, seq, kind, late, freeze_reason,
-      leg_from, leg_to, move_from, move_to, source_from, source_to,
+      leg_from, leg_to, move_from, move_to, hold_leg_from, hold_leg_to, source_from, source_to,
       grant_no, grant_state, grant_purpose, grant_priority, grant_scoped, grant_asset, grant_amount,
       grant_effective_ms, grant_expires_ms, grant_created_ms,
-      hold_ref, hold_status, hold_asset, hold_amount, hold_held, hold_settled, hold_released,
-      hold_created_ms, hold_expires_ms,
+      hold_ref, hold_status, hold_created_ms, hold_expires_ms,
       operation_id, fingerprint, reply_hex, attached
     )
     join ${walletRows(sql, wallets)} using (wallet_no)`;
@@ -149,29 +157,34 @@ function updateGrants(sql: Transaction, { wallets }: Batch, { moves }: After) {
     where (grants.environment_id, grants.wallet_id, grants.grant_no) = (move.environment_id, move.wallet_id, move.grant_no)`;
 }
 
-function upsertHolds(sql: Transaction, { wallets }: Batch, { holds }: After) {
+function upsertHolds(sql: Transaction, { wallets }: Batch, { holds, holdLegs }: After) {
   return sql`
     insert into holds (
-      environment_id, wallet_id, ref, partition, status, late, asset, amount, held, settled, released,
-      created_at, expires_at, ended_at, source_grants, source_atoms
+      environment_id, wallet_id, ref, partition, status, late, created_at, expires_at, ended_at,
+      assets, amounts, held, settled, released, rate_nums, rate_dens, source_grants, source_atoms
     )
-    select environment_id, wallet_id, ref, partition, status, late, asset, amount, held, settled, released,
+    select environment_id, wallet_id, ref, partition, status, late,
       to_timestamp(created_ms::float8 / 1000), to_timestamp(expires_ms::float8 / 1000),
-      to_timestamp(ended_ms::float8 / 1000), source_grants::integer[], source_atoms::bigint[]
+      to_timestamp(ended_ms::float8 / 1000),
+      (${holdLegs.asset}::integer[])[leg_from:leg_to], (${holdLegs.amount}::bigint[])[leg_from:leg_to],
+      (${holdLegs.held}::bigint[])[leg_from:leg_to], (${holdLegs.settled}::bigint[])[leg_from:leg_to],
+      (${holdLegs.released}::bigint[])[leg_from:leg_to],
+      (${holdLegs.num}::bigint[])[leg_from + 1:leg_to], (${holdLegs.den}::bigint[])[leg_from + 1:leg_to],
+      source_grants::integer[], source_atoms::bigint[]
     from unnest(
       ${holds.walletNo}::integer[], ${holds.ref}::text[], ${holds.partition}::smallint[],
-      ${holds.status}::hold_status[], ${holds.late}::boolean[], ${holds.asset}::integer[], ${holds.amount}::bigint[],
-      ${holds.held}::bigint[], ${holds.settled}::bigint[], ${holds.released}::bigint[],
+      ${holds.status}::hold_status[], ${holds.late}::boolean[],
       ${holds.createdAtMs}::bigint[], ${holds.expiresAtMs}::bigint[], ${holds.endedAtMs}::bigint[],
-      ${holds.sourceGrants}::text[], ${holds.sourceAtoms}::text[]
+      ${holds.legFrom}::integer[], ${holds.legTo}::integer[], ${holds.sourceGrants}::text[], ${holds.sourceAtoms}::text[]
     ) as hold (
-      wallet_no, ref, partition, status, late, asset, amount, held, settled, released,
-      created_ms, expires_ms, ended_ms, source_grants, source_atoms
+      wallet_no, ref, partition, status, late, created_ms, expires_ms, ended_ms, leg_from, leg_to,
+      source_grants, source_atoms
     )
     join ${walletRows(sql, wallets)} using (wallet_no)
     on conflict (environment_id, wallet_id, ref) do update set
-      status = excluded.status, late = excluded.late, amount = excluded.amount, held = excluded.held,
-      settled = excluded.settled, released = excluded.released, expires_at = excluded.expires_at,
+      status = excluded.status, late = excluded.late, expires_at = excluded.expires_at,
+      assets = excluded.assets, amounts = excluded.amounts, held = excluded.held, settled = excluded.settled,
+      released = excluded.released, rate_nums = excluded.rate_nums, rate_dens = excluded.rate_dens,
       ended_at = coalesce(holds.ended_at, excluded.ended_at),
       source_grants = excluded.source_grants, source_atoms = excluded.source_atoms`;
 }

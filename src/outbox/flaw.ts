@@ -1,8 +1,9 @@
 // What is wrong with an entry that its bytes alone can show; the drain sends it to quarantine instead of the ledger.
 //
 // What takes the wallet before it to see, the drain proves in SQL (src/db/prove.ts).
+import { codes } from '../codes.gen.ts';
 import { partitionOf } from '../wallet/keys.ts';
-import { decodeEntry, type Entry, type Leg } from './entry.ts';
+import { decodeEntry, type Entry } from './entry.ts';
 import type { RawEntry } from './read.ts';
 
 /** An entry on its way to the ledger, decoded. */
@@ -68,13 +69,19 @@ function flawOfGrants({ moves, grant }: Entry): string | undefined {
 
 function flawOfHold({ hold, legs }: Entry): string | undefined {
   if (!hold) return undefined;
-  const { asset, held, amount, sources } = hold.terms;
-  if (!legs.some((leg: Leg) => leg.asset === asset)) return 'a hold in an asset that does not move';
-  if (held > amount) return 'a hold that holds more than its amount';
-  if (hold.status !== 'open' && held > 0n) return 'a hold that ended and still holds';
-  const sourced = sources.reduce((sum, { atoms }) => sum + atoms, 0n);
-  if (sourced !== held || sources.some(({ atoms }) => atoms === 0n))
-    return 'what a hold holds is not what it took from grants';
+  const ofHold = hold.terms.legs;
+  if (ofHold.length > codes.limit.hold_legs) return `a hold in ${ofHold.length} assets`;
+  if (new Set(ofHold.map(({ asset }) => asset)).size < ofHold.length) return 'a hold with two legs in one asset';
+  // Of the others, those that don't change are not named.
+  if (!legs.some(({ asset }) => asset === ofHold[0].asset)) return 'a hold in an asset that does not move';
+  for (const { held, amount, num, den, sources } of ofHold) {
+    if (held > amount) return 'a hold that holds more than its amount';
+    if (hold.status !== 'open' && held > 0n) return 'a hold that ended and still holds';
+    if ((num === 0n) !== (den === 0n)) return 'a leg with half a rate';
+    const sourced = sources.reduce((sum, { atoms }) => sum + atoms, 0n);
+    if (sourced !== held || sources.some(({ atoms }) => atoms === 0n))
+      return 'what a hold holds is not what it took from grants';
+  }
   return undefined;
 }
 

@@ -178,7 +178,9 @@ function lossLines(look: Exclude<Look, { status: 'unknown' }>, { walletId }: Wal
         redis.version > ledger.version
           ? `LOST: what was acknowledged after version ${ledger.version}, up to ${redis.version}; the ledger does not have it`
           : `nothing is lost that was acknowledged: the ledger has version ${ledger.version}, Redis ${redis.version}`,
-        ...holds.map(({ ref, asset }) => `LOST: ${holdIdOf(walletId, asset, ref)}, which nobody can settle then`),
+        ...holds.map(
+          ({ ref, legs: [{ asset }] }) => `LOST: ${holdIdOf(walletId, asset, ref)}, which nobody can settle then`,
+        ),
       ];
     }
   }

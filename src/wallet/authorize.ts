@@ -4,6 +4,7 @@ import { declinedOf, shadowOf, type Account, type Declined, type Shadow } from '
 import { execute } from './execute.ts';
 import { holdIdOf } from './ids.ts';
 import type { WalletRef } from './keys.ts';
+import { packLegs, readLegsText, type AskedLeg, type ToldLeg } from './legs.ts';
 import { marksOf, type Marks } from './marks.ts';
 import type { Operation } from './operation.ts';
 import { authorizeScript } from './scripts.gen.ts';
@@ -16,6 +17,8 @@ export type AuthorizeRequest = {
   environmentId: string;
   asset: number;
   amount: Atoms;
+  /** What goes with it in other assets: all or none. */
+  legs?: readonly AskedLeg[];
   mode: 'strict' | 'up_to' | 'shadow';
   ttlMs: number;
   operation: Operation;
@@ -28,6 +31,8 @@ export type Approved = Account &
     status: 'approved';
     holdId: string;
     amount: Atoms;
+    /** Where several assets are held: each, the first one too. */
+    legs: ToldLeg[] | undefined;
     createdAtMs: number;
     expiresAtMs: number;
     version: number;
@@ -52,6 +57,7 @@ export async function authorize(
       ttlMs: request.ttlMs,
       attached: request.attached,
       ...knownArgs(request),
+      legsPacked: packLegs(request, request.legs),
     },
   );
   switch (reply.status) {
@@ -60,6 +66,7 @@ export async function authorize(
         status: 'approved',
         holdId: holdIdOf(wallet.walletId, request.asset, `${reply.epoch}.${reply.version}`),
         amount: reply.takeAtoms,
+        legs: readLegsText(reply.legsText),
         available: reply.availableAtoms,
         held: reply.heldAtoms,
         createdAtMs: reply.createdAtMs,

@@ -4,6 +4,7 @@ import type { AuthorizeRequest } from './authorize.ts';
 import { declinedOf, shadowOf, type Account, type Declined, type Shadow } from './decision.ts';
 import { execute } from './execute.ts';
 import { chargeIdOf } from './ids.ts';
+import { packLegs, readLegsText, type ToldLeg } from './legs.ts';
 import { marksOf, type Marks } from './marks.ts';
 import { chargeScript } from './scripts.gen.ts';
 import { knownArgs, staleOf, type Stale } from './stale.ts';
@@ -15,6 +16,8 @@ export type Charged = Account &
     status: 'charged';
     chargeId: string;
     amount: Atoms;
+    /** Where several assets were charged: each, the first one too. */
+    legs: ToldLeg[] | undefined;
     version: number;
     /** What the request brought to be told; on a repeat, what the first one brought. */
     told: string;
@@ -36,6 +39,7 @@ export async function charge(
       mode: request.mode,
       attached: request.attached,
       ...knownArgs(request),
+      legsPacked: packLegs(request, request.legs),
     },
   );
   switch (reply.status) {
@@ -44,6 +48,7 @@ export async function charge(
         status: 'charged',
         chargeId: chargeIdOf(wallet.walletId, reply.epoch, reply.version),
         amount: reply.takeAtoms,
+        legs: readLegsText(reply.legsText),
         available: reply.availableAtoms,
         held: reply.heldAtoms,
         version: reply.version,

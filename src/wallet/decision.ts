@@ -12,6 +12,8 @@ export type Declined = {
   held: Atoms;
   /** The largest amount that would be approved now. */
   affordable: Atoms;
+  /** Of which there is too little; undefined where no money would help. */
+  shortAsset: number | undefined;
   replayed?: true;
 };
 export type Shadow = (
@@ -22,7 +24,14 @@ export type Shadow = (
 
 const reasonOf: (code: number) => ReasonName = namesByCode(codes.reason);
 
-type RawDeclined = { reason: number; availableAtoms: Atoms; heldAtoms: Atoms; affordableAtoms: Atoms; replayed?: true };
+type RawDeclined = {
+  reason: number;
+  availableAtoms: Atoms;
+  heldAtoms: Atoms;
+  affordableAtoms: Atoms;
+  shortAsset: number;
+  replayed?: true;
+};
 type RawShadow = { availableAtoms: Atoms; heldAtoms: Atoms; version: number } & (
   | { status: 'shadow_approved'; takeAtoms: Atoms }
   | { status: 'shadow_declined'; reason: number; affordableAtoms: Atoms }
@@ -35,6 +44,7 @@ export function declinedOf(reply: RawDeclined): Declined {
     available: reply.availableAtoms,
     held: reply.heldAtoms,
     affordable: reply.affordableAtoms,
+    shortAsset: reply.shortAsset || undefined,
     ...(reply.replayed && { replayed: true }),
   };
 }

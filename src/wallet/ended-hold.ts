@@ -27,7 +27,7 @@ export async function findEndedHold(
       return { status: 'unavailable', detail: 'the ledger has not caught up with this hold yet', retryAfterMs };
     }
     const hold = await store.ledger.findHold(target.environmentId, target.walletId, target.ref);
-    if (!hold || hold.asset !== target.asset) return { status: 'no_hold' };
+    if (!hold || hold.legs[0].asset !== target.asset) return { status: 'no_hold' };
     if (hold.status !== 'open') return { status: 'ended', hold };
     store.onWarning('the ledger has an open hold that Redis does not have', { ...target });
     return { status: 'unavailable', detail: 'ledger and Redis disagree about this hold', retryAfterMs };
@@ -39,5 +39,5 @@ export async function findEndedHold(
 
 export function closedAs(hold: HoldRecord): Closed {
   const how = hold.status === 'open' ? 'expired' : hold.status;
-  return { status: 'closed', how, settled: hold.settled, released: hold.released };
+  return { status: 'closed', how, settled: hold.legs[0].settled, released: hold.legs[0].released };
 }

@@ -4,6 +4,7 @@ import { declinedOf, type Account, type Declined } from './decision.ts';
 import { closedAs, findEndedHold, targetOfHold, type Closed, type NoHold } from './ended-hold.ts';
 import { execute } from './execute.ts';
 import { walletKey } from './keys.ts';
+import { readLegsText, type ToldLeg } from './legs.ts';
 import { marksOf, type Marks } from './marks.ts';
 import type { Operation } from './operation.ts';
 import { extendScript } from './scripts.gen.ts';
@@ -16,6 +17,8 @@ export type Extended = Account &
     customerId: string;
     /** The hold's new total. */
     amount: Atoms;
+    /** Of a hold in several assets: each, the first one too. */
+    legs: ToldLeg[] | undefined;
     expiresAtMs: number;
     remainingTtlMs: number;
     version: number;
@@ -51,6 +54,7 @@ export async function extend(
         status: 'approved',
         customerId,
         amount: reply.totalAtoms,
+        legs: readLegsText(reply.legsText),
         available: reply.availableAtoms,
         held: reply.heldAtoms,
         expiresAtMs: reply.expiresAtMs,

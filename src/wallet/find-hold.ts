@@ -6,6 +6,7 @@ import { applyDue } from './execute.ts';
 import { expireHolds } from './expire-holds.ts';
 import { hydrateWallet } from './hydrate.ts';
 import { clockKey, fenceKey, holdsKey, walletKey } from './keys.ts';
+import { decodeHold } from './packed.ts';
 import { readHoldScript } from './scripts.gen.ts';
 import type { Store } from './store.ts';
 import { fencedDetail, retryAfterMs, type Trouble } from './target.ts';
@@ -43,8 +44,9 @@ async function look(
   });
   switch (reply.status) {
     case 'hold': {
-      if (reply.asset !== target.asset) return { status: 'no_hold' };
-      if (reply.expiresAtMs <= reply.atMs) {
+      const { createdAtMs, expiresAtMs, legs } = decodeHold(reply.holdRecord);
+      if (legs[0].asset !== target.asset) return { status: 'no_hold' };
+      if (expiresAtMs <= reply.atMs) {
         // Its time is over, though no sweep has come by: it ends now.
         await expireHolds(store, target, target.ref);
         return 'again';
@@ -54,15 +56,11 @@ async function look(
         hold: {
           ref: target.ref,
           customerId: reply.customerText,
-          asset: reply.asset,
           status: 'open',
           late: false,
-          amount: reply.amountAtoms,
-          held: reply.heldAtoms,
-          settled: reply.settledAtoms,
-          released: reply.releasedAtoms,
-          createdAtMs: reply.createdAtMs,
-          expiresAtMs: reply.expiresAtMs,
+          legs,
+          createdAtMs,
+          expiresAtMs,
           endedAtMs: undefined,
         },
       };

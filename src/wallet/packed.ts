@@ -4,10 +4,13 @@ import type {
   AccountName,
   FreezeName,
   GrantStateName,
+  HoldLeg,
+  HoldLegs,
   HoldStatusName,
   KindName,
   LedgerWallet,
   PurposeName,
+  SourcedLeg,
 } from '../records.ts';
 import { atomsFromRedis, type Atoms } from '../units.ts';
 
@@ -24,17 +27,7 @@ export type GrantTerms = {
   expiresAtMs: number;
   createdAtMs: number;
 };
-export type HoldTerms = {
-  asset: number;
-  amount: Atoms;
-  held: Atoms;
-  settled: Atoms;
-  released: Atoms;
-  createdAtMs: number;
-  expiresAtMs: number;
-  /** What is still held, by the grant that it was taken from, in the order taken. */
-  sources: { grantNo: number; atoms: Atoms }[];
-};
+export type HoldTerms = { createdAtMs: number; expiresAtMs: number; legs: HoldLegs<SourcedLeg> };
 
 export function namesByCode<T extends Record<string, number>>(table: T): (code: number) => keyof T {
   const names = new Map(Object.entries(table).map(([name, code]) => [code, name]));
@@ -55,18 +48,27 @@ export const freezeOf: (code: number) => FreezeName = namesByCode(codes.freeze);
 /** Reads a hold's record, as it stands in the wallet's holds and in entries (lua/lib/holds.lua). */
 export function decodeHold(packed: Buffer): HoldTerms {
   const from = cursor(packed);
-  const hold: HoldTerms = {
+  const first: SourcedLeg = { ...readLeg(from), num: one, den: one, sources: [] };
+  const hold: HoldTerms = { createdAtMs: from.whole(), expiresAtMs: from.whole(), legs: [first] };
+  let leg = first;
+  while (!from.atEnd()) {
+    const grantNo = from.uint32();
+    if (grantNo > 0) leg.sources.push({ grantNo, atoms: from.atoms() });
+    else hold.legs.push((leg = { ...readLeg(from), num: from.atoms(), den: from.atoms(), sources: [] }));
+  }
+  return hold;
+}
+
+const one = 1n as Atoms;
+
+function readLeg(from: Cursor): Omit<SourcedLeg, 'num' | 'den' | 'sources'> {
+  return {
     asset: from.uint16(),
     amount: from.atoms(),
     held: from.atoms(),
     settled: from.atoms(),
     released: from.atoms(),
-    createdAtMs: from.whole(),
-    expiresAtMs: from.whole(),
-    sources: [],
   };
-  while (!from.atEnd()) hold.sources.push({ grantNo: from.uint32(), atoms: from.atoms() });
-  return hold;
 }
 
 export function readBalances(from: Cursor): Balances {
@@ -156,12 +158,26 @@ export function packHolds(holds: LedgerWallet['holds']): Buffer {
 }
 
 /** A hold's record, as lua/lib/holds.lua packs it. */
-export function packHold(hold: HoldTerms): Buffer {
+export function packHold({ createdAtMs, expiresAtMs, legs: [first, ...others] }: HoldTerms): Buffer {
   return Buffer.concat([
-    uint16(hold.asset),
-    doubles(hold.amount, hold.held, hold.settled, hold.released, hold.createdAtMs, hold.expiresAtMs),
-    ...hold.sources.map(({ grantNo, atoms }) => Buffer.concat([uint32(grantNo), doubles(atoms)])),
+    packLeg(first, createdAtMs, expiresAtMs),
+    ...others.flatMap((leg) => [uint32(0), packLeg(leg, leg.num, leg.den)]),
   ]);
+}
+
+function packLeg(leg: SourcedLeg, ...more: (Atoms | number)[]): Buffer {
+  return Buffer.concat([
+    uint16(leg.asset),
+    doubles(leg.amount, leg.held, leg.settled, leg.released, ...more),
+    ...leg.sources.map(({ grantNo, atoms }) => Buffer.concat([uint32(grantNo), doubles(atoms)])),
+  ]);
+}
+
+/** `H asset, d atoms, d num, d den` each, as authorize and charge take what goes with the first leg. */
+export function packAskedLegs(legs: readonly Pick<HoldLeg, 'asset' | 'amount' | 'num' | 'den'>[]): Buffer {
+  return Buffer.concat(
+    legs.map(({ asset, amount, num, den }) => Buffer.concat([uint16(asset), doubles(amount, num, den)])),
+  );
 }
 
 function uint16(value: number): Buffer {

@@ -3,6 +3,7 @@ import type { Atoms } from '../units.ts';
 import type { Account } from './decision.ts';
 import { closedAs, findEndedHold, targetOfHold, type Closed, type NoHold } from './ended-hold.ts';
 import { execute } from './execute.ts';
+import { readLegsText, type ToldLeg } from './legs.ts';
 import { marksOf, type Marks } from './marks.ts';
 import type { Operation } from './operation.ts';
 import { releaseScript } from './scripts.gen.ts';
@@ -14,6 +15,8 @@ export type Released = Account &
     status: 'released';
     released: Atoms;
     settled: Atoms;
+    /** Of a hold in several assets: each, the first one too. */
+    legs: ToldLeg[] | undefined;
     version: number;
   };
 
@@ -34,6 +37,7 @@ export async function release(
         status: 'released',
         released: reply.releasedAtoms,
         settled: reply.settledAtoms,
+        legs: readLegsText(reply.legsText),
         available: reply.availableAtoms,
         held: reply.heldAtoms,
         version: reply.version,

@@ -3,7 +3,7 @@ import { atomsFromRedis as atoms, type Atoms } from '../units.ts';
 import type { Script } from './script.ts';
 
 /** The Redis library that holds all scripts; names end in its hash. */
-export const libraryHash = 'd9d3205c1dee';
+export const libraryHash = 'd5d0387a9608';
 
 export type AdvanceClockKeys = { fenceKey: string; clockKey: string };
 export type AdvanceClockArgs = { fence: string; toMs: number };
@@ -16,7 +16,7 @@ export type AdvanceClockReply =
  */
 export const advanceClockScript: Script<AdvanceClockKeys, AdvanceClockArgs, AdvanceClockReply> = {
   name: 'advance_clock',
-  functionName: 'advance_clock_d9d3205c1dee',
+  functionName: 'advance_clock_d5d0387a9608',
   keysCount: 2,
   binary: false,
   encode: (keys, args) => [keys.fenceKey, keys.clockKey, args.fence, args.toMs],
@@ -47,7 +47,7 @@ export type ApplyDueReply =
  */
 export const applyDueScript: Script<ApplyDueKeys, ApplyDueArgs, ApplyDueReply> = {
   name: 'apply_due',
-  functionName: 'apply_due_d9d3205c1dee',
+  functionName: 'apply_due_d5d0387a9608',
   keysCount: 7,
   binary: false,
   encode: (keys, args) => [keys.fenceKey, keys.clockKey, keys.walletKey, keys.holdsKey, keys.deadlinesKey, keys.operationKey, keys.outboxKey, args.fence, args.notAfterMs, args.environment, args.operationId, args.fingerprint, args.keepMs],
@@ -65,7 +65,7 @@ export const applyDueScript: Script<ApplyDueKeys, ApplyDueArgs, ApplyDueReply> =
 };
 
 export type AuthorizeKeys = { fenceKey: string; clockKey: string; walletKey: string; holdsKey: string; deadlinesKey: string; operationKey: string; outboxKey: string; catalogKey: string };
-export type AuthorizeArgs = { fence: string; notAfterMs: number; environment: string; operationId: string; fingerprint: string; keepMs: number; asset: number; amountAtoms: Atoms; mode: string; ttlMs: number; repeated: string; attached: string; lookedUp: string; catalogVersion: string; configVersion: string; toldText: string };
+export type AuthorizeArgs = { fence: string; notAfterMs: number; environment: string; operationId: string; fingerprint: string; keepMs: number; asset: number; amountAtoms: Atoms; mode: string; ttlMs: number; repeated: string; attached: string; lookedUp: string; catalogVersion: string; configVersion: string; toldText: string; legsPacked: Buffer | string };
 export type AuthorizeReply =
   | { status: 'fenced'; replayed?: true }
   | { status: 'unverified'; replayed?: true }
@@ -77,10 +77,10 @@ export type AuthorizeReply =
   | { status: 'due'; replayed?: true }
   | { status: 'stale'; standingVersion: number; standingConfig: number; configText: string; replayed?: true }
   | { status: 'shadow_approved'; takeAtoms: Atoms; availableAtoms: Atoms; heldAtoms: Atoms; version: number; epoch: number; seq: number; replayed?: true }
-  | { status: 'shadow_declined'; reason: number; availableAtoms: Atoms; heldAtoms: Atoms; affordableAtoms: Atoms; version: number; epoch: number; seq: number; replayed?: true }
+  | { status: 'shadow_declined'; reason: number; availableAtoms: Atoms; heldAtoms: Atoms; affordableAtoms: Atoms; shortAsset: number; version: number; epoch: number; seq: number; replayed?: true }
   | { status: 'overdue'; overdueRefs: string; replayed?: true }
-  | { status: 'approved'; takeAtoms: Atoms; availableAtoms: Atoms; heldAtoms: Atoms; createdAtMs: number; version: number; epoch: number; seq: number; toldText: string; replayed?: true }
-  | { status: 'declined'; reason: number; availableAtoms: Atoms; heldAtoms: Atoms; affordableAtoms: Atoms; version: number; epoch: number; seq: number; replayed?: true };
+  | { status: 'approved'; takeAtoms: Atoms; availableAtoms: Atoms; heldAtoms: Atoms; createdAtMs: number; version: number; epoch: number; seq: number; legsText: string; toldText: string; replayed?: true }
+  | { status: 'declined'; reason: number; availableAtoms: Atoms; heldAtoms: Atoms; affordableAtoms: Atoms; shortAsset: number; version: number; epoch: number; seq: number; replayed?: true };
 
 /**
  * Authorize: check the wallet and hold the money for one request, or say no.
@@ -91,10 +91,10 @@ export type AuthorizeReply =
  */
 export const authorizeScript: Script<AuthorizeKeys, AuthorizeArgs, AuthorizeReply> = {
   name: 'authorize',
-  functionName: 'authorize_d9d3205c1dee',
+  functionName: 'authorize_d5d0387a9608',
   keysCount: 8,
   binary: false,
-  encode: (keys, args) => [keys.fenceKey, keys.clockKey, keys.walletKey, keys.holdsKey, keys.deadlinesKey, keys.operationKey, keys.outboxKey, keys.catalogKey, args.fence, args.notAfterMs, args.environment, args.operationId, args.fingerprint, args.keepMs, args.asset, String(args.amountAtoms), args.mode, args.ttlMs, args.repeated, args.attached, args.lookedUp, args.catalogVersion, args.configVersion, args.toldText],
+  encode: (keys, args) => [keys.fenceKey, keys.clockKey, keys.walletKey, keys.holdsKey, keys.deadlinesKey, keys.operationKey, keys.outboxKey, keys.catalogKey, args.fence, args.notAfterMs, args.environment, args.operationId, args.fingerprint, args.keepMs, args.asset, String(args.amountAtoms), args.mode, args.ttlMs, args.repeated, args.attached, args.lookedUp, args.catalogVersion, args.configVersion, args.toldText, args.legsPacked],
   decode: {
     fenced: () => ({ status: 'fenced' }),
     unverified: () => ({ status: 'unverified' }),
@@ -106,15 +106,15 @@ export const authorizeScript: Script<AuthorizeKeys, AuthorizeArgs, AuthorizeRepl
     due: () => ({ status: 'due' }),
     stale: (reply) => ({ status: 'stale', standingVersion: reply[1] as number, standingConfig: reply[2] as number, configText: String(reply[3]) }),
     shadow_approved: (reply) => ({ status: 'shadow_approved', takeAtoms: atoms(reply[1]), availableAtoms: atoms(reply[2]), heldAtoms: atoms(reply[3]), version: reply[4] as number, epoch: reply[5] as number, seq: reply[6] as number }),
-    shadow_declined: (reply) => ({ status: 'shadow_declined', reason: reply[1] as number, availableAtoms: atoms(reply[2]), heldAtoms: atoms(reply[3]), affordableAtoms: atoms(reply[4]), version: reply[5] as number, epoch: reply[6] as number, seq: reply[7] as number }),
+    shadow_declined: (reply) => ({ status: 'shadow_declined', reason: reply[1] as number, availableAtoms: atoms(reply[2]), heldAtoms: atoms(reply[3]), affordableAtoms: atoms(reply[4]), shortAsset: reply[5] as number, version: reply[6] as number, epoch: reply[7] as number, seq: reply[8] as number }),
     overdue: (reply) => ({ status: 'overdue', overdueRefs: String(reply[1]) }),
-    approved: (reply) => ({ status: 'approved', takeAtoms: atoms(reply[1]), availableAtoms: atoms(reply[2]), heldAtoms: atoms(reply[3]), createdAtMs: reply[4] as number, version: reply[5] as number, epoch: reply[6] as number, seq: reply[7] as number, toldText: String(reply[8]) }),
-    declined: (reply) => ({ status: 'declined', reason: reply[1] as number, availableAtoms: atoms(reply[2]), heldAtoms: atoms(reply[3]), affordableAtoms: atoms(reply[4]), version: reply[5] as number, epoch: reply[6] as number, seq: reply[7] as number }),
+    approved: (reply) => ({ status: 'approved', takeAtoms: atoms(reply[1]), availableAtoms: atoms(reply[2]), heldAtoms: atoms(reply[3]), createdAtMs: reply[4] as number, version: reply[5] as number, epoch: reply[6] as number, seq: reply[7] as number, legsText: String(reply[8]), toldText: String(reply[9]) }),
+    declined: (reply) => ({ status: 'declined', reason: reply[1] as number, availableAtoms: atoms(reply[2]), heldAtoms: atoms(reply[3]), affordableAtoms: atoms(reply[4]), shortAsset: reply[5] as number, version: reply[6] as number, epoch: reply[7] as number, seq: reply[8] as number }),
   },
 };
 
 export type ChargeKeys = { fenceKey: string; clockKey: string; walletKey: string; holdsKey: string; deadlinesKey: string; operationKey: string; outboxKey: string; catalogKey: string };
-export type ChargeArgs = { fence: string; notAfterMs: number; environment: string; operationId: string; fingerprint: string; keepMs: number; asset: number; amountAtoms: Atoms; mode: string; repeated: string; attached: string; lookedUp: string; catalogVersion: string; configVersion: string; toldText: string };
+export type ChargeArgs = { fence: string; notAfterMs: number; environment: string; operationId: string; fingerprint: string; keepMs: number; asset: number; amountAtoms: Atoms; mode: string; repeated: string; attached: string; lookedUp: string; catalogVersion: string; configVersion: string; toldText: string; legsPacked: Buffer | string };
 export type ChargeReply =
   | { status: 'fenced'; replayed?: true }
   | { status: 'unverified'; replayed?: true }
@@ -126,10 +126,10 @@ export type ChargeReply =
   | { status: 'due'; replayed?: true }
   | { status: 'stale'; standingVersion: number; standingConfig: number; configText: string; replayed?: true }
   | { status: 'shadow_approved'; takeAtoms: Atoms; availableAtoms: Atoms; heldAtoms: Atoms; version: number; epoch: number; seq: number; replayed?: true }
-  | { status: 'shadow_declined'; reason: number; availableAtoms: Atoms; heldAtoms: Atoms; affordableAtoms: Atoms; version: number; epoch: number; seq: number; replayed?: true }
+  | { status: 'shadow_declined'; reason: number; availableAtoms: Atoms; heldAtoms: Atoms; affordableAtoms: Atoms; shortAsset: number; version: number; epoch: number; seq: number; replayed?: true }
   | { status: 'overdue'; overdueRefs: string; replayed?: true }
-  | { status: 'charged'; takeAtoms: Atoms; availableAtoms: Atoms; heldAtoms: Atoms; version: number; epoch: number; seq: number; toldText: string; replayed?: true }
-  | { status: 'declined'; reason: number; availableAtoms: Atoms; heldAtoms: Atoms; affordableAtoms: Atoms; version: number; epoch: number; seq: number; replayed?: true };
+  | { status: 'charged'; takeAtoms: Atoms; availableAtoms: Atoms; heldAtoms: Atoms; version: number; epoch: number; seq: number; legsText: string; toldText: string; replayed?: true }
+  | { status: 'declined'; reason: number; availableAtoms: Atoms; heldAtoms: Atoms; affordableAtoms: Atoms; shortAsset: number; version: number; epoch: number; seq: number; replayed?: true };
 
 /**
  * Charge: check the wallet and take the money in one step, with no hold before it, or say no.
@@ -138,10 +138,10 @@ export type ChargeReply =
  */
 export const chargeScript: Script<ChargeKeys, ChargeArgs, ChargeReply> = {
   name: 'charge',
-  functionName: 'charge_d9d3205c1dee',
+  functionName: 'charge_d5d0387a9608',
   keysCount: 8,
   binary: false,
-  encode: (keys, args) => [keys.fenceKey, keys.clockKey, keys.walletKey, keys.holdsKey, keys.deadlinesKey, keys.operationKey, keys.outboxKey, keys.catalogKey, args.fence, args.notAfterMs, args.environment, args.operationId, args.fingerprint, args.keepMs, args.asset, String(args.amountAtoms), args.mode, args.repeated, args.attached, args.lookedUp, args.catalogVersion, args.configVersion, args.toldText],
+  encode: (keys, args) => [keys.fenceKey, keys.clockKey, keys.walletKey, keys.holdsKey, keys.deadlinesKey, keys.operationKey, keys.outboxKey, keys.catalogKey, args.fence, args.notAfterMs, args.environment, args.operationId, args.fingerprint, args.keepMs, args.asset, String(args.amountAtoms), args.mode, args.repeated, args.attached, args.lookedUp, args.catalogVersion, args.configVersion, args.toldText, args.legsPacked],
   decode: {
     fenced: () => ({ status: 'fenced' }),
     unverified: () => ({ status: 'unverified' }),
@@ -153,10 +153,10 @@ export const chargeScript: Script<ChargeKeys, ChargeArgs, ChargeReply> = {
     due: () => ({ status: 'due' }),
     stale: (reply) => ({ status: 'stale', standingVersion: reply[1] as number, standingConfig: reply[2] as number, configText: String(reply[3]) }),
     shadow_approved: (reply) => ({ status: 'shadow_approved', takeAtoms: atoms(reply[1]), availableAtoms: atoms(reply[2]), heldAtoms: atoms(reply[3]), version: reply[4] as number, epoch: reply[5] as number, seq: reply[6] as number }),
-    shadow_declined: (reply) => ({ status: 'shadow_declined', reason: reply[1] as number, availableAtoms: atoms(reply[2]), heldAtoms: atoms(reply[3]), affordableAtoms: atoms(reply[4]), version: reply[5] as number, epoch: reply[6] as number, seq: reply[7] as number }),
+    shadow_declined: (reply) => ({ status: 'shadow_declined', reason: reply[1] as number, availableAtoms: atoms(reply[2]), heldAtoms: atoms(reply[3]), affordableAtoms: atoms(reply[4]), shortAsset: reply[5] as number, version: reply[6] as number, epoch: reply[7] as number, seq: reply[8] as number }),
     overdue: (reply) => ({ status: 'overdue', overdueRefs: String(reply[1]) }),
-    charged: (reply) => ({ status: 'charged', takeAtoms: atoms(reply[1]), availableAtoms: atoms(reply[2]), heldAtoms: atoms(reply[3]), version: reply[4] as number, epoch: reply[5] as number, seq: reply[6] as number, toldText: String(reply[7]) }),
-    declined: (reply) => ({ status: 'declined', reason: reply[1] as number, availableAtoms: atoms(reply[2]), heldAtoms: atoms(reply[3]), affordableAtoms: atoms(reply[4]), version: reply[5] as number, epoch: reply[6] as number, seq: reply[7] as number }),
+    charged: (reply) => ({ status: 'charged', takeAtoms: atoms(reply[1]), availableAtoms: atoms(reply[2]), heldAtoms: atoms(reply[3]), version: reply[4] as number, epoch: reply[5] as number, seq: reply[6] as number, legsText: String(reply[7]), toldText: String(reply[8]) }),
+    declined: (reply) => ({ status: 'declined', reason: reply[1] as number, availableAtoms: atoms(reply[2]), heldAtoms: atoms(reply[3]), affordableAtoms: atoms(reply[4]), shortAsset: reply[5] as number, version: reply[6] as number, epoch: reply[7] as number, seq: reply[8] as number }),
   },
 };
 
@@ -176,7 +176,7 @@ export type ConfigureReply =
  */
 export const configureScript: Script<ConfigureKeys, ConfigureArgs, ConfigureReply> = {
   name: 'configure',
-  functionName: 'configure_d9d3205c1dee',
+  functionName: 'configure_d5d0387a9608',
   keysCount: 3,
   binary: false,
   encode: (keys, args) => [keys.fenceKey, keys.clockKey, keys.walletKey, args.fence, args.version, args.configText],
@@ -203,7 +203,7 @@ export type CreateWalletReply =
  */
 export const createWalletScript: Script<CreateWalletKeys, CreateWalletArgs, CreateWalletReply> = {
   name: 'create_wallet',
-  functionName: 'create_wallet_d9d3205c1dee',
+  functionName: 'create_wallet_d5d0387a9608',
   keysCount: 3,
   binary: false,
   encode: (keys, args) => [keys.fenceKey, keys.clockKey, keys.walletKey, args.fence, args.environment, args.customerId, args.freeze],
@@ -237,7 +237,7 @@ export type CreditReply =
  */
 export const creditScript: Script<CreditKeys, CreditArgs, CreditReply> = {
   name: 'credit',
-  functionName: 'credit_d9d3205c1dee',
+  functionName: 'credit_d5d0387a9608',
   keysCount: 7,
   binary: false,
   encode: (keys, args) => [keys.fenceKey, keys.clockKey, keys.walletKey, keys.holdsKey, keys.deadlinesKey, keys.operationKey, keys.outboxKey, args.fence, args.notAfterMs, args.environment, args.operationId, args.fingerprint, args.keepMs, args.asset, args.grantNo, String(args.amountAtoms), args.purpose, args.priority, args.effectiveAtMs, args.expiresAtMs, args.attached, args.lookedUp],
@@ -276,7 +276,7 @@ export type ExpireHoldsReply =
  */
 export const expireHoldsScript: Script<ExpireHoldsKeys, ExpireHoldsArgs, ExpireHoldsReply> = {
   name: 'expire_holds',
-  functionName: 'expire_holds_d9d3205c1dee',
+  functionName: 'expire_holds_d5d0387a9608',
   keysCount: 7,
   binary: false,
   encode: (keys, args) => [keys.fenceKey, keys.clockKey, keys.walletKey, keys.holdsKey, keys.deadlinesKey, keys.operationKey, keys.outboxKey, args.fence, args.notAfterMs, args.environment, args.operationId, args.fingerprint, args.keepMs, args.holdRefs],
@@ -308,18 +308,18 @@ export type ExtendReply =
   | { status: 'out_of_bounds'; bound: number; replayed?: true }
   | { status: 'overdue'; overdueRefs: string; replayed?: true }
   | { status: 'expired'; settledAtoms: Atoms; releasedAtoms: Atoms; epoch: number; seq: number; replayed?: true }
-  | { status: 'extended'; totalAtoms: Atoms; availableAtoms: Atoms; heldAtoms: Atoms; expiresAtMs: number; atMs: number; version: number; epoch: number; seq: number; replayed?: true }
-  | { status: 'declined'; reason: number; availableAtoms: Atoms; heldAtoms: Atoms; affordableAtoms: Atoms; version: number; epoch: number; seq: number; replayed?: true };
+  | { status: 'extended'; totalAtoms: Atoms; availableAtoms: Atoms; heldAtoms: Atoms; expiresAtMs: number; atMs: number; version: number; epoch: number; seq: number; legsText: string; replayed?: true }
+  | { status: 'declined'; reason: number; availableAtoms: Atoms; heldAtoms: Atoms; affordableAtoms: Atoms; shortAsset: number; version: number; epoch: number; seq: number; replayed?: true };
 
 /**
  * Extend a hold: more time, more money, or both; all of it or nothing.
  *
- * Time counts from now and never shortens. Money is checked as authorize checks it. A hold that is past its
- * deadline expires here, and is told so.
+ * Time counts from now and never shortens. Money is checked as authorize checks it, and comes on top of the hold's
+ * first leg. A hold that is past its deadline expires here, and is told so.
  */
 export const extendScript: Script<ExtendKeys, ExtendArgs, ExtendReply> = {
   name: 'extend',
-  functionName: 'extend_d9d3205c1dee',
+  functionName: 'extend_d5d0387a9608',
   keysCount: 7,
   binary: false,
   encode: (keys, args) => [keys.fenceKey, keys.clockKey, keys.walletKey, keys.holdsKey, keys.deadlinesKey, keys.operationKey, keys.outboxKey, args.fence, args.notAfterMs, args.environment, args.operationId, args.fingerprint, args.keepMs, args.asset, args.holdRef, String(args.amountAtoms), args.ttlMs, args.repeated, args.attached, args.lookedUp],
@@ -336,8 +336,8 @@ export const extendScript: Script<ExtendKeys, ExtendArgs, ExtendReply> = {
     out_of_bounds: (reply) => ({ status: 'out_of_bounds', bound: reply[1] as number }),
     overdue: (reply) => ({ status: 'overdue', overdueRefs: String(reply[1]) }),
     expired: (reply) => ({ status: 'expired', settledAtoms: atoms(reply[1]), releasedAtoms: atoms(reply[2]), epoch: reply[3] as number, seq: reply[4] as number }),
-    extended: (reply) => ({ status: 'extended', totalAtoms: atoms(reply[1]), availableAtoms: atoms(reply[2]), heldAtoms: atoms(reply[3]), expiresAtMs: reply[4] as number, atMs: reply[5] as number, version: reply[6] as number, epoch: reply[7] as number, seq: reply[8] as number }),
-    declined: (reply) => ({ status: 'declined', reason: reply[1] as number, availableAtoms: atoms(reply[2]), heldAtoms: atoms(reply[3]), affordableAtoms: atoms(reply[4]), version: reply[5] as number, epoch: reply[6] as number, seq: reply[7] as number }),
+    extended: (reply) => ({ status: 'extended', totalAtoms: atoms(reply[1]), availableAtoms: atoms(reply[2]), heldAtoms: atoms(reply[3]), expiresAtMs: reply[4] as number, atMs: reply[5] as number, version: reply[6] as number, epoch: reply[7] as number, seq: reply[8] as number, legsText: String(reply[9]) }),
+    declined: (reply) => ({ status: 'declined', reason: reply[1] as number, availableAtoms: atoms(reply[2]), heldAtoms: atoms(reply[3]), affordableAtoms: atoms(reply[4]), shortAsset: reply[5] as number, version: reply[6] as number, epoch: reply[7] as number, seq: reply[8] as number }),
   },
 };
 
@@ -360,7 +360,7 @@ export type ForgetReply =
  */
 export const forgetScript: Script<ForgetKeys, ForgetArgs, ForgetReply> = {
   name: 'forget',
-  functionName: 'forget_d9d3205c1dee',
+  functionName: 'forget_d5d0387a9608',
   keysCount: 4,
   binary: false,
   encode: (keys, args) => [keys.fenceKey, keys.walletKey, keys.holdsKey, keys.deadlinesKey, args.fence, args.headPacked],
@@ -395,7 +395,7 @@ export type FreezeReply =
  */
 export const freezeScript: Script<FreezeKeys, FreezeArgs, FreezeReply> = {
   name: 'freeze',
-  functionName: 'freeze_d9d3205c1dee',
+  functionName: 'freeze_d5d0387a9608',
   keysCount: 7,
   binary: false,
   encode: (keys, args) => [keys.fenceKey, keys.clockKey, keys.walletKey, keys.holdsKey, keys.deadlinesKey, keys.operationKey, keys.outboxKey, args.fence, args.notAfterMs, args.environment, args.operationId, args.fingerprint, args.keepMs, args.fromFreeze, args.toFreeze, args.attached, args.lookedUp, args.seenAt],
@@ -433,7 +433,7 @@ export type HydrateReply =
  */
 export const hydrateScript: Script<HydrateKeys, HydrateArgs, HydrateReply> = {
   name: 'hydrate',
-  functionName: 'hydrate_d9d3205c1dee',
+  functionName: 'hydrate_d5d0387a9608',
   keysCount: 5,
   binary: false,
   encode: (keys, args) => [keys.fenceKey, keys.clockKey, keys.walletKey, keys.holdsKey, keys.deadlinesKey, args.fence, args.environment, args.customerId, args.version, args.freeze, args.accountsPacked, args.grantsPacked, args.holdsPacked, args.replacedVersion, args.lookUpUntilMs, args.configVersion, args.configText],
@@ -460,7 +460,7 @@ export type ListDueReply =
  */
 export const listDueScript: Script<ListDueKeys, ListDueArgs, ListDueReply> = {
   name: 'list_due',
-  functionName: 'list_due_d9d3205c1dee',
+  functionName: 'list_due_d5d0387a9608',
   keysCount: 3,
   binary: false,
   encode: (keys, args) => [keys.fenceKey, keys.clockKey, keys.deadlinesKey, args.fence, args.membersMax],
@@ -485,7 +485,7 @@ export type PeekOperationReply =
  */
 export const peekOperationScript: Script<PeekOperationKeys, PeekOperationArgs, PeekOperationReply> = {
   name: 'peek_operation',
-  functionName: 'peek_operation_d9d3205c1dee',
+  functionName: 'peek_operation_d5d0387a9608',
   keysCount: 4,
   binary: false,
   encode: (keys, args) => [keys.fenceKey, keys.clockKey, keys.walletKey, keys.operationKey, args.fence],
@@ -512,7 +512,7 @@ export type RaiseCatalogReply =
  */
 export const raiseCatalogScript: Script<RaiseCatalogKeys, RaiseCatalogArgs, RaiseCatalogReply> = {
   name: 'raise_catalog',
-  functionName: 'raise_catalog_d9d3205c1dee',
+  functionName: 'raise_catalog_d5d0387a9608',
   keysCount: 2,
   binary: false,
   encode: (keys, args) => [keys.fenceKey, keys.catalogKey, args.fence, args.environment, args.catalogVersion],
@@ -532,16 +532,16 @@ export type ReadHoldReply =
   | { status: 'missing' }
   | { status: 'due' }
   | { status: 'unknown_hold' }
-  | { status: 'hold'; customerText: string; asset: number; amountAtoms: Atoms; heldAtoms: Atoms; settledAtoms: Atoms; releasedAtoms: Atoms; createdAtMs: number; expiresAtMs: number; atMs: number };
+  | { status: 'hold'; customerText: string; holdRecord: Buffer; atMs: number };
 
 /**
- * Read an open hold, and whose it is.
+ * Read an open hold, as it is stored, and whose it is.
  */
 export const readHoldScript: Script<ReadHoldKeys, ReadHoldArgs, ReadHoldReply> = {
   name: 'read_hold',
-  functionName: 'read_hold_d9d3205c1dee',
+  functionName: 'read_hold_d5d0387a9608',
   keysCount: 4,
-  binary: false,
+  binary: true,
   encode: (keys, args) => [keys.fenceKey, keys.clockKey, keys.walletKey, keys.holdsKey, args.fence, args.environment, args.holdRef],
   decode: {
     fenced: () => ({ status: 'fenced' }),
@@ -550,7 +550,7 @@ export const readHoldScript: Script<ReadHoldKeys, ReadHoldArgs, ReadHoldReply> =
     missing: () => ({ status: 'missing' }),
     due: () => ({ status: 'due' }),
     unknown_hold: () => ({ status: 'unknown_hold' }),
-    hold: (reply) => ({ status: 'hold', customerText: String(reply[1]), asset: reply[2] as number, amountAtoms: atoms(reply[3]), heldAtoms: atoms(reply[4]), settledAtoms: atoms(reply[5]), releasedAtoms: atoms(reply[6]), createdAtMs: reply[7] as number, expiresAtMs: reply[8] as number, atMs: reply[9] as number }),
+    hold: (reply) => ({ status: 'hold', customerText: String(reply[1]), holdRecord: reply[2] as Buffer, atMs: reply[3] as number }),
   },
 };
 
@@ -564,7 +564,7 @@ export type ReadStoredReply =
  */
 export const readStoredScript: Script<ReadStoredKeys, ReadStoredArgs, ReadStoredReply> = {
   name: 'read_stored',
-  functionName: 'read_stored_d9d3205c1dee',
+  functionName: 'read_stored_d5d0387a9608',
   keysCount: 2,
   binary: true,
   encode: (keys) => [keys.walletKey, keys.holdsKey],
@@ -588,7 +588,7 @@ export type ReadWalletReply =
  */
 export const readWalletScript: Script<ReadWalletKeys, ReadWalletArgs, ReadWalletReply> = {
   name: 'read_wallet',
-  functionName: 'read_wallet_d9d3205c1dee',
+  functionName: 'read_wallet_d5d0387a9608',
   keysCount: 3,
   binary: true,
   encode: (keys, args) => [keys.fenceKey, keys.clockKey, keys.walletKey, args.fence, args.environment],
@@ -615,7 +615,7 @@ export type ReleaseReply =
   | { status: 'due'; replayed?: true }
   | { status: 'unknown_hold'; replayed?: true }
   | { status: 'expired'; settledAtoms: Atoms; releasedAtoms: Atoms; epoch: number; seq: number; replayed?: true }
-  | { status: 'released'; settledAtoms: Atoms; releasedAtoms: Atoms; availableAtoms: Atoms; heldAtoms: Atoms; version: number; epoch: number; seq: number; replayed?: true };
+  | { status: 'released'; settledAtoms: Atoms; releasedAtoms: Atoms; availableAtoms: Atoms; heldAtoms: Atoms; version: number; epoch: number; seq: number; legsText: string; replayed?: true };
 
 /**
  * Release a hold: give back what it still holds.
@@ -626,7 +626,7 @@ export type ReleaseReply =
  */
 export const releaseScript: Script<ReleaseKeys, ReleaseArgs, ReleaseReply> = {
   name: 'release',
-  functionName: 'release_d9d3205c1dee',
+  functionName: 'release_d5d0387a9608',
   keysCount: 7,
   binary: false,
   encode: (keys, args) => [keys.fenceKey, keys.clockKey, keys.walletKey, keys.holdsKey, keys.deadlinesKey, keys.operationKey, keys.outboxKey, args.fence, args.notAfterMs, args.environment, args.operationId, args.fingerprint, args.keepMs, args.asset, args.holdRef, args.attached, args.lookedUp],
@@ -641,7 +641,7 @@ export const releaseScript: Script<ReleaseKeys, ReleaseArgs, ReleaseReply> = {
     due: () => ({ status: 'due' }),
     unknown_hold: () => ({ status: 'unknown_hold' }),
     expired: (reply) => ({ status: 'expired', settledAtoms: atoms(reply[1]), releasedAtoms: atoms(reply[2]), epoch: reply[3] as number, seq: reply[4] as number }),
-    released: (reply) => ({ status: 'released', settledAtoms: atoms(reply[1]), releasedAtoms: atoms(reply[2]), availableAtoms: atoms(reply[3]), heldAtoms: atoms(reply[4]), version: reply[5] as number, epoch: reply[6] as number, seq: reply[7] as number }),
+    released: (reply) => ({ status: 'released', settledAtoms: atoms(reply[1]), releasedAtoms: atoms(reply[2]), availableAtoms: atoms(reply[3]), heldAtoms: atoms(reply[4]), version: reply[5] as number, epoch: reply[6] as number, seq: reply[7] as number, legsText: String(reply[8]) }),
   },
 };
 
@@ -659,7 +659,7 @@ export type RememberReply =
  */
 export const rememberScript: Script<RememberKeys, RememberArgs, RememberReply> = {
   name: 'remember',
-  functionName: 'remember_d9d3205c1dee',
+  functionName: 'remember_d5d0387a9608',
   keysCount: 2,
   binary: false,
   encode: (keys, args) => [keys.fenceKey, keys.operationKey, args.fence, args.recordPacked, args.keepMs],
@@ -687,7 +687,7 @@ export type RestampReply =
  */
 export const restampScript: Script<RestampKeys, RestampArgs, RestampReply> = {
   name: 'restamp',
-  functionName: 'restamp_d9d3205c1dee',
+  functionName: 'restamp_d5d0387a9608',
   keysCount: 3,
   binary: false,
   encode: (keys, args) => [keys.fenceKey, keys.clockKey, keys.walletKey, args.fence, args.version, args.freeze, args.configVersion, args.configText],
@@ -714,19 +714,21 @@ export type SettleReply =
   | { status: 'closed'; replayed?: true }
   | { status: 'exceeds_hold'; withinAtoms: Atoms; replayed?: true }
   | { status: 'out_of_bounds'; bound: number; replayed?: true }
-  | { status: 'settled'; settledAtoms: Atoms; releasedAtoms: Atoms; overageAtoms: Atoms; availableAtoms: Atoms; heldAtoms: Atoms; lateFlag: number; openFlag: number; version: number; epoch: number; seq: number; replayed?: true };
+  | { status: 'settled'; settledAtoms: Atoms; releasedAtoms: Atoms; overageAtoms: Atoms; availableAtoms: Atoms; heldAtoms: Atoms; lateFlag: number; openFlag: number; version: number; epoch: number; seq: number; legsText: string; replayed?: true };
 
 /**
  * Settle a hold at its true cost: wholly, or in parts until the final one, which gives the rest back.
  *
  * More than is held: `charge` takes the rest from what is available, and what is missing becomes overage; `cap`
- * takes the hold at most; `reject` changes nothing. A hold ends exactly at its deadline: from then on it has
- * expired, and settling it is recorded once, as a final settle marked late, paid from what is available. A hold that
- * the sweep has removed comes with its terms from the ledger.
+ * takes the hold at most; `reject` changes nothing. The amount is one of the hold's first asset: where it has other
+ * legs that stand in for it, it is taken from them in order, and an excess from the first again.
+ *
+ * A hold ends exactly at its deadline: from then on it has expired, and settling it is recorded once, as a final settle
+ * marked late, paid from what is available. A hold that the sweep has removed comes with its terms from the ledger.
  */
 export const settleScript: Script<SettleKeys, SettleArgs, SettleReply> = {
   name: 'settle',
-  functionName: 'settle_d9d3205c1dee',
+  functionName: 'settle_d5d0387a9608',
   keysCount: 8,
   binary: false,
   encode: (keys, args) => [keys.fenceKey, keys.clockKey, keys.walletKey, keys.holdsKey, keys.deadlinesKey, keys.operationKey, keys.outboxKey, keys.lateKey, args.fence, args.notAfterMs, args.environment, args.operationId, args.fingerprint, args.keepMs, args.asset, args.holdRef, String(args.amountAtoms), args.final, args.onExcess, args.expiredHold, args.attached, args.lookedUp],
@@ -743,7 +745,7 @@ export const settleScript: Script<SettleKeys, SettleArgs, SettleReply> = {
     closed: () => ({ status: 'closed' }),
     exceeds_hold: (reply) => ({ status: 'exceeds_hold', withinAtoms: atoms(reply[1]) }),
     out_of_bounds: (reply) => ({ status: 'out_of_bounds', bound: reply[1] as number }),
-    settled: (reply) => ({ status: 'settled', settledAtoms: atoms(reply[1]), releasedAtoms: atoms(reply[2]), overageAtoms: atoms(reply[3]), availableAtoms: atoms(reply[4]), heldAtoms: atoms(reply[5]), lateFlag: reply[6] as number, openFlag: reply[7] as number, version: reply[8] as number, epoch: reply[9] as number, seq: reply[10] as number }),
+    settled: (reply) => ({ status: 'settled', settledAtoms: atoms(reply[1]), releasedAtoms: atoms(reply[2]), overageAtoms: atoms(reply[3]), availableAtoms: atoms(reply[4]), heldAtoms: atoms(reply[5]), lateFlag: reply[6] as number, openFlag: reply[7] as number, version: reply[8] as number, epoch: reply[9] as number, seq: reply[10] as number, legsText: String(reply[11]) }),
   },
 };
 
@@ -759,7 +761,7 @@ export type VerifyRunReply =
  */
 export const verifyRunScript: Script<VerifyRunKeys, VerifyRunArgs, VerifyRunReply> = {
   name: 'verify_run',
-  functionName: 'verify_run_d9d3205c1dee',
+  functionName: 'verify_run_d5d0387a9608',
   keysCount: 1,
   binary: false,
   encode: (keys, args) => [keys.fenceKey, args.fence, args.runId],
@@ -790,7 +792,7 @@ export type VoidReply =
  */
 export const voidScript: Script<VoidKeys, VoidArgs, VoidReply> = {
   name: 'void',
-  functionName: 'void_d9d3205c1dee',
+  functionName: 'void_d5d0387a9608',
   keysCount: 7,
   binary: false,
   encode: (keys, args) => [keys.fenceKey, keys.clockKey, keys.walletKey, keys.holdsKey, keys.deadlinesKey, keys.operationKey, keys.outboxKey, args.fence, args.notAfterMs, args.environment, args.operationId, args.fingerprint, args.keepMs, args.asset, args.grantNo, args.attached, args.lookedUp],
@@ -811,7 +813,7 @@ export const voidScript: Script<VoidKeys, VoidArgs, VoidReply> = {
 
 /** What FUNCTION LOAD takes. */
 export const libraryText =
-  "#!lua name=farebox_d9d3205c1dee\n\
+  "#!lua name=farebox_d5d0387a9608\n\
 local loaded, modules = {}, {}\n\
 local function require(name)\n\
 local module = loaded[name]\n\
@@ -892,9 +894,10 @@ end\n\
 return convert\n\
 end\n\
 modules['decide'] = function()\n\
-local function decide(account, requested, mode)\n\
+local wallets = require('wallet')\n\
+local function of_account(account, requested, mode)\n\
 if requested == 0 then\n\
-return 0\n\
+return requested\n\
 elseif account.overage > 0 then\n\
 return nil, 3, 0\n\
 elseif account.available >= requested then\n\
@@ -905,6 +908,21 @@ elseif account.available + account.held >= requested then\n\
 return nil, 2, account.available\n\
 end\n\
 return nil, 1, account.available\n\
+end\n\
+local function decide(wallet, list, mode)\n\
+local first = list[1]\n\
+local atoms, reason, affordable = of_account(wallet.account, first.amount, list[2] and 'strict' or mode)\n\
+if not atoms then\n\
+return nil, reason, affordable, first.asset\n\
+end\n\
+for i = 2, #list do\n\
+local leg = list[i]\n\
+local enough, lacks = of_account(wallets.account(wallet, leg.asset), leg.amount, 'strict')\n\
+if not enough then\n\
+return nil, lacks, 0, leg.asset\n\
+end\n\
+end\n\
+return atoms\n\
 end\n\
 return decide\n\
 end\n\
@@ -952,14 +970,14 @@ local entry = entries.begin(3, account)\n\
 account.scheduled = account.scheduled - terms.amount\n\
 account.changed = true\n\
 entry.at_ms = at_ms\n\
-grants.fund(wallet, entry, grant_no, terms)\n\
+grants.fund(wallet, entry, account, grant_no, terms)\n\
 entries.append(wallet, entry)\n\
 end\n\
 local function expire(wallet, grant_no, terms, at_ms)\n\
 local account = wallets.account(wallet, terms.asset)\n\
 local entry = entries.begin(10, account)\n\
 local grant = wallets.grant(wallet, grant_no)\n\
-entries.transfer(entry, 1, 6, grant.remaining)\n\
+entries.transfer(entry, account, 1, 6, grant.remaining)\n\
 grants.leave_order(account, grant_no)\n\
 grant.remaining = 0\n\
 entries.touch(entry, grant)\n\
@@ -999,13 +1017,24 @@ local FORMAT = 1\n\
 local NO_GRANT = '\\0\\0\\0\\0'\n\
 local AVAILABLE, HELD, OVERAGE = 1, 2, 3\n\
 function entries.begin(kind, account)\n\
-return { kind = kind, account = account, transfers = {}, touched = {} }\n\
+return { kind = kind, accounts = { account }, transfers = {}, touched = {} }\n\
 end\n\
-function entries.transfer(entry, debit, credit, atoms)\n\
+local function add_leg(entry, account)\n\
+local accounts = entry.accounts\n\
+for i = 1, #accounts do\n\
+if accounts[i] == account then\n\
+return\n\
+end\n\
+end\n\
+accounts[#accounts + 1] = account\n\
+end\n\
+function entries.transfer(entry, account, debit, credit, atoms)\n\
 if atoms == 0 then\n\
 return\n\
 end\n\
-local account = entry.account\n\
+if entry.accounts[1] ~= account then\n\
+add_leg(entry, account)\n\
+end\n\
 if debit == AVAILABLE then\n\
 account.available = account.available - atoms\n\
 elseif debit == HELD then\n\
@@ -1022,14 +1051,14 @@ account.overage = account.overage - atoms\n\
 end\n\
 account.changed = true\n\
 local transfers = entry.transfers\n\
-for i = 1, #transfers, 3 do\n\
-if transfers[i] == debit and transfers[i + 1] == credit then\n\
+for i = 1, #transfers, 4 do\n\
+if transfers[i] == debit and transfers[i + 1] == credit and transfers[i + 3] == account then\n\
 transfers[i + 2] = transfers[i + 2] + atoms\n\
 return\n\
 end\n\
 end\n\
 local n = #transfers\n\
-transfers[n + 1], transfers[n + 2], transfers[n + 3] = debit, credit, atoms\n\
+transfers[n + 1], transfers[n + 2], transfers[n + 3], transfers[n + 4] = debit, credit, atoms, account\n\
 end\n\
 function entries.touch(entry, grant)\n\
 grant.changed = true\n\
@@ -1043,11 +1072,30 @@ wallet.ended[#wallet.ended + 1] = grant_no\n\
 wallet.has_ended[grant_no] = true\n\
 wallet.live_grants = wallet.live_grants - 1\n\
 end\n\
+local function pack_leg(account, transfers)\n\
+local count = 0\n\
+local packed = ''\n\
+for i = 1, #transfers, 4 do\n\
+if transfers[i + 3] == account then\n\
+count = count + 1\n\
+packed = packed .. struct.pack('>BBd', transfers[i], transfers[i + 1], transfers[i + 2])\n\
+end\n\
+end\n\
+return struct.pack(\n\
+'>HddddB',\n\
+account.asset,\n\
+account.available,\n\
+account.held,\n\
+account.overage,\n\
+account.scheduled,\n\
+count\n\
+) .. packed\n\
+end\n\
 function entries.append(wallet, entry)\n\
 wallet.version = wallet.version + 1\n\
 wallet.seq = wallet.seq + 1\n\
 local head = struct.pack(\n\
-'>BBBBddI4c12c22',\n\
+'>BBBBddI4c12c22B',\n\
 FORMAT,\n\
 entry.kind,\n\
 entry.late and 1 or 0,\n\
@@ -1056,29 +1104,17 @@ wallet.version,\n\
 entry.at_ms or wallet.now_ms,\n\
 wallet.epoch,\n\
 wallet.environment,\n\
-wallet.id\n\
+wallet.id,\n\
+#entry.accounts\n\
 )\n\
-local account = entry.account\n\
-local leg = '\\0'\n\
-if account then\n\
-leg = struct.pack(\n\
-'>BHddddB',\n\
-1,\n\
-account.asset,\n\
-account.available,\n\
-account.held,\n\
-account.overage,\n\
-account.scheduled,\n\
-#entry.transfers / 3\n\
-)\n\
-for i = 1, #entry.transfers, 3 do\n\
-leg = leg .. struct.pack('>BBd', entry.transfers[i], entry.transfers[i + 1], entry.transfers[i + 2])\n\
+local parts = { head }\n\
+for i = 1, #entry.accounts do\n\
+parts[i + 1] = pack_leg(entry.accounts[i], entry.transfers)\n\
 end\n\
-end\n\
-local moves = { struct.pack('>H', #entry.touched) }\n\
+parts[#parts + 1] = struct.pack('>H', #entry.touched)\n\
 for i = 1, #entry.touched do\n\
 local grant = entry.touched[i]\n\
-moves[i + 1] = struct.pack('>I4dd', grant.no, grant.remaining, grant.held)\n\
+parts[#parts + 1] = struct.pack('>I4dd', grant.no, grant.remaining, grant.held)\n\
 if grant.remaining == 0 and grant.held == 0 then\n\
 entries.end_grant(wallet, grant.no)\n\
 end\n\
@@ -1093,7 +1129,7 @@ if entry.hold_ref then\n\
 hold_packed = entry.hold_packed\n\
 hold = struct.pack('>Bc0BH', #entry.hold_ref, entry.hold_ref, entry.hold_status, #hold_packed)\n\
 end\n\
-local packed = head .. leg .. table.concat(moves) .. terms .. hold .. hold_packed\n\
+local packed = table.concat(parts) .. terms .. hold .. hold_packed\n\
 wallet.entries[#wallet.entries + 1] = { id = string.format('%d-0', wallet.seq), packed = packed }\n\
 end\n\
 return entries\n\
@@ -1102,6 +1138,7 @@ modules['exact'] = function()\n\
 local exact = {}\n\
 local BASE = 1000000\n\
 local ATOMS_MAX = 4503599627370496\n\
+local EXACT_MAX = 9007199254740992\n\
 function exact.of(number)\n\
 local limbs = {}\n\
 repeat\n\
@@ -1157,6 +1194,34 @@ return nil\n\
 end\n\
 return quotient\n\
 end\n\
+function exact.multiply_divide(a, b, c)\n\
+if a * b < EXACT_MAX then\n\
+local rest = (a * b) % c\n\
+return (a * b - rest) / c, rest\n\
+end\n\
+local rest_of_a = a % c\n\
+local quotient_of_a = (a - rest_of_a) / c\n\
+local quotient, rest = 0, 0\n\
+local power = 4503599627370496\n\
+while power >= 1 do\n\
+quotient, rest = quotient * 2, rest * 2\n\
+if rest >= c then\n\
+quotient, rest = quotient + 1, rest - c\n\
+end\n\
+if b >= power then\n\
+b = b - power\n\
+quotient, rest = quotient + quotient_of_a, rest + rest_of_a\n\
+if rest >= c then\n\
+quotient, rest = quotient + 1, rest - c\n\
+end\n\
+end\n\
+if quotient > EXACT_MAX then\n\
+return EXACT_MAX, 0\n\
+end\n\
+power = power / 2\n\
+end\n\
+return quotient, rest\n\
+end\n\
 return exact\n\
 end\n\
 modules['grants'] = function()\n\
@@ -1206,8 +1271,7 @@ return\n\
 end\n\
 end\n\
 end\n\
-function grants.take(wallet, entry, atoms, into_hold)\n\
-local account = entry.account\n\
+function grants.take(wallet, entry, account, atoms, into_hold)\n\
 local sources = {}\n\
 local at = 1\n\
 local missing = atoms\n\
@@ -1233,35 +1297,34 @@ account.order_changed = true\n\
 end\n\
 return sources\n\
 end\n\
-function grants.spend_held(wallet, entry, hold, atoms)\n\
-local rest = {}\n\
-for i = 1, #hold.sources, 2 do\n\
-local part = math.min(atoms, hold.sources[i + 1])\n\
+function grants.spend_held(wallet, entry, leg, atoms)\n\
+local sources, rest = leg.sources, {}\n\
+for i = 1, #sources, 2 do\n\
+local part = math.min(atoms, sources[i + 1])\n\
 atoms = atoms - part\n\
 if part > 0 then\n\
-local grant = wallets.grant(wallet, hold.sources[i])\n\
+local grant = wallets.grant(wallet, sources[i])\n\
 grant.held = grant.held - part\n\
 entries.touch(entry, grant)\n\
 end\n\
-if hold.sources[i + 1] > part then\n\
-rest[#rest + 1] = hold.sources[i]\n\
-rest[#rest + 1] = hold.sources[i + 1] - part\n\
+if sources[i + 1] > part then\n\
+rest[#rest + 1] = sources[i]\n\
+rest[#rest + 1] = sources[i + 1] - part\n\
 end\n\
 end\n\
-hold.sources = rest\n\
+leg.sources = rest\n\
 end\n\
-function grants.give_back(wallet, entry, hold)\n\
-local account = entry.account\n\
-local leaving = {}\n\
-for i = #hold.sources - 1, 1, -2 do\n\
-local grant_no, atoms = hold.sources[i], hold.sources[i + 1]\n\
+function grants.give_back(wallet, entry, leg, leaving)\n\
+local account = wallets.account(wallet, leg.asset)\n\
+for i = #leg.sources - 1, 1, -2 do\n\
+local grant_no, atoms = leg.sources[i], leg.sources[i + 1]\n\
 local grant = wallets.grant(wallet, grant_no)\n\
 local repaid = math.min(account.overage, atoms)\n\
 local back = atoms - repaid\n\
 grant.held = grant.held - atoms\n\
 entries.touch(entry, grant)\n\
-entries.transfer(entry, HELD, OVERAGE, repaid)\n\
-entries.transfer(entry, HELD, AVAILABLE, back)\n\
+entries.transfer(entry, account, HELD, OVERAGE, repaid)\n\
+entries.transfer(entry, account, HELD, AVAILABLE, back)\n\
 if back > 0 then\n\
 local terms = wallets.terms(wallet, grant_no)\n\
 grant.remaining = grant.remaining + back\n\
@@ -1272,26 +1335,27 @@ grants.enter_order(wallet, account, grant_no)\n\
 end\n\
 end\n\
 end\n\
-hold.sources = {}\n\
-return leaving\n\
+leg.sources = {}\n\
 end\n\
-function grants.leave(wallet, account, leaving)\n\
+function grants.leave(wallet, leaving)\n\
 for _, grant_no in ipairs(leaving) do\n\
-local voided = wallets.terms(wallet, grant_no).state == 4\n\
+local terms = wallets.terms(wallet, grant_no)\n\
+local account = wallets.account(wallet, terms.asset)\n\
+local voided = terms.state == 4\n\
 local entry = entries.begin(voided and 11 or 10, account)\n\
 local grant = wallets.grant(wallet, grant_no)\n\
-entries.transfer(entry, AVAILABLE, voided and 7 or 6, grant.remaining)\n\
+local to = voided and 7 or 6\n\
+entries.transfer(entry, account, AVAILABLE, to, grant.remaining)\n\
 grant.remaining = 0\n\
 entries.touch(entry, grant)\n\
 entry.grant_no = grant_no\n\
 entries.append(wallet, entry)\n\
 end\n\
 end\n\
-function grants.fund(wallet, entry, grant_no, terms)\n\
-local account = entry.account\n\
+function grants.fund(wallet, entry, account, grant_no, terms)\n\
 local repaid = math.min(account.overage, terms.amount)\n\
-entries.transfer(entry, 4, OVERAGE, repaid)\n\
-entries.transfer(entry, 4, AVAILABLE, terms.amount - repaid)\n\
+entries.transfer(entry, account, 4, OVERAGE, repaid)\n\
+entries.transfer(entry, account, 4, AVAILABLE, terms.amount - repaid)\n\
 local grant = { no = grant_no, field = string.format('g%d', grant_no), remaining = terms.amount - repaid, held = 0 }\n\
 wallet.grants[grant_no] = grant\n\
 terms.state = 2\n\
@@ -1308,54 +1372,99 @@ end\n\
 modules['holds'] = function()\n\
 local entries = require('entry')\n\
 local grants = require('grants')\n\
+local wallets = require('wallet')\n\
 local holds = {}\n\
 local TERMS = '>Hdddddd'\n\
 local TERMS_LENGTH = 50\n\
 local SOURCE = '>I4d'\n\
 local SOURCE_LENGTH = 12\n\
+local NEXT_LEG = '>I4Hdddddd'\n\
+local NEXT_LEG_LENGTH = 54\n\
+local function add_sources(parts, sources)\n\
+for i = 1, #sources, 2 do\n\
+parts[#parts + 1] = struct.pack(SOURCE, sources[i], sources[i + 1])\n\
+end\n\
+end\n\
 function holds.pack(hold)\n\
+local first = hold.legs[1]\n\
 local parts = {\n\
 struct.pack(\n\
 TERMS,\n\
-hold.asset,\n\
-hold.amount,\n\
-hold.held,\n\
-hold.settled,\n\
-hold.released,\n\
+first.asset,\n\
+first.amount,\n\
+first.held,\n\
+first.settled,\n\
+first.released,\n\
 hold.created_at_ms,\n\
 hold.expires_at_ms\n\
 ),\n\
 }\n\
-for i = 1, #hold.sources, 2 do\n\
-parts[#parts + 1] = struct.pack(SOURCE, hold.sources[i], hold.sources[i + 1])\n\
+add_sources(parts, first.sources)\n\
+for i = 2, #hold.legs do\n\
+local leg = hold.legs[i]\n\
+parts[#parts + 1] =\n\
+struct.pack(NEXT_LEG, 0, leg.asset, leg.amount, leg.held, leg.settled, leg.released, leg.num, leg.den)\n\
+add_sources(parts, leg.sources)\n\
 end\n\
 return table.concat(parts)\n\
 end\n\
 function holds.unpack(ref, packed)\n\
-local hold = { ref = ref, sources = {} }\n\
-hold.asset, hold.amount, hold.held, hold.settled, hold.released, hold.created_at_ms, hold.expires_at_ms =\n\
+local leg = { num = 1, den = 1, sources = {} }\n\
+local hold = { ref = ref, legs = { leg } }\n\
+leg.asset, leg.amount, leg.held, leg.settled, leg.released, hold.created_at_ms, hold.expires_at_ms =\n\
 struct.unpack(TERMS, packed)\n\
-for at = TERMS_LENGTH + 1, #packed, SOURCE_LENGTH do\n\
+local at = TERMS_LENGTH + 1\n\
+while at <= #packed do\n\
 local grant_no, atoms = struct.unpack(SOURCE, packed, at)\n\
-hold.sources[#hold.sources + 1] = grant_no\n\
-hold.sources[#hold.sources + 1] = atoms\n\
+if grant_no > 0 then\n\
+leg.sources[#leg.sources + 1] = grant_no\n\
+leg.sources[#leg.sources + 1] = atoms\n\
+at = at + SOURCE_LENGTH\n\
+else\n\
+leg = { sources = {} }\n\
+hold.legs[#hold.legs + 1] = leg\n\
+local _\n\
+_, leg.asset, leg.amount, leg.held, leg.settled, leg.released, leg.num, leg.den =\n\
+struct.unpack(NEXT_LEG, packed, at)\n\
+at = at + NEXT_LEG_LENGTH\n\
+end\n\
 end\n\
 return hold\n\
 end\n\
-function holds.add_sources(hold, taken)\n\
+function holds.take(wallet, entry, leg, atoms)\n\
+local account = wallets.account(wallet, leg.asset)\n\
+local taken = grants.take(wallet, entry, account, atoms, true)\n\
+entries.transfer(entry, account, 1, 2, atoms)\n\
+leg.held = leg.held + atoms\n\
+if #leg.sources == 0 then\n\
+leg.sources = taken\n\
+return\n\
+end\n\
 local place_of = {}\n\
-for i = 1, #hold.sources, 2 do\n\
-place_of[hold.sources[i]] = i\n\
+for i = 1, #leg.sources, 2 do\n\
+place_of[leg.sources[i]] = i\n\
 end\n\
 for i = 1, #taken, 2 do\n\
 local place = place_of[taken[i]]\n\
 if place then\n\
-hold.sources[place + 1] = hold.sources[place + 1] + taken[i + 1]\n\
+leg.sources[place + 1] = leg.sources[place + 1] + taken[i + 1]\n\
 else\n\
-hold.sources[#hold.sources + 1] = taken[i]\n\
-hold.sources[#hold.sources + 1] = taken[i + 1]\n\
+leg.sources[#leg.sources + 1] = taken[i]\n\
+leg.sources[#leg.sources + 1] = taken[i + 1]\n\
 end\n\
 end\n\
+end\n\
+function holds.open(wallet, entry, list, ttl_ms)\n\
+for _, leg in ipairs(list) do\n\
+holds.take(wallet, entry, leg, leg.amount)\n\
+end\n\
+wallet.open_holds = wallet.open_holds + 1\n\
+holds.keep(wallet, entry, {\n\
+ref = string.format('%d.%d', wallet.epoch, wallet.version + 1),\n\
+legs = list,\n\
+created_at_ms = wallet.now_ms,\n\
+expires_at_ms = wallet.now_ms + ttl_ms,\n\
+}, true)\n\
 end\n\
 function holds.read(holds_key, ref)\n\
 local packed = redis.call('HGET', holds_key, ref)\n\
@@ -1383,9 +1492,12 @@ wallet.deadlines[#wallet.deadlines + 1] = wallet.id .. hold.ref\n\
 end\n\
 end\n\
 function holds.close(wallet, entry, hold, status)\n\
-hold.released = hold.released + hold.held\n\
-hold.held = 0\n\
-local leaving = grants.give_back(wallet, entry, hold)\n\
+local leaving = {}\n\
+for _, leg in ipairs(hold.legs) do\n\
+leg.released = leg.released + leg.held\n\
+leg.held = 0\n\
+grants.give_back(wallet, entry, leg, leaving)\n\
+end\n\
 entry.hold_ref = hold.ref\n\
 entry.hold_status = status\n\
 entry.hold_packed = holds.pack(hold)\n\
@@ -1393,9 +1505,10 @@ wallet.holds_gone[#wallet.holds_gone + 1] = hold.ref\n\
 wallet.deadlines_gone[#wallet.deadlines_gone + 1] = wallet.id .. hold.ref\n\
 wallet.open_holds = wallet.open_holds - 1\n\
 entries.append(wallet, entry)\n\
-grants.leave(wallet, entry.account, leaving)\n\
+grants.leave(wallet, leaving)\n\
 end\n\
-function holds.expire(wallet, account, hold)\n\
+function holds.expire(wallet, hold)\n\
+local account = wallets.account(wallet, hold.legs[1].asset)\n\
 holds.close(wallet, entries.begin(8, account), hold, 4)\n\
 end\n\
 function holds.overdue(wallet, deadlines_key)\n\
@@ -1410,6 +1523,83 @@ end\n\
 return table.concat(refs, ' ')\n\
 end\n\
 return holds\n\
+end\n\
+modules['legs'] = function()\n\
+local entries = require('entry')\n\
+local exact = require('exact')\n\
+local grants = require('grants')\n\
+local wallets = require('wallet')\n\
+local legs = {}\n\
+local ASKED = '>Hddd'\n\
+local ASKED_LENGTH = 26\n\
+function legs.make(asset, atoms, num, den)\n\
+return { asset = asset, amount = atoms, held = 0, settled = 0, released = 0, num = num, den = den, sources = {} }\n\
+end\n\
+function legs.list(asset, atoms, packed)\n\
+local list = { legs.make(asset, atoms, 1, 1) }\n\
+for at = 1, #packed, ASKED_LENGTH do\n\
+list[#list + 1] = legs.make(struct.unpack(ASKED, packed, at))\n\
+end\n\
+return list\n\
+end\n\
+function legs.covers(leg, atoms)\n\
+if leg.num == leg.den and leg.num > 0 then\n\
+return atoms\n\
+elseif leg.num == 0 then\n\
+return 0\n\
+end\n\
+local covered = exact.multiply_divide(atoms, leg.den, leg.num)\n\
+return math.min(covered, 4503599627370496)\n\
+end\n\
+function legs.convert(leg, atoms)\n\
+if leg.num == leg.den then\n\
+return atoms\n\
+end\n\
+local converted, rest = exact.multiply_divide(atoms, leg.num, leg.den)\n\
+return rest > 0 and converted + 1 or converted\n\
+end\n\
+function legs.worth(list, of)\n\
+local atoms = 0\n\
+for i = 1, #list do\n\
+atoms = atoms + legs.covers(list[i], list[i][of])\n\
+end\n\
+return math.min(atoms, 4503599627370496)\n\
+end\n\
+function legs.settle(wallet, entry, leg, atoms, late)\n\
+local account = wallets.account(wallet, leg.asset)\n\
+if late then\n\
+grants.take(wallet, entry, account, atoms, false)\n\
+entries.transfer(entry, account, 1, 5, atoms)\n\
+leg.released = leg.released - atoms\n\
+else\n\
+grants.spend_held(wallet, entry, leg, atoms)\n\
+entries.transfer(entry, account, 2, 5, atoms)\n\
+leg.held = leg.held - atoms\n\
+end\n\
+leg.settled = leg.settled + atoms\n\
+end\n\
+function legs.text(wallet, list)\n\
+if not list[2] then\n\
+return ''\n\
+end\n\
+local texts = {}\n\
+for i, leg in ipairs(list) do\n\
+local account = wallets.account(wallet, leg.asset)\n\
+texts[i] = string.format(\n\
+'%d %d %d %d %d %d %d %d',\n\
+leg.asset,\n\
+leg.amount,\n\
+leg.held,\n\
+leg.settled,\n\
+leg.released,\n\
+account.available,\n\
+account.held,\n\
+account.overage\n\
+)\n\
+end\n\
+return table.concat(texts, ' ')\n\
+end\n\
+return legs\n\
 end\n\
 modules['operation'] = function()\n\
 local operation = {}\n\
@@ -1429,13 +1619,15 @@ local FORMATS = {\n\
 '>Bdddddddddddd',\n\
 }\n\
 function operation.pack(reply)\n\
-local last = reply[#reply]\n\
-if type(last) ~= 'string' then\n\
-local count = #reply - 1\n\
-return reply[1] .. '\\0' .. struct.pack(FORMATS[count], count, unpack(reply, 2))\n\
+local text_at = #reply + 1\n\
+while text_at > 2 and type(reply[text_at - 1]) == 'string' do\n\
+text_at = text_at - 1\n\
 end\n\
-local count = #reply - 2\n\
-return reply[1] .. '\\0' .. struct.pack(FORMATS[count], count, unpack(reply, 2, #reply - 1)) .. last\n\
+local count = text_at - 2\n\
+return reply[1]\n\
+.. '\\0'\n\
+.. struct.pack(FORMATS[count], count, unpack(reply, 2, text_at - 1))\n\
+.. table.concat(reply, '\\0', text_at)\n\
 end\n\
 function operation.replay(record, fingerprint)\n\
 if string.sub(record, 1, FINGERPRINT_LENGTH) ~= fingerprint then\n\
@@ -1444,8 +1636,11 @@ end\n\
 local zero_at = string.find(record, '\\0', FINGERPRINT_LENGTH + 1, true)\n\
 local format = FORMATS[string.byte(record, zero_at + 1)]\n\
 local reply = { struct.unpack(format, record, zero_at + 1) }\n\
-local text_at = reply[#reply]\n\
-reply[#reply] = string.sub(record, text_at)\n\
+local texts = string.sub(record, reply[#reply])\n\
+reply[#reply] = nil\n\
+for text in string.gmatch(texts .. '\\0', '(%Z*)%z') do\n\
+reply[#reply + 1] = text\n\
+end\n\
 return { 'replayed', string.sub(record, FINGERPRINT_LENGTH + 1, zero_at - 1), unpack(reply, 2) }\n\
 end\n\
 function operation.epoch(record)\n\
@@ -1975,7 +2170,7 @@ return wallets\n\
 end\n\
 do\n\
 redis.register_function({\n\
-function_name = 'advance_clock_d9d3205c1dee',\n\
+function_name = 'advance_clock_d5d0387a9608',\n\
 flags = {  },\n\
 callback = function(KEYS, ARGV)\n\
 local fence_key = KEYS[1] -- string: installation and epoch of this partition's data\n\
@@ -2000,7 +2195,7 @@ local seal = require('seal')\n\
 local due = require('due')\n\
 local wallets = require('wallet')\n\
 redis.register_function({\n\
-function_name = 'apply_due_d9d3205c1dee',\n\
+function_name = 'apply_due_d5d0387a9608',\n\
 flags = { 'allow-oom' },\n\
 callback = function(KEYS, ARGV)\n\
 local fence_key = KEYS[1] -- string: installation and epoch of this partition's data\n\
@@ -2052,13 +2247,13 @@ do\n\
 local commit = require('commit')\n\
 local decide = require('decide')\n\
 local entries = require('entry')\n\
-local grants = require('grants')\n\
 local holds = require('holds')\n\
+local legs = require('legs')\n\
 local seal = require('seal')\n\
 local staleness = require('stale')\n\
 local wallets = require('wallet')\n\
 redis.register_function({\n\
-function_name = 'authorize_d9d3205c1dee',\n\
+function_name = 'authorize_d5d0387a9608',\n\
 flags = {  },\n\
 callback = function(KEYS, ARGV)\n\
 local fence_key = KEYS[1] -- string: installation and epoch of this partition's data\n\
@@ -2085,6 +2280,7 @@ local looked_up = ARGV[13] -- '1': the ledger does not have this operation; '2':
 local catalog_version = ARGV[14] -- that priced this; empty: nothing was priced\n\
 local config_version = ARGV[15] -- of the wallet's subscriptions and budgets, as the caller knows them\n\
 local told_text = ARGV[16] -- what the answer says besides, kept with it: the lines that were priced\n\
+local legs_packed = ARGV[17] -- H asset, d atoms, d num, d den each: what goes with it in other assets\n\
 local wallet, refusal = wallets.open(\n\
 fence_key,\n\
 clock_key,\n\
@@ -2107,17 +2303,18 @@ end\n\
 local account = wallet.account\n\
 local version, epoch, seq = wallet.stored_version, wallet.epoch, wallet.stored_seq\n\
 local available_atoms, held_atoms = account.available, account.held\n\
-local take_atoms, reason, affordable_atoms = decide(account, amount_atoms, mode)\n\
+local list = legs.list(account.asset, amount_atoms, legs_packed)\n\
+local take_atoms, reason, affordable_atoms, short_asset = decide(wallet, list, mode)\n\
 if wallet.freeze ~= 0 then\n\
-take_atoms, reason, affordable_atoms = nil, 4, 0\n\
+take_atoms, reason, affordable_atoms, short_asset = nil, 4, 0, 0\n\
 elseif take_atoms and wallet.open_holds >= 10000 then\n\
-take_atoms, reason, affordable_atoms = nil, 5, 0\n\
+take_atoms, reason, affordable_atoms, short_asset = nil, 5, 0, 0\n\
 end\n\
 if mode == 'shadow' then\n\
 if take_atoms then\n\
 return { 'shadow_approved', take_atoms, available_atoms, held_atoms, version, epoch, seq }\n\
 end\n\
-return { 'shadow_declined', reason, available_atoms, held_atoms, affordable_atoms, version, epoch, seq }\n\
+return { 'shadow_declined', reason, available_atoms, held_atoms, affordable_atoms, short_asset, version, epoch, seq }\n\
 end\n\
 if reason == 2 or reason == 5 then\n\
 local overdue_refs = holds.overdue(wallet, deadlines_key)\n\
@@ -2128,27 +2325,17 @@ end\n\
 local reply\n\
 if take_atoms then\n\
 local entry = entries.begin(4, account)\n\
-local sources = grants.take(wallet, entry, take_atoms, true)\n\
-entries.transfer(entry, 1, 2, take_atoms)\n\
-wallet.open_holds = wallet.open_holds + 1\n\
-holds.keep(wallet, entry, {\n\
-ref = string.format('%d.%d', epoch, wallet.version + 1),\n\
-asset = account.asset,\n\
-amount = take_atoms,\n\
-held = take_atoms,\n\
-settled = 0,\n\
-released = 0,\n\
-created_at_ms = wallet.now_ms,\n\
-expires_at_ms = wallet.now_ms + ttl_ms,\n\
-sources = sources,\n\
-}, true)\n\
+list[1].amount = take_atoms\n\
+holds.open(wallet, entry, list, ttl_ms)\n\
 entries.append(wallet, entry)\n\
 local created_at_ms = wallet.now_ms\n\
 available_atoms, held_atoms, version, seq = account.available, account.held, wallet.version, wallet.seq\n\
-reply = { 'approved', take_atoms, available_atoms, held_atoms, created_at_ms, version, epoch, seq, told_text }\n\
+local legs_text = legs.text(wallet, list)\n\
+reply =\n\
+{ 'approved', take_atoms, available_atoms, held_atoms, created_at_ms, version, epoch, seq, legs_text, told_text }\n\
 seal.operation(wallet, outbox_key, #wallet.entries, operation_id, fingerprint, keep_ms, attached, reply)\n\
 else\n\
-reply = { 'declined', reason, available_atoms, held_atoms, affordable_atoms, version, epoch, seq }\n\
+reply = { 'declined', reason, available_atoms, held_atoms, affordable_atoms, short_asset, version, epoch, seq }\n\
 if repeated ~= '1' then\n\
 return reply\n\
 end\n\
@@ -2165,11 +2352,12 @@ local decide = require('decide')\n\
 local entries = require('entry')\n\
 local grants = require('grants')\n\
 local holds = require('holds')\n\
+local legs = require('legs')\n\
 local seal = require('seal')\n\
 local staleness = require('stale')\n\
 local wallets = require('wallet')\n\
 redis.register_function({\n\
-function_name = 'charge_d9d3205c1dee',\n\
+function_name = 'charge_d5d0387a9608',\n\
 flags = {  },\n\
 callback = function(KEYS, ARGV)\n\
 local fence_key = KEYS[1] -- string: installation and epoch of this partition's data\n\
@@ -2195,6 +2383,7 @@ local looked_up = ARGV[12] -- '1': the ledger does not have this operation; '2':
 local catalog_version = ARGV[13] -- that priced this; empty: nothing was priced\n\
 local config_version = ARGV[14] -- of the wallet's subscriptions and budgets, as the caller knows them\n\
 local told_text = ARGV[15] -- what the answer says besides, kept with it: the lines that were priced\n\
+local legs_packed = ARGV[16] -- H asset, d atoms, d num, d den each: what goes with it in other assets\n\
 local wallet, refusal = wallets.open(\n\
 fence_key,\n\
 clock_key,\n\
@@ -2217,15 +2406,16 @@ end\n\
 local account = wallet.account\n\
 local version, epoch, seq = wallet.stored_version, wallet.epoch, wallet.stored_seq\n\
 local available_atoms, held_atoms = account.available, account.held\n\
-local take_atoms, reason, affordable_atoms = decide(account, amount_atoms, mode)\n\
+local list = legs.list(account.asset, amount_atoms, legs_packed)\n\
+local take_atoms, reason, affordable_atoms, short_asset = decide(wallet, list, mode)\n\
 if wallet.freeze ~= 0 then\n\
-take_atoms, reason, affordable_atoms = nil, 4, 0\n\
+take_atoms, reason, affordable_atoms, short_asset = nil, 4, 0, 0\n\
 end\n\
 if mode == 'shadow' then\n\
 if take_atoms then\n\
 return { 'shadow_approved', take_atoms, available_atoms, held_atoms, version, epoch, seq }\n\
 end\n\
-return { 'shadow_declined', reason, available_atoms, held_atoms, affordable_atoms, version, epoch, seq }\n\
+return { 'shadow_declined', reason, available_atoms, held_atoms, affordable_atoms, short_asset, version, epoch, seq }\n\
 end\n\
 if reason == 2 then\n\
 local overdue_refs = holds.overdue(wallet, deadlines_key)\n\
@@ -2236,14 +2426,20 @@ end\n\
 local reply\n\
 if take_atoms then\n\
 local entry = entries.begin(9, account)\n\
-grants.take(wallet, entry, take_atoms, false)\n\
-entries.transfer(entry, 1, 5, take_atoms)\n\
+list[1].amount = take_atoms\n\
+for _, leg in ipairs(list) do\n\
+local of_leg = wallets.account(wallet, leg.asset)\n\
+grants.take(wallet, entry, of_leg, leg.amount, false)\n\
+entries.transfer(entry, of_leg, 1, 5, leg.amount)\n\
+leg.settled = leg.amount\n\
+end\n\
 entries.append(wallet, entry)\n\
 available_atoms, version, seq = account.available, wallet.version, wallet.seq\n\
-reply = { 'charged', take_atoms, available_atoms, held_atoms, version, epoch, seq, told_text }\n\
+local legs_text = legs.text(wallet, list)\n\
+reply = { 'charged', take_atoms, available_atoms, held_atoms, version, epoch, seq, legs_text, told_text }\n\
 seal.operation(wallet, outbox_key, #wallet.entries, operation_id, fingerprint, keep_ms, attached, reply)\n\
 else\n\
-reply = { 'declined', reason, available_atoms, held_atoms, affordable_atoms, version, epoch, seq }\n\
+reply = { 'declined', reason, available_atoms, held_atoms, affordable_atoms, short_asset, version, epoch, seq }\n\
 if repeated ~= '1' then\n\
 return reply\n\
 end\n\
@@ -2258,7 +2454,7 @@ do\n\
 local run = require('run')\n\
 local wallets = require('wallet')\n\
 redis.register_function({\n\
-function_name = 'configure_d9d3205c1dee',\n\
+function_name = 'configure_d5d0387a9608',\n\
 flags = { 'allow-oom' },\n\
 callback = function(KEYS, ARGV)\n\
 local fence_key = KEYS[1] -- string: installation and epoch of this partition's data\n\
@@ -2300,7 +2496,7 @@ local run = require('run')\n\
 local seal = require('seal')\n\
 local wallets = require('wallet')\n\
 redis.register_function({\n\
-function_name = 'create_wallet_d9d3205c1dee',\n\
+function_name = 'create_wallet_d5d0387a9608',\n\
 flags = {  },\n\
 callback = function(KEYS, ARGV)\n\
 local fence_key = KEYS[1] -- string: installation and epoch of this partition's data\n\
@@ -2335,7 +2531,7 @@ local due = require('due')\n\
 local seal = require('seal')\n\
 local wallets = require('wallet')\n\
 redis.register_function({\n\
-function_name = 'credit_d9d3205c1dee',\n\
+function_name = 'credit_d5d0387a9608',\n\
 flags = {  },\n\
 callback = function(KEYS, ARGV)\n\
 local fence_key = KEYS[1] -- string: installation and epoch of this partition's data\n\
@@ -2407,7 +2603,7 @@ due.add(wallet, terms.effective_at_ms, grant_no)\n\
 entries.append(wallet, entry)\n\
 else\n\
 local entry = entries.begin(1, account)\n\
-remaining_atoms = grants.fund(wallet, entry, grant_no, terms).remaining\n\
+remaining_atoms = grants.fund(wallet, entry, account, grant_no, terms).remaining\n\
 entries.append(wallet, entry)\n\
 end\n\
 if terms.expires_at_ms < 4503599627370496 and (remaining_atoms > 0 or terms.state == 1) then\n\
@@ -2432,7 +2628,7 @@ local holds = require('holds')\n\
 local seal = require('seal')\n\
 local wallets = require('wallet')\n\
 redis.register_function({\n\
-function_name = 'expire_holds_d9d3205c1dee',\n\
+function_name = 'expire_holds_d5d0387a9608',\n\
 flags = { 'allow-oom' },\n\
 callback = function(KEYS, ARGV)\n\
 local fence_key = KEYS[1] -- string: installation and epoch of this partition's data\n\
@@ -2461,7 +2657,7 @@ break\n\
 end\n\
 local hold = holds.read(holds_key, hold_ref)\n\
 if hold and hold.expires_at_ms <= wallet.now_ms then\n\
-holds.expire(wallet, wallets.account(wallet, hold.asset), hold)\n\
+holds.expire(wallet, hold)\n\
 expired_count = expired_count + 1\n\
 elseif not hold then\n\
 wallet.deadlines_gone[#wallet.deadlines_gone + 1] = wallet.id .. hold_ref\n\
@@ -2479,12 +2675,12 @@ do\n\
 local commit = require('commit')\n\
 local decide = require('decide')\n\
 local entries = require('entry')\n\
-local grants = require('grants')\n\
 local holds = require('holds')\n\
+local legs = require('legs')\n\
 local seal = require('seal')\n\
 local wallets = require('wallet')\n\
 redis.register_function({\n\
-function_name = 'extend_d9d3205c1dee',\n\
+function_name = 'extend_d5d0387a9608',\n\
 flags = {  },\n\
 callback = function(KEYS, ARGV)\n\
 local fence_key = KEYS[1] -- string: installation and epoch of this partition's data\n\
@@ -2526,14 +2722,16 @@ local account = wallet.account\n\
 local version, epoch, seq = wallet.stored_version, wallet.epoch, wallet.stored_seq\n\
 local available_atoms, held_atoms = account.available, account.held\n\
 local hold = holds.read(holds_key, hold_ref)\n\
-if not hold or hold.asset ~= account.asset then\n\
+if not hold or hold.legs[1].asset ~= account.asset then\n\
 return { 'unknown_hold' }\n\
 end\n\
-local take_atoms, reason, affordable_atoms = decide(account, amount_atoms, 'strict')\n\
+local first = hold.legs[1]\n\
+local take_atoms, reason, affordable_atoms, short_asset =\n\
+decide(wallet, legs.list(account.asset, amount_atoms, ''), 'strict')\n\
 local expired = hold.expires_at_ms <= wallet.now_ms\n\
 if wallet.freeze ~= 0 then\n\
-take_atoms, reason, affordable_atoms = nil, 4, 0\n\
-elseif take_atoms and not expired and hold.amount + take_atoms > 1000000000000000 then\n\
+take_atoms, reason, affordable_atoms, short_asset = nil, 4, 0, 0\n\
+elseif take_atoms and not expired and first.amount + take_atoms > 1000000000000000 then\n\
 return { 'out_of_bounds', 3 }\n\
 end\n\
 if reason == 2 and not expired then\n\
@@ -2544,27 +2742,25 @@ end\n\
 end\n\
 local reply\n\
 if expired then\n\
-holds.expire(wallet, account, hold)\n\
-local settled_atoms, released_atoms = hold.settled, hold.released\n\
+holds.expire(wallet, hold)\n\
+local settled_atoms, released_atoms = first.settled, first.released\n\
 seq = wallet.seq\n\
 reply = { 'expired', settled_atoms, released_atoms, epoch, seq }\n\
 seal.operation(wallet, outbox_key, 0, operation_id, fingerprint, '0', '', reply)\n\
 elseif take_atoms then\n\
 local entry = entries.begin(5, account)\n\
-local sources = grants.take(wallet, entry, take_atoms, true)\n\
-holds.add_sources(hold, sources)\n\
-entries.transfer(entry, 1, 2, take_atoms)\n\
-hold.amount = hold.amount + take_atoms\n\
-hold.held = hold.held + take_atoms\n\
+holds.take(wallet, entry, first, take_atoms)\n\
+first.amount = first.amount + take_atoms\n\
 hold.expires_at_ms = math.max(hold.expires_at_ms, wallet.now_ms + ttl_ms)\n\
 holds.keep(wallet, entry, hold, true)\n\
 entries.append(wallet, entry)\n\
 available_atoms, held_atoms, version, seq = account.available, account.held, wallet.version, wallet.seq\n\
-local total_atoms, expires_at_ms, at_ms = hold.amount, hold.expires_at_ms, wallet.now_ms\n\
-reply = { 'extended', total_atoms, available_atoms, held_atoms, expires_at_ms, at_ms, version, epoch, seq }\n\
+local total_atoms, expires_at_ms, at_ms = first.amount, hold.expires_at_ms, wallet.now_ms\n\
+local legs_text = legs.text(wallet, hold.legs)\n\
+reply = { 'extended', total_atoms, available_atoms, held_atoms, expires_at_ms, at_ms, version, epoch, seq, legs_text }\n\
 seal.operation(wallet, outbox_key, #wallet.entries, operation_id, fingerprint, keep_ms, attached, reply)\n\
 else\n\
-reply = { 'declined', reason, available_atoms, held_atoms, affordable_atoms, version, epoch, seq }\n\
+reply = { 'declined', reason, available_atoms, held_atoms, affordable_atoms, short_asset, version, epoch, seq }\n\
 if repeated ~= '1' then\n\
 return reply\n\
 end\n\
@@ -2579,7 +2775,7 @@ do\n\
 local run = require('run')\n\
 local wallets = require('wallet')\n\
 redis.register_function({\n\
-function_name = 'forget_d9d3205c1dee',\n\
+function_name = 'forget_d5d0387a9608',\n\
 flags = { 'allow-oom' },\n\
 callback = function(KEYS, ARGV)\n\
 local fence_key = KEYS[1] -- string: installation and epoch of this partition's data\n\
@@ -2610,7 +2806,7 @@ local entries = require('entry')\n\
 local seal = require('seal')\n\
 local wallets = require('wallet')\n\
 redis.register_function({\n\
-function_name = 'freeze_d9d3205c1dee',\n\
+function_name = 'freeze_d5d0387a9608',\n\
 flags = { 'allow-oom' },\n\
 callback = function(KEYS, ARGV)\n\
 local fence_key = KEYS[1] -- string: installation and epoch of this partition's data\n\
@@ -2674,7 +2870,7 @@ local run = require('run')\n\
 local seal = require('seal')\n\
 local wallets = require('wallet')\n\
 redis.register_function({\n\
-function_name = 'hydrate_d9d3205c1dee',\n\
+function_name = 'hydrate_d5d0387a9608',\n\
 flags = { 'allow-oom' },\n\
 callback = function(KEYS, ARGV)\n\
 local fence_key = KEYS[1] -- string: installation and epoch of this partition's data\n\
@@ -2754,7 +2950,7 @@ end\n\
 do\n\
 local run = require('run')\n\
 redis.register_function({\n\
-function_name = 'list_due_d9d3205c1dee',\n\
+function_name = 'list_due_d5d0387a9608',\n\
 flags = { 'no-writes' },\n\
 callback = function(KEYS, ARGV)\n\
 local fence_key = KEYS[1] -- string: installation and epoch of this partition's data\n\
@@ -2780,7 +2976,7 @@ do\n\
 local run = require('run')\n\
 local wallets = require('wallet')\n\
 redis.register_function({\n\
-function_name = 'peek_operation_d9d3205c1dee',\n\
+function_name = 'peek_operation_d5d0387a9608',\n\
 flags = { 'no-writes' },\n\
 callback = function(KEYS, ARGV)\n\
 local fence_key = KEYS[1] -- string: installation and epoch of this partition's data\n\
@@ -2807,7 +3003,7 @@ end\n\
 do\n\
 local run = require('run')\n\
 redis.register_function({\n\
-function_name = 'raise_catalog_d9d3205c1dee',\n\
+function_name = 'raise_catalog_d5d0387a9608',\n\
 flags = { 'allow-oom' },\n\
 callback = function(KEYS, ARGV)\n\
 local fence_key = KEYS[1] -- string: installation and epoch of this partition's data\n\
@@ -2831,10 +3027,9 @@ end,\n\
 })\n\
 end\n\
 do\n\
-local holds = require('holds')\n\
 local wallets = require('wallet')\n\
 redis.register_function({\n\
-function_name = 'read_hold_d9d3205c1dee',\n\
+function_name = 'read_hold_d5d0387a9608',\n\
 flags = { 'no-writes' },\n\
 callback = function(KEYS, ARGV)\n\
 local fence_key = KEYS[1] -- string: installation and epoch of this partition's data\n\
@@ -2848,32 +3043,19 @@ local wallet, refusal = wallets.peek(fence_key, clock_key, wallet_key, fence, en
 if not wallet then\n\
 return refusal\n\
 end\n\
-local hold = holds.read(holds_key, hold_ref)\n\
-if not hold then\n\
+local hold_record = redis.call('HGET', holds_key, hold_ref)\n\
+if not hold_record then\n\
 return { 'unknown_hold' }\n\
 end\n\
 local customer_text = redis.call('HGET', wallet_key, 'c')\n\
-local asset, amount_atoms, held_atoms = hold.asset, hold.amount, hold.held\n\
-local settled_atoms, released_atoms = hold.settled, hold.released\n\
-local created_at_ms, expires_at_ms, at_ms = hold.created_at_ms, hold.expires_at_ms, wallet.now_ms\n\
-return {\n\
-'hold',\n\
-customer_text,\n\
-asset,\n\
-amount_atoms,\n\
-held_atoms,\n\
-settled_atoms,\n\
-released_atoms,\n\
-created_at_ms,\n\
-expires_at_ms,\n\
-at_ms,\n\
-}\n\
+local at_ms = wallet.now_ms\n\
+return { 'hold', customer_text, hold_record, at_ms }\n\
 end,\n\
 })\n\
 end\n\
 do\n\
 redis.register_function({\n\
-function_name = 'read_stored_d9d3205c1dee',\n\
+function_name = 'read_stored_d5d0387a9608',\n\
 flags = { 'no-writes' },\n\
 callback = function(KEYS, ARGV)\n\
 local wallet_key = KEYS[1] -- hash: see lib/wallet.lua\n\
@@ -2887,7 +3069,7 @@ end\n\
 do\n\
 local wallets = require('wallet')\n\
 redis.register_function({\n\
-function_name = 'read_wallet_d9d3205c1dee',\n\
+function_name = 'read_wallet_d5d0387a9608',\n\
 flags = { 'no-writes' },\n\
 callback = function(KEYS, ARGV)\n\
 local fence_key = KEYS[1] -- string: installation and epoch of this partition's data\n\
@@ -2909,10 +3091,11 @@ do\n\
 local commit = require('commit')\n\
 local entries = require('entry')\n\
 local holds = require('holds')\n\
+local legs = require('legs')\n\
 local seal = require('seal')\n\
 local wallets = require('wallet')\n\
 redis.register_function({\n\
-function_name = 'release_d9d3205c1dee',\n\
+function_name = 'release_d5d0387a9608',\n\
 flags = { 'allow-oom' },\n\
 callback = function(KEYS, ARGV)\n\
 local fence_key = KEYS[1] -- string: installation and epoch of this partition's data\n\
@@ -2950,22 +3133,24 @@ end\n\
 local account = wallet.account\n\
 local epoch = wallet.epoch\n\
 local hold = holds.read(holds_key, hold_ref)\n\
-if not hold or hold.asset ~= account.asset then\n\
+if not hold or hold.legs[1].asset ~= account.asset then\n\
 return { 'unknown_hold' }\n\
 end\n\
+local first = hold.legs[1]\n\
 local reply\n\
 local main_no = 0\n\
 if hold.expires_at_ms <= wallet.now_ms then\n\
-holds.expire(wallet, account, hold)\n\
-local settled_atoms, released_atoms, seq = hold.settled, hold.released, wallet.seq\n\
+holds.expire(wallet, hold)\n\
+local settled_atoms, released_atoms, seq = first.settled, first.released, wallet.seq\n\
 reply = { 'expired', settled_atoms, released_atoms, epoch, seq }\n\
 keep_ms = '0'\n\
 else\n\
 main_no = #wallet.entries + 1\n\
 holds.close(wallet, entries.begin(7, account), hold, 3)\n\
-local settled_atoms, released_atoms = hold.settled, hold.released\n\
+local settled_atoms, released_atoms = first.settled, first.released\n\
 local available_atoms, held_atoms, version, seq = account.available, account.held, wallet.version, wallet.seq\n\
-reply = { 'released', settled_atoms, released_atoms, available_atoms, held_atoms, version, epoch, seq }\n\
+local legs_text = legs.text(wallet, hold.legs)\n\
+reply = { 'released', settled_atoms, released_atoms, available_atoms, held_atoms, version, epoch, seq, legs_text }\n\
 end\n\
 seal.operation(wallet, outbox_key, main_no, operation_id, fingerprint, keep_ms, attached, reply)\n\
 commit(wallet, clock_key, holds_key, deadlines_key, operation_key)\n\
@@ -2976,7 +3161,7 @@ end\n\
 do\n\
 local run = require('run')\n\
 redis.register_function({\n\
-function_name = 'remember_d9d3205c1dee',\n\
+function_name = 'remember_d5d0387a9608',\n\
 flags = { 'allow-oom' },\n\
 callback = function(KEYS, ARGV)\n\
 local fence_key = KEYS[1] -- string: installation and epoch of this partition's data\n\
@@ -2997,7 +3182,7 @@ do\n\
 local run = require('run')\n\
 local wallets = require('wallet')\n\
 redis.register_function({\n\
-function_name = 'restamp_d9d3205c1dee',\n\
+function_name = 'restamp_d5d0387a9608',\n\
 flags = { 'allow-oom' },\n\
 callback = function(KEYS, ARGV)\n\
 local fence_key = KEYS[1] -- string: installation and epoch of this partition's data\n\
@@ -3038,10 +3223,11 @@ local commit = require('commit')\n\
 local entries = require('entry')\n\
 local grants = require('grants')\n\
 local holds = require('holds')\n\
+local legs = require('legs')\n\
 local seal = require('seal')\n\
 local wallets = require('wallet')\n\
 redis.register_function({\n\
-function_name = 'settle_d9d3205c1dee',\n\
+function_name = 'settle_d5d0387a9608',\n\
 flags = { 'allow-oom' },\n\
 callback = function(KEYS, ARGV)\n\
 local fence_key = KEYS[1] -- string: installation and epoch of this partition's data\n\
@@ -3084,11 +3270,11 @@ end\n\
 local account = wallet.account\n\
 local hold = holds.read(holds_key, hold_ref)\n\
 local late = false\n\
-if hold and hold.asset ~= account.asset then\n\
+if hold and hold.legs[1].asset ~= account.asset then\n\
 return { 'unknown_hold' }\n\
 elseif hold and hold.expires_at_ms <= wallet.now_ms then\n\
 late = true\n\
-holds.expire(wallet, account, hold)\n\
+holds.expire(wallet, hold)\n\
 elseif not hold and redis.call('GET', late_key) == string.format('%d', wallet.epoch) then\n\
 return { 'closed' }\n\
 elseif not hold and expired_hold ~= '' then\n\
@@ -3097,35 +3283,43 @@ hold = holds.unpack(hold_ref, expired_hold)\n\
 elseif not hold then\n\
 return { 'unknown_hold' }\n\
 end\n\
-local within_atoms = late and hold.released or hold.held\n\
+local within_atoms = legs.worth(hold.legs, late and 'released' or 'held')\n\
 local spend_atoms = amount_atoms\n\
 if amount_atoms > within_atoms and on_excess == 'reject' then\n\
 return { 'exceeds_hold', within_atoms }\n\
 elseif amount_atoms > within_atoms and on_excess == 'cap' then\n\
 spend_atoms = within_atoms\n\
 end\n\
-local from_held_atoms = late and 0 or math.min(spend_atoms, hold.held)\n\
-local from_available_atoms = math.min(spend_atoms - from_held_atoms, account.available)\n\
-local from_overage_atoms = spend_atoms - from_held_atoms - from_available_atoms\n\
+local first = hold.legs[1]\n\
+local excess_atoms = spend_atoms\n\
+local parts = {}\n\
+for i, leg in ipairs(hold.legs) do\n\
+local usable = late and math.min(leg.released, wallets.account(wallet, leg.asset).available) or leg.held\n\
+local covered = math.min(excess_atoms, legs.covers(leg, usable))\n\
+parts[i] = legs.convert(leg, covered)\n\
+excess_atoms = excess_atoms - covered\n\
+end\n\
+local from_available_atoms = math.min(excess_atoms, account.available - (late and parts[1] or 0))\n\
+local from_overage_atoms = excess_atoms - from_available_atoms\n\
 if\n\
-hold.settled + spend_atoms > 4503599627370496\n\
+first.settled + parts[1] + excess_atoms > 4503599627370496\n\
 or account.overage + from_overage_atoms > 4503599627370496\n\
 then\n\
 return { 'out_of_bounds', 1 }\n\
 end\n\
 local entry = entries.begin(6, account)\n\
 local main_no = #wallet.entries + 1\n\
-grants.spend_held(wallet, entry, hold, from_held_atoms)\n\
-grants.take(wallet, entry, from_available_atoms, false)\n\
-entries.transfer(entry, 2, 5, from_held_atoms)\n\
-entries.transfer(entry, 1, 5, from_available_atoms)\n\
-entries.transfer(entry, 3, 5, from_overage_atoms)\n\
-hold.settled = hold.settled + spend_atoms\n\
-hold.held = hold.held - from_held_atoms\n\
+for i, leg in ipairs(hold.legs) do\n\
+legs.settle(wallet, entry, leg, parts[i], late)\n\
+end\n\
+grants.take(wallet, entry, account, from_available_atoms, false)\n\
+entries.transfer(entry, account, 1, 5, from_available_atoms)\n\
+entries.transfer(entry, account, 3, 5, from_overage_atoms)\n\
+first.settled = first.settled + excess_atoms\n\
 local late_flag, open_flag = 0, 0\n\
 if late then\n\
 late_flag = 1\n\
-hold.released = math.max(0, hold.released - spend_atoms)\n\
+first.released = math.max(0, first.released - excess_atoms)\n\
 entry.late = true\n\
 entry.hold_ref = hold_ref\n\
 entry.hold_status = 2\n\
@@ -3141,9 +3335,10 @@ open_flag = 1\n\
 holds.keep(wallet, entry, hold, false)\n\
 entries.append(wallet, entry)\n\
 end\n\
-local settled_atoms, released_atoms = hold.settled, hold.released\n\
+local settled_atoms, released_atoms = first.settled, first.released\n\
 local overage_atoms, available_atoms, held_atoms = account.overage, account.available, account.held\n\
 local version, epoch, seq = wallet.version, wallet.epoch, wallet.seq\n\
+local legs_text = legs.text(wallet, hold.legs)\n\
 local reply = {\n\
 'settled',\n\
 settled_atoms,\n\
@@ -3156,6 +3351,7 @@ open_flag,\n\
 version,\n\
 epoch,\n\
 seq,\n\
+legs_text,\n\
 }\n\
 seal.operation(wallet, outbox_key, main_no, operation_id, fingerprint, keep_ms, attached, reply)\n\
 commit(wallet, clock_key, holds_key, deadlines_key, operation_key)\n\
@@ -3166,7 +3362,7 @@ end\n\
 do\n\
 local run = require('run')\n\
 redis.register_function({\n\
-function_name = 'verify_run_d9d3205c1dee',\n\
+function_name = 'verify_run_d5d0387a9608',\n\
 flags = { 'no-writes' },\n\
 callback = function(KEYS, ARGV)\n\
 local fence_key = KEYS[1] -- string: installation and epoch of this partition's data\n\
@@ -3195,7 +3391,7 @@ local grants = require('grants')\n\
 local seal = require('seal')\n\
 local wallets = require('wallet')\n\
 redis.register_function({\n\
-function_name = 'void_d9d3205c1dee',\n\
+function_name = 'void_d5d0387a9608',\n\
 flags = { 'allow-oom' },\n\
 callback = function(KEYS, ARGV)\n\
 local fence_key = KEYS[1] -- string: installation and epoch of this partition's data\n\
@@ -3250,7 +3446,7 @@ entries.end_grant(wallet, grant_no)\n\
 else\n\
 local grant = wallets.grant(wallet, grant_no)\n\
 taken_atoms, held_atoms = grant.remaining, grant.held\n\
-entries.transfer(entry, 1, 7, taken_atoms)\n\
+entries.transfer(entry, account, 1, 7, taken_atoms)\n\
 grants.leave_order(account, grant_no)\n\
 grant.remaining = 0\n\
 entries.touch(entry, grant)\n\

@@ -1,12 +1,14 @@
 // Settle a hold at its true cost; one that has expired is settled late, once, with its terms from the ledger.
+import type { HoldLeg, HoldRecord, SourcedLeg } from '../records.ts';
 import type { Atoms } from '../units.ts';
 import type { Account } from './decision.ts';
 import { closedAs, findEndedHold, targetOfHold, type Closed, type HoldTarget, type NoHold } from './ended-hold.ts';
 import { execute } from './execute.ts';
 import { lateKey } from './keys.ts';
+import { readLegsText, type ToldLeg } from './legs.ts';
 import { marksOf, type Marks } from './marks.ts';
 import type { Operation } from './operation.ts';
-import { packHold } from './packed.ts';
+import { packHold, type HoldTerms } from './packed.ts';
 import { settleScript } from './scripts.gen.ts';
 import type { Store } from './store.ts';
 import type { Trouble } from './target.ts';
@@ -27,6 +29,8 @@ export type Settled = Account &
     settled: Atoms;
     released: Atoms;
     overage: Atoms;
+    /** Of a hold in several assets: each, the first one too. */
+    legs: ToldLeg[] | undefined;
     late: boolean;
     open: boolean;
     version: number;
@@ -48,11 +52,17 @@ export async function settle(store: Store, request: SettleRequest): Promise<Sett
   const found = await findEndedHold(store, target);
   if (found.status !== 'ended') return found;
   if (found.hold.status !== 'expired') return closedAs(found.hold);
-  const late = await settleOnce(store, target, request, packHold({ ...found.hold, sources: [] }));
+  const late = await settleOnce(store, target, request, packHold(unsourced(found.hold)));
   if (late !== 'not_in_redis') return late;
   // Another late settle came first: the ledger will say what it took.
   const again = await findEndedHold(store, target);
   return again.status === 'ended' ? closedAs(again.hold) : again;
+}
+
+/** What it took from grants has gone back to them. */
+function unsourced({ createdAtMs, expiresAtMs, legs: [first, ...others] }: HoldRecord): HoldTerms {
+  const none = (leg: HoldLeg): SourcedLeg => ({ ...leg, sources: [] });
+  return { createdAtMs, expiresAtMs, legs: [none(first), ...others.map(none)] };
 }
 
 async function settleOnce(
@@ -84,6 +94,7 @@ async function settleOnce(
         settled: reply.settledAtoms,
         released: reply.releasedAtoms,
         overage: reply.overageAtoms,
+        legs: readLegsText(reply.legsText),
         available: reply.availableAtoms,
         held: reply.heldAtoms,
         late: reply.lateFlag === 1,

@@ -97,8 +97,14 @@ export function walletLines({ accounts, grants, holds, ...head }: LedgerWallet):
     if (Object.values(balances).some((atoms) => atoms !== zeroAtoms)) add(`asset ${asset}`, balances);
   }
   for (const { no, ...grant } of grants) add(`grant ${no}`, grant);
-  for (const { ref, sources, ...hold } of holds) {
-    add(`hold ${ref}`, { ...hold, sources: sources.map(({ grantNo, atoms }) => `${atoms} of ${grantNo}`).join(', ') });
+  for (const { ref, legs, ...hold } of holds) {
+    add(`hold ${ref}`, hold);
+    legs.forEach(({ sources, ...leg }, i) =>
+      add(`hold ${ref}${i === 0 ? '' : ` leg ${i + 1}`}`, {
+        ...leg,
+        sources: sources.map(({ grantNo, atoms }) => `${atoms} of ${grantNo}`).join(', '),
+      }),
+    );
   }
   return lines;
 }

@@ -3,14 +3,34 @@ import { codes } from '../../src/codes.gen.ts';
 import type { FreezeName, PurposeName } from '../../src/records.ts';
 import { decide, declined, type Mode } from './decide.ts';
 import { record } from './draft.ts';
-import { addTaken, applyDueEvents, closeHold, endGrant, expireHold, fund, take } from './money.ts';
+import { applyDueEvents, closeHold, endGrant, expireHold, fund, take, takeInto } from './money.ts';
 import { done, perform, refused, type Operation, type Outcome } from './operation.ts';
-import { addDue, balances, least, overdueRefs, type Grant, type Hold, type World } from './wallet.ts';
+import {
+  addDue,
+  assetOf,
+  balances,
+  least,
+  legsOf,
+  legsText,
+  overdueRefs,
+  type AskedLeg,
+  type Grant,
+  type Hold,
+  type World,
+} from './wallet.ts';
 
 export function authorize(
   world: World,
   operation: Operation,
-  ask: { asset: number; amount: bigint; mode: Mode; ttlMs: number; repeated: boolean; told?: string },
+  ask: {
+    asset: number;
+    amount: bigint;
+    mode: Mode;
+    ttlMs: number;
+    repeated: boolean;
+    legs?: readonly AskedLeg[];
+    told?: string;
+  },
 ): Outcome {
   return perform(world, operation, (draft) => {
     const { wallet, nowMs, epoch } = draft;
@@ -28,58 +48,63 @@ export function authorize(
     const { atoms } = decision;
     const hold: Hold = {
       ref: `${epoch}.${wallet.version + 1}`,
-      asset: ask.asset,
-      amount: atoms,
-      held: atoms,
-      settled: 0n,
-      released: 0n,
       createdAtMs: nowMs,
       expiresAtMs: nowMs + ask.ttlMs,
-      taken: [],
+      legs: legsOf({ ...ask, amount: atoms }),
     };
     record(draft, 'hold', { asset: ask.asset, hold }, (flow) => {
-      hold.taken = take(wallet, ask.asset, atoms, 'hold', flow);
+      for (const leg of hold.legs) takeInto(wallet, leg, leg.amount, flow);
       wallet.holds.set(hold.ref, hold);
     });
     const { available, held } = balances(wallet, ask.asset);
     const account = { takeAtoms: atoms, availableAtoms: available, heldAtoms: held };
-    return done({ status: 'approved', ...account, createdAtMs: nowMs }, { told: ask.told ?? '' });
+    return done(
+      { status: 'approved', ...account, createdAtMs: nowMs },
+      { texts: { legsText: legsText(wallet, hold.legs), toldText: ask.told ?? '' } },
+    );
   });
 }
 
 export function charge(
   world: World,
   operation: Operation,
-  ask: { asset: number; amount: bigint; mode: Mode; repeated: boolean; told?: string },
+  ask: { asset: number; amount: bigint; mode: Mode; repeated: boolean; legs?: readonly AskedLeg[]; told?: string },
 ): Outcome {
   return perform(world, operation, (draft) => {
     const decision = decide(draft, ask, { opensHold: false });
     if (decision.no) return declined(draft, decision, ask);
     const { atoms } = decision;
+    const legs = legsOf({ ...ask, amount: atoms }).map((leg) => ({ ...leg, settled: leg.amount }));
     if (ask.mode !== 'shadow') {
-      record(draft, 'charge', { asset: ask.asset }, (flow) => take(draft.wallet, ask.asset, atoms, 'revenue', flow));
+      record(draft, 'charge', { asset: ask.asset }, (flow) => {
+        for (const leg of legs) take(draft.wallet, leg.asset, leg.amount, 'revenue', flow);
+      });
     }
     const { available, held } = balances(draft.wallet, ask.asset);
     const account = { takeAtoms: atoms, availableAtoms: available, heldAtoms: held };
     if (ask.mode === 'shadow') return refused({ status: 'shadow_approved', ...account });
-    return done({ status: 'charged', ...account }, { told: ask.told ?? '' });
+    return done(
+      { status: 'charged', ...account },
+      { texts: { legsText: legsText(draft.wallet, legs), toldText: ask.told ?? '' } },
+    );
   });
 }
 
 export function release(world: World, operation: Operation, ask: { asset: number; ref: string }): Outcome {
   return perform(world, operation, (draft) => {
     const hold = draft.wallet.holds.get(ask.ref);
-    if (hold?.asset !== ask.asset) return refused({ status: 'unknown_hold' }, 'nothing');
+    if (!hold || assetOf(hold) !== ask.asset) return refused({ status: 'unknown_hold' }, 'nothing');
     if (hold.expiresAtMs <= draft.nowMs) {
       expireHold(draft, hold);
       return ended(hold);
     }
     const main = draft.entries.length;
     closeHold(draft, hold, 'release', 'released');
-    const { available, held } = balances(draft.wallet, hold.asset);
-    const { settled, released } = hold;
+    const { available, held } = balances(draft.wallet, ask.asset);
+    const { settled, released } = hold.legs[0];
     const account = { availableAtoms: available, heldAtoms: held };
-    return done({ status: 'released', settledAtoms: settled, releasedAtoms: released, ...account }, { main });
+    const texts = { legsText: legsText(draft.wallet, hold.legs) };
+    return done({ status: 'released', settledAtoms: settled, releasedAtoms: released, ...account }, { main, texts });
   });
 }
 
@@ -91,7 +116,7 @@ export function extend(
   return perform(world, operation, (draft) => {
     const { wallet, nowMs } = draft;
     const hold = wallet.holds.get(ask.ref);
-    if (hold?.asset !== ask.asset) return refused({ status: 'unknown_hold' }, 'nothing');
+    if (!hold || assetOf(hold) !== ask.asset) return refused({ status: 'unknown_hold' }, 'nothing');
     if (hold.expiresAtMs <= nowMs) {
       expireHold(draft, hold);
       return ended(hold);
@@ -99,30 +124,28 @@ export function extend(
     const decision = decide(draft, { ...ask, mode: 'strict' }, { opensHold: false });
     if (decision.no) return declined(draft, decision, { ...ask, mode: 'strict' });
     const { atoms } = decision;
-    if (hold.amount + atoms > codes.limit.amount_atoms) {
+    const [first] = hold.legs;
+    if (first.amount + atoms > codes.limit.amount_atoms) {
       return refused({ status: 'out_of_bounds', bound: codes.bound.amount }, 'nothing');
     }
-    record(draft, 'extend', { asset: hold.asset, hold }, (flow) => {
-      addTaken(hold, take(wallet, hold.asset, atoms, 'hold', flow));
-      hold.amount += atoms;
-      hold.held += atoms;
+    record(draft, 'extend', { asset: first.asset, hold }, (flow) => {
+      takeInto(wallet, first, atoms, flow);
+      first.amount += atoms;
       hold.expiresAtMs = Math.max(hold.expiresAtMs, nowMs + ask.ttlMs);
     });
-    const { available, held } = balances(wallet, hold.asset);
-    return done({
-      status: 'extended',
-      totalAtoms: hold.amount,
-      availableAtoms: available,
-      heldAtoms: held,
-      expiresAtMs: hold.expiresAtMs,
-      atMs: nowMs,
-    });
+    const { available, held } = balances(wallet, first.asset);
+    const account = { totalAtoms: first.amount, availableAtoms: available, heldAtoms: held };
+    return done(
+      { status: 'extended', ...account, expiresAtMs: hold.expiresAtMs, atMs: nowMs },
+      { texts: { legsText: legsText(wallet, hold.legs) } },
+    );
   });
 }
 
 // Whoever comes to a hold too late is told so; the hold expires, and the call itself is not remembered.
 function ended(hold: Hold) {
-  const reply = { status: 'expired', settledAtoms: hold.settled, releasedAtoms: hold.released };
+  const { settled, released } = hold.legs[0];
+  const reply = { status: 'expired', settledAtoms: settled, releasedAtoms: released };
   return done(reply, { isMain: false, versioned: false });
 }
 

@@ -19,8 +19,8 @@ export type ModelEntry = {
   freeze: FreezeName;
   version: number;
   atMs: number;
-  /** Undefined when no money is concerned. */
-  leg: { asset: number; after: Balances; transfers: Transfer[] } | undefined;
+  /** By asset, in the order in which money first moved; none when no money is concerned. */
+  legs: { asset: number; after: Balances; transfers: Transfer[] }[];
   /** Grants whose numbers changed, as they are after it. */
   moves: { grantNo: number; remaining: bigint; held: bigint }[];
   grant: Grant | undefined;
@@ -30,8 +30,8 @@ export type ModelEntry = {
 /** A copy of the wallet that a call works on, and the entries that it has made so far. */
 export type Draft = { wallet: Wallet; nowMs: number; epoch: number; entries: ModelEntry[] };
 
-/** Says that money goes from one account of the double entry to another. */
-export type Flow = (debit: AccountName, credit: AccountName, atoms: bigint) => void;
+/** Says that money of an asset goes from one account of the double entry to another. */
+export type Flow = (asset: number, debit: AccountName, credit: AccountName, atoms: bigint) => void;
 
 export function draftOf(world: World): Draft {
   return { wallet: copyWallet(world.wallet), nowMs: world.nowMs, epoch: world.epoch, entries: [] };
@@ -42,6 +42,7 @@ export function record(
   draft: Draft,
   kind: KindName,
   about: {
+    /** The first leg's, whether money moves in it or not. */
     asset?: number;
     grantNo?: number;
     hold?: Hold;
@@ -53,14 +54,13 @@ export function record(
 ): void {
   const { wallet } = draft;
   const before = copyWallet(wallet);
-  const transfers: Transfer[] = [];
-  change((debit, credit, atoms) => {
+  const transfers = new Map<number, Transfer[]>(about.asset === undefined ? [] : [[about.asset, []]]);
+  change((asset, debit, credit, atoms) => {
     if (atoms < 0n) throw new Error(`the model moves ${atoms} atoms`);
     if (atoms === 0n) return;
-    transfers.push({ debit, credit, atoms });
+    transfers.set(asset, [...(transfers.get(asset) ?? []), { debit, credit, atoms }]);
     const owes = (account: AccountName) => (account === 'overage' ? atoms : 0n);
-    const { asset } = about;
-    if (asset !== undefined) wallet.owed.set(asset, (wallet.owed.get(asset) ?? 0n) + owes(debit) - owes(credit));
+    wallet.owed.set(asset, (wallet.owed.get(asset) ?? 0n) + owes(debit) - owes(credit));
   });
   wallet.version += 1;
   const grant = about.grantNo === undefined ? undefined : wallet.grants.get(about.grantNo);
@@ -70,7 +70,7 @@ export function record(
     freeze: wallet.freeze,
     version: wallet.version,
     atMs: about.atMs ?? draft.nowMs,
-    leg: about.asset === undefined ? undefined : legOf(before, wallet, about.asset, transfers),
+    legs: [...transfers].map(([asset, ofAsset]) => legOf(before, wallet, asset, ofAsset)),
     moves: movesOf(before, wallet, about.grantNo),
     grant: grant && { ...grant },
     hold: about.hold && { status: about.holdStatus ?? 'open', hold: copyHold(about.hold) },
@@ -81,7 +81,7 @@ export function record(
 }
 
 // Balances are sums over grants and holds; the flows that were named must explain how they changed.
-function legOf(before: Wallet, after: Wallet, asset: number, transfers: Transfer[]): ModelEntry['leg'] {
+function legOf(before: Wallet, after: Wallet, asset: number, transfers: Transfer[]): ModelEntry['legs'][number] {
   const was = balances(before, asset);
   const is = balances(after, asset);
   const explained = transfers.reduce(

@@ -5,7 +5,7 @@
 import { codes } from '../../src/codes.gen.ts';
 import type { HoldStatusName } from '../../src/records.ts';
 import { record, type Draft, type Flow } from './draft.ts';
-import { dueAtMs, grantOf, least, spendable, type Grant, type Hold, type Wallet } from './wallet.ts';
+import { dueAtMs, grantOf, least, spendable, type Grant, type Hold, type HoldLeg, type Wallet } from './wallet.ts';
 
 /** Take what is available, into a hold or for good; says where from. */
 export function take(
@@ -14,8 +14,8 @@ export function take(
   atoms: bigint,
   into: 'hold' | 'revenue',
   flow: Flow,
-): Hold['taken'] {
-  const taken: Hold['taken'] = [];
+): HoldLeg['taken'] {
+  const taken: HoldLeg['taken'] = [];
   let missing = atoms;
   for (const grant of spendable(wallet, asset)) {
     const part = least(missing, grant.remaining);
@@ -26,31 +26,32 @@ export function take(
     taken.push({ grantNo: grant.no, atoms: part });
   }
   if (missing > 0n) throw new Error(`the model takes ${missing} atoms more than there are`);
-  flow('available', into === 'hold' ? 'held' : 'revenue', atoms);
+  flow(asset, 'available', into === 'hold' ? 'held' : 'revenue', atoms);
   return taken;
 }
 
-/** More was taken for a hold: a grant that it took from before keeps its place. */
-export function addTaken(hold: Hold, taken: Hold['taken']): void {
-  for (const part of taken) {
-    const before = hold.taken.find(({ grantNo }) => grantNo === part.grantNo);
+/** Take more into a leg of a hold: a grant that it took from before keeps its place. */
+export function takeInto(wallet: Wallet, leg: HoldLeg, atoms: bigint, flow: Flow): void {
+  for (const part of take(wallet, leg.asset, atoms, 'hold', flow)) {
+    const before = leg.taken.find(({ grantNo }) => grantNo === part.grantNo);
     if (before) before.atoms += part.atoms;
-    else hold.taken.push(part);
+    else leg.taken.push(part);
   }
+  leg.held += atoms;
 }
 
-/** Spend what a hold holds, first taken first. */
-export function spendHeld(wallet: Wallet, hold: Hold, atoms: bigint, flow: Flow): void {
+/** Spend what a leg of a hold holds, first taken first. */
+export function spendHeld(wallet: Wallet, leg: HoldLeg, atoms: bigint, flow: Flow): void {
   let missing = atoms;
-  for (const part of hold.taken) {
+  for (const part of leg.taken) {
     const spent = least(missing, part.atoms);
     missing -= spent;
     part.atoms -= spent;
     grantOf(wallet, part.grantNo).held -= spent;
   }
-  hold.taken = hold.taken.filter((part) => part.atoms > 0n);
-  hold.held -= atoms;
-  flow('held', 'revenue', atoms);
+  leg.taken = leg.taken.filter((part) => part.atoms > 0n);
+  leg.held -= atoms;
+  flow(leg.asset, 'held', 'revenue', atoms);
 }
 
 /** End a hold: what it still holds goes back in the same entry, after what `before` does. */
@@ -63,23 +64,32 @@ export function closeHold(
 ): void {
   const { wallet } = draft;
   const leaving: Grant[] = [];
-  record(draft, kind, { asset: hold.asset, hold, holdStatus }, (flow) => {
+  record(draft, kind, { asset: hold.legs[0].asset, hold, holdStatus }, (flow) => {
     before(flow);
-    for (const { grantNo, atoms } of [...hold.taken].reverse()) {
-      const grant = grantOf(wallet, grantNo);
-      const repaid = least(wallet.owed.get(hold.asset) ?? 0n, atoms);
-      flow('held', 'overage', repaid);
-      flow('held', 'available', atoms - repaid);
-      grant.held -= atoms;
-      grant.remaining += atoms - repaid;
-      if (grant.state !== 'active' && grant.remaining > 0n) leaving.push(grant);
+    for (const leg of hold.legs) {
+      leaving.push(...giveBack(wallet, leg, flow));
+      leg.released += leg.held;
+      leg.held = 0n;
+      leg.taken = [];
     }
-    hold.released += hold.held;
-    hold.held = 0n;
-    hold.taken = [];
     wallet.holds.delete(hold.ref);
   });
   for (const grant of leaving) leave(draft, grant);
+}
+
+/** What a leg holds goes back; returns the grants that have ended and got some. */
+function giveBack(wallet: Wallet, { asset, taken }: HoldLeg, flow: Flow): Grant[] {
+  const ended: Grant[] = [];
+  for (const { grantNo, atoms } of [...taken].reverse()) {
+    const grant = grantOf(wallet, grantNo);
+    const repaid = least(wallet.owed.get(asset) ?? 0n, atoms);
+    flow(asset, 'held', 'overage', repaid);
+    flow(asset, 'held', 'available', atoms - repaid);
+    grant.held -= atoms;
+    grant.remaining += atoms - repaid;
+    if (grant.state !== 'active' && grant.remaining > 0n) ended.push(grant);
+  }
+  return ended;
 }
 
 /** A hold's deadline has passed: it expires. */
@@ -95,8 +105,8 @@ export function fund(draft: Draft, grant: Grant, kind: 'grant' | 'activate_grant
     const repaid = least(draft.wallet.owed.get(asset) ?? 0n, grant.amount);
     grant.state = 'active';
     grant.remaining = grant.amount - repaid;
-    flow('funding', 'overage', repaid);
-    flow('funding', 'available', grant.remaining);
+    flow(asset, 'funding', 'overage', repaid);
+    flow(asset, 'funding', 'available', grant.remaining);
   });
 }
 
@@ -105,7 +115,7 @@ export function endGrant(draft: Draft, grant: Grant, how: 'expired' | 'voided', 
   const isScheduled = grant.state === 'scheduled';
   const kind = how === 'expired' ? 'expire_grant' : 'void_grant';
   record(draft, kind, { asset: grant.asset, grantNo: grant.no, atMs }, (flow) => {
-    if (!isScheduled) flow('available', how, grant.remaining);
+    if (!isScheduled) flow(grant.asset, 'available', how, grant.remaining);
     grant.remaining = 0n;
     grant.state = how;
   });

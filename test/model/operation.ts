@@ -19,8 +19,10 @@ export type Decision =
       versioned: boolean;
       main: number | undefined;
       late?: string;
-      told?: string;
+      /** Behind its numbers. */
+      texts?: Texts;
     };
+type Texts = { legsText: string; toldText?: string };
 
 /** A refusal. Decisions name the wallet's version, and where the partition stands. */
 export function refused(reply: Reply, names: 'version' | 'nothing' = 'version', remember = false): Decision {
@@ -29,7 +31,7 @@ export function refused(reply: Reply, names: 'version' | 'nothing' = 'version', 
 
 export function done(
   reply: Reply,
-  how: { isMain?: boolean; versioned?: boolean; main?: number; late?: string; told?: string } = {},
+  how: { isMain?: boolean; versioned?: boolean; main?: number; late?: string; texts?: Texts } = {},
 ): Decision {
   const { isMain = true, versioned = true, main, ...rest } = how;
   return { status: 'done', reply, isMain, versioned, main, ...rest };
@@ -62,7 +64,7 @@ export function perform(
     ...decision.reply,
     ...(decision.versioned ? { version: wallet.version } : {}),
     ...{ epoch, seq },
-    ...(decision.told === undefined ? {} : { toldText: decision.told }),
+    ...decision.texts,
   };
   return {
     reply,

@@ -3,7 +3,7 @@ import { codes } from '../../src/codes.gen.ts';
 import { record, type Draft, type Flow } from './draft.ts';
 import { closeHold, expireHold, spendHeld, take } from './money.ts';
 import { done, perform, refused, type Operation, type Outcome } from './operation.ts';
-import { balances, copyHold, least, type Hold, type World } from './wallet.ts';
+import { assetOf, balances, copyHold, least, legsText, sum, type Hold, type HoldLeg, type World } from './wallet.ts';
 
 type Ask = {
   asset: number;
@@ -20,44 +20,69 @@ export function settle(world: World, operation: Operation, ask: Ask): Outcome {
     const open = draft.wallet.holds.get(ask.ref);
     if (!open && world.settledLate.has(ask.ref)) return refused({ status: 'closed' }, 'nothing');
     const hold = open ?? (ask.expired && copyHold(ask.expired));
-    if (hold?.asset !== ask.asset) return refused({ status: 'unknown_hold' }, 'nothing');
+    if (!hold || assetOf(hold) !== ask.asset) return refused({ status: 'unknown_hold' }, 'nothing');
     if (open && open.expiresAtMs <= draft.nowMs) expireHold(draft, open);
     const isLate = !draft.wallet.holds.has(ask.ref);
 
-    const within = isLate ? hold.released : hold.held;
+    const [first] = hold.legs;
+    const within = least(
+      sum(hold.legs.map((leg) => covers(leg, isLate ? leg.released : leg.held))),
+      BigInt(codes.limit.balance_atoms),
+    );
     if (ask.amount > within && ask.onExcess === 'reject') {
       return refused({ status: 'exceeds_hold', withinAtoms: within }, 'nothing');
     }
     const spend = ask.onExcess === 'cap' ? least(ask.amount, within) : ask.amount;
-    const { available, overage } = balances(draft.wallet, hold.asset);
-    const fromHeld = isLate ? 0n : least(spend, hold.held);
-    const fromAvailable = least(spend - fromHeld, available);
-    const owed = spend - fromHeld - fromAvailable;
-    if (hold.settled + spend > codes.limit.balance_atoms || overage + owed > codes.limit.balance_atoms) {
+    let excess = spend;
+    const parts = hold.legs.map((leg) => {
+      const { available } = balances(draft.wallet, leg.asset);
+      const covered = least(excess, covers(leg, isLate ? least(leg.released, available) : leg.held));
+      excess -= covered;
+      return { leg, atoms: comesTo(leg, covered) };
+    });
+    const { available, overage } = balances(draft.wallet, first.asset);
+    const fromAvailable = least(excess, available - (isLate ? parts[0]!.atoms : 0n));
+    const owed = excess - fromAvailable;
+    const inAll = first.settled + parts[0]!.atoms + excess;
+    if (inAll > codes.limit.balance_atoms || overage + owed > codes.limit.balance_atoms) {
       return refused({ status: 'out_of_bounds', bound: codes.bound.balance }, 'nothing');
     }
 
     const main = draft.entries.length;
     settleFrom(draft, hold, { ...ask, isLate }, (flow) => {
-      spendHeld(draft.wallet, hold, fromHeld, flow);
-      take(draft.wallet, hold.asset, fromAvailable, 'revenue', flow);
-      flow('overage', 'revenue', owed);
-      hold.settled += spend;
-      if (isLate) hold.released -= least(hold.released, spend);
+      for (const { leg, atoms } of parts) {
+        if (isLate) take(draft.wallet, leg.asset, atoms, 'revenue', flow);
+        else spendHeld(draft.wallet, leg, atoms, flow);
+        if (isLate) leg.released -= atoms;
+        leg.settled += atoms;
+      }
+      take(draft.wallet, first.asset, fromAvailable, 'revenue', flow);
+      flow(first.asset, 'overage', 'revenue', owed);
+      first.settled += excess;
+      if (isLate) first.released -= least(first.released, excess);
     });
-    const after = balances(draft.wallet, hold.asset);
+    const after = balances(draft.wallet, first.asset);
     const reply = {
       status: 'settled',
-      settledAtoms: hold.settled,
-      releasedAtoms: hold.released,
+      settledAtoms: first.settled,
+      releasedAtoms: first.released,
       overageAtoms: after.overage,
       availableAtoms: after.available,
       heldAtoms: after.held,
       lateFlag: isLate ? 1 : 0,
       openFlag: isLate || ask.isFinal ? 0 : 1,
     };
-    return done(reply, { main, ...(isLate ? { late: hold.ref } : {}) });
+    const texts = { legsText: legsText(draft.wallet, hold.legs) };
+    return done(reply, { main, texts, ...(isLate ? { late: hold.ref } : {}) });
   });
+}
+
+// What atoms of a leg stand for in the first one, rounded down; what atoms of the first one come to in it, rounded up.
+function covers({ num, den }: HoldLeg, atoms: bigint): bigint {
+  return num === 0n ? 0n : least((atoms * den) / num, BigInt(codes.limit.balance_atoms));
+}
+function comesTo({ num, den }: HoldLeg, atoms: bigint): bigint {
+  return den === 0n ? 0n : (atoms * num + den - 1n) / den;
 }
 
 function settleFrom(
@@ -66,7 +91,7 @@ function settleFrom(
   { isLate, isFinal }: { isLate: boolean; isFinal: boolean },
   spend: (flow: Flow) => void,
 ): void {
-  const { asset } = hold;
+  const { asset } = hold.legs[0];
   if (isLate) record(draft, 'settle', { asset, hold, holdStatus: 'settled', late: true }, spend);
   else if (isFinal) closeHold(draft, hold, 'settle', 'settled', spend);
   else record(draft, 'settle', { asset, hold }, spend);

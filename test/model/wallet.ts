@@ -21,18 +21,19 @@ export type Grant = {
   held: bigint;
 };
 
-export type Hold = {
-  ref: string;
-  asset: number;
-  amount: bigint;
+/** What is asked for beside the first asset; `num` atoms of it stand in for `den` of the first, unless both are 0. */
+export type AskedLeg = { asset: number; amount: bigint; num: bigint; den: bigint };
+
+/** What a hold has of one asset. */
+export type HoldLeg = AskedLeg & {
   held: bigint;
   settled: bigint;
   released: bigint;
-  createdAtMs: number;
-  expiresAtMs: number;
   /** What is still held, by grant, in the order first taken. */
   taken: { grantNo: number; atoms: bigint }[];
 };
+
+export type Hold = { ref: string; createdAtMs: number; expiresAtMs: number; legs: [HoldLeg, ...HoldLeg[]] };
 
 /** An instant at which a grant starts or expires. It stays until its turn comes, though the grant may have ended. */
 type DueEvent = { atMs: number; grantNo: number };
@@ -84,16 +85,39 @@ export function copyWallet(wallet: Wallet): Wallet {
   };
 }
 
-export function copyHold(hold: Hold): Hold {
-  return { ...hold, taken: hold.taken.map((part) => ({ ...part })) };
+export function copyHold({ legs: [first, ...others], ...hold }: Hold): Hold {
+  const copy = (leg: HoldLeg): HoldLeg => ({ ...leg, taken: leg.taken.map((part) => ({ ...part })) });
+  return { ...hold, legs: [copy(first), ...others.map(copy)] };
+}
+
+/** The asset that a hold's id says. */
+export function assetOf(hold: Hold | undefined): number | undefined {
+  return hold?.legs[0].asset;
+}
+
+/** The legs of a request: what was asked for, and what goes with it. */
+export function legsOf(ask: { asset: number; amount: bigint; legs?: readonly AskedLeg[] }): Hold['legs'] {
+  const leg = (asked: AskedLeg): HoldLeg => ({ ...asked, held: 0n, settled: 0n, released: 0n, taken: [] });
+  return [leg({ asset: ask.asset, amount: ask.amount, num: 1n, den: 1n }), ...(ask.legs ?? []).map(leg)];
+}
+
+/** What a reply says of several legs, each with its account. */
+export function legsText(wallet: Wallet, legs: readonly HoldLeg[]): string {
+  if (legs.length === 1) return '';
+  return legs
+    .flatMap(({ asset, amount, held, settled, released }) => {
+      const account = balances(wallet, asset);
+      return [asset, amount, held, settled, released, account.available, account.held, account.overage];
+    })
+    .join(' ');
 }
 
 export function balances(wallet: Wallet, asset: number): Balances {
   const grants = [...wallet.grants.values()].filter((grant) => grant.asset === asset);
-  const holds = [...wallet.holds.values()].filter((hold) => hold.asset === asset);
+  const legs = [...wallet.holds.values()].flatMap((hold) => hold.legs).filter((leg) => leg.asset === asset);
   return {
     available: sum(grants.map(({ remaining }) => remaining)),
-    held: sum(holds.map(({ held }) => held)),
+    held: sum(legs.map(({ held }) => held)),
     overage: wallet.owed.get(asset) ?? 0n,
     scheduled: sum(grants.filter(({ state }) => state === 'scheduled').map(({ amount }) => amount)),
   };

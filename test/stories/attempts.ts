@@ -18,7 +18,9 @@ import { commonArgs, environment, fcall, fence, keysOf, newWallet, openingComman
 export const moneyLines = {
   authorize: 'hold h9 20',
   'authorize, after an unknown outcome': 'hold h9 500 again',
+  'authorize, in two assets': 'hold h9 20 with 5:2@1/2',
   charge: 'charge 20',
+  'charge, in two assets': 'charge 20 with 5:2',
   'charge, after an unknown outcome': 'charge 500 again',
   settle: 'settle h1 15',
   'settle a part': 'settle h1 15 part',

@@ -2,10 +2,10 @@
 //
 // Left open on purpose: the order of moves and of transfers, and into how many rows a flow is cut.
 import { decodeEntry, type Entry } from '../../src/outbox/entry.ts';
-import type { AccountName, FreezeName, HoldStatusName, KindName } from '../../src/records.ts';
+import type { AccountName, FreezeName, HoldStatusName, KindName, SourcedLeg } from '../../src/records.ts';
 import { cursor, type GrantTerms, type HoldTerms } from '../../src/wallet/packed.ts';
 import type { ModelEntry, Transfer } from '../model/draft.ts';
-import type { Balances, Grant, Hold, Reply } from '../model/wallet.ts';
+import type { Balances, Grant, Hold, HoldLeg, Reply } from '../model/wallet.ts';
 import { environment, epoch, type StoryWallet } from './wallets.ts';
 
 type Flow = { debit: AccountName; credit: AccountName; atoms: bigint };
@@ -34,10 +34,10 @@ export function expectedEntry(
   entry: ModelEntry,
   operation: (Caller & { reply: Reply }) | undefined,
 ): SeenEntry {
-  const { kind, late, freeze, version, atMs, leg, moves, grant, hold } = entry;
+  const { kind, late, freeze, version, atMs, legs, moves, grant, hold } = entry;
   return {
     ...{ kind, late, freeze, version, atMs, epoch, environment, walletId },
-    legs: leg ? [{ asset: leg.asset, after: leg.after, flows: flowsOf(leg.transfers) }] : [],
+    legs: legs.map(({ asset, after, transfers }) => ({ asset, after, flows: flowsOf(transfers) })),
     moves: byGrant(moves),
     grant: grant && seenGrant(grant.no, { ...grant, scoped: false }),
     hold: hold && { status: hold.status, ...hold.hold },
@@ -64,9 +64,9 @@ export function readEntry(packed: Buffer): SeenEntry {
   };
 }
 
-export function seenHold(ref: string, terms: HoldTerms): Hold {
-  const { sources, ...rest } = terms;
-  return { ref, ...rest, taken: sources };
+export function seenHold(ref: string, { legs: [first, ...others], ...times }: HoldTerms): Hold {
+  const seen = ({ sources, ...leg }: SourcedLeg): HoldLeg => ({ ...leg, taken: sources });
+  return { ref, ...times, legs: [seen(first), ...others.map(seen)] };
 }
 
 function seenGrant(no: number, terms: GrantTerms | Omit<SeenGrant, 'no'>): SeenGrant {
@@ -89,17 +89,26 @@ function flowsOf(transfers: Transfer[]): Flow[] {
   return [...flows].sort(([a], [b]) => (a < b ? -1 : 1)).map(([, flow]) => flow);
 }
 
-// A packed reply is its status, a zero byte, how many numbers it has, these as doubles, and a text where there is one.
+// A packed reply is its status, a zero byte, how many numbers it has, these as doubles, and its texts, with zero bytes
+// between them. Empty ones are left out here.
 function operationOf({ operationId, fingerprint, reply, attached }: Entry): SeenEntry['operation'] {
   if (operationId === '') return undefined;
   const end = reply.indexOf(0);
   const values: (string | number)[] = [reply.toString('utf8', 0, end)];
   const from = cursor(reply.subarray(end + 1));
   for (let count = from.byte(); count > 0; count -= 1) values.push(from.whole());
-  if (!from.atEnd()) values.push(from.rest().toString());
+  values.push(
+    ...from
+      .rest()
+      .toString()
+      .split('\0')
+      .filter((text) => text !== ''),
+  );
   return { id: operationId, fingerprint, reply: values, attached };
 }
 
 function replyValues(reply: Reply): (string | number)[] {
-  return Object.values(reply).map((value) => (typeof value === 'bigint' ? Number(value) : (value as string | number)));
+  return Object.values(reply)
+    .filter((value) => value !== '')
+    .map((value) => (typeof value === 'bigint' ? Number(value) : (value as string | number)));
 }

@@ -176,6 +176,79 @@ export const examples: Record<string, string> = {
     extend h1 10 as 2    -> unknown_hold |
     release h1           -> released 100
   `,
+  'several assets are held together, all or none': `
+    grant  g1 paid 100
+    grant  g2 paid 100 asset 2
+    hold   h1 60 with 30:2@2/1      -> approved 40                                  | hold
+    hold   h1 60 with 30:2@2/1      -> replayed 40                                  |
+    hold   h1 60 with 30:2@3/1      -> conflict                                     |
+    hold   h2 10 with 80:2          -> declined held_in_flight shortAsset=2 affordable=0 |
+    hold   h2 10 with 101:2         -> declined balance shortAsset=2                |
+    hold   h2 10 up_to with 5:3,1:2 -> declined balance shortAsset=3                |
+    hold   h2 41 up_to with 1:2     -> declined shortAsset=1 affordable=40          |
+    hold   h2 40 shadow with 70:2   -> shadow_approved                              |
+    charge 10 with 20:2             -> charged 30                                   | charge
+    charge 0 asset 2                -> charged 50
+    release h1                      -> released released=60 90                      | release
+    charge 0 asset 2                -> charged 80
+  `,
+  'what the first asset does not cover comes from the next, at its rate': `
+    grant  g1 paid 100
+    grant  g2 paid 100 asset 2
+    hold   h1 60 with 30:2@2/1      -> approved 40
+    settle h1 76 reject             -> exceeds_hold within=75  |
+    settle h1 70 part               -> settled open settled=60 held=0 40
+    charge 0 asset 2                -> charged held=10 70
+    settle h1 8                     -> settled settled=63 37   # 5 more for 10, then 3 that are available
+    charge 0 asset 2                -> charged held=0 70
+    hold   h2 20 with 10:2@2/1
+    settle h2 99 cap                -> settled settled=20 17
+    charge 0 asset 2                -> charged 60
+  `,
+  'rounded up when it is taken, rounded down when it is offered': `
+    grant  g1 paid 10
+    grant  g2 paid 100 asset 2
+    grant  g3 paid 100 asset 3
+    hold   h1 0 with 5:2@3/2,1:3@1/7 -> approved
+    settle h1 11 reject             -> exceeds_hold within=10
+    settle h1 1 part                -> settled open 10         # 1.5 of asset 2
+    charge 0 asset 2                -> charged held=3 95
+    settle h1 4                     -> settled settled=0 10    # 3 for 2, and 2 are a seventh each of the third
+    charge 0 asset 2                -> charged held=0 95
+    charge 0 asset 3                -> charged held=0 99
+  `,
+  'a leg without a rate is given back, whatever the first one costs': `
+    grant  g1 paid 20
+    grant  g2 paid 20 asset 2
+    hold   h1 10 with 15:2          -> approved
+    settle h1 30                    -> settled settled=30 overage=10 0
+    charge 0 asset 2                -> charged held=0 20
+  `,
+  'what several assets held expires together, and each goes its own way': `
+    grant  g1 paid 100
+    grant  g2 paid 50 asset 2 until 90s
+    grant  g3 paid 50 asset 3 until 10s
+    hold   h1 60 with 30:2@1/1,10:3@1/1
+    to h1
+    charge 0                        -> charged                 | expire_grant charge
+    sweep                           -> expired                 | expire_hold expire_grant
+    charge 0 asset 2                -> charged held=0 50
+    settle h1 101 reject            -> exceeds_hold within=100
+    settle h1 95                    -> settled late settled=65 released=0 35
+    charge 0 asset 2                -> charged 20
+    settle h1 1                     -> closed
+  `,
+  'a late settle leaves what the others have spent, and owes in the first asset': `
+    grant  g1 paid 10
+    grant  g2 paid 10 asset 2
+    hold   h1 10 with 10:2@1/1
+    to h1
+    sweep
+    charge 4 asset 2
+    charge 7
+    settle h1 20                    -> settled late settled=14 overage=11 0
+    charge 0 asset 2                -> charged 0
+  `,
   'a grant that repays all at once is spent at once': `
     hold   h1 0
     settle h1 10         -> settled overage=10

@@ -16,9 +16,9 @@ import type { Atoms } from '../../src/units.ts';
 import * as model from '../model/calls.ts';
 import type { Outcome } from '../model/operation.ts';
 import { settle } from '../model/settle.ts';
-import { dueAtMs, overdueRefs, type Hold, type Reply, type World } from '../model/wallet.ts';
+import { assetOf, dueAtMs, overdueRefs, type Hold, type Reply, type World } from '../model/wallet.ts';
 import { expectedEntry, type Caller } from './entries.ts';
-import { takeEntry } from './ledger.ts';
+import { takeEntry, termsOf } from './ledger.ts';
 import type { Scene } from './scene.ts';
 import type { Step } from './steps.ts';
 import { expectedStored } from './stored.ts';
@@ -92,7 +92,7 @@ export function settleAsGateway(
   const { asset, ref, amount, isFinal, onExcess } = ask;
   const caller = operationOf(scene, step);
   const attempt = (expired: Hold | undefined) => {
-    const expiredHold = expired ? packHold({ ...toTerms(expired), sources: [] }) : '';
+    const expiredHold = expired ? packHold(termsOf(expired, () => [])) : '';
     const final = isFinal ? '1' : '0';
     const args = { asset, holdRef: ref, amountAtoms: amount as Atoms, final, onExcess, expiredHold };
     return execute(scene, settleScript, caller, args, (world) => settle(world, caller, { ...ask, expired }));
@@ -100,12 +100,7 @@ export function settleAsGateway(
   const reply = attempt(undefined);
   if (reply.status !== 'unknown_hold' && reply.status !== 'closed') return reply;
   const expired = scene.expired.get(ref);
-  return expired?.asset === asset ? attempt(expired) : reply;
-}
-
-function toTerms(hold: Hold) {
-  const [amount, held, settled, released] = [hold.amount, hold.held, hold.settled, hold.released] as Atoms[];
-  return { ...hold, amount: amount!, held: held!, settled: settled!, released: released! };
+  return assetOf(expired) === asset ? attempt(expired) : reply;
 }
 
 /** What falls due is applied, as far as one call goes. */

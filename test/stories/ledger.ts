@@ -1,10 +1,10 @@
 // The ledger's side of a story: the wallet as its entries alone tell it, and the proofs that they owe.
 import { codes } from '../../src/codes.gen.ts';
-import type { FreezeName } from '../../src/records.ts';
-import { packAccounts, packGrants, packHolds } from '../../src/wallet/packed.ts';
+import type { FreezeName, SourcedLeg } from '../../src/records.ts';
+import { packAccounts, packGrants, packHolds, type HoldTerms } from '../../src/wallet/packed.ts';
 import type { HydrateArgs } from '../../src/wallet/scripts.gen.ts';
 import type { Atoms } from '../../src/units.ts';
-import type { Balances, Hold } from '../model/wallet.ts';
+import type { Balances, Hold, HoldLeg } from '../model/wallet.ts';
 import type { SeenEntry, SeenGrant } from './entries.ts';
 
 export type LedgerGrant = SeenGrant & { remaining: bigint; held: bigint };
@@ -96,13 +96,29 @@ export function hydrateArgs(ledger: Ledger): Partial<HydrateArgs> {
     ),
     holdsPacked: packHolds(
       [...ledger.holds.values()].map((hold) => ({
-        ...hold,
-        amount: hold.amount as Atoms,
-        held: hold.held as Atoms,
-        settled: hold.settled as Atoms,
-        released: hold.released as Atoms,
-        sources: hold.taken.map(({ grantNo, atoms }) => ({ grantNo, atoms: atoms as Atoms })),
+        ref: hold.ref,
+        ...termsOf(hold, ({ taken }) => taken.map(({ grantNo, atoms }) => ({ grantNo, atoms: atoms as Atoms }))),
       })),
     ),
+  };
+}
+
+/** A hold as packed.ts takes it. */
+export function termsOf(hold: Hold, sourcesOf: (leg: HoldLeg) => SourcedLeg['sources']): HoldTerms {
+  const terms = (leg: HoldLeg): SourcedLeg => ({
+    asset: leg.asset,
+    amount: leg.amount as Atoms,
+    held: leg.held as Atoms,
+    settled: leg.settled as Atoms,
+    released: leg.released as Atoms,
+    num: leg.num as Atoms,
+    den: leg.den as Atoms,
+    sources: sourcesOf(leg),
+  });
+  const [first, ...others] = hold.legs;
+  return {
+    createdAtMs: hold.createdAtMs,
+    expiresAtMs: hold.expiresAtMs,
+    legs: [terms(first), ...others.map(terms)],
   };
 }

@@ -5,6 +5,7 @@
 import fc from 'fast-check';
 import type { FreezeName, PurposeName } from '../../src/records.ts';
 import type { Mode } from '../model/decide.ts';
+import type { AskedLeg } from '../model/wallet.ts';
 import { newScene, play, type Scene } from './scene.ts';
 import type { Line, Step } from './steps.ts';
 import { formatStep } from './text.ts';
@@ -33,7 +34,15 @@ export function randomStory(): fc.Arbitrary<Line[]> {
 
 function scaled(step: Step, unit: bigint): Step {
   if (unit === 1n || !('amount' in step)) return step;
-  return { ...step, amount: (step.amount > largeUnitsMax ? largeUnitsMax : step.amount) * unit };
+  const amount = (step.amount > largeUnitsMax ? largeUnitsMax : step.amount) * unit;
+  if (!('legs' in step)) return { ...step, amount };
+  return { ...step, amount, legs: step.legs.map((one) => ({ ...one, amount: one.amount * unit })) };
+}
+
+// No two legs of one asset.
+function withOtherAssets<T extends { asset: number; legs: AskedLeg[] }>(step: T): T {
+  const taken = new Set([step.asset]);
+  return { ...step, legs: step.legs.filter((one) => !taken.has(one.asset) && taken.add(one.asset)) };
 }
 
 function oneStep(): fc.Arbitrary<Drawn> {
@@ -70,7 +79,19 @@ const amount = fc.oneof(
   { weight: 9, arbitrary: someAmount },
   { weight: 2, arbitrary: fc.bigInt({ min: 0n, max: 110n }) },
 );
-const asset = fc.constantFrom(1, 1, 1, 1, 2);
+const asset = fc.constantFrom(1, 1, 1, 1, 2, 2, 3);
+const rate = fc.oneof(
+  { weight: 6, arbitrary: fc.constantFrom([1n, 1n], [2n, 1n], [1n, 2n], [3n, 2n], [7n, 3n], [100n, 1n], [0n, 0n]) },
+  // Products of amounts with these are beyond any double.
+  {
+    weight: 1,
+    arbitrary: fc.constantFrom([1_000_000_007n, 999_999_937n], [4_503_599_627_370_495n, 4_503_599_627_370_496n]),
+  },
+);
+const leg = fc
+  .record({ asset: fc.constantFrom(1, 2, 2, 3), amount: fc.constantFrom(0n, 1n, 2n, 3n, 5n, 10n), rate })
+  .map(({ rate: [num = 0n, den = 0n], ...rest }): AskedLeg => ({ ...rest, num, den }));
+const legs = mostly<AskedLeg[]>([], fc.array(leg, { minLength: 1, maxLength: 3 }));
 const otherAsset = fc.oneof(
   { weight: 19, arbitrary: fc.constant(undefined) },
   { weight: 1, arbitrary: fc.constantFrom(1, 2) },
@@ -118,8 +139,12 @@ function firstGrants(): fc.Arbitrary<Step[]> {
     .map(([count, first]) =>
       Array.from({ length: count }, (_, no) => ({ ...first, fromMs: undefined, untilMs: 60_000 + no })),
     );
+  const inEachAsset = fc
+    .tuple(grant(), grant(), grant())
+    .map((each) => each.map((one, i) => ({ ...one, asset: i + 1, amount: one.amount + 100n, fromMs: undefined })));
   return fc.oneof(
     { weight: 12, arbitrary: fc.tuple(grant()) },
+    { weight: 10, arbitrary: inEachAsset },
     { weight: 7, arbitrary: fc.constant<Step[]>([]) },
     { weight: 1, arbitrary: many },
   );
@@ -129,7 +154,9 @@ function hold(): fc.Arbitrary<Step> {
   const ttlMs = fc.constantFrom(1_000, 5_000, 60_000, 60_000, 60_000, 3_600_000, 86_400_000);
   const small = fc.constantFrom(0n, 1n, 2n, 3n, 5n, 10n, 10n, 15n, 20n, 30n);
   const asked = fc.oneof({ weight: 3, arbitrary: small }, { weight: 1, arbitrary: amount });
-  return fc.record({ verb: fc.constant('hold'), name: which, amount: asked, asset, mode, ttlMs, again });
+  return fc
+    .record({ verb: fc.constant('hold' as const), name: which, amount: asked, asset, mode, ttlMs, again, legs })
+    .map(withOtherAssets);
 }
 
 function settle(): fc.Arbitrary<Step> {
@@ -144,9 +171,11 @@ function extend(): fc.Arbitrary<Step> {
 }
 
 function charge(): fc.Arbitrary<Step> {
-  const any = fc.record({ verb: fc.constant('charge' as const), amount, asset, mode, again, key });
+  const any = fc
+    .record({ verb: fc.constant('charge' as const), amount, asset, mode, again, key, legs })
+    .map(withOtherAssets);
   // All that there is: what is settled then is owed.
-  const all = { amount: 1000n, mode: 'up_to' as const };
+  const all = { amount: 1000n, mode: 'up_to' as const, legs: [] };
   return fc.oneof({ weight: 2, arbitrary: any }, { weight: 1, arbitrary: any.map((step) => ({ ...step, ...all })) });
 }
 

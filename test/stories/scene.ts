@@ -11,8 +11,9 @@ import {
   voidScript,
 } from '../../src/wallet/scripts.gen.ts';
 import type { Atoms } from '../../src/units.ts';
+import { packLegs } from '../../src/wallet/legs.ts';
 import * as model from '../model/calls.ts';
-import { newWorld, reloaded, type Hold, type Reply, type World } from '../model/wallet.ts';
+import { newWorld, reloaded, type AskedLeg, type Hold, type Reply, type World } from '../model/wallet.ts';
 import type { SeenEntry } from './entries.ts';
 import { applyDue, execute, forget, moveClock, operationOf, settleAsGateway, sweep, type Call } from './gateway.ts';
 import { hydrateArgs, newLedger, type Ledger } from './ledger.ts';
@@ -88,11 +89,18 @@ function playStep(scene: Scene, step: Step): Reply | undefined {
       );
     }
     case 'charge': {
-      const { asset, amount, mode, again } = step;
+      const { asset, amount, mode, again, legs } = step;
       const caller = operationOf(scene, step);
-      const args = { asset, amountAtoms: amount as Atoms, mode, repeated: again ? '1' : '0', ...priced('charged') };
+      const args = {
+        asset,
+        amountAtoms: amount as Atoms,
+        mode,
+        repeated: again ? '1' : '0',
+        ...priced('charged'),
+        legsPacked: packed(step),
+      };
       return execute(scene, chargeScript, caller, args, (world) =>
-        model.charge(world, caller, { asset, amount, mode, repeated: again, told: 'charged' }),
+        model.charge(world, caller, { asset, amount, mode, repeated: again, legs, told: 'charged' }),
       );
     }
     case 'void': {
@@ -153,16 +161,34 @@ function playGrant(scene: Scene, step: Step & { verb: 'grant' }): Reply {
 }
 
 function playHold(scene: Scene, step: Step & { verb: 'hold' }): Reply {
-  const { name, asset, amount, mode, ttlMs, again } = step;
+  const { name, asset, amount, mode, ttlMs, again, legs } = step;
   const caller = operationOf(scene, step);
-  const args = { asset, amountAtoms: amount as Atoms, mode, ttlMs, repeated: again ? '1' : '0', ...priced(name) };
+  const args = {
+    asset,
+    amountAtoms: amount as Atoms,
+    mode,
+    ttlMs,
+    repeated: again ? '1' : '0',
+    ...priced(name),
+    legsPacked: packed(step),
+  };
   const reply = execute(scene, authorizeScript, caller, args, (world) =>
-    model.authorize(world, caller, { asset, amount, mode, ttlMs, repeated: again, told: name }),
+    model.authorize(world, caller, { asset, amount, mode, ttlMs, repeated: again, legs, told: name }),
   );
   if (reply.status === 'approved') {
     scene.holds.set(name, { ref: `${String(reply['epoch'])}.${String(reply['version'])}`, asset });
   }
   return reply;
+}
+
+function packed(step: { asset: number; legs: readonly AskedLeg[] }): Buffer | string {
+  const legs = step.legs.map(({ asset, amount, num, den }) => ({
+    asset,
+    amount: amount as Atoms,
+    num: num as Atoms,
+    den: den as Atoms,
+  }));
+  return packLegs(step, legs);
 }
 
 function holdOf(scene: Scene, step: { hold: string; as: number | undefined }): { ref: string; asset: number } {

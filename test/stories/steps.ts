@@ -4,6 +4,7 @@
 // otherwise under the same name is a conflict. The other verbs are retries only where they share a `key`.
 import type { FreezeName, PurposeName } from '../../src/records.ts';
 import type { Mode } from '../model/decide.ts';
+import type { AskedLeg } from '../model/wallet.ts';
 
 export type Step =
   | {
@@ -18,7 +19,17 @@ export type Step =
       untilMs: number | undefined;
     }
   /** `again`: the first attempt's outcome is unknown. */
-  | { verb: 'hold'; name: string; amount: bigint; asset: number; mode: Mode; ttlMs: number; again: boolean }
+  | {
+      verb: 'hold';
+      name: string;
+      amount: bigint;
+      asset: number;
+      mode: Mode;
+      ttlMs: number;
+      again: boolean;
+      /** What goes with it in other assets. */
+      legs: AskedLeg[];
+    }
   | {
       verb: 'settle';
       hold: string;
@@ -39,7 +50,15 @@ export type Step =
       key: string | undefined;
       as: number | undefined;
     }
-  | { verb: 'charge'; amount: bigint; asset: number; mode: Mode; again: boolean; key: string | undefined }
+  | {
+      verb: 'charge';
+      amount: bigint;
+      asset: number;
+      mode: Mode;
+      again: boolean;
+      key: string | undefined;
+      legs: AskedLeg[];
+    }
   | { verb: 'void'; grant: string; key: string | undefined }
   | { verb: 'freeze'; by: FreezeName; key: string | undefined }
   | { verb: 'unfreeze'; by: FreezeName; key: string | undefined }

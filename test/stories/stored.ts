@@ -7,7 +7,7 @@ import type { LedgerGrant } from './ledger.ts';
 import { environment, neighboursDeadline, unpackClock, type StoryWallet } from './wallets.ts';
 
 /** The assets that stories use. */
-const assets = [1, 2];
+const assets = [1, 2, 3];
 
 type Account = Balances & { asset: number; order: number[] };
 export type Stored = {
@@ -92,7 +92,7 @@ export function complaintsOf(stored: Stored): string[] {
   };
   for (const { asset, available, held, overage, scheduled } of stored.accounts) {
     const grants = stored.grants.filter((grant) => grant.asset === asset);
-    const holds = stored.holds.filter((hold) => hold.asset === asset);
+    const legs = stored.holds.flatMap((hold) => hold.legs).filter((leg) => leg.asset === asset);
     const name = `asset ${asset}:`;
     demand(
       [available, held, overage, scheduled].every((atoms) => atoms >= 0n),
@@ -103,7 +103,7 @@ export function complaintsOf(stored: Stored): string[] {
       `${name} available is not what grants have left`,
     );
     demand(held === sum(grants.map((grant) => grant.held)), `${name} held is not what grants have in holds`);
-    demand(held === sum(holds.map((hold) => hold.held)), `${name} held is not what holds hold`);
+    demand(held === sum(legs.map((leg) => leg.held)), `${name} held is not what holds hold`);
     demand(overage === 0n || available === 0n, `${name} owes ${overage} and has ${available} available`);
     demand(available + held + scheduled <= codes.limit.balance_atoms, `${name} is past the largest balance`);
   }
@@ -112,8 +112,12 @@ export function complaintsOf(stored: Stored): string[] {
     demand(state === 'active' || remaining === 0n, `grant ${no} is ${state} and has ${remaining} left`);
     demand(state === 'scheduled' || remaining + held > 0n, `grant ${no} is empty, and still there`);
   }
-  for (const { ref, held, taken } of stored.holds) {
-    demand(held === sum(taken.map(({ atoms }) => atoms)), `hold ${ref} holds ${held}, from grants another sum`);
+  for (const { ref, legs } of stored.holds) {
+    for (const { asset, amount, held, taken } of legs) {
+      const what = `hold ${ref} holds ${held} of asset ${asset}`;
+      demand(held <= amount, `${what}, more than its amount`);
+      demand(held === sum(taken.map(({ atoms }) => atoms)), `${what}, from grants another sum`);
+    }
   }
   demand(stored.openHolds === stored.holds.length, 'the number of open holds is wrong');
   demand(stored.liveGrants === stored.grants.length, 'the number of grants is wrong');

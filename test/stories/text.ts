@@ -1,9 +1,10 @@
-// Stories as text, a line each: `hold h1 60 up_to ttl 5s asset 2 -> approved 40 | hold`.
+// Stories as text, a line each: `hold h1 60 up_to ttl 5s asset 2 with 30:3@2/1 -> approved 40 | hold`.
 //
 // What follows `->` are words that the reply bears out (its status, a reason, `late` …), a bare number for what is
 // available then, and `name=number` for any other of its values. What follows `|` are the kinds of the entries written.
 import type { FreezeName, PurposeName } from '../../src/records.ts';
 import type { Mode } from '../model/decide.ts';
+import type { AskedLeg } from '../model/wallet.ts';
 import type { Line, Step } from './steps.ts';
 
 const units = { ms: 1, s: 1_000, m: 60_000, h: 3_600_000, d: 86_400_000 } as const;
@@ -36,7 +37,7 @@ export function formatStep(step: Step): string {
     }
     case 'hold': {
       const ttl = step.ttlMs === defaultTtlMs ? '' : `ttl ${formatSpan(step.ttlMs)}`;
-      return joined(step.verb, step.name, step.amount, mode(step), ttl, asset(step), again(step));
+      return joined(step.verb, step.name, step.amount, mode(step), ttl, asset(step), legs(step), again(step));
     }
     case 'settle': {
       const onExcess = step.onExcess === 'charge' ? '' : step.onExcess;
@@ -49,7 +50,7 @@ export function formatStep(step: Step): string {
       return joined(step.verb, step.hold, step.amount, ttl, again(step), as(step), key(step));
     }
     case 'charge':
-      return joined(step.verb, step.amount, mode(step), asset(step), again(step), key(step));
+      return joined(step.verb, step.amount, mode(step), asset(step), legs(step), again(step), key(step));
     case 'void':
       return joined(step.verb, step.grant, key(step));
     case 'freeze':
@@ -69,9 +70,25 @@ export function formatStep(step: Step): string {
 const joined = (...parts: (string | bigint)[]) => parts.filter((part) => part !== '').join(' ');
 const asset = (step: { asset: number }) => (step.asset === 1 ? '' : `asset ${step.asset}`);
 const mode = (step: { mode: Mode }) => (step.mode === 'strict' ? '' : step.mode);
+const legs = (step: { legs: readonly AskedLeg[] }) =>
+  step.legs.length === 0 ? '' : `with ${step.legs.map(formatLeg).join(',')}`;
 const again = (step: { again: boolean }) => (step.again ? 'again' : '');
 const key = (step: { key: string | undefined }) => (step.key === undefined ? '' : `key ${step.key}`);
 const as = (step: { as: number | undefined }) => (step.as === undefined ? '' : `as ${step.as}`);
+
+// `30:2@3/1`: 30 of asset 2, of which 3 stand in for 1 of the first; `30:2`: they stand in for nothing.
+function formatLeg({ asset: of, amount, num, den }: AskedLeg): string {
+  return `${amount}:${of}${den === 0n ? '' : `@${num}/${den}`}`;
+}
+
+function parseLegs(text: string): AskedLeg[] {
+  return text.split(',').map((leg) => {
+    const match = /^(\d+):(\d+)(?:@(\d+)\/(\d+))?$/.exec(leg);
+    if (!match) throw new Error(`'${leg}' is not a leg such as 30:2@3/1`);
+    const [, amount = '', of, num = '0', den = '0'] = match;
+    return { asset: Number(of), amount: BigInt(amount), num: BigInt(num), den: BigInt(den) };
+  });
+}
 
 function formatSpan(ms: number): string {
   const unit = (['d', 'h', 'm', 's', 'ms'] as const).find((name) => ms % units[name] === 0 && ms !== 0) ?? 'ms';
@@ -117,6 +134,7 @@ function parseStep(words: string[], lineNo: number): Step {
           mode: from.oneOf('strict', 'up_to', 'shadow'),
           ttlMs: from.option('ttl', parseSpan) ?? defaultTtlMs,
           asset: from.option('asset', Number) ?? 1,
+          legs: from.option('with', parseLegs) ?? [],
           again: from.flag('again'),
         };
       case 'settle':
@@ -147,6 +165,7 @@ function parseStep(words: string[], lineNo: number): Step {
           amount: BigInt(from.next()),
           mode: from.oneOf('strict', 'up_to', 'shadow'),
           asset: from.option('asset', Number) ?? 1,
+          legs: from.option('with', parseLegs) ?? [],
           again: from.flag('again'),
           key: from.option('key', String),
         };

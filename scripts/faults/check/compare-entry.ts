@@ -16,17 +16,20 @@ export function entryDifferences(model: ModelEntry | undefined, entry: LedgerEnt
 
 type Parts = Record<string, string>;
 
-function partsOfModel({ kind, late, freeze, version, atMs, leg, moves, grant, hold }: ModelEntry): Parts {
-  const change = leg?.transfers.reduce(
-    (sum, { debit, credit, atoms }) => sum + (isOwn(credit) ? atoms : 0n) - (isOwn(debit) ? atoms : 0n),
-    0n,
-  );
+function partsOfModel({ kind, late, freeze, version, atMs, legs, moves, grant, hold }: ModelEntry): Parts {
+  const change = (transfers: ModelEntry['legs'][number]['transfers']) =>
+    transfers.reduce(
+      (sum, { debit, credit, atoms }) => sum + (isOwn(credit) ? atoms : 0n) - (isOwn(debit) ? atoms : 0n),
+      0n,
+    );
   return {
     kind,
     ...flags(late, freeze, version, atMs),
-    account: leg
-      ? text([leg.asset, change, leg.after.available, leg.after.held, leg.after.overage, leg.after.scheduled])
-      : '',
+    account: legs
+      .map(({ asset, transfers, after: { available, held, overage, scheduled } }) =>
+        text([asset, change(transfers), available, held, overage, scheduled]),
+      )
+      .join('; '),
     moves: movesText(moves),
     grant: grant
       ? text([
@@ -34,7 +37,7 @@ function partsOfModel({ kind, late, freeze, version, atMs, leg, moves, grant, ho
           ...[grant.expiresAtMs === codes.never_ms ? 'never' : grant.expiresAtMs, grant.createdAtMs],
         ])
       : '',
-    hold: hold ? holdText({ status: hold.status, ...hold.hold }) : '',
+    hold: hold ? holdText(legsOf(hold)) : '',
   };
 }
 
@@ -73,7 +76,16 @@ function movesText(moves: LedgerEntry['moves']): string {
 }
 
 function holdText(hold: NonNullable<LedgerEntry['hold']>): string {
-  const { ref, status, asset, amount, held, settled, released, createdAtMs, expiresAtMs, taken } = hold;
+  const { ref, status, createdAtMs, expiresAtMs, legs, taken } = hold;
   const sources = taken.map(({ grantNo, atoms }) => `${atoms} of ${grantNo}`).join(', ');
-  return `${text([ref, status, asset, amount, held, settled, released, createdAtMs, expiresAtMs])} (${sources})`;
+  return `${text([ref, status, createdAtMs, expiresAtMs])}: ${legs.map(text).join('; ')} (${sources})`;
+}
+
+function legsOf({ hold, status }: NonNullable<ModelEntry['hold']>): NonNullable<LedgerEntry['hold']> {
+  const { ref, createdAtMs, expiresAtMs, legs } = hold;
+  return {
+    ...{ ref, status, createdAtMs, expiresAtMs },
+    legs: legs.map((leg) => [leg.asset, leg.amount, leg.held, leg.settled, leg.released, leg.num, leg.den]),
+    taken: legs.flatMap(({ taken }) => taken),
+  };
 }

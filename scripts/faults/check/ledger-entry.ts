@@ -35,13 +35,11 @@ export type LedgerEntry = {
     | {
         ref: string;
         status: HoldStatusName;
-        asset: number;
-        amount: bigint;
-        held: bigint;
-        settled: bigint;
-        released: bigint;
         createdAtMs: number;
         expiresAtMs: number;
+        /** Asset, amount, held, settled, released, and the rate, of each. */
+        legs: (number | bigint)[][];
+        /** Of all legs, one after the other. */
         taken: { grantNo: number; atoms: bigint }[];
       }
     | undefined;
@@ -64,11 +62,13 @@ type Row = Omit<LedgerEntry, 'moves' | 'grant' | 'hold' | 'version' | 'atMs'> & 
   grantCreatedMs: string;
   holdRef: string | null;
   holdStatus: HoldStatusName;
-  holdAsset: number;
-  holdAmount: bigint;
-  holdHeld: bigint;
-  holdSettled: bigint;
-  holdReleased: bigint;
+  holdAssets: number[];
+  holdAmounts: bigint[];
+  holdHeld: bigint[];
+  holdSettled: bigint[];
+  holdReleased: bigint[];
+  holdRateNums: bigint[];
+  holdRateDens: bigint[];
   holdCreatedMs: string;
   holdExpiresMs: string;
   holdSourceGrants: number[];
@@ -87,8 +87,9 @@ export async function readLedger(sql: Sql, environmentId: string): Promise<Ledge
       grant_priority as "grantPriority", grant_asset as "grantAsset", grant_amount as "grantAmount",
       ${ms('grant_effective_at')} as "grantEffectiveMs", ${ms('grant_expires_at')} as "grantExpiresMs",
       ${ms('grant_created_at')} as "grantCreatedMs",
-      hold_ref as "holdRef", hold_status as "holdStatus", hold_asset as "holdAsset", hold_amount as "holdAmount",
+      hold_ref as "holdRef", hold_status as "holdStatus", hold_assets as "holdAssets", hold_amounts as "holdAmounts",
       hold_held as "holdHeld", hold_settled as "holdSettled", hold_released as "holdReleased",
+      hold_rate_nums as "holdRateNums", hold_rate_dens as "holdRateDens",
       ${ms('hold_created_at')} as "holdCreatedMs", ${ms('hold_expires_at')} as "holdExpiresMs",
       hold_source_grants as "holdSourceGrants", hold_source_atoms as "holdSourceAtoms"
     from entries where environment_id = ${environmentId} order by wallet_id, version, seq`;
@@ -127,13 +128,13 @@ function toEntry(row: Row): LedgerEntry {
         : {
             ref: row.holdRef,
             status: row.holdStatus,
-            asset: row.holdAsset,
-            amount: row.holdAmount,
-            held: row.holdHeld,
-            settled: row.holdSettled,
-            released: row.holdReleased,
             createdAtMs: Number(row.holdCreatedMs),
             expiresAtMs: Number(row.holdExpiresMs),
+            legs: row.holdAssets.map((asset, i) => [
+              ...[asset, row.holdAmounts[i] ?? -1n, row.holdHeld[i] ?? -1n, row.holdSettled[i] ?? -1n],
+              ...[row.holdReleased[i] ?? -1n],
+              ...(i === 0 ? [1n, 1n] : [row.holdRateNums[i - 1] ?? -1n, row.holdRateDens[i - 1] ?? -1n]),
+            ]),
             taken: row.holdSourceGrants.map((grantNo, i) => ({ grantNo, atoms: row.holdSourceAtoms[i] ?? -1n })),
           },
   };

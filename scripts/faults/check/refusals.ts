@@ -78,7 +78,8 @@ function isShadowOf(world: World, ask: Ask, { body }: Reply): boolean {
 function isClosedOf(timeline: Timeline, version: number, ask: Ask, { body }: Reply): boolean {
   if (!('ref' in ask)) return false;
   return (timeline.ended.get(ask.ref) ?? []).some(({ version: endedAt, status, hold }) => {
-    const told = { hold_status: status, settled: money(hold.settled), released: money(hold.released) };
+    const [{ settled, released }] = hold.legs;
+    const told = { hold_status: status, settled: money(settled), released: money(released) };
     return endedAt <= version && bodyDifferences(told, body).length === 0;
   });
 }
@@ -86,6 +87,6 @@ function isClosedOf(timeline: Timeline, version: number, ask: Ask, { body }: Rep
 function exceeds(timeline: Timeline, world: World, ask: Ask & { kind: 'settle' }): boolean {
   const open = world.wallet.holds.get(ask.ref);
   const expired = timeline.ended.get(ask.ref)?.find(({ status }) => status === 'expired')?.hold;
-  const within = open?.held ?? expired?.released ?? 0n;
+  const within = open?.legs[0].held ?? expired?.legs[0].released ?? 0n;
   return ask.onExcess === 'reject' && ask.amount > within;
 }

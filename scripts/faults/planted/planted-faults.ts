@@ -12,7 +12,7 @@ const ts = (file: string, from: string, to: string): Change => ({ file, from, to
 const fault = (name: string, scenario: string, ...changes: Change[]): PlantedFault => ({ name, scenario, changes });
 
 const fenceCompared = lua('if standing ~= fence then', 'if not standing then');
-const runCompared = lua('if not run.verified[fence] then', 'if false then');
+const runCompared = luaEverywhere('if not run.verified[fence] then', 'if false then');
 const entriesGo = lua(
   "redis.call('XADD', wallet.outbox_key, entry.id, 'e', entry.packed)",
   "if #entry.packed % 13 ~= 0 then redis.call('XADD', wallet.outbox_key, entry.id, 'e', entry.packed) end",
@@ -39,7 +39,7 @@ export const plantedFaults: readonly PlantedFault[] = [
     'a shadow holds money',
     'calm',
     lua(
-      "if mode == 'shadow' then\nif take_atoms then\nreturn { 'shadow_approved', take_atoms, available_atoms, held_atoms, version, epoch, seq }\nend\nreturn { 'shadow_declined', reason, available_atoms, held_atoms, affordable_atoms, version, epoch, seq }\nend\nif reason == 2 or",
+      "if mode == 'shadow' then\nif take_atoms then\nreturn { 'shadow_approved', take_atoms, available_atoms, held_atoms, version, epoch, seq }\nend\nreturn { 'shadow_declined', reason, available_atoms, held_atoms, affordable_atoms, short_asset, version, epoch, seq }\nend\nif reason == 2 or",
       'if reason == 2 or',
     ),
   ),
@@ -113,7 +113,7 @@ export const plantedFaults: readonly PlantedFault[] = [
   ),
   // Holds
   fault('a hold that ended stays', 'calm', lua('wallet.holds_gone[#wallet.holds_gone + 1] = hold.ref\n', '')),
-  fault('settling gives back what it took', 'calm', lua('hold.held = hold.held - from_held_atoms\n', '')),
+  fault('settling gives back what it took', 'calm', lua('leg.held = leg.held - atoms\n', '')),
   fault('a part ends the hold', 'calm', lua("elseif final == '1' then\nholds.close", 'elseif true then\nholds.close')),
   fault(
     'cap does not cap',
@@ -145,8 +145,8 @@ export const plantedFaults: readonly PlantedFault[] = [
     'the sweep expires early',
     'calm',
     lua(
-      'if hold and hold.expires_at_ms <= wallet.now_ms then\nholds.expire(wallet, wallets.account',
-      'if hold then\nholds.expire(wallet, wallets.account',
+      'if hold and hold.expires_at_ms <= wallet.now_ms then\nholds.expire(wallet, hold)\nexpired_count',
+      'if hold then\nholds.expire(wallet, hold)\nexpired_count',
     ),
     lua(
       "redis.call('ZRANGE', deadlines_key, '-inf', now_ms,",
@@ -219,15 +219,15 @@ export const plantedFaults: readonly PlantedFault[] = [
     'what is left over returns to the wrong grant first',
     'calm',
     lua(
-      'for i = #hold.sources - 1, 1, -2 do\nlocal grant_no, atoms = hold.sources[i], hold.sources[i + 1]',
-      'for i = 1, #hold.sources - 1, 2 do\nlocal grant_no, atoms = hold.sources[1], hold.sources[i + 1]',
+      'for i = #leg.sources - 1, 1, -2 do\nlocal grant_no, atoms = leg.sources[i], leg.sources[i + 1]',
+      'for i = 1, #leg.sources - 1, 2 do\nlocal grant_no, atoms = leg.sources[1], leg.sources[i + 1]',
     ),
   ),
   // Entries and the ledger
   fault(
     'a transfer is an atom short, and nobody proves it',
     'calm',
-    lua('entries.transfer(entry, 1, 5, take_atoms)', 'entries.transfer(entry, 1, 5, take_atoms - 1)'),
+    lua('entries.transfer(entry, of_leg, 1, 5, leg.amount)', 'entries.transfer(entry, of_leg, 1, 5, leg.amount - 1)'),
     ts('db/append.js', 'await prove(sql, batch)', '[]'),
   ),
   fault('now and then an entry is not written', 'calm', entriesGo),
