@@ -4,17 +4,22 @@
 // the ledger has for its epoch: Redis was restarted, failed over, flushed or put back. Every script refuses there already
 // (`fenced`, `unverified`), so time is all that recovery costs. One process at a time, by a lock in Postgres:
 //
-//   1  Redis     the fence is closed, where it is still ours
+//   1  Redis     the fence is closed, under a mark of this recovery's own
 //   2  Redis     the append-only file is written anew: a tail torn in the middle of a script must not stay in it
 //   3  Postgres  what the outboxes of the old epoch still hold is drained to its end
 //   4  Postgres  the old epoch is sealed there, and the next one begun, in one transaction
 //   5  Redis     clock and fence of the next epoch are written, and what catalogs have come to; it is open
 //
 // A crash between any two steps is made good by starting over: nothing can be decided before step 5, and an epoch that
-// nobody used is sealed empty. Wallets are not touched here: each carries the epoch that it was verified in, and is
-// compared with the ledger when it is next used (src/wallet/hydrate.ts). A fence of another installation is never
-// overwritten: that Redis is somebody else's, or this Postgres is. Nor is a primary taken back that another one has replaced
-// and that still serves: two workers, each connected to one of the two, would seal each other's epochs for ever.
+// nobody used is sealed empty. What a process sent before it died may arrive when another has gone on: so step 1 takes
+// only the fence that was read, and step 5 only the one that this very recovery closed. Else a late step 5 could open an
+// epoch that another is about to seal, and a gateway that has read of it would say yes to what no ledger takes.
+//
+// Wallets are not touched here: each carries the epoch that it was verified in, and is compared with the ledger when it is
+// next used (src/wallet/hydrate.ts). A fence of another installation is never overwritten: that Redis is somebody else's,
+// or this Postgres is. Nor is a primary taken back that another one has replaced and that still serves: two workers, each
+// connected to one of the two, would seal each other's epochs for ever.
+import { randomUUID } from 'node:crypto';
 import { readCatalogVersions } from '../db/catalog.ts';
 import { beginNextEpochs, partitionsThatLeft, readEpochs } from '../db/epochs.ts';
 import { withPartitionsLocked } from '../db/installation.ts';
@@ -71,7 +76,8 @@ export async function recover(options: RecoverOptions): Promise<Recovered> {
     const identity = await readIdentity(redis);
     const replaced = await findReplaced(options, sick, identity);
     if (replaced.length > 0) return { status: 'replaced', partitions: replaced.length };
-    await Promise.all(sick.map((row) => closeFence(options, row)));
+    const mark = `closed:${randomUUID()}`;
+    await Promise.all(sick.map((row) => closeFence(options, row, mark)));
     options.reached?.('closed');
     const rewritten = rewriteAppendOnlyFile(redis).catch((error: Error) =>
       options.onWarning('the append-only file was not rewritten', { error }),
@@ -79,7 +85,7 @@ export async function recover(options: RecoverOptions): Promise<Recovered> {
     await drainOldEpochs(options, sick);
     options.reached?.('drained');
     await rewritten;
-    await beginAndOpen(options, sick, identity);
+    await beginAndOpen(options, sick, { identity, mark });
     return { status: 'recovered', partitions: sick.length, tookMs: Math.round(performance.now() - startedMs) };
   });
 }
@@ -105,12 +111,26 @@ async function findReplaced({ sql, installation }: RecoverOptions, sick: Sick[],
   );
 }
 
+// A stream of an epoch that was sealed before goes with its fence.
 const closeScript = `#!lua flags=allow-oom
-if redis.call('GET', KEYS[1]) == ARGV[1] then redis.call('SET', KEYS[1], 'closed:' .. ARGV[1]) end
-return redis.call('GET', KEYS[1])`;
+local fence = redis.call('GET', KEYS[1]) or ''
+if fence ~= ARGV[1] then return fence end
+redis.call('SET', KEYS[1], ARGV[2])
+if KEYS[2] then redis.call('DEL', KEYS[2]) end
+return ARGV[2]`;
 
-async function closeFence({ redis, installation }: RecoverOptions, { partition, epoch }: Sick): Promise<void> {
-  await redis.call('EVAL', [closeScript, 1, fenceKey(partition), `${installation}:${epoch}`]);
+async function closeFence({ redis, installation }: RecoverOptions, sick: Sick, mark: string): Promise<void> {
+  const { partition, epoch, fence } = sick;
+  const closed = closedFence(mark, installation, epoch);
+  const isOld = fence !== null && !isOurFence(fence, installation, epoch);
+  const keys = [fenceKey(partition), ...(isOld ? [outboxKey(partition, Number(fence.split(':').at(-1)))] : [])];
+  const standing = await redis.call('EVAL', [closeScript, keys.length, ...keys, fence ?? '', closed]);
+  if (standing !== closed) throw new Error(`somebody else has seen to partition ${partition}: ${String(standing)}`);
+}
+
+/** What the fence is after step 1. */
+function closedFence(mark: string, installation: string, epoch: number): string {
+  return `${mark}:${installation}:${epoch}`;
 }
 
 /** Where the fence is gone, or of an epoch that was sealed before, there is nothing that the ledger could take. */
@@ -128,10 +148,10 @@ async function drainOldEpochs({ drainLane, installation, onWarning }: RecoverOpt
   );
 }
 
-// The old epoch's stream has been drained and sealed. A fence that stands open by now was opened by somebody else.
+// The old epoch's stream has been drained and sealed.
 const openScript = `#!lua flags=allow-oom
-local fence = redis.call('GET', KEYS[1])
-if fence and fence ~= ARGV[1] then return fence end
+local fence = redis.call('GET', KEYS[1]) or ''
+if fence ~= ARGV[1] then return fence end
 local clock = redis.call('GET', KEYS[2])
 local clock_ms = tonumber(ARGV[4])
 if clock then
@@ -139,7 +159,7 @@ if clock then
   clock_ms = math.max(clock_ms, stood_ms)
 end
 redis.call('SET', KEYS[2], struct.pack('>ddd', tonumber(ARGV[3]), clock_ms, tonumber(ARGV[5])))
-redis.call('DEL', KEYS[4], KEYS[5], KEYS[6])
+redis.call('DEL', KEYS[4], KEYS[5])
 for i = 6, #ARGV, 2 do
   local standing = redis.call('HGET', KEYS[3], ARGV[i])
   if not standing or tonumber(standing) < tonumber(ARGV[i + 1]) then redis.call('HSET', KEYS[3], ARGV[i], ARGV[i + 1]) end
@@ -147,7 +167,11 @@ end
 redis.call('SET', KEYS[1], ARGV[2])
 return ARGV[2]`;
 
-async function beginAndOpen(options: RecoverOptions, sick: Sick[], identity: Identity): Promise<void> {
+async function beginAndOpen(
+  options: RecoverOptions,
+  sick: Sick[],
+  { identity, mark }: { identity: Identity; mark: string },
+): Promise<void> {
   const { sql, redis, installation, reached } = options;
   const durability = await options.readDurability();
   const begun = await beginNextEpochs(sql, sick, { ...identity, durability });
@@ -156,24 +180,17 @@ async function beginAndOpen(options: RecoverOptions, sick: Sick[], identity: Ide
   reached?.('begun');
   // Read behind closed fences: what is published from here on is raised once they are open.
   const catalogs = (await readCatalogVersions(sql)).flatMap((one) => [one.environmentId, one.catalogVersion]);
-  const fenceBefore = new Map(
-    sick.map(({ partition, epoch, fence }) => [partition, standing(installation, epoch, fence)]),
-  );
   await Promise.all(
-    begun.map(({ partition, epoch, seq, clockMs }) => {
-      const fence = fenceBefore.get(partition) ?? '';
-      // Streams that end here: the sealed one; the one of a Redis that was put back; the next one, if this began before.
-      const streams = [epoch - 1, Number(fence.split(':').at(-1)), epoch].map((of) => outboxKey(partition, of));
+    begun.map(async ({ partition, epoch, seq, clockMs }) => {
+      const open = `${installation}:${epoch}`;
+      // Streams that end here: the sealed one; the next one, if an older Redis had come so far.
+      const streams = [epoch - 1, epoch].map((of) => outboxKey(partition, of));
       const keys = [fenceKey(partition), clockKey(partition), catalogKey(partition), ...streams];
-      const values = [fence, `${installation}:${epoch}`, seq, clockMs, epoch, ...catalogs];
-      return redis.call('EVAL', [openScript, keys.length, ...keys, ...values]);
+      const values = [closedFence(mark, installation, epoch - 1), open, seq, clockMs, epoch, ...catalogs];
+      const standing = await redis.call('EVAL', [openScript, keys.length, ...keys, ...values]);
+      if (standing !== open)
+        throw new Error(`partition ${partition} was closed, and is not any more: ${String(standing)}`);
     }),
   );
   reached?.('opened');
-}
-
-/** What the fence is after step 1. */
-function standing(installation: string, epoch: number, fence: string | null): string | null {
-  const open = `${installation}:${epoch}`;
-  return fence === open ? `closed:${open}` : fence;
 }

@@ -1,0 +1,159 @@
+// What a worker sent before it died arrives when another has gone on: it opens nothing, and closes nothing that is in use.
+import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import type { OutboxRedis } from '../src/outbox/read.ts';
+import type { RedisServer } from '../scripts/stores/redis.ts';
+import { fenceKey } from '../src/wallet/keys.ts';
+import { verifyRunScript } from '../src/wallet/scripts.gen.ts';
+import { openPartitions } from '../src/worker/open-partitions.ts';
+import { recover, type RecoverStep } from '../src/worker/recover.ts';
+import { closeWorld, openWorld, type World } from './ledger.world.ts';
+import { createDatabase, createRedis, type TestDatabase } from './stores.ts';
+
+let database: TestDatabase;
+let server: RedisServer;
+let world: World;
+
+beforeEach(async () => {
+  database = await createDatabase();
+  server = await createRedis();
+  world = await openWorld({ databaseUrl: database.url, redisUrl: server.url });
+});
+
+afterEach(async () => {
+  await closeWorld(world);
+  await server.stop();
+  await database.drop();
+});
+
+const partitions = Array.from({ length: 256 }, (_, partition) => partition);
+
+function recovery(over: { redis?: OutboxRedis; reached?: (step: RecoverStep) => void } = {}) {
+  const { sql, redis, installation } = world;
+  return recover({
+    ...{ sql, redis, installation },
+    drainLane: async () => ({ status: 'drained', written: 0, quarantined: 0 }),
+    readDurability: async () => 'fast',
+    onWarning: () => undefined,
+    ...over,
+  });
+}
+
+/** A worker that dies as it sends its n-th round of scripts, one to each partition: they are on their way. */
+function dyingAt(round: number): { redis: OutboxRedis; onTheirWay: (string | number)[][] } {
+  const onTheirWay: (string | number)[][] = [];
+  let sent = 0;
+  const redis: OutboxRedis = {
+    callBuffer: (command, args) => world.redis.callBuffer(command, args),
+    call: async (command, args) => {
+      if (command === 'EVAL' && (sent += 1) > (round - 1) * partitions.length) {
+        onTheirWay.push(args);
+        throw new Error('ended');
+      }
+      return world.redis.call(command, args);
+    },
+  };
+  return { redis, onTheirWay };
+}
+
+/** All of it is sent at once, so that nothing comes between. */
+const arrive = (scripts: (string | number)[][]) => Promise.all(scripts.map((args) => world.redis.call('EVAL', args)));
+
+const fencesNow = () => world.redis.mget(partitions.map(fenceKey));
+const fencesOf = (epoch: number) => partitions.map(() => `${world.installation}:${epoch}`);
+
+/** What a gateway is told that believes in this epoch, and may have acknowledged in it. */
+async function askBehind(epoch: number): Promise<unknown> {
+  const [{ runId } = { runId: '' }] = await world.sql<{ runId: string }[]>`
+    select run_id as "runId" from epochs where partition = 0 order by epoch desc limit 1`;
+  return verify(epoch, runId);
+}
+
+const verify = (epoch: number, runId: string) =>
+  world.redis.fcall(verifyRunScript.functionName, 1, fenceKey(0), `${world.installation}:${epoch}`, runId);
+
+const runIdNow = async () => /run_id:(\w+)/.exec(await world.redis.info('server'))?.[1] ?? '';
+
+const losses: Record<string, () => Promise<unknown>> = {
+  'whose fences are gone': () => world.redis.flushall(),
+  'that an older Redis was put into': async () => {
+    await world.redis.flushall();
+    await recovery();
+    await world.redis.mset(partitions.flatMap((partition) => [fenceKey(partition), `${world.installation}:1`]));
+  },
+  'in another run': () => world.sql`update epochs set run_id = 'another'`,
+};
+
+describe.each(Object.keys(losses))('of partitions %s', (name) => {
+  test('a late opening opens nothing of what another recovery is sealing', async () => {
+    await losses[name]!();
+    const dying = dyingAt(2);
+    await expect(recovery(dying)).rejects.toThrow('ended');
+    const [{ epoch } = { epoch: 0 }] = await world.sql<{ epoch: number }[]>`select max(epoch) as epoch from partitions`;
+    expect(await askBehind(epoch)).toEqual(['fenced']);
+    const runId = await runIdNow();
+    let late: unknown;
+    const outcome = await recovery({
+      reached: (step) => {
+        if (step !== 'begun') return;
+        void arrive(dying.onTheirWay);
+        late = verify(epoch, runId);
+      },
+    });
+    expect(dying.onTheirWay).toHaveLength(partitions.length);
+    expect(await late).toEqual(['fenced']);
+    expect(outcome.status).toBe('recovered');
+    expect(await fencesNow()).toEqual(fencesOf(epoch + 1));
+  });
+
+  test('a late opening that is still wanted opens', async () => {
+    await losses[name]!();
+    const dying = dyingAt(2);
+    await expect(recovery(dying)).rejects.toThrow('ended');
+    await arrive(dying.onTheirWay);
+    expect((await recovery()).status).toBe('healthy');
+  });
+
+  test('a late closing closes nothing that another has opened', async () => {
+    await losses[name]!();
+    const dying = dyingAt(1);
+    await expect(recovery(dying)).rejects.toThrow('ended');
+    expect((await recovery()).status).toBe('recovered');
+    const opened = await fencesNow();
+    await arrive(dying.onTheirWay);
+    expect(await fencesNow()).toEqual(opened);
+    expect((await recovery()).status).toBe('healthy');
+  });
+
+  test('a worker that starts opens nothing that a recovery has closed', async () => {
+    await losses[name]!();
+    const ended = recovery({
+      reached: () => {
+        throw new Error('ended');
+      },
+    });
+    await expect(ended).rejects.toThrow('ended');
+    const closed = await fencesNow();
+    const { lost } = await openPartitions({ ...world, onWarning: () => undefined });
+    expect(lost).toHaveLength(partitions.length);
+    expect(await fencesNow()).toEqual(closed);
+  });
+});
+
+test("a first start's late opening opens nothing of what a recovery is sealing", async () => {
+  await world.redis.flushall();
+  await world.sql`update partitions set opened_at = null`;
+  await world.sql`update epochs set opened_at = null, run_id = null`;
+  const dying = dyingAt(2);
+  await expect(openPartitions({ ...world, redis: dying.redis, onWarning: () => undefined })).rejects.toThrow('ended');
+  const runId = await runIdNow();
+  let late: unknown;
+  await recovery({
+    reached: (step) => {
+      if (step !== 'begun') return;
+      void arrive(dying.onTheirWay);
+      late = verify(1, runId);
+    },
+  });
+  expect(await late).toEqual(['fenced']);
+  expect(await fencesNow()).toEqual(fencesOf(2));
+});
