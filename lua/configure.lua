@@ -14,11 +14,9 @@ local version = tonumber(ARGV[2])
 local config_text = ARGV[3] -- JSON, opaque here
 
 local found = redis.call('MGET', fence_key, clock_key)
-if found[1] ~= fence or not found[2] then
-  return { 'fenced' }
-end
-if not run.verified[fence] then
-  return { 'unverified' }
+local refusal = run.refusal(found[2] and found[1], fence)
+if refusal then
+  return refusal
 end
 local fields = redis.call('HMGET', wallet_key, 'w', 'n')
 if not fields[1] then

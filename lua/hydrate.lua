@@ -5,7 +5,6 @@
 -- two callers at once, or a late one, do no harm. One that is of another epoch, and behind the ledger, is replaced, at
 -- the version that was compared and at no other. It goes on where Redis has no memory left, since its holds must end;
 -- a new wallet does not (create_wallet.lua).
-local codes = require('codes')
 local commit = require('commit')
 local due = require('due')
 local grants = require('grants')
@@ -49,6 +48,8 @@ if packed then
   end
 end
 local wallet = wallets.build(wallet_key, found[2], environment, version, freeze)
+-- Nothing of what it replaces: its list of what falls due would be read, and its deadline stay.
+wallet.due = ''
 local at = 1
 while at <= #accounts_packed do
   at = wallets.load_account(wallet, accounts_packed, at)
@@ -62,12 +63,7 @@ while at <= #grants_packed do
   if grant and grant.remaining > 0 then
     grants.enter_order(wallet, wallet.accounts[terms.asset], grant_no)
   end
-  if terms.state == codes.grant_state.scheduled then
-    due.add(wallet, terms.effective_at_ms, grant_no)
-  end
-  if terms.state <= codes.grant_state.active and terms.expires_at_ms < codes.never_ms then
-    due.add(wallet, terms.expires_at_ms, grant_no)
-  end
+  due.add_grant(wallet, grant_no, terms)
 end
 at = 1
 while at <= #holds_packed do

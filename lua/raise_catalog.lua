@@ -10,11 +10,9 @@ local fence = ARGV[1]
 local environment = ARGV[2]
 local catalog_version = ARGV[3]
 
-if redis.call('GET', fence_key) ~= fence then
-  return { 'fenced' }
-end
-if not run.verified[fence] then
-  return { 'unverified' }
+local refusal = run.refusal(redis.call('GET', fence_key), fence)
+if refusal then
+  return refusal
 end
 local standing = redis.call('HGET', catalog_key, environment)
 if standing and tonumber(standing) >= tonumber(catalog_version) then

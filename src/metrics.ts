@@ -89,7 +89,7 @@ export function workerMetrics() {
     }),
     reconciled: new Counter({
       name: 'farebox_reconcile_wallets_total',
-      help: 'Wallets that reconcile looked at, by outcome: equal, differs, behind, absent, other_epoch, frozen, quarantined, unreadable',
+      help: 'Wallets that reconcile looked at, by outcome: equal, mended, differs, behind, absent, other_epoch, frozen, quarantined, unreadable',
       labelNames: ['outcome'],
       registers,
     }),

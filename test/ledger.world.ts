@@ -234,6 +234,10 @@ export async function freeze(world: World, customerId: string, from: number, to:
   });
 }
 
+export async function mend(world: World, wallet: WalletRef, seenAt: string) {
+  return run(world, scripts.mendScript, wallet, { fence: fenceOf(world), seenAt });
+}
+
 export async function expireHolds(world: World, customerId: string, refs: string[]) {
   return run(world, scripts.expireHoldsScript, walletOf(world.environment, customerId), {
     ...operation(world),

@@ -9,7 +9,15 @@ import { codes } from '../src/codes.gen.ts';
 import type { Config } from '../src/config.ts';
 import { runReconcile } from '../src/run/reconcile.ts';
 import type { Seen } from '../src/wallet/freeze.ts';
-import { holdsKey, walletKey, walletOf } from '../src/wallet/keys.ts';
+import {
+  clockKey,
+  deadlinesKey,
+  holdsKey,
+  outboxKey,
+  walletKey,
+  walletOf,
+  type WalletRef,
+} from '../src/wallet/keys.ts';
 import { walletDifferences } from '../src/wallet/stored-wallet.ts';
 import { lookAtWallet, lookOn } from '../src/worker/reconcile-wallet.ts';
 import {
@@ -23,15 +31,21 @@ import { live, type World as Load } from './faults/live.ts';
 import { randomOf, seed } from './faults/seeded.ts';
 import {
   addCustomer,
+  advanceClock,
+  applyDue,
   charge,
   closeWorld,
   drainAll,
+  extend,
   freeze,
   grant,
   hold,
   liveThrough,
+  mend,
   openWorld,
+  settle,
   until,
+  voidGrant,
   walletInRedis,
   type World,
 } from './ledger.world.ts';
@@ -45,6 +59,7 @@ function options(world: Pick<World, 'sql' | 'redis'>, over: Partial<ReconcileOpt
   const found = {
     outcomes: new Map<string, ReconcileOutcome>(),
     differences: [] as Difference[],
+    mended: [] as { customerId: string; damage: string[] }[],
     unreadable: [] as string[],
     passes: 0,
   };
@@ -54,6 +69,10 @@ function options(world: Pick<World, 'sql' | 'redis'>, over: Partial<ReconcileOpt
     freezeWallet: async () => {
       throw new Error('nothing was to be frozen');
     },
+    mendWallet: async () => {
+      throw new Error('nothing was to be mended');
+    },
+    onMended: ({ customerId, damage }) => void found.mended.push({ customerId, damage }),
     onLooked: (outcome, { customerId }) => void found.outcomes.set(customerId, outcome),
     onDifference: (difference) => void found.differences.push(difference),
     onUnreadable: ({ customerId }) => void found.unreadable.push(customerId),
@@ -250,6 +269,273 @@ describe('with wallets at rest', () => {
     await drainAll(world, { onQuarantined: () => {}, freezeWallet: async () => true });
   });
 
+  /** Mends as the worker does. */
+  const mending = {
+    mendWallet: async (wallet: WalletRef, seen?: Seen) => {
+      const reply = await mend(world, wallet, seen ? `${seen.epoch}.${seen.version}` : '');
+      if (reply.status !== 'mended' && reply.status !== 'moved') throw new Error(reply.status);
+      return { status: reply.status };
+    },
+  };
+  const never = Number.MAX_SAFE_INTEGER;
+  const hour = 3_600_000;
+  /** Three grants in the order 2 1 3, one to come, one in another asset, one that ended but holds; three open holds. */
+  async function addBusy(customerId: string): Promise<WalletRef> {
+    const wallet = await addCustomer(world, customerId);
+    await grant(world, customerId, { amount: 100 });
+    await grant(world, customerId, { amount: 100, expiresAtMs: Date.now() + 3 * hour });
+    await grant(world, customerId, { amount: 100, priority: 90 });
+    await grant(world, customerId, { amount: 7, effectiveAtMs: Date.now() + hour, expiresAtMs: Date.now() + 2 * hour });
+    await grant(world, customerId, { amount: 50, asset: 2 });
+    await hold(world, customerId, 10, { ttlMs: hour });
+    const ended = await grant(world, customerId, { amount: 5, priority: 0 });
+    await hold(world, customerId, 5, { ttlMs: hour });
+    await voidGrant(world, customerId, ended.grantNo);
+    await hold(world, customerId, 20, { ttlMs: hour, asset: 2 });
+    await drainAll(world);
+    return wallet;
+  }
+  const numbers = (...all: number[]) => {
+    const packed = Buffer.alloc(4 * all.length);
+    all.forEach((no, i) => packed.writeUInt32BE(no, 4 * i));
+    return packed;
+  };
+  /** All that is stored of a wallet, with its own deadlines. */
+  async function snapshot(wallet: WalletRef) {
+    const { redis } = world;
+    const scores = await redis.zrange(deadlinesKey(wallet.partition), 0, '-1', 'WITHSCORES');
+    return {
+      fields: await redis.hgetallBuffer(walletKey(wallet)),
+      holds: await redis.hgetallBuffer(holdsKey(wallet)),
+      deadlines: scores.filter((_, i) => scores[i - (i % 2)]!.startsWith(wallet.walletId)),
+      outbox: await redis.xlen(outboxKey(wallet.partition, 1)),
+      clock: await redis.getBuffer(clockKey(wallet.partition)),
+    };
+  }
+
+  const damages: { name: string; says: RegExp; plant: (wallet: WalletRef) => Promise<unknown> }[] = [
+    {
+      name: 'an order turned round',
+      says: /^order of asset 1: 3 1 2, should be 2 1 3$/,
+      plant: (wallet) => world.redis.hset(walletKey(wallet), 'o1', numbers(3, 1, 2)),
+    },
+    {
+      name: 'an order that lacks a grant',
+      says: /^order of asset 1: 2 3, should be 2 1 3$/,
+      plant: (wallet) => world.redis.hset(walletKey(wallet), 'o1', numbers(2, 3)),
+    },
+    {
+      name: "an order with another asset's grant",
+      says: /^order of asset 1: 5 2 1 3, should be 2 1 3$/,
+      plant: (wallet) => world.redis.hset(walletKey(wallet), 'o1', numbers(5, 2, 1, 3)),
+    },
+    {
+      name: 'an order that is gone',
+      says: /^order of asset 2: nothing, should be 5$/,
+      plant: (wallet) => world.redis.hdel(walletKey(wallet), 'o2'),
+    },
+    {
+      name: 'an order that ends inside a number',
+      says: /^order of asset 1: 11 bytes, should be 2 1 3$/,
+      plant: (wallet) => world.redis.hset(walletKey(wallet), 'o1', numbers(2, 1, 3).subarray(0, 11)),
+    },
+    {
+      name: 'an order of an asset that it does not have',
+      says: /^order of asset 9: 1, should be nothing$/,
+      plant: (wallet) => world.redis.hset(walletKey(wallet), 'o9', numbers(1)),
+    },
+    {
+      name: 'nothing that falls due',
+      says: /^due: nothing, should be the end of grant 2 at \d+$/,
+      plant: (wallet) => world.redis.hdel(walletKey(wallet), 'd'),
+    },
+    {
+      name: 'a start that was forgotten',
+      says: /^due: nothing, should be the start of grant 4 at \d+$/,
+      plant: async (wallet) => {
+        const due = (await world.redis.hgetBuffer(walletKey(wallet), 'd'))!;
+        await world.redis.hset(walletKey(wallet), 'd', due.subarray(12));
+      },
+    },
+    {
+      name: 'what falls due out of order',
+      says: /^due: not a list of instants, soonest first$/,
+      plant: async (wallet) => {
+        const due = (await world.redis.hgetBuffer(walletKey(wallet), 'd'))!;
+        await world.redis.hset(walletKey(wallet), 'd', Buffer.concat([due.subarray(12), due.subarray(0, 12)]));
+      },
+    },
+    {
+      name: 'never due',
+      says: /^due_at: 9007199254740991, should be \d+$/,
+      plant: async (wallet) => {
+        const meta = (await world.redis.hgetBuffer(walletKey(wallet), 'w'))!;
+        meta.writeDoubleBE(never, 8);
+        await world.redis.hset(walletKey(wallet), 'w', meta);
+      },
+    },
+    {
+      name: 'a hold too many',
+      says: /^open holds: 4, should be 3$/,
+      plant: async (wallet) => {
+        const meta = (await world.redis.hgetBuffer(walletKey(wallet), 'w'))!;
+        meta.writeUInt16BE(4, 20);
+        await world.redis.hset(walletKey(wallet), 'w', meta);
+      },
+    },
+    {
+      name: 'a grant too few',
+      says: /^live grants: 5, should be 6$/,
+      plant: async (wallet) => {
+        const meta = (await world.redis.hgetBuffer(walletKey(wallet), 'w'))!;
+        meta.writeUInt16BE(5, 22);
+        await world.redis.hset(walletKey(wallet), 'w', meta);
+      },
+    },
+    {
+      name: "a hold's deadline that is gone",
+      says: /^deadline of hold 1\.6: nothing, should be \d+$/,
+      plant: (wallet) => world.redis.zrem(deadlinesKey(wallet.partition), `${wallet.walletId}1.6`),
+    },
+    {
+      name: "a hold's deadline too late",
+      says: /^deadline of hold 1\.6: 9007199254740991, should be \d+$/,
+      plant: (wallet) => world.redis.zadd(deadlinesKey(wallet.partition), never, `${wallet.walletId}1.6`),
+    },
+    {
+      name: "the wallet's own deadline gone",
+      says: /^deadline of the wallet: nothing, should be \d+$/,
+      plant: (wallet) => world.redis.zrem(deadlinesKey(wallet.partition), wallet.walletId),
+    },
+  ];
+
+  test.each(damages)('$name is mended where it stands, with nothing else', async ({ name, says, plant }) => {
+    const wallet = await addBusy(name);
+    const before = await snapshot(wallet);
+    await plant(wallet);
+    const { all, found } = options(world, mending);
+    await pass(all);
+    expect(found.outcomes.get(name)).toBe('mended');
+    expect(found.differences).toEqual([]);
+    expect(found.mended.map(({ customerId }) => customerId)).toEqual([name]);
+    const { damage } = found.mended[0]!;
+    expect(
+      damage.some((line) => says.test(line)),
+      damage.join('\n'),
+    ).toBe(true);
+    const { fields, ...rest } = await snapshot(wallet);
+    // An asset that it does not have keeps an order of nothing.
+    if (!('o9' in before.fields)) delete fields['o9'];
+    expect({ fields, ...rest }).toEqual(before);
+    const again = options(world);
+    await pass(again.all);
+    expect(again.found.outcomes.get(name)).toBe('equal');
+  });
+
+  test('where freezing fails on what is damaged, that is mended, and the page begun again', async () => {
+    const wallet = await addBusy('both');
+    await changeField(walletKey(wallet), 'a1', 0, atom);
+    // The end of grant 2 is due, and nobody finds it in an order that stops inside a number.
+    await world.redis.hset(walletKey(wallet), 'o1', numbers(1, 3, 2).subarray(0, 11));
+    await advanceClock(world, 'both', 3 * hour + 60_000);
+    const { all, found } = options(world, {
+      ...mending,
+      freezeWallet: async (one, seen) => {
+        try {
+          return await freezing.freezeWallet(one, seen);
+        } catch (error) {
+          return { status: 'unavailable', detail: String(error), retryAfterMs: 1 };
+        }
+      },
+    });
+    await expect(pass(all)).rejects.toThrow('could not be frozen');
+    expect(found.mended.map(({ customerId }) => customerId)).toEqual(['both']);
+    await pass(all);
+    expect(found.outcomes.get('both')).toBe('differs');
+    expect((await walletInRedis(world, 'both'))!.freeze).toBe('reconcile');
+    await world.redis.del(walletKey(wallet), holdsKey(wallet));
+    await world.sql`update wallets set quarantined_at = now(), quarantine_frozen_at = now() where customer_id = 'both'`;
+    await drainAll(world, { onQuarantined: () => {}, freezeWallet: async () => true });
+  });
+
+  test('a damaged wallet that moved meanwhile is compared anew, and one that never stands still is mended where it is', async () => {
+    const wallet = await addBusy('restive');
+    await world.redis.hset(walletKey(wallet), 'o1', numbers(1, 2, 3));
+    let tries = 0;
+    const { all, found } = options(world, {
+      mendWallet: async (one, seen) => {
+        tries += 1;
+        if (seen) {
+          await freeze(world, 'restive', codes.freeze.none, codes.freeze.operator);
+          await freeze(world, 'restive', codes.freeze.operator, codes.freeze.none);
+          await drainAll(world);
+        }
+        return mending.mendWallet(one, seen);
+      },
+    });
+    await pass(all);
+    expect(tries).toBeGreaterThan(1);
+    expect(found.outcomes.get('restive')).toBe('mended');
+    const again = options(world);
+    await pass(again.all);
+    expect(again.found.outcomes.get('restive')).toBe('equal');
+  });
+
+  test('no script takes by an order that does not reach: it fails, and changes nothing', async () => {
+    const wallet = await addBusy('short');
+    for (const order of [
+      numbers(2, 1),
+      numbers(),
+      numbers(2, 1, 77),
+      numbers(2, 1, 4),
+      numbers(2, 1, 3).subarray(0, 10),
+    ]) {
+      await world.redis.hset(walletKey(wallet), 'o1', order);
+      const before = await snapshot(wallet);
+      await expect(charge(world, 'short', 250)).rejects.toThrow(/ERR/);
+      await expect(hold(world, 'short', 250)).rejects.toThrow(/ERR/);
+      await expect(extend(world, 'short', '1.6', { amount: 250 })).rejects.toThrow(/ERR/);
+      await expect(settle(world, 'short', '1.6', 260)).rejects.toThrow(/ERR/);
+      expect(await snapshot(wallet)).toEqual(before);
+    }
+    const { all, found } = options(world, mending);
+    await pass(all);
+    expect(found.outcomes.get('short')).toBe('mended');
+    await charge(world, 'short', 250);
+    await drainAll(world);
+  });
+
+  test('a grant never starts before its time, nor outlives its end, whatever the list of what falls due says', async () => {
+    const wallet = await addCustomer(world, 'untimely');
+    const [start, end] = [Date.now() + 10_000_000, Date.now() + 20_000_000];
+    const { grantNo } = await grant(world, 'untimely', { amount: 7, effectiveAtMs: start, expiresAtMs: end });
+    const event = (atMs: number) => {
+      const packed = Buffer.alloc(12);
+      packed.writeDoubleBE(atMs);
+      packed.writeUInt32BE(grantNo, 8);
+      return packed;
+    };
+    const setDue = async (...events: number[]) => {
+      const meta = (await world.redis.hgetBuffer(walletKey(wallet), 'w'))!;
+      meta.writeDoubleBE(events[0]!, 8);
+      await world.redis.hset(walletKey(wallet), 'w', meta, 'd', Buffer.concat(events.map(event)));
+    };
+    await setDue(1, end);
+    await applyDue(world, 'untimely');
+    expect((await walletInRedis(world, 'untimely'))!.grants).toMatchObject([{ state: 'scheduled' }]);
+    // Its start was lost: it starts and ends at once, when its end comes.
+    await advanceClock(world, 'untimely', 30_000_000);
+    await applyDue(world, 'untimely');
+    expect(await walletInRedis(world, 'untimely')).toMatchObject({
+      grants: [],
+      accounts: [{ available: 0n, scheduled: 0n }],
+    });
+    await drainAll(world);
+    const { all, found } = options(world);
+    await pass(all);
+    expect(found.outcomes.get('untimely')).toBe('equal');
+  });
+
   test('a wallet that moved on after it was compared is compared anew, and frozen only if it differs still', async () => {
     for (const id of ['mended', 'restless']) {
       await addCustomer(world, id);
@@ -392,6 +678,15 @@ describe('farebox reconcile', () => {
     expect(text).not.toContain('≠');
     expect(text).toMatch(/Redis and the ledger agree at version 2$/);
     expect(status).toBe(0);
+  });
+
+  test('shows what does not follow from grants and holds', async () => {
+    await world.redis.hset(account(), 'o1', '');
+    const { status, text } = await reconcile('user_42');
+    expect(text).toMatch(/agree at version 2, but .* DAMAGED, .*: order of asset 1: nothing, should be 1$/);
+    expect(status).toBe(1);
+    await mend(world, walletOf(world.environment, 'user_42'), '');
+    expect((await reconcile('user_42')).status).toBe(0);
   });
 
   test('shows what is on its way to the ledger, and says that it cannot compare yet', async () => {

@@ -229,6 +229,18 @@ describe('a wallet that differs from the ledger at an equal version', () => {
   });
 });
 
+test('a wallet that agrees with the ledger, but has lost its consumption order, is rebuilt when it is next used', async () => {
+  const id = await scene.customer();
+  await scene.drained();
+  const key = walletKey(scene.walletOf(id));
+  const order = await scene.redis.hgetBuffer(key, 'o1');
+  await scene.losing(scene.restart);
+  await scene.redis.hset(key, 'o1', '');
+  expect((await scene.charge(id, '1')).status).toBe(200);
+  expect(await scene.redis.hgetBuffer(key, 'o1')).toEqual(order);
+  expect(await scene.account(id)).toEqual({ available: '99', held: '0' });
+});
+
 describe('recovery that is ended', () => {
   test.each<RecoverStep>(['closed', 'drained', 'begun', 'opened'])(
     'after step "%s" is finished by the next',

@@ -5,7 +5,7 @@ import type { Redis } from 'ioredis';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { decodeReply } from '../src/wallet/script.ts';
 import { libraryHash, libraryText, verifyRunScript } from '../src/wallet/scripts.gen.ts';
-import { callsOf, expiryOf, moneyLines, restore, sendAll, snapshot, stage } from './stories/attempts.ts';
+import { callsOf, expiryOf, mendingOf, moneyLines, restore, sendAll, snapshot, stage } from './stories/attempts.ts';
 import type { Call } from './stories/gateway.ts';
 import type { Scene } from './stories/scene.ts';
 import { connectForStories, fence } from './stories/wallets.ts';
@@ -28,7 +28,7 @@ register('made_${failingHash}', function() return made end)
 `.replaceAll('\n', ' ');
 
 /** Everything else that the scripts call is a write. */
-const reads = new Set(['MGET', 'TIME', 'HGET', 'HMGET', 'GET', 'HGETALL', 'EXISTS', 'ZRANGE']);
+const reads = new Set(['MGET', 'TIME', 'HGET', 'HMGET', 'GET', 'HGETALL', 'HKEYS', 'EXISTS', 'ZRANGE']);
 
 // Each has a hold h1 and a grant g2.
 const states = {
@@ -122,11 +122,16 @@ describe.each(Object.entries(states))(
       const scene = await stage(redis, state);
       if (await failAtEachCall(scene, expiryOf(scene))) writers.add('expire_holds');
     });
+
+    test('mend', async () => {
+      const scene = await stage(redis, state);
+      if (await failAtEachCall(scene, mendingOf(scene))) writers.add('mend');
+    });
   },
 );
 
 test('each script wrote in one state at least, so that there was something to fail before', () => {
-  expect([...writers].sort()).toEqual([...Object.keys(attempts), 'expire_holds'].sort());
+  expect([...writers].sort()).toEqual([...Object.keys(attempts), 'expire_holds', 'mend'].sort());
 });
 
 test('a charge reads four times, then writes four times', async () => {

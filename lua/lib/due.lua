@@ -49,6 +49,16 @@ function due.add(wallet, at_ms, grant_no)
   wallet.due_at_ms = soonest(wallet)
 end
 
+-- The instants of a grant that lives: at which it starts, where it is to come, and at which it expires.
+function due.add_grant(wallet, grant_no, terms)
+  if terms.state == codes.grant_state.scheduled then
+    due.add(wallet, terms.effective_at_ms, grant_no)
+  end
+  if terms.state <= codes.grant_state.active and terms.expires_at_ms < codes.never_ms then
+    due.add(wallet, terms.expires_at_ms, grant_no)
+  end
+end
+
 local function activate(wallet, grant_no, terms, at_ms)
   local account = wallets.account(wallet, terms.asset)
   local entry = entries.begin(codes.kind.activate_grant, account)
@@ -82,9 +92,12 @@ function due.apply_some(wallet)
     local at_ms, grant_no = struct.unpack(EVENT, wallet.due)
     wallet.due = string.sub(wallet.due, EVENT_LENGTH + 1)
     local terms = wallets.terms(wallet, grant_no)
-    if terms and terms.state == codes.grant_state.scheduled then
+    if terms and terms.state == codes.grant_state.scheduled and terms.effective_at_ms <= at_ms then
       activate(wallet, grant_no, terms, math.max(at_ms, terms.created_at_ms))
-    elseif terms and terms.state == codes.grant_state.active and terms.expires_at_ms <= at_ms then
+      -- Where the list lacked its start, this is its end.
+      terms = wallets.terms(wallet, grant_no)
+    end
+    if terms and terms.state == codes.grant_state.active and terms.expires_at_ms <= at_ms then
       expire(wallet, grant_no, terms, math.max(at_ms, terms.created_at_ms))
     end
     applied = applied + 1

@@ -122,13 +122,17 @@ end
 -- Take one hold of the ledger's at `at`; returns where the next one begins.
 function holds.load(wallet, packed, at)
   local ref, record, next_at = struct.unpack('>Bc0Hc0', packed, at)
-  local hold = holds.unpack(ref, record)
   wallet.holds[#wallet.holds + 1] = ref
   wallet.holds[#wallet.holds + 1] = record
-  wallet.deadlines[#wallet.deadlines + 1] = string.format('%d', hold.expires_at_ms)
-  wallet.deadlines[#wallet.deadlines + 1] = wallet.id .. ref
-  wallet.open_holds = wallet.open_holds + 1
+  holds.count(wallet, holds.unpack(ref, record))
   return next_at
+end
+
+-- One more open hold, with its deadline.
+function holds.count(wallet, hold)
+  wallet.deadlines[#wallet.deadlines + 1] = string.format('%d', hold.expires_at_ms)
+  wallet.deadlines[#wallet.deadlines + 1] = wallet.id .. hold.ref
+  wallet.open_holds = wallet.open_holds + 1
 end
 
 -- The hold stays open, as it is now; its deadline is written where it moved.

@@ -3,6 +3,7 @@ import type { Sql } from '../db/connect.ts';
 import type { Log } from '../log.ts';
 import type { workerMetrics } from '../metrics.ts';
 import { freezeBySystem } from '../wallet/freeze.ts';
+import { mendWallet } from '../wallet/mend.ts';
 import type { Store } from '../wallet/store.ts';
 import { reconcilePage, type PageDone } from '../worker/reconcile.ts';
 
@@ -28,6 +29,14 @@ export function reconcilePages(options: {
         log.error(
           { ...wallet, differences: first, count: differences.length },
           'a wallet differs from the ledger: frozen',
+        );
+      },
+      mendWallet: (wallet, seen) => mendWallet(store, wallet, seen),
+      onMended: ({ damage, ...wallet }) => {
+        const first = damage.slice(0, differencesShown);
+        log.error(
+          { ...wallet, damage: first, count: damage.length },
+          'what a wallet keeps beside its grants and holds did not follow from them: mended',
         );
       },
       onUnreadable: (wallet, detail) => log.error({ ...wallet, detail }, 'a wallet in Redis cannot be read'),

@@ -102,6 +102,12 @@ async function take(shown: Shown, customer: NamedCustomer, isSure: boolean): Pro
 function verdict(look: Exclude<Look, { status: 'unknown' }>, print: Print): 'agrees' | 'differs' | 'unclear' {
   switch (look.status) {
     case 'equal':
+      if (look.damage.length > 0) {
+        print(
+          `Redis and the ledger agree at version ${look.redis.version}, but what Redis keeps beside it is DAMAGED, until a worker mends it: ${look.damage.join('; ')}`,
+        );
+        return 'differs';
+      }
       print(`Redis and the ledger agree at version ${look.redis.version}`);
       return 'agrees';
     case 'differs':

@@ -81,7 +81,17 @@ async function putBeside(store: Store, target: WalletRef, ledger: LedgerWallet, 
   // Its entries wait for somebody to look at them, and are replayed up to where Redis has it.
   if (ledger.freeze === 'quarantine') return restamp(store, target, ledger, redis.version, codes.freeze.quarantine);
   const differences = walletDifferences(redis, ledger);
-  if (differences.length === 0) return restamp(store, target, ledger, redis.version, codes.freeze.none);
+  if (differences.length === 0 && standing.damage.length === 0) {
+    return restamp(store, target, ledger, redis.version, codes.freeze.none);
+  }
+  if (differences.length === 0) {
+    const damage = standing.damage.slice(0, differencesShownMax);
+    store.onWarning('a wallet agrees with the ledger, and is damaged: it is rebuilt', {
+      walletId: target.walletId,
+      damage,
+    });
+    return rebuild(store, target, ledger, replacedVersion);
+  }
   const isAhead = redis.version > ledger.version;
   store.onWarning(`Redis and ledger disagree about a wallet: it is ${isAhead ? 'rebuilt' : 'rebuilt and frozen'}`, {
     walletId: target.walletId,

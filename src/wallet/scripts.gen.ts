@@ -3,7 +3,7 @@ import { atomsFromRedis as atoms, type Atoms } from '../units.ts';
 import type { Script } from './script.ts';
 
 /** The Redis library that holds all scripts; names end in its hash. */
-export const libraryHash = 'd5d0387a9608';
+export const libraryHash = 'b36fd309eab8';
 
 export type AdvanceClockKeys = { fenceKey: string; clockKey: string };
 export type AdvanceClockArgs = { fence: string; toMs: number };
@@ -16,7 +16,7 @@ export type AdvanceClockReply =
  */
 export const advanceClockScript: Script<AdvanceClockKeys, AdvanceClockArgs, AdvanceClockReply> = {
   name: 'advance_clock',
-  functionName: 'advance_clock_d5d0387a9608',
+  functionName: 'advance_clock_b36fd309eab8',
   keysCount: 2,
   binary: false,
   encode: (keys, args) => [keys.fenceKey, keys.clockKey, args.fence, args.toMs],
@@ -47,7 +47,7 @@ export type ApplyDueReply =
  */
 export const applyDueScript: Script<ApplyDueKeys, ApplyDueArgs, ApplyDueReply> = {
   name: 'apply_due',
-  functionName: 'apply_due_d5d0387a9608',
+  functionName: 'apply_due_b36fd309eab8',
   keysCount: 7,
   binary: false,
   encode: (keys, args) => [keys.fenceKey, keys.clockKey, keys.walletKey, keys.holdsKey, keys.deadlinesKey, keys.operationKey, keys.outboxKey, args.fence, args.notAfterMs, args.environment, args.operationId, args.fingerprint, args.keepMs],
@@ -91,7 +91,7 @@ export type AuthorizeReply =
  */
 export const authorizeScript: Script<AuthorizeKeys, AuthorizeArgs, AuthorizeReply> = {
   name: 'authorize',
-  functionName: 'authorize_d5d0387a9608',
+  functionName: 'authorize_b36fd309eab8',
   keysCount: 8,
   binary: false,
   encode: (keys, args) => [keys.fenceKey, keys.clockKey, keys.walletKey, keys.holdsKey, keys.deadlinesKey, keys.operationKey, keys.outboxKey, keys.catalogKey, args.fence, args.notAfterMs, args.environment, args.operationId, args.fingerprint, args.keepMs, args.asset, String(args.amountAtoms), args.mode, args.ttlMs, args.repeated, args.attached, args.lookedUp, args.catalogVersion, args.configVersion, args.toldText, args.legsPacked],
@@ -138,7 +138,7 @@ export type ChargeReply =
  */
 export const chargeScript: Script<ChargeKeys, ChargeArgs, ChargeReply> = {
   name: 'charge',
-  functionName: 'charge_d5d0387a9608',
+  functionName: 'charge_b36fd309eab8',
   keysCount: 8,
   binary: false,
   encode: (keys, args) => [keys.fenceKey, keys.clockKey, keys.walletKey, keys.holdsKey, keys.deadlinesKey, keys.operationKey, keys.outboxKey, keys.catalogKey, args.fence, args.notAfterMs, args.environment, args.operationId, args.fingerprint, args.keepMs, args.asset, String(args.amountAtoms), args.mode, args.repeated, args.attached, args.lookedUp, args.catalogVersion, args.configVersion, args.toldText, args.legsPacked],
@@ -176,7 +176,7 @@ export type ConfigureReply =
  */
 export const configureScript: Script<ConfigureKeys, ConfigureArgs, ConfigureReply> = {
   name: 'configure',
-  functionName: 'configure_d5d0387a9608',
+  functionName: 'configure_b36fd309eab8',
   keysCount: 3,
   binary: false,
   encode: (keys, args) => [keys.fenceKey, keys.clockKey, keys.walletKey, args.fence, args.version, args.configText],
@@ -203,7 +203,7 @@ export type CreateWalletReply =
  */
 export const createWalletScript: Script<CreateWalletKeys, CreateWalletArgs, CreateWalletReply> = {
   name: 'create_wallet',
-  functionName: 'create_wallet_d5d0387a9608',
+  functionName: 'create_wallet_b36fd309eab8',
   keysCount: 3,
   binary: false,
   encode: (keys, args) => [keys.fenceKey, keys.clockKey, keys.walletKey, args.fence, args.environment, args.customerId, args.freeze],
@@ -237,7 +237,7 @@ export type CreditReply =
  */
 export const creditScript: Script<CreditKeys, CreditArgs, CreditReply> = {
   name: 'credit',
-  functionName: 'credit_d5d0387a9608',
+  functionName: 'credit_b36fd309eab8',
   keysCount: 7,
   binary: false,
   encode: (keys, args) => [keys.fenceKey, keys.clockKey, keys.walletKey, keys.holdsKey, keys.deadlinesKey, keys.operationKey, keys.outboxKey, args.fence, args.notAfterMs, args.environment, args.operationId, args.fingerprint, args.keepMs, args.asset, args.grantNo, String(args.amountAtoms), args.purpose, args.priority, args.effectiveAtMs, args.expiresAtMs, args.attached, args.lookedUp],
@@ -276,7 +276,7 @@ export type ExpireHoldsReply =
  */
 export const expireHoldsScript: Script<ExpireHoldsKeys, ExpireHoldsArgs, ExpireHoldsReply> = {
   name: 'expire_holds',
-  functionName: 'expire_holds_d5d0387a9608',
+  functionName: 'expire_holds_b36fd309eab8',
   keysCount: 7,
   binary: false,
   encode: (keys, args) => [keys.fenceKey, keys.clockKey, keys.walletKey, keys.holdsKey, keys.deadlinesKey, keys.operationKey, keys.outboxKey, args.fence, args.notAfterMs, args.environment, args.operationId, args.fingerprint, args.keepMs, args.holdRefs],
@@ -319,7 +319,7 @@ export type ExtendReply =
  */
 export const extendScript: Script<ExtendKeys, ExtendArgs, ExtendReply> = {
   name: 'extend',
-  functionName: 'extend_d5d0387a9608',
+  functionName: 'extend_b36fd309eab8',
   keysCount: 7,
   binary: false,
   encode: (keys, args) => [keys.fenceKey, keys.clockKey, keys.walletKey, keys.holdsKey, keys.deadlinesKey, keys.operationKey, keys.outboxKey, args.fence, args.notAfterMs, args.environment, args.operationId, args.fingerprint, args.keepMs, args.asset, args.holdRef, String(args.amountAtoms), args.ttlMs, args.repeated, args.attached, args.lookedUp],
@@ -360,7 +360,7 @@ export type ForgetReply =
  */
 export const forgetScript: Script<ForgetKeys, ForgetArgs, ForgetReply> = {
   name: 'forget',
-  functionName: 'forget_d5d0387a9608',
+  functionName: 'forget_b36fd309eab8',
   keysCount: 4,
   binary: false,
   encode: (keys, args) => [keys.fenceKey, keys.walletKey, keys.holdsKey, keys.deadlinesKey, args.fence, args.headPacked],
@@ -395,7 +395,7 @@ export type FreezeReply =
  */
 export const freezeScript: Script<FreezeKeys, FreezeArgs, FreezeReply> = {
   name: 'freeze',
-  functionName: 'freeze_d5d0387a9608',
+  functionName: 'freeze_b36fd309eab8',
   keysCount: 7,
   binary: false,
   encode: (keys, args) => [keys.fenceKey, keys.clockKey, keys.walletKey, keys.holdsKey, keys.deadlinesKey, keys.operationKey, keys.outboxKey, args.fence, args.notAfterMs, args.environment, args.operationId, args.fingerprint, args.keepMs, args.fromFreeze, args.toFreeze, args.attached, args.lookedUp, args.seenAt],
@@ -433,7 +433,7 @@ export type HydrateReply =
  */
 export const hydrateScript: Script<HydrateKeys, HydrateArgs, HydrateReply> = {
   name: 'hydrate',
-  functionName: 'hydrate_d5d0387a9608',
+  functionName: 'hydrate_b36fd309eab8',
   keysCount: 5,
   binary: false,
   encode: (keys, args) => [keys.fenceKey, keys.clockKey, keys.walletKey, keys.holdsKey, keys.deadlinesKey, args.fence, args.environment, args.customerId, args.version, args.freeze, args.accountsPacked, args.grantsPacked, args.holdsPacked, args.replacedVersion, args.lookUpUntilMs, args.configVersion, args.configText],
@@ -460,7 +460,7 @@ export type ListDueReply =
  */
 export const listDueScript: Script<ListDueKeys, ListDueArgs, ListDueReply> = {
   name: 'list_due',
-  functionName: 'list_due_d5d0387a9608',
+  functionName: 'list_due_b36fd309eab8',
   keysCount: 3,
   binary: false,
   encode: (keys, args) => [keys.fenceKey, keys.clockKey, keys.deadlinesKey, args.fence, args.membersMax],
@@ -468,6 +468,37 @@ export const listDueScript: Script<ListDueKeys, ListDueArgs, ListDueReply> = {
     fenced: () => ({ status: 'fenced' }),
     unverified: () => ({ status: 'unverified' }),
     due_members: (reply) => ({ status: 'due_members', membersText: String(reply[1]), nowMs: reply[2] as number }),
+  },
+};
+
+export type MendKeys = { fenceKey: string; clockKey: string; walletKey: string; holdsKey: string; deadlinesKey: string };
+export type MendArgs = { fence: string; seenAt: string };
+export type MendReply =
+  | { status: 'fenced' }
+  | { status: 'unverified' }
+  | { status: 'absent' }
+  | { status: 'moved' }
+  | { status: 'mended' };
+
+/**
+ * Mend: what a wallet keeps beside its grants and holds is made anew from them: orders, due list, counts, deadlines.
+ *
+ * Reconcile calls it where money, grants and holds are as the ledger has them and one of these does not follow. Nothing
+ * moves, so it is no version and leaves no entry; stopped after any of its writes, it can be called again. The wallet
+ * must be as it was seen, unless the caller does not mind: what is made is true of whatever stands there.
+ */
+export const mendScript: Script<MendKeys, MendArgs, MendReply> = {
+  name: 'mend',
+  functionName: 'mend_b36fd309eab8',
+  keysCount: 5,
+  binary: false,
+  encode: (keys, args) => [keys.fenceKey, keys.clockKey, keys.walletKey, keys.holdsKey, keys.deadlinesKey, args.fence, args.seenAt],
+  decode: {
+    fenced: () => ({ status: 'fenced' }),
+    unverified: () => ({ status: 'unverified' }),
+    absent: () => ({ status: 'absent' }),
+    moved: () => ({ status: 'moved' }),
+    mended: () => ({ status: 'mended' }),
   },
 };
 
@@ -485,7 +516,7 @@ export type PeekOperationReply =
  */
 export const peekOperationScript: Script<PeekOperationKeys, PeekOperationArgs, PeekOperationReply> = {
   name: 'peek_operation',
-  functionName: 'peek_operation_d5d0387a9608',
+  functionName: 'peek_operation_b36fd309eab8',
   keysCount: 4,
   binary: false,
   encode: (keys, args) => [keys.fenceKey, keys.clockKey, keys.walletKey, keys.operationKey, args.fence],
@@ -512,7 +543,7 @@ export type RaiseCatalogReply =
  */
 export const raiseCatalogScript: Script<RaiseCatalogKeys, RaiseCatalogArgs, RaiseCatalogReply> = {
   name: 'raise_catalog',
-  functionName: 'raise_catalog_d5d0387a9608',
+  functionName: 'raise_catalog_b36fd309eab8',
   keysCount: 2,
   binary: false,
   encode: (keys, args) => [keys.fenceKey, keys.catalogKey, args.fence, args.environment, args.catalogVersion],
@@ -539,7 +570,7 @@ export type ReadHoldReply =
  */
 export const readHoldScript: Script<ReadHoldKeys, ReadHoldArgs, ReadHoldReply> = {
   name: 'read_hold',
-  functionName: 'read_hold_d5d0387a9608',
+  functionName: 'read_hold_b36fd309eab8',
   keysCount: 4,
   binary: true,
   encode: (keys, args) => [keys.fenceKey, keys.clockKey, keys.walletKey, keys.holdsKey, args.fence, args.environment, args.holdRef],
@@ -554,22 +585,24 @@ export const readHoldScript: Script<ReadHoldKeys, ReadHoldArgs, ReadHoldReply> =
   },
 };
 
-export type ReadStoredKeys = { walletKey: string; holdsKey: string };
+export type ReadStoredKeys = { walletKey: string; holdsKey: string; deadlinesKey: string };
 export type ReadStoredArgs = {  };
 export type ReadStoredReply =
-  | { status: 'stored'; fieldsPacked: Buffer[]; holdsPacked: Buffer[] };
+  | { status: 'stored'; fieldsPacked: Buffer[]; holdsPacked: Buffer[]; scoresPacked: Buffer[] };
 
 /**
  * Read what is stored of a wallet, whatever its epoch and fence: to be compared with the ledger, never to decide on.
+ *
+ * With when it is due and when its holds are, as the partition's deadlines have it: the wallet itself, then each hold.
  */
 export const readStoredScript: Script<ReadStoredKeys, ReadStoredArgs, ReadStoredReply> = {
   name: 'read_stored',
-  functionName: 'read_stored_d5d0387a9608',
-  keysCount: 2,
+  functionName: 'read_stored_b36fd309eab8',
+  keysCount: 3,
   binary: true,
-  encode: (keys) => [keys.walletKey, keys.holdsKey],
+  encode: (keys) => [keys.walletKey, keys.holdsKey, keys.deadlinesKey],
   decode: {
-    stored: (reply) => ({ status: 'stored', fieldsPacked: reply[1] as Buffer[], holdsPacked: reply[2] as Buffer[] }),
+    stored: (reply) => ({ status: 'stored', fieldsPacked: reply[1] as Buffer[], holdsPacked: reply[2] as Buffer[], scoresPacked: reply[3] as Buffer[] }),
   },
 };
 
@@ -588,7 +621,7 @@ export type ReadWalletReply =
  */
 export const readWalletScript: Script<ReadWalletKeys, ReadWalletArgs, ReadWalletReply> = {
   name: 'read_wallet',
-  functionName: 'read_wallet_d5d0387a9608',
+  functionName: 'read_wallet_b36fd309eab8',
   keysCount: 3,
   binary: true,
   encode: (keys, args) => [keys.fenceKey, keys.clockKey, keys.walletKey, args.fence, args.environment],
@@ -626,7 +659,7 @@ export type ReleaseReply =
  */
 export const releaseScript: Script<ReleaseKeys, ReleaseArgs, ReleaseReply> = {
   name: 'release',
-  functionName: 'release_d5d0387a9608',
+  functionName: 'release_b36fd309eab8',
   keysCount: 7,
   binary: false,
   encode: (keys, args) => [keys.fenceKey, keys.clockKey, keys.walletKey, keys.holdsKey, keys.deadlinesKey, keys.operationKey, keys.outboxKey, args.fence, args.notAfterMs, args.environment, args.operationId, args.fingerprint, args.keepMs, args.asset, args.holdRef, args.attached, args.lookedUp],
@@ -659,7 +692,7 @@ export type RememberReply =
  */
 export const rememberScript: Script<RememberKeys, RememberArgs, RememberReply> = {
   name: 'remember',
-  functionName: 'remember_d5d0387a9608',
+  functionName: 'remember_b36fd309eab8',
   keysCount: 2,
   binary: false,
   encode: (keys, args) => [keys.fenceKey, keys.operationKey, args.fence, args.recordPacked, args.keepMs],
@@ -687,7 +720,7 @@ export type RestampReply =
  */
 export const restampScript: Script<RestampKeys, RestampArgs, RestampReply> = {
   name: 'restamp',
-  functionName: 'restamp_d5d0387a9608',
+  functionName: 'restamp_b36fd309eab8',
   keysCount: 3,
   binary: false,
   encode: (keys, args) => [keys.fenceKey, keys.clockKey, keys.walletKey, args.fence, args.version, args.freeze, args.configVersion, args.configText],
@@ -728,7 +761,7 @@ export type SettleReply =
  */
 export const settleScript: Script<SettleKeys, SettleArgs, SettleReply> = {
   name: 'settle',
-  functionName: 'settle_d5d0387a9608',
+  functionName: 'settle_b36fd309eab8',
   keysCount: 8,
   binary: false,
   encode: (keys, args) => [keys.fenceKey, keys.clockKey, keys.walletKey, keys.holdsKey, keys.deadlinesKey, keys.operationKey, keys.outboxKey, keys.lateKey, args.fence, args.notAfterMs, args.environment, args.operationId, args.fingerprint, args.keepMs, args.asset, args.holdRef, String(args.amountAtoms), args.final, args.onExcess, args.expiredHold, args.attached, args.lookedUp],
@@ -761,7 +794,7 @@ export type VerifyRunReply =
  */
 export const verifyRunScript: Script<VerifyRunKeys, VerifyRunArgs, VerifyRunReply> = {
   name: 'verify_run',
-  functionName: 'verify_run_d5d0387a9608',
+  functionName: 'verify_run_b36fd309eab8',
   keysCount: 1,
   binary: false,
   encode: (keys, args) => [keys.fenceKey, args.fence, args.runId],
@@ -792,7 +825,7 @@ export type VoidReply =
  */
 export const voidScript: Script<VoidKeys, VoidArgs, VoidReply> = {
   name: 'void',
-  functionName: 'void_d5d0387a9608',
+  functionName: 'void_b36fd309eab8',
   keysCount: 7,
   binary: false,
   encode: (keys, args) => [keys.fenceKey, keys.clockKey, keys.walletKey, keys.holdsKey, keys.deadlinesKey, keys.operationKey, keys.outboxKey, args.fence, args.notAfterMs, args.environment, args.operationId, args.fingerprint, args.keepMs, args.asset, args.grantNo, args.attached, args.lookedUp],
@@ -813,7 +846,7 @@ export const voidScript: Script<VoidKeys, VoidArgs, VoidReply> = {
 
 /** What FUNCTION LOAD takes. */
 export const libraryText =
-  "#!lua name=farebox_d5d0387a9608\n\
+  "#!lua name=farebox_b36fd309eab8\n\
 local loaded, modules = {}, {}\n\
 local function require(name)\n\
 local module = loaded[name]\n\
@@ -964,6 +997,14 @@ end\n\
 wallet.due = string.sub(wallet.due, 1, at) .. struct.pack(EVENT, at_ms, grant_no) .. string.sub(wallet.due, at + 1)\n\
 wallet.due_at_ms = soonest(wallet)\n\
 end\n\
+function due.add_grant(wallet, grant_no, terms)\n\
+if terms.state == 1 then\n\
+due.add(wallet, terms.effective_at_ms, grant_no)\n\
+end\n\
+if terms.state <= 2 and terms.expires_at_ms < 4503599627370496 then\n\
+due.add(wallet, terms.expires_at_ms, grant_no)\n\
+end\n\
+end\n\
 local function activate(wallet, grant_no, terms, at_ms)\n\
 local account = wallets.account(wallet, terms.asset)\n\
 local entry = entries.begin(3, account)\n\
@@ -994,9 +1035,11 @@ while soonest(wallet) <= wallet.now_ms and applied < 16 do\n\
 local at_ms, grant_no = struct.unpack(EVENT, wallet.due)\n\
 wallet.due = string.sub(wallet.due, EVENT_LENGTH + 1)\n\
 local terms = wallets.terms(wallet, grant_no)\n\
-if terms and terms.state == 1 then\n\
+if terms and terms.state == 1 and terms.effective_at_ms <= at_ms then\n\
 activate(wallet, grant_no, terms, math.max(at_ms, terms.created_at_ms))\n\
-elseif terms and terms.state == 2 and terms.expires_at_ms <= at_ms then\n\
+terms = wallets.terms(wallet, grant_no)\n\
+end\n\
+if terms and terms.state == 2 and terms.expires_at_ms <= at_ms then\n\
 expire(wallet, grant_no, terms, math.max(at_ms, terms.created_at_ms))\n\
 end\n\
 applied = applied + 1\n\
@@ -1472,13 +1515,15 @@ return packed and holds.unpack(ref, packed)\n\
 end\n\
 function holds.load(wallet, packed, at)\n\
 local ref, record, next_at = struct.unpack('>Bc0Hc0', packed, at)\n\
-local hold = holds.unpack(ref, record)\n\
 wallet.holds[#wallet.holds + 1] = ref\n\
 wallet.holds[#wallet.holds + 1] = record\n\
-wallet.deadlines[#wallet.deadlines + 1] = string.format('%d', hold.expires_at_ms)\n\
-wallet.deadlines[#wallet.deadlines + 1] = wallet.id .. ref\n\
-wallet.open_holds = wallet.open_holds + 1\n\
+holds.count(wallet, holds.unpack(ref, record))\n\
 return next_at\n\
+end\n\
+function holds.count(wallet, hold)\n\
+wallet.deadlines[#wallet.deadlines + 1] = string.format('%d', hold.expires_at_ms)\n\
+wallet.deadlines[#wallet.deadlines + 1] = wallet.id .. hold.ref\n\
+wallet.open_holds = wallet.open_holds + 1\n\
 end\n\
 function holds.keep(wallet, entry, hold, deadline_moved)\n\
 entry.hold_ref = hold.ref\n\
@@ -2170,7 +2215,7 @@ return wallets\n\
 end\n\
 do\n\
 redis.register_function({\n\
-function_name = 'advance_clock_d5d0387a9608',\n\
+function_name = 'advance_clock_b36fd309eab8',\n\
 flags = {  },\n\
 callback = function(KEYS, ARGV)\n\
 local fence_key = KEYS[1] -- string: installation and epoch of this partition's data\n\
@@ -2195,7 +2240,7 @@ local seal = require('seal')\n\
 local due = require('due')\n\
 local wallets = require('wallet')\n\
 redis.register_function({\n\
-function_name = 'apply_due_d5d0387a9608',\n\
+function_name = 'apply_due_b36fd309eab8',\n\
 flags = { 'allow-oom' },\n\
 callback = function(KEYS, ARGV)\n\
 local fence_key = KEYS[1] -- string: installation and epoch of this partition's data\n\
@@ -2253,7 +2298,7 @@ local seal = require('seal')\n\
 local staleness = require('stale')\n\
 local wallets = require('wallet')\n\
 redis.register_function({\n\
-function_name = 'authorize_d5d0387a9608',\n\
+function_name = 'authorize_b36fd309eab8',\n\
 flags = {  },\n\
 callback = function(KEYS, ARGV)\n\
 local fence_key = KEYS[1] -- string: installation and epoch of this partition's data\n\
@@ -2357,7 +2402,7 @@ local seal = require('seal')\n\
 local staleness = require('stale')\n\
 local wallets = require('wallet')\n\
 redis.register_function({\n\
-function_name = 'charge_d5d0387a9608',\n\
+function_name = 'charge_b36fd309eab8',\n\
 flags = {  },\n\
 callback = function(KEYS, ARGV)\n\
 local fence_key = KEYS[1] -- string: installation and epoch of this partition's data\n\
@@ -2454,7 +2499,7 @@ do\n\
 local run = require('run')\n\
 local wallets = require('wallet')\n\
 redis.register_function({\n\
-function_name = 'configure_d5d0387a9608',\n\
+function_name = 'configure_b36fd309eab8',\n\
 flags = { 'allow-oom' },\n\
 callback = function(KEYS, ARGV)\n\
 local fence_key = KEYS[1] -- string: installation and epoch of this partition's data\n\
@@ -2464,11 +2509,9 @@ local fence = ARGV[1]\n\
 local version = tonumber(ARGV[2])\n\
 local config_text = ARGV[3] -- JSON, opaque here\n\
 local found = redis.call('MGET', fence_key, clock_key)\n\
-if found[1] ~= fence or not found[2] then\n\
-return { 'fenced' }\n\
-end\n\
-if not run.verified[fence] then\n\
-return { 'unverified' }\n\
+local refusal = run.refusal(found[2] and found[1], fence)\n\
+if refusal then\n\
+return refusal\n\
 end\n\
 local fields = redis.call('HMGET', wallet_key, 'w', 'n')\n\
 if not fields[1] then\n\
@@ -2496,7 +2539,7 @@ local run = require('run')\n\
 local seal = require('seal')\n\
 local wallets = require('wallet')\n\
 redis.register_function({\n\
-function_name = 'create_wallet_d5d0387a9608',\n\
+function_name = 'create_wallet_b36fd309eab8',\n\
 flags = {  },\n\
 callback = function(KEYS, ARGV)\n\
 local fence_key = KEYS[1] -- string: installation and epoch of this partition's data\n\
@@ -2531,7 +2574,7 @@ local due = require('due')\n\
 local seal = require('seal')\n\
 local wallets = require('wallet')\n\
 redis.register_function({\n\
-function_name = 'credit_d5d0387a9608',\n\
+function_name = 'credit_b36fd309eab8',\n\
 flags = {  },\n\
 callback = function(KEYS, ARGV)\n\
 local fence_key = KEYS[1] -- string: installation and epoch of this partition's data\n\
@@ -2628,7 +2671,7 @@ local holds = require('holds')\n\
 local seal = require('seal')\n\
 local wallets = require('wallet')\n\
 redis.register_function({\n\
-function_name = 'expire_holds_d5d0387a9608',\n\
+function_name = 'expire_holds_b36fd309eab8',\n\
 flags = { 'allow-oom' },\n\
 callback = function(KEYS, ARGV)\n\
 local fence_key = KEYS[1] -- string: installation and epoch of this partition's data\n\
@@ -2680,7 +2723,7 @@ local legs = require('legs')\n\
 local seal = require('seal')\n\
 local wallets = require('wallet')\n\
 redis.register_function({\n\
-function_name = 'extend_d5d0387a9608',\n\
+function_name = 'extend_b36fd309eab8',\n\
 flags = {  },\n\
 callback = function(KEYS, ARGV)\n\
 local fence_key = KEYS[1] -- string: installation and epoch of this partition's data\n\
@@ -2775,7 +2818,7 @@ do\n\
 local run = require('run')\n\
 local wallets = require('wallet')\n\
 redis.register_function({\n\
-function_name = 'forget_d5d0387a9608',\n\
+function_name = 'forget_b36fd309eab8',\n\
 flags = { 'allow-oom' },\n\
 callback = function(KEYS, ARGV)\n\
 local fence_key = KEYS[1] -- string: installation and epoch of this partition's data\n\
@@ -2806,7 +2849,7 @@ local entries = require('entry')\n\
 local seal = require('seal')\n\
 local wallets = require('wallet')\n\
 redis.register_function({\n\
-function_name = 'freeze_d5d0387a9608',\n\
+function_name = 'freeze_b36fd309eab8',\n\
 flags = { 'allow-oom' },\n\
 callback = function(KEYS, ARGV)\n\
 local fence_key = KEYS[1] -- string: installation and epoch of this partition's data\n\
@@ -2870,7 +2913,7 @@ local run = require('run')\n\
 local seal = require('seal')\n\
 local wallets = require('wallet')\n\
 redis.register_function({\n\
-function_name = 'hydrate_d5d0387a9608',\n\
+function_name = 'hydrate_b36fd309eab8',\n\
 flags = { 'allow-oom' },\n\
 callback = function(KEYS, ARGV)\n\
 local fence_key = KEYS[1] -- string: installation and epoch of this partition's data\n\
@@ -2907,6 +2950,7 @@ return { 'moved' }\n\
 end\n\
 end\n\
 local wallet = wallets.build(wallet_key, found[2], environment, version, freeze)\n\
+wallet.due = ''\n\
 local at = 1\n\
 while at <= #accounts_packed do\n\
 at = wallets.load_account(wallet, accounts_packed, at)\n\
@@ -2920,12 +2964,7 @@ local grant = wallet.grants[grant_no]\n\
 if grant and grant.remaining > 0 then\n\
 grants.enter_order(wallet, wallet.accounts[terms.asset], grant_no)\n\
 end\n\
-if terms.state == 1 then\n\
-due.add(wallet, terms.effective_at_ms, grant_no)\n\
-end\n\
-if terms.state <= 2 and terms.expires_at_ms < 4503599627370496 then\n\
-due.add(wallet, terms.expires_at_ms, grant_no)\n\
-end\n\
+due.add_grant(wallet, grant_no, terms)\n\
 end\n\
 at = 1\n\
 while at <= #holds_packed do\n\
@@ -2950,7 +2989,7 @@ end\n\
 do\n\
 local run = require('run')\n\
 redis.register_function({\n\
-function_name = 'list_due_d5d0387a9608',\n\
+function_name = 'list_due_b36fd309eab8',\n\
 flags = { 'no-writes' },\n\
 callback = function(KEYS, ARGV)\n\
 local fence_key = KEYS[1] -- string: installation and epoch of this partition's data\n\
@@ -2973,10 +3012,77 @@ end,\n\
 })\n\
 end\n\
 do\n\
+local commit = require('commit')\n\
+local due = require('due')\n\
+local grants = require('grants')\n\
+local holds = require('holds')\n\
+local run = require('run')\n\
+local seal = require('seal')\n\
+local wallets = require('wallet')\n\
+redis.register_function({\n\
+function_name = 'mend_b36fd309eab8',\n\
+flags = { 'allow-oom' },\n\
+callback = function(KEYS, ARGV)\n\
+local fence_key = KEYS[1] -- string: installation and epoch of this partition's data\n\
+local clock_key = KEYS[2] -- packed: seq, time, epoch\n\
+local wallet_key = KEYS[3] -- hash: see lib/wallet.lua\n\
+local holds_key = KEYS[4] -- hash: the wallet's open holds\n\
+local deadlines_key = KEYS[5] -- sorted set: holds and wallets by the instant at which they are due\n\
+local fence = ARGV[1]\n\
+local seen_at = ARGV[2] -- '<epoch>.<version>': only while the wallet is there; empty: wherever it is\n\
+local found = redis.call('MGET', fence_key, clock_key)\n\
+local refusal = run.refusal(found[2] and found[1], fence)\n\
+if refusal then\n\
+return refusal\n\
+end\n\
+local packed = redis.call('HGET', wallet_key, 'w')\n\
+if not packed then\n\
+return { 'absent' }\n\
+end\n\
+local head = wallets.stamp(packed, found[2])\n\
+local version, verified_epoch = wallets.read_stamp(packed)\n\
+if verified_epoch ~= head.epoch then\n\
+return { 'absent' }\n\
+elseif seen_at ~= '' and seen_at ~= string.format('%d.%d', verified_epoch, version) then\n\
+return { 'moved' }\n\
+end\n\
+local wallet = wallets.build(wallet_key, found[2], head.environment, version, head.freeze)\n\
+wallet.due = ''\n\
+local grant_nos = {}\n\
+for _, field in ipairs(redis.call('HKEYS', wallet_key)) do\n\
+local kind, number = string.match(field, '^([ot])(%d+)$')\n\
+if kind == 'o' then\n\
+local account = wallets.account(wallet, tonumber(number))\n\
+account.order = ''\n\
+account.order_changed = true\n\
+elseif kind == 't' then\n\
+grant_nos[#grant_nos + 1] = tonumber(number)\n\
+end\n\
+end\n\
+wallet.live_grants = #grant_nos\n\
+for _, grant_no in ipairs(grant_nos) do\n\
+local terms = wallets.terms(wallet, grant_no)\n\
+local grant = wallets.grant(wallet, grant_no)\n\
+if grant and grant.remaining > 0 then\n\
+grants.enter_order(wallet, wallets.account(wallet, terms.asset), grant_no)\n\
+end\n\
+due.add_grant(wallet, grant_no, terms)\n\
+end\n\
+local records = redis.call('HGETALL', holds_key)\n\
+for i = 1, #records, 2 do\n\
+holds.count(wallet, holds.unpack(records[i], records[i + 1]))\n\
+end\n\
+seal.wallet(wallet)\n\
+commit(wallet, clock_key, holds_key, deadlines_key)\n\
+return { 'mended' }\n\
+end,\n\
+})\n\
+end\n\
+do\n\
 local run = require('run')\n\
 local wallets = require('wallet')\n\
 redis.register_function({\n\
-function_name = 'peek_operation_d5d0387a9608',\n\
+function_name = 'peek_operation_b36fd309eab8',\n\
 flags = { 'no-writes' },\n\
 callback = function(KEYS, ARGV)\n\
 local fence_key = KEYS[1] -- string: installation and epoch of this partition's data\n\
@@ -3003,7 +3109,7 @@ end\n\
 do\n\
 local run = require('run')\n\
 redis.register_function({\n\
-function_name = 'raise_catalog_d5d0387a9608',\n\
+function_name = 'raise_catalog_b36fd309eab8',\n\
 flags = { 'allow-oom' },\n\
 callback = function(KEYS, ARGV)\n\
 local fence_key = KEYS[1] -- string: installation and epoch of this partition's data\n\
@@ -3011,11 +3117,9 @@ local catalog_key = KEYS[2] -- hash: catalog version by environment\n\
 local fence = ARGV[1]\n\
 local environment = ARGV[2]\n\
 local catalog_version = ARGV[3]\n\
-if redis.call('GET', fence_key) ~= fence then\n\
-return { 'fenced' }\n\
-end\n\
-if not run.verified[fence] then\n\
-return { 'unverified' }\n\
+local refusal = run.refusal(redis.call('GET', fence_key), fence)\n\
+if refusal then\n\
+return refusal\n\
 end\n\
 local standing = redis.call('HGET', catalog_key, environment)\n\
 if standing and tonumber(standing) >= tonumber(catalog_version) then\n\
@@ -3029,7 +3133,7 @@ end\n\
 do\n\
 local wallets = require('wallet')\n\
 redis.register_function({\n\
-function_name = 'read_hold_d5d0387a9608',\n\
+function_name = 'read_hold_b36fd309eab8',\n\
 flags = { 'no-writes' },\n\
 callback = function(KEYS, ARGV)\n\
 local fence_key = KEYS[1] -- string: installation and epoch of this partition's data\n\
@@ -3054,22 +3158,29 @@ end,\n\
 })\n\
 end\n\
 do\n\
+local wallets = require('wallet')\n\
 redis.register_function({\n\
-function_name = 'read_stored_d5d0387a9608',\n\
+function_name = 'read_stored_b36fd309eab8',\n\
 flags = { 'no-writes' },\n\
 callback = function(KEYS, ARGV)\n\
 local wallet_key = KEYS[1] -- hash: see lib/wallet.lua\n\
 local holds_key = KEYS[2] -- hash: the wallet's open holds\n\
+local deadlines_key = KEYS[3] -- sorted set: holds and wallets by the instant at which they are due\n\
+local id = wallets.id_of(wallet_key)\n\
 local fields_packed = redis.call('HGETALL', wallet_key)\n\
 local holds_packed = redis.call('HGETALL', holds_key)\n\
-return { 'stored', fields_packed, holds_packed }\n\
+local scores_packed = { redis.call('ZSCORE', deadlines_key, id) or '' }\n\
+for i = 1, #holds_packed, 2 do\n\
+scores_packed[#scores_packed + 1] = redis.call('ZSCORE', deadlines_key, id .. holds_packed[i]) or ''\n\
+end\n\
+return { 'stored', fields_packed, holds_packed, scores_packed }\n\
 end,\n\
 })\n\
 end\n\
 do\n\
 local wallets = require('wallet')\n\
 redis.register_function({\n\
-function_name = 'read_wallet_d5d0387a9608',\n\
+function_name = 'read_wallet_b36fd309eab8',\n\
 flags = { 'no-writes' },\n\
 callback = function(KEYS, ARGV)\n\
 local fence_key = KEYS[1] -- string: installation and epoch of this partition's data\n\
@@ -3095,7 +3206,7 @@ local legs = require('legs')\n\
 local seal = require('seal')\n\
 local wallets = require('wallet')\n\
 redis.register_function({\n\
-function_name = 'release_d5d0387a9608',\n\
+function_name = 'release_b36fd309eab8',\n\
 flags = { 'allow-oom' },\n\
 callback = function(KEYS, ARGV)\n\
 local fence_key = KEYS[1] -- string: installation and epoch of this partition's data\n\
@@ -3161,7 +3272,7 @@ end\n\
 do\n\
 local run = require('run')\n\
 redis.register_function({\n\
-function_name = 'remember_d5d0387a9608',\n\
+function_name = 'remember_b36fd309eab8',\n\
 flags = { 'allow-oom' },\n\
 callback = function(KEYS, ARGV)\n\
 local fence_key = KEYS[1] -- string: installation and epoch of this partition's data\n\
@@ -3182,7 +3293,7 @@ do\n\
 local run = require('run')\n\
 local wallets = require('wallet')\n\
 redis.register_function({\n\
-function_name = 'restamp_d5d0387a9608',\n\
+function_name = 'restamp_b36fd309eab8',\n\
 flags = { 'allow-oom' },\n\
 callback = function(KEYS, ARGV)\n\
 local fence_key = KEYS[1] -- string: installation and epoch of this partition's data\n\
@@ -3227,7 +3338,7 @@ local legs = require('legs')\n\
 local seal = require('seal')\n\
 local wallets = require('wallet')\n\
 redis.register_function({\n\
-function_name = 'settle_d5d0387a9608',\n\
+function_name = 'settle_b36fd309eab8',\n\
 flags = { 'allow-oom' },\n\
 callback = function(KEYS, ARGV)\n\
 local fence_key = KEYS[1] -- string: installation and epoch of this partition's data\n\
@@ -3362,7 +3473,7 @@ end\n\
 do\n\
 local run = require('run')\n\
 redis.register_function({\n\
-function_name = 'verify_run_d5d0387a9608',\n\
+function_name = 'verify_run_b36fd309eab8',\n\
 flags = { 'no-writes' },\n\
 callback = function(KEYS, ARGV)\n\
 local fence_key = KEYS[1] -- string: installation and epoch of this partition's data\n\
@@ -3391,7 +3502,7 @@ local grants = require('grants')\n\
 local seal = require('seal')\n\
 local wallets = require('wallet')\n\
 redis.register_function({\n\
-function_name = 'void_d5d0387a9608',\n\
+function_name = 'void_b36fd309eab8',\n\
 flags = { 'allow-oom' },\n\
 callback = function(KEYS, ARGV)\n\
 local fence_key = KEYS[1] -- string: installation and epoch of this partition's data\n\

@@ -5,28 +5,31 @@ import type { LedgerWallet, WalletConfig } from '../records.ts';
 import { zeroAtoms } from '../units.ts';
 import { call } from './call.ts';
 import { noConfig, parseConfig } from './config.ts';
-import { holdsKey, walletKey, type WalletRef } from './keys.ts';
+import { derivedDamage } from './derived.ts';
+import { deadlinesKey, holdsKey, walletKey, type WalletRef } from './keys.ts';
 import { cursor, decodeHold, freezeOf, readBalances, readGrantTerms, type Cursor } from './packed.ts';
 import { readStoredScript } from './scripts.gen.ts';
 
-/** `epoch`: the one that it was last compared with the ledger in. */
-export type StoredWallet = { epoch: number; wallet: LedgerWallet };
+/**
+ * `epoch`: the one that it was last compared with the ledger in. `damage`: what it keeps beside its grants and holds, and
+ * does not follow from them (derived.ts).
+ */
+export type StoredWallet = { epoch: number; wallet: LedgerWallet; damage: string[] };
 
 /** In one step, so that it is one version; undefined when Redis does not have it. */
 export async function readStoredWallet(redis: Redis, ref: WalletRef): Promise<StoredWallet | undefined> {
   // Not MULTI: Redis refuses that where it has no memory left, and a lost wallet must come back even then.
-  const reply = await call(redis, readStoredScript, { walletKey: walletKey(ref), holdsKey: holdsKey(ref) }, {});
+  const keys = { walletKey: walletKey(ref), holdsKey: holdsKey(ref), deadlinesKey: deadlinesKey(ref.partition) };
+  const reply = await call(redis, readStoredScript, keys, {});
   if (reply.status !== 'stored') throw new Error(reply.detail);
   const [fields, holds] = [byField(reply.fieldsPacked), byField(reply.holdsPacked)];
   const meta = fields.get('w');
   if (!meta) return undefined;
   const head = cursor(meta);
   const version = head.whole();
-  const dueAtMs = 8;
-  head.bytes(dueAtMs);
+  const dueAtMs = head.bytes(8).readDoubleBE();
   const epoch = head.uint32();
-  const countsOfHoldsAndGrants = 4;
-  head.bytes(countsOfHoldsAndGrants);
+  const [openHolds, liveGrants] = [head.uint16(), head.uint16()];
   const freeze = freezeOf(head.byte());
   const environmentId = head.rest().toString('latin1');
   const left = new Map(
@@ -54,7 +57,16 @@ export async function readStoredWallet(redis: Redis, ref: WalletRef): Promise<St
       .map(([holdRef, packed]) => ({ ref: holdRef, ...decodeHold(packed) }))
       .sort((a, b) => (a.ref < b.ref ? -1 : 1)),
   };
-  return { epoch, wallet };
+  const orders = new Map(numbered(fields, 'o').map(({ no, from }) => [no, from.rest()]));
+  const deadlines = readDeadlines(holds, reply.scoresPacked);
+  const due = fields.get('d') ?? Buffer.alloc(0);
+  return { epoch, wallet, damage: derivedDamage({ dueAtMs, openHolds, liveGrants, orders, due, deadlines }, wallet) };
+}
+
+/** Scores come as the wallet's own first, then those of its holds; empty where there is none. */
+function readDeadlines(holds: Map<string, Buffer>, scores: readonly Buffer[]): Map<string, number | undefined> {
+  const score = (i: number) => (scores[i]?.length ? Number(String(scores[i])) : undefined);
+  return new Map(['', ...holds.keys()].map((ref, i) => [ref, score(i)]));
 }
 
 function byField(flat: readonly Buffer[]): Map<string, Buffer> {

@@ -14,13 +14,16 @@ export type ReconcileStore = Pick<Store, 'redis' | 'epochs'> & { ledger: Pick<St
 
 export type Look =
   /** `ledger` is its picture at Redis's version, or a later one where Redis is behind. */
-  | { status: 'equal' | 'differs'; epoch: number; redis: LedgerWallet; ledger: LedgerWallet; differences: string[] }
+  | ({ status: 'equal' | 'differs'; differences: string[] } & Pictures)
   /** Entries are on their way to the ledger: to be looked at again (`lookOn`). */
-  | { status: 'behind'; epoch: number; redis: LedgerWallet; ledger: LedgerWallet }
+  | ({ status: 'behind' } & Pictures)
   /** Not in Redis, or not compared in this epoch yet: seen to when it is next used. */
   | { status: 'absent' | 'other_epoch'; ledger: LedgerWallet }
   | { status: 'unreadable'; ledger: LedgerWallet; detail: string }
   | { status: 'unknown' };
+
+/** `damage`: what Redis keeps beside grants and holds, and does not follow from them (src/wallet/derived.ts). */
+type Pictures = { epoch: number; redis: LedgerWallet; damage: string[]; ledger: LedgerWallet };
 
 export async function lookAtWallet(sql: Sql, store: ReconcileStore, wallet: WalletRef): Promise<Look> {
   const ledger = await store.ledger.loadWallet({ environmentId: undefined, walletId: wallet.walletId });
@@ -28,13 +31,13 @@ export async function lookAtWallet(sql: Sql, store: ReconcileStore, wallet: Wall
   const stored = await read(store, wallet);
   if (stored === undefined) return { status: 'absent', ledger };
   if (typeof stored === 'string') return { status: 'unreadable', ledger, detail: stored };
-  const { epoch, wallet: redis } = stored;
+  const { epoch, wallet: redis, damage } = stored;
   if (epoch !== store.epochs[wallet.partition]) return { status: 'other_epoch', ledger };
   if (redis.version < ledger.version) {
     const differences = [`version: Redis ${redis.version}, ledger ${ledger.version}`];
-    return { status: 'differs', epoch, redis, ledger, differences };
+    return { status: 'differs', epoch, redis, damage, ledger, differences };
   }
-  return compare(sql, { epoch, redis, ledger });
+  return compare(sql, { epoch, redis, damage, ledger });
 }
 
 /** The same two pictures again: the ledger may have the entries between them by now. */
@@ -42,13 +45,11 @@ export async function lookOn(sql: Sql, look: Look & { status: 'behind' }): Promi
   return compare(sql, look);
 }
 
-type Pictures = { epoch: number; redis: LedgerWallet; ledger: LedgerWallet };
-
-async function compare(sql: Sql, { epoch, redis, ledger: known }: Pictures): Promise<Look> {
+async function compare(sql: Sql, { epoch, redis, damage, ledger: known }: Pictures): Promise<Look> {
   const ledger = await rollForward(sql, known, redis.version);
-  if (!ledger) return { status: 'behind', epoch, redis, ledger: known };
+  if (!ledger) return { status: 'behind', epoch, redis, damage, ledger: known };
   const differences = walletDifferences(redis, ledger);
-  return { status: differences.length === 0 ? 'equal' : 'differs', epoch, redis, ledger, differences };
+  return { status: differences.length === 0 ? 'equal' : 'differs', epoch, redis, damage, ledger, differences };
 }
 
 /** What stands there, or why it cannot be read. Throws when Redis cannot be reached. */

@@ -4,6 +4,9 @@
 // happened. It is looked at twice before, so that nothing that merely passes by freezes anybody. A wallet that is already
 // frozen for it is not told again at every pass; `farebox reconcile <customer>` shows it.
 //
+// One that agrees, but keeps something beside its grants and holds that does not follow from them (an order, a deadline), is
+// mended where it stands rather than frozen: what happened is not in doubt, and what it is made from was just compared.
+//
 // Left alone: wallets that Redis does not have, or has from an epoch before (they are compared when next used), wallets in
 // quarantine, and those whose entries do not reach the ledger in time, until the next pass.
 //
@@ -13,9 +16,10 @@ import type { Sql } from '../db/connect.ts';
 import { claimPage, dropClaim, finishPage, listWalletsAfter, type PageEnd, type WalletRow } from '../db/reconcile.ts';
 import { ledgerWaitMs, reconcilePassPauseMs, reconcileWalletsPerSecond } from '../limits.ts';
 import type { FreezeOutcome, Seen } from '../wallet/freeze.ts';
+import type { MendOutcome } from '../wallet/mend.ts';
 import { lookAtWallet, lookOn, type Look, type ReconcileStore } from './reconcile-wallet.ts';
 
-export type ReconcileOutcome = Exclude<Look['status'], 'unknown'> | 'frozen' | 'quarantined';
+export type ReconcileOutcome = Exclude<Look['status'], 'unknown'> | 'mended' | 'frozen' | 'quarantined';
 export type Difference = WalletRow & { version: number; differences: string[] };
 
 export type ReconcileOptions = {
@@ -23,9 +27,12 @@ export type ReconcileOptions = {
   store: ReconcileStore;
   /** Freezes a wallet in Redis with reason `reconcile`, while it is as it was seen; without that, however it is. */
   freezeWallet: (wallet: WalletRow, seen?: Seen) => Promise<FreezeOutcome | { status: 'moved' }>;
+  /** Makes what it keeps beside its grants and holds anew, under the same condition. */
+  mendWallet: (wallet: WalletRow, seen?: Seen) => Promise<MendOutcome>;
   onLooked: (outcome: ReconcileOutcome, wallet: WalletRow) => void;
   /** The alarm. */
   onDifference: (difference: Difference) => void;
+  onMended: (mended: WalletRow & { version: number; damage: string[] }) => void;
   onUnreadable: (wallet: WalletRow, detail: string) => void;
   /** From 0 to 1, by the order of wallets' ids. */
   onProgress: (ratio: number) => void;
@@ -99,6 +106,11 @@ async function see(options: ReconcileOptions, wallet: WalletRow, look: Look, dif
       options.onLooked('unreadable', wallet);
       return [];
     case 'equal':
+      if (look.damage.length > 0 && (await mend(options, wallet, look, differed)) === 'moved') {
+        return see(options, wallet, await lookAtWallet(options.sql, options.store, wallet), differed + 1);
+      }
+      options.onLooked(look.damage.length > 0 ? 'mended' : 'equal', wallet);
+      return [];
     case 'absent':
     case 'other_epoch':
       options.onLooked(look.status, wallet);
@@ -116,16 +128,42 @@ async function see(options: ReconcileOptions, wallet: WalletRow, look: Look, dif
   }
 }
 
+/** One that moves all the time is mended wherever it is: what is made follows from what stands there. */
+async function mend(
+  { mendWallet, onMended }: ReconcileOptions,
+  wallet: WalletRow,
+  { epoch, redis: { version }, damage }: Look & { status: 'equal' | 'differs' },
+  differed: number,
+): Promise<'mended' | 'moved'> {
+  const outcome = await mendWallet(wallet, differed <= movesMax ? { epoch, version } : undefined);
+  switch (outcome.status) {
+    case 'moved':
+      return 'moved';
+    case 'mended':
+      onMended({ ...wallet, version, damage });
+      return 'mended';
+    case 'unavailable':
+      throw new Error('a damaged wallet could not be mended', { cause: { ...wallet, outcome, damage } });
+  }
+}
+
 /**
  * What has moved since it was looked at is compared anew: it may have been rebuilt. One that moves all the time, and
  * differed whenever it was looked at, is frozen where it is.
  */
 async function freeze(
-  { freezeWallet, onDifference }: ReconcileOptions,
+  options: ReconcileOptions,
   wallet: WalletRow,
-  { epoch, redis: { version }, differences }: Look & { status: 'equal' | 'differs' },
+  look: Look & { status: 'equal' | 'differs' },
   differed: number,
 ): Promise<'frozen' | 'moved'> {
+  const { freezeWallet, onDifference } = options;
+  const {
+    epoch,
+    redis: { version },
+    damage,
+    differences,
+  } = look;
   const outcome = await freezeWallet(wallet, differed <= movesMax ? { epoch, version } : undefined);
   switch (outcome.status) {
     case 'moved':
@@ -139,6 +177,8 @@ async function freeze(
     case 'conflict':
     case 'unavailable':
     case 'unknown':
+      // Freezing applies what is due, which may have failed on what is damaged, and would fail whenever it is tried.
+      if (damage.length > 0) await mend(options, wallet, look, differed);
       // The page is begun again: a difference must not wait for the next pass.
       throw new Error(`a wallet differs from the ledger and could not be frozen: ${outcome.status}`, {
         cause: { ...wallet, outcome, differences },

@@ -5,6 +5,7 @@ import {
   advanceClockScript,
   expireHoldsScript,
   listDueScript,
+  mendScript,
   readHoldScript,
   readWalletScript,
 } from '../../src/wallet/scripts.gen.ts';
@@ -64,8 +65,17 @@ export function expiryOf(scene: Scene): Call {
   };
 }
 
+/** Makes anew what follows from grants and holds. */
+export function mendingOf({ wallet }: Scene): Call {
+  return {
+    command: fcall(mendScript, keysOf(wallet), { fence, seenAt: '' }),
+    answer: { read: mendScript, expected: { status: 'mended' } },
+  };
+}
+
 /** Calls of the scripts that move no money. */
-export function otherCalls({ wallet, holds }: Scene): Record<string, Call> {
+export function otherCalls(scene: Scene): Record<string, Call> {
+  const { wallet, holds } = scene;
   const { partition } = wallet;
   const keys = { fenceKey: fenceKey(partition), clockKey: clockKey(partition), deadlinesKey: deadlinesKey(partition) };
   const holdRef = holds.get('h1')?.ref ?? '';
@@ -86,6 +96,7 @@ export function otherCalls({ wallet, holds }: Scene): Record<string, Call> {
       command: fcall(readHoldScript, keysOf(wallet), { fence, environment, holdRef }),
       answer: { read: readHoldScript, expected: { status: 'hold' } },
     },
+    mend: mendingOf(scene),
   };
 }
 

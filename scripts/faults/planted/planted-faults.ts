@@ -171,7 +171,7 @@ export const plantedFaults: readonly PlantedFault[] = [
   fault(
     'an expired grant can still be spent',
     'calm',
-    lua('elseif terms and terms.state == 2 and terms.expires_at_ms <= at_ms then', 'elseif false then'),
+    lua('if terms and terms.state == 2 and terms.expires_at_ms <= at_ms then', 'if false then'),
   ),
   fault(
     'grants expire a tenth of a second late',
