@@ -220,8 +220,16 @@ describe('the checker', () => {
   });
 });
 
+const program = fileURLToPath(new URL('../dist/scripts/faults.js', import.meta.url));
+
+test('each deliberate bug can still be planted in the program as it is', () => {
+  const run = spawnSync(process.execPath, [program, '--planted', '--list'], { encoding: 'utf8', timeout: 20_000 });
+  expect(run.stdout.split('NOT PLANTED')[1], run.stderr).toBeUndefined();
+  expect(run.stdout).toMatch(/^all \d\d apply$/m);
+  expect(run.status).toBe(0);
+});
+
 test('one run on real stores, under load, holds', { timeout: 80_000 }, () => {
-  const program = fileURLToPath(new URL('../dist/scripts/faults.js', import.meta.url));
   const run = spawnSync(process.execPath, [program, '--only', 'scripts-flushed'], {
     encoding: 'utf8',
     timeout: 75_000,

@@ -28,7 +28,7 @@ export const usage = `npm run faults -- [options]
   --planted      switch on deliberate bugs, one at a time, and name the check that catches each
   --save         write bench/results/faults-….json, and the table in docs/reliability.md
   --keep         leave the files of runs that failed, logs above all
-  --list         name the scenarios`;
+  --list         name the scenarios; with --planted, the deliberate bugs, and which of them no longer apply`;
 
 const flags = {
   seed: { type: 'string' },

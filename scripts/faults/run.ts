@@ -8,7 +8,7 @@ import { stopLeftPostgres } from '../stores/postgres.ts';
 import { stopLeftRedis } from '../stores/redis.ts';
 import { readOptions, usage, type FaultsOptions } from './options.ts';
 import { openPostgres, type Postgres } from './postgres.ts';
-import { runPlanted } from './planted/run-planted.ts';
+import { listPlanted, runPlanted } from './planted/run-planted.ts';
 import { reportText, trialLine, violationLines } from './report.ts';
 import { saveReports } from './save.ts';
 import { runTrial, type TrialReport } from './run-trial.ts';
@@ -20,6 +20,10 @@ export async function runFaults(args: readonly string[]): Promise<void> {
   try {
     const options = readOptions(args);
     if (options === undefined) return say(usage);
+    if (options.list && options.planted) {
+      process.exitCode = listPlanted() ? 0 : 1;
+      return;
+    }
     if (options.list)
       return say(scenarios.map(({ name, fault, mustHold }) => `${name.padEnd(24)}${fault}: ${mustHold}`).join('\n'));
     const work = options.planted ? runPlanted : campaign;

@@ -6,8 +6,22 @@ import type { FaultsOptions } from '../options.ts';
 import type { Postgres } from '../postgres.ts';
 import { runTrial } from '../run-trial.ts';
 import { scenarios } from '../scenarios/all.ts';
-import { plant } from './plant.ts';
+import { plant, whyNotPlanted } from './plant.ts';
 import { plantedFaults, type PlantedFault } from './planted-faults.ts';
+
+/** `--planted --list`: each bug and its scenario, and why one cannot be planted. False when there is such a one. */
+export function listPlanted(): boolean {
+  const unplanted = plantedFaults.flatMap((planted) => whyNot(planted) ?? []);
+  for (const { name, scenario } of plantedFaults) say(`${scenario.padEnd(24)}${name}`);
+  say(unplanted.length === 0 ? `all ${plantedFaults.length} apply` : `\nNOT PLANTED\n${unplanted.join('\n')}`);
+  return unplanted.length === 0;
+}
+
+function whyNot({ name, scenario, changes }: PlantedFault): string | undefined {
+  const isKnown = scenarios.some((one) => one.name === scenario);
+  const reason = isKnown ? whyNotPlanted(changes) : `there is no scenario ${scenario}`;
+  return reason && `${name}: ${reason}`;
+}
 
 const say = (line: string) => console.log(line);
 
@@ -21,11 +35,9 @@ export async function runPlanted(options: FaultsOptions, folder: string, postgre
     ({ name }) => options.only.length === 0 || options.only.some((part) => name.includes(part)),
   );
   say(`seed ${options.seed}: ${chosen.length} deliberate bugs`);
-  // Before the first one runs: a text that is not there is found at once.
-  for (const [no, { changes }] of chosen.entries()) {
-    plant(join(folder, `bug-${no}`), changes);
-    rmSync(join(folder, `bug-${no}`), { recursive: true });
-  }
+  // Before the first one runs: what is not planted would survive for nothing.
+  const unplanted = chosen.flatMap((planted) => whyNot(planted) ?? []);
+  if (unplanted.length > 0) throw advice(`these bugs do not apply any more:\n${unplanted.join('\n')}`);
   const survivors: string[] = [];
   for (const [no, planted] of chosen.entries()) {
     const checks = await checksThatCatch(planted, { options, no, folder, postgres });
@@ -46,7 +58,7 @@ async function checksThatCatch(
   { options, no, folder, postgres }: { options: FaultsOptions; no: number; folder: string; postgres: Postgres },
 ): Promise<string[]> {
   const scenario = scenarios.find((one) => one.name === wanted);
-  if (!scenario) throw advice(`${name} wants a scenario ${wanted}, and there is none`);
+  if (!scenario) throw new Error(`${name} wants a scenario ${wanted}, and there is none`);
   const { seed, rounds, keep } = options;
   const program = join(folder, `bug-${no}`);
   const main = plant(program, changes);
