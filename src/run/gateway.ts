@@ -1,5 +1,6 @@
 // The gateway: connections, caches, the API and its server, wired; started and stopped here.
 import { createServer } from 'node:http';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { getRequestListener } from '@hono/node-server';
 import type { AddressInfo, Socket } from 'node:net';
 import { createApp } from '../api/app.ts';
@@ -30,6 +31,8 @@ import { allMetrics } from './shared-metrics.ts';
 
 const databaseConnectionsMax = 8;
 const stopBoundMs = 15_000;
+/** Whoever sends something just now is answered still, and told that the connection closes. */
+const lastRequestsMs = 250;
 /** Of one that a caller waits for. */
 const statementMsMax = 5_000;
 
@@ -175,6 +178,7 @@ export async function runGateway(config: Config, log: Log): Promise<Running> {
     stop: async () => {
       draining = true;
       looking.stop();
+      await readWhatArrived();
       // In-flight requests are answered; connections that only wait are closed, now and as soon as they do.
       const closed = new Promise<void>((resolve) => server.close(() => resolve()));
       server.keepAliveTimeout = 1;
@@ -190,6 +194,13 @@ export async function runGateway(config: Config, log: Log): Promise<Running> {
       log.info('gateway stopped');
     },
   };
+}
+
+/** Requests may lie in the kernel unread, on connections that look idle or are not accepted yet: closing those loses them. */
+async function readWhatArrived(): Promise<void> {
+  await sleep(lastRequestsMs);
+  // A machine that is busy may have given us no turn meanwhile: one to accept, one to read.
+  for (let turn = 1; turn <= 2; turn += 1) await new Promise((resolve) => setImmediate(resolve));
 }
 
 /** When Redis was last recovered, and how many acknowledged entries were lost with it, by what it promised then. */

@@ -6,7 +6,7 @@ import type { Asked } from './asked.ts';
 /** Undefined when the connection broke before the whole answer was there. */
 export function requestOnce(
   url: string,
-  { agent, key, asked }: { agent: Agent; key: string; asked: Asked },
+  { agent, key, asked }: { agent: Agent; key: string; asked: Pick<Asked, 'path' | 'body' | 'key'> },
 ): Promise<Reply | undefined> {
   const body = JSON.stringify(asked.body);
   const headers = {
