@@ -4,6 +4,7 @@
 -- A decline changes nothing and is not remembered, except when it answers a repeat after an unknown outcome:
 -- then the delayed first attempt finds the "no" and cannot take money after it. A shadow decides like `strict`
 -- and writes nothing.
+local budgets = require('budgets')
 local codes = require('codes')
 local commit = require('commit')
 local decide = require('decide')
@@ -39,6 +40,7 @@ local catalog_version = ARGV[14] -- that priced this; empty: nothing was priced
 local config_version = ARGV[15] -- of the wallet's subscriptions and budgets, as the caller knows them
 local told_text = ARGV[16] -- what the answer says besides, kept with it: the lines that were priced
 local legs_packed = ARGV[17] -- H asset, d atoms, d num, d den each: what goes with it in other assets
+local budgets_packed = ARGV[18] -- the budgets that this counts in; see lib/budgets.lua
 
 local wallet, refusal = wallets.open(
   fence_key,
@@ -64,21 +66,36 @@ local version, epoch, seq = wallet.stored_version, wallet.epoch, wallet.stored_s
 local available_atoms, held_atoms = account.available, account.held
 
 local list = legs.list(account.asset, amount_atoms, legs_packed)
-local take_atoms, reason, affordable_atoms, short_asset = decide(wallet, list, mode)
+local sent = budgets.open(wallet, budgets_packed)
+if not sent then
+  return staleness.refuse(wallet, 0)
+end
+local take_atoms, reason, affordable_atoms, short_asset, budget_no = decide(wallet, list, mode, sent)
 if wallet.freeze ~= codes.freeze.none then
-  take_atoms, reason, affordable_atoms, short_asset = nil, codes.reason.frozen, 0, 0
+  take_atoms, reason, affordable_atoms, short_asset, budget_no = nil, codes.reason.frozen, 0, 0, 0
 elseif take_atoms and wallet.open_holds >= codes.limit.open_holds then
-  take_atoms, reason, affordable_atoms, short_asset = nil, codes.reason.too_many_holds, 0, 0
+  take_atoms, reason, affordable_atoms, short_asset, budget_no = nil, codes.reason.too_many_holds, 0, 0, 0
 end
 
 if mode == 'shadow' then
   if take_atoms then
     return { 'shadow_approved', take_atoms, available_atoms, held_atoms, version, epoch, seq }
   end
-  return { 'shadow_declined', reason, available_atoms, held_atoms, affordable_atoms, short_asset, version, epoch, seq }
+  return {
+    'shadow_declined',
+    reason,
+    available_atoms,
+    held_atoms,
+    affordable_atoms,
+    short_asset,
+    budget_no,
+    version,
+    epoch,
+    seq,
+  }
 end
 
-if reason == codes.reason.held_in_flight or reason == codes.reason.too_many_holds then
+if reason == codes.reason.held_in_flight or reason == codes.reason.too_many_holds or reason == codes.reason.budget then
   local overdue_refs = holds.overdue(wallet, deadlines_key)
   if overdue_refs ~= '' then
     return { 'overdue', overdue_refs }
@@ -89,7 +106,7 @@ local reply
 if take_atoms then
   local entry = entries.begin(codes.kind.hold, account)
   list[1].amount = take_atoms
-  holds.open(wallet, entry, list, ttl_ms)
+  holds.open(wallet, entry, list, sent, ttl_ms)
   entries.append(wallet, entry)
   local created_at_ms = wallet.now_ms
   available_atoms, held_atoms, version, seq = account.available, account.held, wallet.version, wallet.seq
@@ -98,7 +115,8 @@ if take_atoms then
     { 'approved', take_atoms, available_atoms, held_atoms, created_at_ms, version, epoch, seq, legs_text, told_text }
   seal.operation(wallet, outbox_key, #wallet.entries, operation_id, fingerprint, keep_ms, attached, reply)
 else
-  reply = { 'declined', reason, available_atoms, held_atoms, affordable_atoms, short_asset, version, epoch, seq }
+  reply =
+    { 'declined', reason, available_atoms, held_atoms, affordable_atoms, short_asset, budget_no, version, epoch, seq }
   if repeated ~= '1' then
     return reply
   end

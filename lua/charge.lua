@@ -2,6 +2,7 @@
 -- Charge: check the wallet and take the money in one step, with no hold before it, or say no.
 --
 -- Decides as authorize does, and remembers a decline in the same case only.
+local budgets = require('budgets')
 local codes = require('codes')
 local commit = require('commit')
 local decide = require('decide')
@@ -37,6 +38,7 @@ local catalog_version = ARGV[13] -- that priced this; empty: nothing was priced
 local config_version = ARGV[14] -- of the wallet's subscriptions and budgets, as the caller knows them
 local told_text = ARGV[15] -- what the answer says besides, kept with it: the lines that were priced
 local legs_packed = ARGV[16] -- H asset, d atoms, d num, d den each: what goes with it in other assets
+local budgets_packed = ARGV[17] -- the budgets that this counts in; see lib/budgets.lua
 
 local wallet, refusal = wallets.open(
   fence_key,
@@ -62,19 +64,34 @@ local version, epoch, seq = wallet.stored_version, wallet.epoch, wallet.stored_s
 local available_atoms, held_atoms = account.available, account.held
 
 local list = legs.list(account.asset, amount_atoms, legs_packed)
-local take_atoms, reason, affordable_atoms, short_asset = decide(wallet, list, mode)
+local sent = budgets.open(wallet, budgets_packed)
+if not sent then
+  return staleness.refuse(wallet, 0)
+end
+local take_atoms, reason, affordable_atoms, short_asset, budget_no = decide(wallet, list, mode, sent)
 if wallet.freeze ~= codes.freeze.none then
-  take_atoms, reason, affordable_atoms, short_asset = nil, codes.reason.frozen, 0, 0
+  take_atoms, reason, affordable_atoms, short_asset, budget_no = nil, codes.reason.frozen, 0, 0, 0
 end
 
 if mode == 'shadow' then
   if take_atoms then
     return { 'shadow_approved', take_atoms, available_atoms, held_atoms, version, epoch, seq }
   end
-  return { 'shadow_declined', reason, available_atoms, held_atoms, affordable_atoms, short_asset, version, epoch, seq }
+  return {
+    'shadow_declined',
+    reason,
+    available_atoms,
+    held_atoms,
+    affordable_atoms,
+    short_asset,
+    budget_no,
+    version,
+    epoch,
+    seq,
+  }
 end
 
-if reason == codes.reason.held_in_flight then
+if reason == codes.reason.held_in_flight or reason == codes.reason.budget then
   local overdue_refs = holds.overdue(wallet, deadlines_key)
   if overdue_refs ~= '' then
     return { 'overdue', overdue_refs }
@@ -89,15 +106,19 @@ if take_atoms then
     local of_leg = wallets.account(wallet, leg.asset)
     grants.take(wallet, entry, of_leg, leg.amount, false)
     entries.transfer(entry, of_leg, codes.account.available, codes.account.revenue, leg.amount)
+    budgets.count(sent, entry, leg.asset, leg.amount)
     leg.settled = leg.amount
   end
   entries.append(wallet, entry)
+  local main_no = #wallet.entries
+  budgets.alert(wallet)
   available_atoms, version, seq = account.available, wallet.version, wallet.seq
   local legs_text = legs.text(wallet, list)
   reply = { 'charged', take_atoms, available_atoms, held_atoms, version, epoch, seq, legs_text, told_text }
-  seal.operation(wallet, outbox_key, #wallet.entries, operation_id, fingerprint, keep_ms, attached, reply)
+  seal.operation(wallet, outbox_key, main_no, operation_id, fingerprint, keep_ms, attached, reply)
 else
-  reply = { 'declined', reason, available_atoms, held_atoms, affordable_atoms, short_asset, version, epoch, seq }
+  reply =
+    { 'declined', reason, available_atoms, held_atoms, affordable_atoms, short_asset, budget_no, version, epoch, seq }
   if repeated ~= '1' then
     return reply
   end

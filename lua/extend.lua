@@ -3,6 +3,7 @@
 --
 -- Time counts from now and never shortens. Money is checked as authorize checks it, and comes on top of the hold's
 -- first leg. A hold that is past its deadline expires here, and is told so.
+local budgets = require('budgets')
 local codes = require('codes')
 local commit = require('commit')
 local decide = require('decide')
@@ -10,6 +11,7 @@ local entries = require('entry')
 local holds = require('holds')
 local legs = require('legs')
 local seal = require('seal')
+local staleness = require('stale')
 local wallets = require('wallet')
 
 local fence_key = KEYS[1] -- string: installation and epoch of this partition's data
@@ -32,6 +34,8 @@ local ttl_ms = tonumber(ARGV[10]) -- 0: the deadline stays
 local repeated = ARGV[11] -- '1' when this repeats an attempt whose outcome is unknown
 local attached = ARGV[12]
 local looked_up = ARGV[13] -- '1': the ledger does not have this operation; '2': it has; '0': nobody has asked it
+local config_version = ARGV[14] -- of the wallet's subscriptions and budgets, as the caller knows them
+local budgets_packed = ARGV[15] -- all budgets of the wallet; see lib/budgets.lua
 
 local wallet, refusal = wallets.open(
   fence_key,
@@ -48,6 +52,10 @@ local wallet, refusal = wallets.open(
 if not wallet then
   return refusal
 end
+local stale = staleness.check(wallet, '', '', config_version)
+if stale then
+  return stale
+end
 local account = wallet.account
 local version, epoch, seq = wallet.stored_version, wallet.epoch, wallet.stored_seq
 local available_atoms, held_atoms = account.available, account.held
@@ -57,15 +65,19 @@ if not hold or hold.legs[1].asset ~= account.asset then
   return { 'unknown_hold' }
 end
 local first = hold.legs[1]
-local take_atoms, reason, affordable_atoms, short_asset =
-  decide(wallet, legs.list(account.asset, amount_atoms, ''), 'strict')
+local sent = budgets.open(wallet, budgets_packed, hold.tags)
+if not sent then
+  return staleness.refuse(wallet, 0)
+end
+local list = legs.list(account.asset, amount_atoms, '')
+local take_atoms, reason, affordable_atoms, short_asset, budget_no = decide(wallet, list, 'strict', sent)
 local expired = hold.expires_at_ms <= wallet.now_ms
 if wallet.freeze ~= codes.freeze.none then
-  take_atoms, reason, affordable_atoms, short_asset = nil, codes.reason.frozen, 0, 0
+  take_atoms, reason, affordable_atoms, short_asset, budget_no = nil, codes.reason.frozen, 0, 0, 0
 elseif take_atoms and not expired and first.amount + take_atoms > codes.limit.amount_atoms then
   return { 'out_of_bounds', codes.bound.amount }
 end
-if reason == codes.reason.held_in_flight and not expired then
+if (reason == codes.reason.held_in_flight or reason == codes.reason.budget) and not expired then
   local overdue_refs = holds.overdue(wallet, deadlines_key)
   if overdue_refs ~= '' then
     return { 'overdue', overdue_refs }
@@ -82,6 +94,7 @@ if expired then
 elseif take_atoms then
   local entry = entries.begin(codes.kind.extend, account)
   holds.take(wallet, entry, first, take_atoms)
+  budgets.count(sent, entry, first.asset, take_atoms, hold.tags)
   first.amount = first.amount + take_atoms
   hold.expires_at_ms = math.max(hold.expires_at_ms, wallet.now_ms + ttl_ms)
   holds.keep(wallet, entry, hold, true)
@@ -92,7 +105,8 @@ elseif take_atoms then
   reply = { 'extended', total_atoms, available_atoms, held_atoms, expires_at_ms, at_ms, version, epoch, seq, legs_text }
   seal.operation(wallet, outbox_key, #wallet.entries, operation_id, fingerprint, keep_ms, attached, reply)
 else
-  reply = { 'declined', reason, available_atoms, held_atoms, affordable_atoms, short_asset, version, epoch, seq }
+  reply =
+    { 'declined', reason, available_atoms, held_atoms, affordable_atoms, short_asset, budget_no, version, epoch, seq }
   if repeated ~= '1' then
     return reply
   end

@@ -6,6 +6,7 @@
 -- the version that was compared and at no other. It goes on where Redis has no memory left, since its holds must end;
 -- a new wallet does not (create_wallet.lua).
 local commit = require('commit')
+local counters = require('counters')
 local due = require('due')
 local grants = require('grants')
 local holds = require('holds')
@@ -30,6 +31,7 @@ local replaced_version = ARGV[9] -- of the wallet that is replaced; empty: there
 local look_up_until_ms = ARGV[10] -- operations that Redis does not know are looked up until then
 local config_version = ARGV[11] -- of the wallet's configuration; '0': it has none
 local config_text = ARGV[12]
+local counters_packed = ARGV[13] -- B length, name, H length, bytes: of budgets and of prices
 
 local found = redis.call('MGET', fence_key, clock_key)
 local refusal = run.refusal(found[2] and found[1], fence)
@@ -79,6 +81,13 @@ if config_version ~= '0' then
 end
 wallet.fields[#wallet.fields + 1] = 'l'
 wallet.fields[#wallet.fields + 1] = look_up_until_ms
+at = 1
+while at <= #counters_packed do
+  local name, bytes
+  name, bytes, at = counters.load(counters_packed, at)
+  wallet.fields[#wallet.fields + 1] = name
+  wallet.fields[#wallet.fields + 1] = bytes
+end
 -- COMMIT
 redis.call('DEL', wallet_key, holds_key)
 commit(wallet, clock_key, holds_key, deadlines_key)

@@ -7,6 +7,7 @@
 --
 -- A hold ends exactly at its deadline: from then on it has expired, and settling it is recorded once, as a final settle
 -- marked late, paid from what is available. A hold that the sweep has removed comes with its terms from the ledger.
+local budgets = require('budgets')
 local codes = require('codes')
 local commit = require('commit')
 local entries = require('entry')
@@ -103,6 +104,8 @@ local entry = entries.begin(codes.kind.settle, account)
 local main_no = #wallet.entries + 1
 for i, leg in ipairs(hold.legs) do
   legs.settle(wallet, entry, leg, parts[i], late)
+  local beyond_atoms = (late and parts[i] or 0) + (i == 1 and excess_atoms or 0)
+  budgets.spend(wallet, entry, hold.tags, leg.asset, late and 0 or parts[i], beyond_atoms)
 end
 grants.take(wallet, entry, account, from_available_atoms, false)
 entries.transfer(entry, account, codes.account.available, codes.account.revenue, from_available_atoms)
@@ -127,6 +130,7 @@ else
   holds.keep(wallet, entry, hold, false)
   entries.append(wallet, entry)
 end
+budgets.alert(wallet)
 local settled_atoms, released_atoms = first.settled, first.released
 local overage_atoms, available_atoms, held_atoms = account.overage, account.available, account.held
 local version, epoch, seq = wallet.version, wallet.epoch, wallet.seq

@@ -13,7 +13,8 @@ export const codes = {
     expire_grant: 10,
     void_grant: 11,
     freeze: 12,
-    unfreeze: 13
+    unfreeze: 13,
+    budget_alert: 14
   },
   account: {
     available: 1,
@@ -54,7 +55,8 @@ export const codes = {
     held_in_flight: 2,
     overage: 3,
     frozen: 4,
-    too_many_holds: 5
+    too_many_holds: 5,
+    budget: 6
   },
   bound: {
     balance: 1,

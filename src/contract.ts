@@ -602,6 +602,8 @@ export type EntryKind =
   | 'void_grant'
   | 'freeze'
   | 'unfreeze'
+  /** A threshold of a budget was passed: nothing moved. */
+  | 'budget_alert'
   | 'refund';
 
 export type EntriesQuery = PageQuery & {

@@ -34,6 +34,13 @@ export const errors = {
     whatToDo:
       'Ask for at most `affordable`, use mode `up_to`, or add credit. With `held_in_flight`, open holds may return.',
   },
+  budget_exceeded: {
+    ...never,
+    status: 402,
+    title: 'A budget does not cover the amount',
+    whatToDo:
+      'Ask for at most `affordable`, use mode `up_to`, raise the limit of the budget that `budget_id` names, or wait until it resets.',
+  },
   wallet_in_overage: {
     ...never,
     status: 402,

@@ -150,6 +150,9 @@ export type HoldLegs<Leg = HoldLeg> = [Leg, ...Leg[]];
 /** With the grants of what it still holds, in the order taken. */
 export type SourcedLeg = HoldLeg & { sources: { grantNo: number; atoms: Atoms }[] };
 
+/** A budget that a hold counts in: the bucket, and what it still holds there. */
+export type BudgetTag = { budgetNo: number; asset: number; bucket: number; held: Atoms };
+
 /** A hold as the ledger has it. */
 export type HoldRecord = {
   ref: string;
@@ -157,6 +160,7 @@ export type HoldRecord = {
   status: HoldStatusName;
   late: boolean;
   legs: HoldLegs;
+  tags: BudgetTag[];
   createdAtMs: number;
   expiresAtMs: number;
   endedAtMs: number | undefined;
@@ -165,8 +169,38 @@ export type HoldRecord = {
 /** A product's version that prices a customer besides the default products. */
 export type SubscribedVersion = { productId: string; version: number };
 
+/** What spending a budget covers: all of this must be so; nothing named covers everything. */
+export type BudgetMatch = {
+  subject?: string | undefined;
+  labels?: Record<string, string> | undefined;
+  event_type?: string | undefined;
+};
+
+/** As the API has it. */
+export type BudgetPeriod =
+  | { unit: 'hour' | 'day' | 'week' | 'month' | 'lifetime'; time_zone?: string | undefined }
+  | { rolling_ms: number };
+
+/** A budget as it travels with its wallet. */
+export type Budget = {
+  /** Counts up within its wallet: the number of its counter there. */
+  no: number;
+  id: string;
+  asset: number;
+  /** Atoms, as text: JSON has no whole numbers of this size. */
+  limit: string;
+  period: BudgetPeriod;
+  match: BudgetMatch;
+  enforcement: 'hard' | 'alert';
+  /** Spending that is told of once in a window, in atoms, smallest first. */
+  thresholds: string[];
+};
+
 /** What travels with a wallet besides its money; `version` counts its changes, 0: there never was one. */
-export type WalletConfig = { version: number; subscriptions: SubscribedVersion[]; budgets: never[] };
+export type WalletConfig = { version: number; subscriptions: SubscribedVersion[]; budgets: Budget[] };
+
+/** What was counted by a budget or a price: a field of the wallet, as scripts pack it. */
+export type Counter = { name: string; packed: Buffer };
 
 /** A wallet as the ledger has it: enough to put it into Redis again. */
 export type LedgerWallet = {
@@ -191,7 +225,8 @@ export type LedgerWallet = {
     expiresAtMs: number | undefined;
     createdAtMs: number;
   }[];
-  holds: { ref: string; createdAtMs: number; expiresAtMs: number; legs: HoldLegs<SourcedLeg> }[];
+  holds: { ref: string; createdAtMs: number; expiresAtMs: number; legs: HoldLegs<SourcedLeg>; tags: BudgetTag[] }[];
+  counters: Counter[];
 };
 
 export type EntryLeg = {

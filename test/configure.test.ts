@@ -42,9 +42,12 @@ async function targetOf(customerId: string) {
 const one: WalletConfig = { ...noConfig, version: 1, subscriptions: [{ productId: 'plan', version: 3 }] };
 
 function chargeBy(wallet: Awaited<ReturnType<typeof targetOf>>, known: { catalogVersion?: number; config?: number }) {
+  const config = { ...noConfig, version: known.config ?? 0 };
+  const spender = { subject: undefined, labels: undefined, eventType: undefined };
   return charge(store, {
     ...{ wallet, environmentId, asset: 1, amount: 1_000_000_000n as Atoms, mode: 'strict', attached: '' },
-    ...{ operation: ownOperation(), catalogVersion: known.catalogVersion, configVersion: known.config ?? 0, told: '' },
+    ...{ operation: ownOperation(), catalogVersion: known.catalogVersion, told: '' },
+    ...{ config, spender, redisMs: Date.now() },
   });
 }
 

@@ -135,6 +135,7 @@ export async function hold(
     repeated: '',
     attached: '{"subject":"agent:\\"planner\\"","labels":{"team":"rød"}}',
     ...{ catalogVersion: '', configVersion: '0', toldText: '' },
+    budgetsPacked: '',
     legsPacked: packLegs({ asset }, legs),
   });
   if (reply.status !== 'approved') throw new Error(reply.status);
@@ -191,9 +192,8 @@ export async function extend(world: World, customerId: string, ref: string, { am
     ttlMs,
     repeated: '',
     attached: '',
-    catalogVersion: '',
     configVersion: '0',
-    toldText: '',
+    budgetsPacked: '',
   });
 }
 
@@ -205,6 +205,7 @@ export async function charge(world: World, customerId: string, amount: number, l
     mode: 'strict',
     repeated: '',
     attached: '',
+    budgetsPacked: '',
     catalogVersion: '',
     configVersion: '0',
     toldText: '',

@@ -62,8 +62,8 @@ function count(replies: { status: string; replayed?: true }[]): Record<string, n
   return counts;
 }
 
-const noConfig = { configVersion: '0', configText: '' };
-const known = { catalogVersion: '', configVersion: '0', toldText: '', legsPacked: '' };
+const noConfig = { configVersion: '0', configText: '', countersPacked: '' };
+const known = { catalogVersion: '', configVersion: '0', toldText: '', legsPacked: '', budgetsPacked: '' };
 const one = { asset: 1, amountAtoms: 1n as Atoms, mode: 'strict', repeated: '0', attached: '', ...known };
 
 async function authorize(over: Redis, { wallet }: Scene, id: string) {

@@ -16,6 +16,7 @@ codes.kind = {
   void_grant = 11,
   freeze = 12,
   unfreeze = 13,
+  budget_alert = 14,
 }
 
 -- The accounts of the double entry. The first three are the wallet's own, the others belong to its environment.
@@ -31,7 +32,7 @@ codes.hold_status = { open = 1, settled = 2, released = 3, expired = 4 }
 codes.freeze = { none = 0, operator = 1, reconcile = 2, quarantine = 3, dispute = 4 }
 
 -- Why a request was declined.
-codes.reason = { balance = 1, held_in_flight = 2, overage = 3, frozen = 4, too_many_holds = 5 }
+codes.reason = { balance = 1, held_in_flight = 2, overage = 3, frozen = 4, too_many_holds = 5, budget = 6 }
 
 -- Which bound a grant or a settlement would break.
 codes.bound = { balance = 1, grants = 2, amount = 3 }

@@ -1,38 +1,43 @@
 -- Yes or no: how much of a request the wallet can give.
+local budgets = require('budgets')
 local codes = require('codes')
 local wallets = require('wallet')
 
-local function of_account(account, requested, mode)
+local function of_account(account, requested, mode, room, budget_no)
   if requested == 0 then
     return requested
   elseif account.overage > 0 then
-    return nil, codes.reason.overage, 0
-  elseif account.available >= requested then
+    return nil, codes.reason.overage, 0, 0
+  elseif account.available >= requested and room >= requested then
     return requested
-  elseif mode == 'up_to' and account.available > 0 then
-    return account.available
-  elseif account.available + account.held >= requested then
-    return nil, codes.reason.held_in_flight, account.available
   end
-  return nil, codes.reason.balance, account.available
+  local affordable = math.min(account.available, room)
+  if mode == 'up_to' and affordable > 0 then
+    return affordable
+  elseif room < account.available then
+    return nil, codes.reason.budget, affordable, budget_no
+  elseif account.available + account.held >= requested then
+    return nil, codes.reason.held_in_flight, affordable, 0
+  end
+  return nil, codes.reason.balance, affordable, 0
 end
 
 -- Returns the atoms to take of the first leg; or nil, the reason, the largest amount of it that would be approved now,
--- and which asset there is too little of. Several legs are taken all or none, whatever the mode.
-local function decide(wallet, list, mode)
-  local first = list[1]
-  local atoms, reason, affordable = of_account(wallet.account, first.amount, list[2] and 'strict' or mode)
-  if not atoms then
-    return nil, reason, affordable, first.asset
-  end
-  for i = 2, #list do
-    local leg = list[i]
-    local enough, lacks = of_account(wallets.account(wallet, leg.asset), leg.amount, 'strict')
-    if not enough then
-      return nil, lacks, 0, leg.asset
+-- which asset there is too little of, and the number of the budget that refuses. Several legs are taken all or none,
+-- whatever the mode.
+local function decide(wallet, list, mode, budgets_sent)
+  for i, leg in ipairs(list) do
+    local account = i == 1 and wallet.account or wallets.account(wallet, leg.asset)
+    local room, no = budgets.tightest(budgets_sent, leg.asset)
+    local how = list[2] and 'strict' or mode
+    local atoms, reason, affordable, budget_no = of_account(account, leg.amount, how, room, no)
+    if not atoms then
+      return nil, reason, i == 1 and affordable or 0, leg.asset, budget_no
+    elseif not list[2] then
+      return atoms
     end
   end
-  return atoms
+  return list[1].amount
 end
 
 return decide

@@ -6,9 +6,11 @@
 --   H moves × { I4 grant, d remaining after, d held after }
 --   I4 grant (0: none), its terms after
 --   B length, hold ref (0: none) [, B status, H length, hold after]
+--   B counters × { B length, name, H length, counter after }
 --   B length, operation id; c11 fingerprint; H length, reply
 --   the rest: what the caller attached
 local codes = require('codes')
+local counters = require('counters')
 local wallets = require('wallet')
 
 local entries = {}
@@ -145,7 +147,7 @@ function entries.append(wallet, entry)
     hold_packed = entry.hold_packed
     hold = struct.pack('>Bc0BH', #entry.hold_ref, entry.hold_ref, entry.hold_status, #hold_packed)
   end
-  local packed = table.concat(parts) .. terms .. hold .. hold_packed
+  local packed = table.concat(parts) .. terms .. hold .. hold_packed .. counters.pack(entry)
   wallet.entries[#wallet.entries + 1] = { id = string.format('%d-0', wallet.seq), packed = packed }
 end
 

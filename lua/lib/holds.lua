@@ -3,7 +3,8 @@
 -- A record is the first leg's asset, what was set aside in all, is still held, was settled, came back; when the hold
 -- was opened and when it ends; then where the held money was taken from: grant number and atoms, in the order first
 -- taken. Where a grant's number would be 0, another leg begins: its asset, the same numbers, its rate, and its own
--- sources. So a hold in one asset is as short as if there were no legs.
+-- sources; or, where its asset would be 0, a budget's tag. So most holds are as short as if there were neither.
+local budgets = require('budgets')
 local codes = require('codes')
 local entries = require('entry')
 local grants = require('grants')
@@ -17,6 +18,8 @@ local SOURCE = '>I4d'
 local SOURCE_LENGTH = 12
 local NEXT_LEG = '>I4Hdddddd'
 local NEXT_LEG_LENGTH = 54
+local TAG = '>I4HHHdd'
+local TAG_LENGTH = 26
 
 local function add_sources(parts, sources)
   for i = 1, #sources, 2 do
@@ -45,12 +48,15 @@ function holds.pack(hold)
       struct.pack(NEXT_LEG, 0, leg.asset, leg.amount, leg.held, leg.settled, leg.released, leg.num, leg.den)
     add_sources(parts, leg.sources)
   end
+  for _, tag in ipairs(hold.tags) do
+    parts[#parts + 1] = struct.pack(TAG, 0, 0, tag.no, tag.asset, tag.bucket, tag.held)
+  end
   return table.concat(parts)
 end
 
 function holds.unpack(ref, packed)
   local leg = { num = 1, den = 1, sources = {} }
-  local hold = { ref = ref, legs = { leg } }
+  local hold = { ref = ref, legs = { leg }, tags = {} }
   leg.asset, leg.amount, leg.held, leg.settled, leg.released, hold.created_at_ms, hold.expires_at_ms =
     struct.unpack(TERMS, packed)
   local at = TERMS_LENGTH + 1
@@ -60,6 +66,11 @@ function holds.unpack(ref, packed)
       leg.sources[#leg.sources + 1] = grant_no
       leg.sources[#leg.sources + 1] = atoms
       at = at + SOURCE_LENGTH
+    elseif struct.unpack('>H', packed, at + 4) == 0 then
+      local tag, _ = {}, nil
+      _, _, tag.no, tag.asset, tag.bucket, tag.held = struct.unpack(TAG, packed, at)
+      hold.tags[#hold.tags + 1] = tag
+      at = at + TAG_LENGTH
     else
       leg = { sources = {} }
       hold.legs[#hold.legs + 1] = leg
@@ -98,16 +109,19 @@ function holds.take(wallet, entry, leg, atoms)
   end
 end
 
--- Open a hold: each of its legs is taken from its account, which has been seen to have that much.
-function holds.open(wallet, entry, list, ttl_ms)
+-- Open a hold: each of its legs is taken from its account, which has been seen to have that much, and counts in budgets.
+function holds.open(wallet, entry, list, sent, ttl_ms)
+  local tags = {}
   for _, leg in ipairs(list) do
     holds.take(wallet, entry, leg, leg.amount)
+    budgets.count(sent, entry, leg.asset, leg.amount, tags)
   end
   wallet.open_holds = wallet.open_holds + 1
   holds.keep(wallet, entry, {
     -- Numbered by the version it makes; the epoch keeps numbers apart that a lost Redis gave out before.
     ref = string.format('%d.%d', wallet.epoch, wallet.version + 1),
     legs = list,
+    tags = tags,
     created_at_ms = wallet.now_ms,
     expires_at_ms = wallet.now_ms + ttl_ms,
   }, true)
@@ -156,6 +170,7 @@ function holds.close(wallet, entry, hold, status)
     leg.held = 0
     grants.give_back(wallet, entry, leg, leaving)
   end
+  budgets.give_back(wallet, entry, hold.tags)
   entry.hold_ref = hold.ref
   entry.hold_status = status
   entry.hold_packed = holds.pack(hold)

@@ -38,6 +38,11 @@ local function changed_fields(wallet)
   if wallet.due then
     add(fields, 'd', wallet.due)
   end
+  for _, counter in ipairs(wallet.counters_read or {}) do
+    if counter.packed then
+      add(fields, counter.name, counter.packed)
+    end
+  end
   return fields
 end
 

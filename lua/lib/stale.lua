@@ -5,6 +5,13 @@
 -- catalog that is newer than Redis's was published meanwhile: its version is taken over.
 local staleness = {}
 
+-- The refusal: what Redis has.
+function staleness.refuse(wallet, standing_version)
+  local config_text = redis.call('HGET', wallet.key, 'x') or ''
+  local standing_config, redis_ms = tonumber(wallet.config_version), wallet.now_ms
+  return { 'stale', standing_version, standing_config, redis_ms, config_text }
+end
+
 -- Nil when the caller is right, and else the refusal. `catalog_version` is empty where nothing was priced.
 function staleness.check(wallet, catalog_key, catalog_version, config_version)
   local standing_version, priced_version = 0, tonumber(catalog_version)
@@ -16,9 +23,7 @@ function staleness.check(wallet, catalog_key, catalog_version, config_version)
     end
   end
   if (priced_version and standing_version > priced_version) or config_version ~= wallet.config_version then
-    local config_text = redis.call('HGET', wallet.key, 'x') or ''
-    local standing_config = tonumber(wallet.config_version)
-    return { 'stale', standing_version, standing_config, config_text }
+    return staleness.refuse(wallet, standing_version)
   end
 end
 

@@ -126,7 +126,7 @@ function blocksOf(statement: Node): Node[][] {
   return Array.isArray(statement.body) && statement.type !== 'FunctionDeclaration' ? [statement.body as Node[]] : [];
 }
 
-// `wallets.open(…)` → the body of that function in the module behind `wallets`.
+// `wallets.open(…)` → the body of that function in the module behind `wallets`, which may be this very file.
 function libraryCall(
   call: Node,
   file: LuaFile,
@@ -137,7 +137,8 @@ function libraryCall(
   const requiring = file.body.find(
     (statement) => statement.type === 'LocalStatement' && nameOf((statement.variables as Node[])[0]) === path[0],
   );
-  const module = modules.get(requiredModule((requiring?.init as Node[] | undefined)?.[0]) ?? '');
+  const init = (requiring?.init as Node[] | undefined)?.[0];
+  const module = init?.type === 'TableConstructorExpression' ? file : modules.get(requiredModule(init) ?? '');
   const definition = module?.body.find(
     (statement) =>
       statement.type === 'FunctionDeclaration' && memberPath(statement.identifier as Node)?.at(-1) === path[1],

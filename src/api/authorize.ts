@@ -18,6 +18,7 @@ import {
   shadowAnswer,
   shadowApprovedReply,
   shadowDeclinedReply,
+  spenderOf,
   spendFields,
 } from './spend.ts';
 import { formatTime } from './time.ts';
@@ -69,7 +70,7 @@ export const authorize = defineRoute({
     const refused = api.backpressure() && isNew && (await refuseSpending(api, call, body.customer_id, operation));
     if (refused) return refused;
     const wallet = api.wallets.walletOf(environmentId, body.customer_id);
-    const reply = await askFresh(api, wallet, ({ version: configVersion }) =>
+    const reply = await askFresh(api, wallet, (fresh) =>
       api.wallets.authorize({
         wallet,
         environmentId,
@@ -80,7 +81,8 @@ export const authorize = defineRoute({
         operation,
         attached: attachedOf(body),
         catalogVersion: undefined,
-        configVersion,
+        ...fresh,
+        spender: spenderOf(body),
         told: '',
       }),
     );
@@ -103,10 +105,10 @@ export const authorize = defineRoute({
         return { status: 200, body: approved, replayed: reply.replayed, unconfirmed: reply.unconfirmed };
       }
       case 'declined':
-        return refuseDeclined(reply, asked);
+        return refuseDeclined(reply, asked, api.wallets.configs.of(wallet.walletId));
       case 'shadow_approved':
       case 'shadow_declined':
-        return shadowAnswer(reply, body.customer_id, asked);
+        return shadowAnswer(reply, body.customer_id, asked, api.wallets.configs.of(wallet.walletId));
       case 'no_customer':
       case 'conflict':
       case 'unavailable':

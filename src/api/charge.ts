@@ -17,6 +17,7 @@ import {
   shadowAnswer,
   shadowApprovedReply,
   shadowDeclinedReply,
+  spenderOf,
   spendFields,
 } from './spend.ts';
 import { refuseTrouble } from './trouble.ts';
@@ -61,7 +62,7 @@ export const charge = defineRoute({
     const refused = api.backpressure() && isNew && (await refuseSpending(api, call, body.customer_id, operation));
     if (refused) return refused;
     const wallet = api.wallets.walletOf(environmentId, body.customer_id);
-    const reply = await askFresh(api, wallet, ({ version: configVersion }) =>
+    const reply = await askFresh(api, wallet, (fresh) =>
       api.wallets.charge({
         wallet,
         environmentId,
@@ -71,7 +72,8 @@ export const charge = defineRoute({
         operation,
         attached: attachedOf(body),
         catalogVersion: undefined,
-        configVersion,
+        ...fresh,
+        spender: spenderOf(body),
         told: '',
       }),
     );
@@ -91,10 +93,10 @@ export const charge = defineRoute({
         return { status: 200, body: charged, replayed: reply.replayed, unconfirmed: reply.unconfirmed };
       }
       case 'declined':
-        return refuseDeclined(reply, asked);
+        return refuseDeclined(reply, asked, api.wallets.configs.of(wallet.walletId));
       case 'shadow_approved':
       case 'shadow_declined':
-        return shadowAnswer(reply, body.customer_id, asked);
+        return shadowAnswer(reply, body.customer_id, asked, api.wallets.configs.of(wallet.walletId));
       case 'no_customer':
       case 'conflict':
       case 'unavailable':

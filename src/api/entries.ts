@@ -25,6 +25,7 @@ const kinds = [
   'void_grant',
   'freeze',
   'unfreeze',
+  'budget_alert',
   'refund',
 ] as const satisfies EntryKind[];
 

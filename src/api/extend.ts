@@ -6,6 +6,7 @@ import { format, normalized, readAmount } from './amount.ts';
 import { refuse } from './answer.ts';
 import { approvedReply } from './authorize.ts';
 import { refuseNewWork } from './backpressure.ts';
+import { askFresh } from './fresh.ts';
 import { assetOfHold, noHold, refuseClosed } from './hold-of.ts';
 import { operationFor } from './idempotency.ts';
 import { showHeldLegs } from './legs.ts';
@@ -54,14 +55,17 @@ export const extend = defineRoute({
     // More time sets nothing more aside.
     const refused = api.backpressure() && more > zeroAtoms && (await refuseNewWork(api, call, hasBegun));
     if (refused) return refused;
-    const reply = await api.wallets.extend({
-      environmentId,
-      holdId: params.hold_id,
-      amount: more,
-      ttlMs: body.ttl_ms ?? 0,
-      operation,
-      attached: '',
-    });
+    const reply = await askFresh(api, { walletId }, (fresh) =>
+      api.wallets.extend({
+        environmentId,
+        holdId: params.hold_id,
+        amount: more,
+        ttlMs: body.ttl_ms ?? 0,
+        operation,
+        attached: '',
+        ...fresh,
+      }),
+    );
     switch (reply.status) {
       case 'approved': {
         const approved: Approved = {
@@ -81,7 +85,7 @@ export const extend = defineRoute({
         return { status: 200, body: approved, replayed: reply.replayed, unconfirmed: reply.unconfirmed };
       }
       case 'declined':
-        return refuseDeclined(reply, { asset, amount: more, requested });
+        return refuseDeclined(reply, { asset, amount: more, requested }, api.wallets.configs.of(walletId));
       case 'closed':
         return refuseClosed(reply, asset);
       case 'no_hold':

@@ -9,17 +9,22 @@ import type { Api } from './route.ts';
 const roundsMax = 4;
 const retryAfterMs = 1_000;
 
-/** `ask` is given the wallet's configuration; a call that Redis finds stale has done nothing. */
+export type Fresh = { config: WalletConfig; redisMs: number };
+
+/** `ask` is given the wallet's configuration and Redis's time; a call that Redis finds stale has done nothing. */
 export async function askFresh<Reply extends { status: string }>(
   api: Api,
-  wallet: WalletRef,
-  ask: (config: WalletConfig) => Promise<Reply | Stale>,
+  wallet: Pick<WalletRef, 'walletId'>,
+  ask: (fresh: Fresh) => Promise<Reply | Stale>,
 ): Promise<Exclude<Reply, Stale> | Trouble> {
-  const { configs } = api.wallets;
+  const { configs, redisMs } = api.wallets;
+  let nowMs = redisMs();
   for (let round = 1; round <= roundsMax; round += 1) {
-    const reply = await ask(configs.of(wallet.walletId));
+    const reply = await ask({ config: configs.of(wallet.walletId), redisMs: nowMs });
     if (!isStale(reply)) return reply as Exclude<Reply, Stale>;
     configs.learn(wallet.walletId, reply.configVersion, reply.configText);
+    // At the edge of a window its clock is what counts.
+    nowMs = reply.redisMs;
   }
   const detail = 'subscriptions or budgets of this wallet change faster than it can be asked';
   return { status: 'unavailable', detail, retryAfterMs };

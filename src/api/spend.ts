@@ -2,12 +2,13 @@
 import { z } from '@hono/zod-openapi';
 import type { Decline, DeclineCode, LimitSource } from '../contract.ts';
 import type { ErrorCode } from '../errors.ts';
-import type { Asset } from '../records.ts';
+import type { Asset, WalletConfig } from '../records.ts';
 import type { Atoms } from '../units.ts';
 import { format, normalized, readAmount } from './amount.ts';
 import { refuse, type Answer, type Refused } from './answer.ts';
 import { unknownAsset } from './assets.ts';
 import type { Declined, ReasonName, Shadow } from '../wallet/decision.ts';
+import type { Spender } from '../wallet/budgets.ts';
 import type { Api } from './route.ts';
 import { amount, amountOut, assetCode, customerId, labels, metadata, subject } from './schemas.ts';
 
@@ -27,6 +28,7 @@ export const spendFields = {
 /** Of authorize, charge and extend: every way to say no. */
 export const declineErrors = [
   'insufficient_balance',
+  'budget_exceeded',
   'wallet_in_overage',
   'wallet_frozen',
   'too_many_holds',
@@ -47,6 +49,7 @@ export const declineMembers = {
   affordable: amountOut.openapi({ description: 'The largest amount that would be approved now.' }),
   shortfall: amountOut.openapi({ description: '`requested` − `affordable`.' }),
   limit_source: limitSource,
+  budget_id: z.string().optional().openapi({ description: 'With `limit_source: "budget"`: the tightest that refuses.' }),
 };
 
 const shadowMembers = { customer_id: z.string(), version: z.int() };
@@ -68,7 +71,7 @@ export const shadowDeclinedReply = z
     status: z.literal('shadow_declined'),
     ...shadowMembers,
     ...declineMembers,
-    code: z.enum(['insufficient_balance', 'wallet_in_overage', 'wallet_frozen', 'too_many_holds']),
+    code: z.enum(['insufficient_balance', 'budget_exceeded', 'wallet_in_overage', 'wallet_frozen', 'too_many_holds']),
     limit_source: limitSource.optional().openapi({ description: 'Absent where no amount of money would help.' }),
   })
   .openapi('ShadowDeclined');
@@ -104,15 +107,24 @@ function moneyOf(asset: Asset | undefined, money: { asset: string; amount: strin
   return { asset, amount: atoms, requested: normalized(money.amount, atoms, asset) };
 }
 
-/** 402; 403 and 429 where money would not help. */
-export function refuseDeclined(declined: Declined, asked: Asked): Refused {
-  const refused = refuseFor(declined, asked);
+/** Who spends, and on what: what budgets go by. */
+export function spenderOf(body: {
+  subject?: string | undefined;
+  labels?: Record<string, string> | undefined;
+  event_type?: string | undefined;
+}): Spender {
+  return { subject: body.subject, labels: body.labels, eventType: body.event_type };
+}
+
+/** 402; 403 and 429 where money would not help. `config` is the wallet's: it names the budget that refuses. */
+export function refuseDeclined(declined: Declined, asked: Asked, config: WalletConfig): Refused {
+  const refused = refuseFor(declined, asked, config);
   // A "no" is remembered only where it answered a repeat after an unknown outcome.
   return declined.replayed ? { ...refused, headers: { 'idempotent-replayed': 'true' } } : refused;
 }
 
-function refuseFor(declined: Declined, asked: Asked): Refused {
-  const decline = declineOf(declined, asked);
+function refuseFor(declined: Declined, asked: Asked, config: WalletConfig): Refused {
+  const decline = declineOf(declined, asked, config);
   const { available, affordable, requested, asset } = decline;
   const code = codeOf(declined.reason);
   const more = { ...decline, status: 'declined' };
@@ -131,13 +143,15 @@ function refuseFor(declined: Declined, asked: Asked): Refused {
       });
     case 'balance':
       return refuse(code, `${requested} ${asset} asked for, ${affordable} affordable`, { more });
+    case 'budget':
+      return refuse(code, `${requested} ${asset} asked for, ${affordable} left in the tightest budget`, { more });
   }
 }
 
-export function shadowAnswer(reply: Shadow, customer_id: string, asked: Asked): Answer {
+export function shadowAnswer(reply: Shadow, customer_id: string, asked: Asked, config: WalletConfig): Answer {
   const { version } = reply;
   if (reply.status === 'shadow_declined') {
-    const decline = { ...declineOf(reply, asked), code: codeOf(reply.reason) };
+    const decline = { ...declineOf(reply, asked, config), code: codeOf(reply.reason) };
     return { status: 200, body: { status: reply.status, customer_id, ...decline, version } };
   }
   const { asset, requested } = asked;
@@ -159,12 +173,14 @@ export function shadowAnswer(reply: Shadow, customer_id: string, asked: Asked): 
 /** A client that waits this long finds that some holds have ended, unless all of them are long. */
 const retryHoldsMs = 1_000;
 
-type DeclinedBalance = Pick<Declined, 'reason' | 'available' | 'held' | 'affordable'>;
+type DeclinedBalance = Pick<Declined, 'reason' | 'available' | 'held' | 'affordable' | 'budgetNo'>;
 
 function declineOf(
-  { reason, available, held, affordable }: DeclinedBalance,
+  { reason, available, held, affordable, budgetNo }: DeclinedBalance,
   { asset, amount, requested }: Asked,
+  { budgets }: WalletConfig,
 ): Omit<Decline, 'code' | 'limit_source'> & { limit_source?: LimitSource } {
+  const budget = budgetNo === undefined ? undefined : budgets.find(({ no }) => no === budgetNo);
   return {
     asset: asset.code,
     requested,
@@ -173,10 +189,11 @@ function declineOf(
     affordable: format(affordable, asset),
     shortfall: format(amount - affordable, asset),
     ...(reason !== 'frozen' && reason !== 'too_many_holds' && { limit_source: reason }),
+    ...(budget && { budget_id: budget.id }),
   };
 }
 
-type NoCode = Exclude<DeclineCode, 'budget_exceeded'> | 'wallet_frozen' | 'too_many_holds';
+type NoCode = DeclineCode | 'wallet_frozen' | 'too_many_holds';
 
 function codeOf(reason: ReasonName): NoCode {
   switch (reason) {
@@ -185,6 +202,8 @@ function codeOf(reason: ReasonName): NoCode {
       return 'insufficient_balance';
     case 'overage':
       return 'wallet_in_overage';
+    case 'budget':
+      return 'budget_exceeded';
     case 'frozen':
       return 'wallet_frozen';
     case 'too_many_holds':

@@ -3,6 +3,7 @@
 // Rows here are fewer than entries: of what changes several times in a batch, only the last state is written.
 import type { Entry } from '../outbox/entry.ts';
 import type { DecodedEntry } from '../outbox/flaw.ts';
+import { packTags } from '../wallet/packed.ts';
 import { arrayText, arrayTexts, columns, nothing, quoted } from './array-text.ts';
 import { addHoldLeg, expiryOf, ledgerAccount, type Batch } from './batch.ts';
 
@@ -30,6 +31,7 @@ export function afterBatch({ groups }: Batch) {
     moves: arrayTexts(filled.moves),
     holds: arrayTexts(filled.holds),
     holdLegs: arrayTexts(filled.holdLegs),
+    counters: { ...arrayTexts(filled.counters), count: filled.counters.name.length },
     environmentAccounts: { ...arrayTexts(filled.environmentAccounts), count: balances.size },
     credited: { ...arrayTexts(filled.credited), count: filled.credited.grantNo.length },
   };
@@ -47,9 +49,10 @@ function emptyColumns() {
     moves: columns('walletNo', 'grantNo', 'remaining', 'held'),
     holds: columns(
       ...(['walletNo', 'ref', 'partition', 'status', 'late', 'createdAtMs', 'expiresAtMs', 'endedAtMs'] as const),
-      ...(['legFrom', 'legTo', 'sourceGrants', 'sourceAtoms'] as const),
+      ...(['legFrom', 'legTo', 'sourceGrants', 'sourceAtoms', 'tagsHex'] as const),
     ),
     holdLegs: columns('asset', 'amount', 'held', 'settled', 'released', 'num', 'den'),
+    counters: columns('walletNo', 'name', 'stateHex'),
     environmentAccounts: columns('environmentId', 'asset', 'account', 'partition', 'change'),
     credited: columns('walletNo', 'grantNo'),
   };
@@ -62,11 +65,15 @@ type AfterWallet = {
   grants: Map<number, NonNullable<Entry['grant']>>;
   moves: Map<number, Entry['moves'][number]>;
   holds: Map<string, Hold>;
+  counters: Map<string, Buffer>;
   credited: number[];
 };
 
 function afterWallet(group: readonly DecodedEntry[], balances: Map<string, Balance>): AfterWallet {
-  const after: AfterWallet = { legs: new Map(), grants: new Map(), moves: new Map(), holds: new Map(), credited: [] };
+  const after: AfterWallet = {
+    ...{ legs: new Map(), grants: new Map(), moves: new Map(), holds: new Map(), counters: new Map() },
+    credited: [],
+  };
   for (const { entry, partition } of group) {
     for (const leg of entry.legs) {
       after.legs.set(leg.asset, leg);
@@ -78,6 +85,7 @@ function afterWallet(group: readonly DecodedEntry[], balances: Map<string, Balan
     if (entry.grant) after.grants.set(entry.grant.no, entry.grant);
     if (entry.grant && (entry.kind === 'grant' || entry.kind === 'schedule_grant')) after.credited.push(entry.grant.no);
     for (const move of entry.moves) after.moves.set(move.grantNo, move);
+    for (const { name, packed } of entry.counters) after.counters.set(name, packed);
     const { hold } = entry;
     if (!hold) continue;
     // A late settle comes after the hold's end, and doesn't move it.
@@ -140,6 +148,11 @@ function addWallet(
     to.moves.held.push(held);
   }
   for (const hold of after.holds.values()) addHold(to, hold, walletNo);
+  for (const [name, packed] of after.counters) {
+    to.counters.walletNo.push(walletNo);
+    to.counters.name.push(quoted(name));
+    to.counters.stateHex.push(packed.toString('hex'));
+  }
   for (const grantNo of after.credited) {
     to.credited.walletNo.push(walletNo);
     to.credited.grantNo.push(grantNo);
@@ -167,4 +180,5 @@ function addHold(
   const sources = terms.legs.flatMap((leg) => leg.sources);
   to.sourceGrants.push(quoted(arrayText(sources.map(({ grantNo }) => grantNo))));
   to.sourceAtoms.push(quoted(arrayText(sources.map(({ atoms }) => atoms))));
+  to.tagsHex.push(quoted(packTags(terms.tags).toString('hex')));
 }

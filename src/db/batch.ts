@@ -9,6 +9,7 @@ import { codes } from '../codes.gen.ts';
 import { changeOf, type Entry, type Transfer } from '../outbox/entry.ts';
 import type { DecodedEntry } from '../outbox/flaw.ts';
 import type { HoldLeg, PurposeName } from '../records.ts';
+import { packTags } from '../wallet/packed.ts';
 import { arrayTexts, columns, nothing, quoted, type Column } from './array-text.ts';
 import type { LedgerAccount } from './schema.ts';
 
@@ -45,6 +46,7 @@ export function makeBatch(decoded: readonly DecodedEntry[]) {
     holds: arrayTexts(filled.holds),
     holdLegs: arrayTexts(filled.holdLegs),
     sources: arrayTexts(filled.sources),
+    counters: arrayTexts(filled.counters),
     operations: arrayTexts(filled.operations),
   };
 }
@@ -66,7 +68,7 @@ function emptyColumns() {
     wallets: columns('environmentId', 'walletId'),
     heads: columns(
       ...(['walletNo', 'version', 'atMs', 'partition', 'epoch', 'seq', 'kind', 'late', 'freeze'] as const),
-      ...(['holdLegFrom', 'holdLegTo', 'sourceFrom', 'sourceTo'] as const),
+      ...(['holdLegFrom', 'holdLegTo', 'sourceFrom', 'sourceTo', 'counterFrom', 'counterTo'] as const),
       ...(['legFrom', 'legTo', 'moveFrom', 'moveTo'] as const),
     ),
     legs: columns(
@@ -79,9 +81,10 @@ function emptyColumns() {
       ...(['grantNo', 'state', 'purpose', 'priority', 'scoped', 'asset', 'amount'] as const),
       ...(['effectiveAtMs', 'expiresAtMs', 'createdAtMs'] as const),
     ),
-    holds: columns('no', 'ref', 'status', 'createdAtMs', 'expiresAtMs'),
+    holds: columns('no', 'ref', 'status', 'createdAtMs', 'expiresAtMs', 'tagsHex'),
     holdLegs: columns('entryNo', 'asset', 'amount', 'held', 'settled', 'released', 'num', 'den'),
     sources: columns('grantNo', 'atoms'),
+    counters: columns('name', 'stateHex'),
     operations: columns('operationId', 'fingerprint', 'replyHex', 'attached'),
   };
 }
@@ -125,6 +128,12 @@ function addEntry(
   addHold(to, entry.hold, wallet, entryNo);
   heads.holdLegTo.push(to.holdLegs.asset.length);
   heads.sourceTo.push(to.sources.grantNo.length);
+  heads.counterFrom.push(to.counters.name.length + 1);
+  for (const { name, packed } of entry.counters) {
+    to.counters.name.push(quoted(name));
+    to.counters.stateHex.push(packed.toString('hex'));
+  }
+  heads.counterTo.push(to.counters.name.length);
   addOperation(to, entry);
 }
 
@@ -210,6 +219,7 @@ function addHold(to: Columns, hold: Entry['hold'], { holdNos }: OfWallet, entryN
   holds.status.push(hold?.status ?? nothing);
   holds.createdAtMs.push(terms?.createdAtMs ?? nothing);
   holds.expiresAtMs.push(terms?.expiresAtMs ?? nothing);
+  holds.tagsHex.push(terms ? quoted(packTags(terms.tags).toString('hex')) : nothing);
   if (!terms) return;
   for (const leg of terms.legs) {
     holdLegs.entryNo.push(entryNo);

@@ -6,6 +6,7 @@ import { and, asc, eq, gt, lte, sql as raw } from 'drizzle-orm';
 import type { LedgerWallet } from '../records.ts';
 import { zeroAtoms } from '../units.ts';
 import { orm, type Sql } from './connect.ts';
+import { decodeTags } from '../wallet/packed.ts';
 import { sourcedLegsOf } from './hold-legs.ts';
 import { entries, reconciliation, wallets } from './schema.ts';
 
@@ -135,6 +136,8 @@ function applyEntry(wallet: LedgerWallet, entry: EntryRow): LedgerWallet {
   const hold = openHoldOf(entry, grants);
   if (hold) holds.set(hold.ref, hold);
   else if (entry.holdRef !== null) holds.delete(entry.holdRef);
+  const counters = new Map(wallet.counters.map(({ name, packed }) => [name, packed]));
+  entry.counterNames?.forEach((name, i) => counters.set(name, entry.counterStates![i]!));
   return {
     ...wallet,
     version: entry.version,
@@ -142,6 +145,7 @@ function applyEntry(wallet: LedgerWallet, entry: EntryRow): LedgerWallet {
     accounts: [...accounts.values()],
     grants: [...grants.values()].filter(lives),
     holds: [...holds.values()],
+    counters: [...counters].map(([name, packed]) => ({ name, packed })).sort((a, b) => (a.name < b.name ? -1 : 1)),
   };
 }
 
@@ -187,5 +191,6 @@ function openHoldOf(entry: EntryRow, grants: ReadonlyMap<number, Grant>): Ledger
       },
       [...grants.values()],
     ),
+    tags: entry.holdTags === null ? [] : decodeTags(entry.holdTags),
   };
 }

@@ -436,6 +436,11 @@ export const entries = pgTable(
     holdRateDens: atomsArray(),
     holdSourceGrants: integer().array(),
     holdSourceAtoms: atomsArray(),
+    /** The budgets that it counts in (packed.ts); null and empty are none. */
+    holdTags: bytes(),
+    // One element for each counter that this entry changed: its field in the wallet, and its bytes after it.
+    counterNames: text().array(),
+    counterStates: bytes().array(),
     // The operation that asked for this entry. Null for what happened beside one: grants that expired, holds that ran out.
     operationId: identifier(),
     fingerprint: identifier(),
@@ -472,6 +477,7 @@ export const entries = pgTable(
       'entries_hold_legs',
       sql`cardinality(${row.holdAssets}) = all (array[cardinality(${row.holdAmounts}), cardinality(${row.holdHeld}), cardinality(${row.holdSettled}), cardinality(${row.holdReleased}), cardinality(${row.holdRateNums}) + 1, cardinality(${row.holdRateDens}) + 1])`,
     ),
+    check('entries_counters', sql`cardinality(${row.counterNames}) = cardinality(${row.counterStates})`),
     check(
       'entries_operation',
       sql`num_nonnulls(${row.operationId}, ${row.fingerprint}, ${row.reply}, ${row.attached}) in (0, 4)`,
@@ -663,6 +669,10 @@ export const holds = pgTable(
     rateDens: atomsArray().notNull(),
     sourceGrants: integer().array().notNull(),
     sourceAtoms: atomsArray().notNull(),
+    /** The budgets that it counts in (packed.ts). */
+    tags: bytes()
+      .notNull()
+      .default(sql`''::bytea`),
   },
   (row) => [
     primaryKey({ columns: [row.environmentId, row.walletId, row.ref] }),
@@ -686,6 +696,25 @@ export const holds = pgTable(
       'holds_sources',
       sql`cardinality(${row.sourceGrants}) = cardinality(${row.sourceAtoms}) and 0 < all (${row.sourceAtoms})`,
     ),
+  ],
+);
+
+/** What was counted by budgets and by prices: fields of wallets, as scripts pack them. */
+export const counters = pgTable(
+  'counters',
+  {
+    environmentId: identifier().notNull(),
+    walletId: identifier().notNull(),
+    name: identifier().notNull(),
+    packed: bytes().notNull(),
+  },
+  (row) => [
+    primaryKey({ columns: [row.environmentId, row.walletId, row.name] }),
+    foreignKey({
+      name: 'counters_wallet',
+      columns: [row.environmentId, row.walletId],
+      foreignColumns: [wallets.environmentId, wallets.walletId],
+    }),
   ],
 );
 

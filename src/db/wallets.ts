@@ -5,7 +5,8 @@ import { zeroAtoms } from '../units.ts';
 import { orm, type Sql } from './connect.ts';
 import { sourcedLegsOf } from './hold-legs.ts';
 import { readWalletConfig } from './wallet-config.ts';
-import { accounts, grants, holds, wallets } from './schema.ts';
+import { decodeTags } from '../wallet/packed.ts';
+import { accounts, counters, grants, holds, wallets } from './schema.ts';
 
 export type WalletAddress =
   | { environmentId: string; customerId: string }
@@ -52,6 +53,11 @@ export async function loadWallet(sql: Sql, address: WalletAddress): Promise<Ledg
         .where(and(eq(holds.environmentId, environmentId), eq(holds.walletId, walletId), eq(holds.status, 'open')))
         .orderBy(asc(holds.ref));
       const { config } = await readWalletConfig(transaction, wallet);
+      const counterRows = await transaction
+        .select({ name: counters.name, packed: counters.packed })
+        .from(counters)
+        .where(and(eq(counters.environmentId, environmentId), eq(counters.walletId, walletId)))
+        .orderBy(asc(counters.name));
       return {
         environmentId,
         customerId: wallet.customerId,
@@ -68,6 +74,7 @@ export async function loadWallet(sql: Sql, address: WalletAddress): Promise<Ledg
         })),
         grants: grantRows.map(toGrant),
         holds: holdRows.map((row) => toHold(row, grantRows)),
+        counters: counterRows,
       };
     },
     { isolationLevel: 'repeatable read', accessMode: 'read only' },
@@ -122,5 +129,6 @@ function toHold(
       row,
       grantRows.map(({ grantNo, asset }) => ({ no: grantNo, asset })),
     ),
+    tags: decodeTags(row.tags),
   };
 }

@@ -18,12 +18,13 @@ export async function writeBatch(sql: Transaction, batch: Batch): Promise<void> 
     updateGrants(sql, batch, after),
     upsertHolds(sql, batch, after),
     after.environmentAccounts.count > 0 && addToEnvironmentAccounts(sql, after),
+    after.counters.count > 0 && upsertCounters(sql, batch, after),
     after.credited.count > 0 && markCreditsApplied(sql, batch, after),
   ]);
 }
 
 function insertEntries(sql: Transaction, batch: Batch) {
-  const { wallets, heads, legs, moves, terms, holds, holdLegs, sources, operations } = batch;
+  const { wallets, heads, legs, moves, terms, holds, holdLegs, sources, counters, operations } = batch;
   return sql`
     insert into entries (
       environment_id, wallet_id, version, occurred_at, partition, epoch, seq, kind, late, freeze_reason,
@@ -33,7 +34,8 @@ function insertEntries(sql: Transaction, batch: Batch) {
       grant_effective_at, grant_expires_at, grant_created_at,
       hold_ref, hold_status, hold_created_at, hold_expires_at,
       hold_assets, hold_amounts, hold_held, hold_settled, hold_released, hold_rate_nums, hold_rate_dens,
-      hold_source_grants, hold_source_atoms,
+      hold_source_grants, hold_source_atoms, hold_tags,
+      counter_names, counter_states,
       operation_id, fingerprint, reply, attached
     )
     select
@@ -58,6 +60,11 @@ function insertEntries(sql: Transaction, batch: Batch) {
       case when hold_ref is not null then (${holdLegs.den}::bigint[])[hold_leg_from + 1:hold_leg_to] end,
       case when hold_ref is not null then (${sources.grantNo}::integer[])[source_from:source_to] end,
       case when hold_ref is not null then (${sources.atoms}::bigint[])[source_from:source_to] end,
+      decode(tags_hex, 'hex'),
+      -- Null for most entries: nothing counts them.
+      case when counter_from <= counter_to then (${counters.name}::text[])[counter_from:counter_to] end,
+      case when counter_from <= counter_to then
+        array(select decode(hex, 'hex') from unnest((${counters.stateHex}::text[])[counter_from:counter_to]) as hex) end,
       operation_id, fingerprint, decode(reply_hex, 'hex'), attached
     from unnest(
       ${heads.walletNo}::integer[], ${heads.version}::bigint[], ${heads.atMs}::bigint[], ${heads.partition}::smallint[],
@@ -66,19 +73,21 @@ function insertEntries(sql: Transaction, batch: Batch) {
       ${heads.legFrom}::integer[], ${heads.legTo}::integer[], ${heads.moveFrom}::integer[], ${heads.moveTo}::integer[],
       ${heads.holdLegFrom}::integer[], ${heads.holdLegTo}::integer[],
       ${heads.sourceFrom}::integer[], ${heads.sourceTo}::integer[],
+      ${heads.counterFrom}::integer[], ${heads.counterTo}::integer[],
       ${terms.grantNo}::integer[], ${terms.state}::grant_state[], ${terms.purpose}::purpose[],
       ${terms.priority}::smallint[], ${terms.scoped}::boolean[], ${terms.asset}::integer[], ${terms.amount}::bigint[],
       ${terms.effectiveAtMs}::bigint[], ${terms.expiresAtMs}::bigint[], ${terms.createdAtMs}::bigint[],
       ${holds.ref}::text[], ${holds.status}::hold_status[], ${holds.createdAtMs}::bigint[],
-      ${holds.expiresAtMs}::bigint[],
+      ${holds.expiresAtMs}::bigint[], ${holds.tagsHex}::text[],
       ${operations.operationId}::text[], ${operations.fingerprint}::text[], ${operations.replyHex}::text[],
       ${operations.attached}::text[]
     ) as entry (
       wallet_no, version, at_ms, partition, epoch, seq, kind, late, freeze_reason,
       leg_from, leg_to, move_from, move_to, hold_leg_from, hold_leg_to, source_from, source_to,
+      counter_from, counter_to,
       grant_no, grant_state, grant_purpose, grant_priority, grant_scoped, grant_asset, grant_amount,
       grant_effective_ms, grant_expires_ms, grant_created_ms,
-      hold_ref, hold_status, hold_created_ms, hold_expires_ms,
+      hold_ref, hold_status, hold_created_ms, hold_expires_ms, tags_hex,
       operation_id, fingerprint, reply_hex, attached
     )
     join ${walletRows(sql, wallets)} using (wallet_no)`;
@@ -161,7 +170,7 @@ function upsertHolds(sql: Transaction, { wallets }: Batch, { holds, holdLegs }: 
   return sql`
     insert into holds (
       environment_id, wallet_id, ref, partition, status, late, created_at, expires_at, ended_at,
-      assets, amounts, held, settled, released, rate_nums, rate_dens, source_grants, source_atoms
+      assets, amounts, held, settled, released, rate_nums, rate_dens, source_grants, source_atoms, tags
     )
     select environment_id, wallet_id, ref, partition, status, late,
       to_timestamp(created_ms::float8 / 1000), to_timestamp(expires_ms::float8 / 1000),
@@ -170,15 +179,16 @@ function upsertHolds(sql: Transaction, { wallets }: Batch, { holds, holdLegs }: 
       (${holdLegs.held}::bigint[])[leg_from:leg_to], (${holdLegs.settled}::bigint[])[leg_from:leg_to],
       (${holdLegs.released}::bigint[])[leg_from:leg_to],
       (${holdLegs.num}::bigint[])[leg_from + 1:leg_to], (${holdLegs.den}::bigint[])[leg_from + 1:leg_to],
-      source_grants::integer[], source_atoms::bigint[]
+      source_grants::integer[], source_atoms::bigint[], decode(tags_hex, 'hex')
     from unnest(
       ${holds.walletNo}::integer[], ${holds.ref}::text[], ${holds.partition}::smallint[],
       ${holds.status}::hold_status[], ${holds.late}::boolean[],
       ${holds.createdAtMs}::bigint[], ${holds.expiresAtMs}::bigint[], ${holds.endedAtMs}::bigint[],
-      ${holds.legFrom}::integer[], ${holds.legTo}::integer[], ${holds.sourceGrants}::text[], ${holds.sourceAtoms}::text[]
+      ${holds.legFrom}::integer[], ${holds.legTo}::integer[], ${holds.sourceGrants}::text[], ${holds.sourceAtoms}::text[],
+      ${holds.tagsHex}::text[]
     ) as hold (
       wallet_no, ref, partition, status, late, created_ms, expires_ms, ended_ms, leg_from, leg_to,
-      source_grants, source_atoms
+      source_grants, source_atoms, tags_hex
     )
     join ${walletRows(sql, wallets)} using (wallet_no)
     on conflict (environment_id, wallet_id, ref) do update set
@@ -186,7 +196,7 @@ function upsertHolds(sql: Transaction, { wallets }: Batch, { holds, holdLegs }: 
       assets = excluded.assets, amounts = excluded.amounts, held = excluded.held, settled = excluded.settled,
       released = excluded.released, rate_nums = excluded.rate_nums, rate_dens = excluded.rate_dens,
       ended_at = coalesce(holds.ended_at, excluded.ended_at),
-      source_grants = excluded.source_grants, source_atoms = excluded.source_atoms`;
+      source_grants = excluded.source_grants, source_atoms = excluded.source_atoms, tags = excluded.tags`;
 }
 
 function addToEnvironmentAccounts(sql: Transaction, { environmentAccounts: balances }: After) {
@@ -198,6 +208,17 @@ function addToEnvironmentAccounts(sql: Transaction, { environmentAccounts: balan
     )
     on conflict (environment_id, asset, account, partition) do update set
       balance = environment_accounts.balance + excluded.balance`;
+}
+
+function upsertCounters(sql: Transaction, { wallets }: Batch, { counters }: After) {
+  return sql`
+    insert into counters (environment_id, wallet_id, name, packed)
+    select environment_id, wallet_id, name, decode(state_hex, 'hex')
+    from unnest(
+      ${counters.walletNo}::integer[], ${counters.name}::text[], ${counters.stateHex}::text[]
+    ) as counter (wallet_no, name, state_hex)
+    join ${walletRows(sql, wallets)} using (wallet_no)
+    on conflict (environment_id, wallet_id, name) do update set packed = excluded.packed`;
 }
 
 function markCreditsApplied(sql: Transaction, { wallets }: Batch, { credited }: After) {

@@ -6,10 +6,11 @@
 //   H moves × { I4 grant, d remaining after, d held after }
 //   I4 grant (0: none), its terms after
 //   B length, hold ref (0: none) [, B status, H length, hold after]
+//   B counters × { B length, name, H length, counter after }
 //   B length, operation id; c11 fingerprint; H length, reply
 //   the rest: what the caller attached
 import { isUtf8 } from 'node:buffer';
-import type { AccountName, FreezeName, HoldStatusName, KindName } from '../records.ts';
+import type { AccountName, Counter, FreezeName, HoldStatusName, KindName } from '../records.ts';
 import type { Atoms } from '../units.ts';
 import {
   accountOf,
@@ -42,6 +43,8 @@ export type Entry = {
   moves: GrantMove[];
   grant?: { no: number; terms: GrantTerms };
   hold?: { ref: string; status: HoldStatusName; terms: HoldTerms };
+  /** Of budgets and prices: those that it changed, as they are after it. */
+  counters: Counter[];
   /** Empty for what happened beside the operation: grants that ended, holds that ran out. */
   operationId: string;
   fingerprint: string;
@@ -67,6 +70,7 @@ export function decodeEntry(packed: Buffer): Entry {
     walletId: from.text(22),
     legs: repeat(from.byte(), () => readLeg(from)),
     moves: repeat(from.uint16(), () => ({ grantNo: from.uint32(), remaining: from.atoms(), held: from.atoms() })),
+    counters: [],
     operationId: '',
     fingerprint: '',
     reply: packed.subarray(0, 0),
@@ -76,6 +80,7 @@ export function decodeEntry(packed: Buffer): Entry {
   if (grantNo !== 0) entry.grant = { no: grantNo, terms: readGrantTerms(from) };
   const ref = from.text(from.byte());
   if (ref !== '') entry.hold = { ref, status: holdStatusOf(from.byte()), terms: decodeHold(from.bytes(from.uint16())) };
+  entry.counters = repeat(from.byte(), () => ({ name: from.text(from.byte()), packed: from.bytes(from.uint16()) }));
   entry.operationId = from.text(from.byte());
   entry.fingerprint = from.text(11);
   entry.reply = from.bytes(from.uint16());

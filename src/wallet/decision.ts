@@ -14,11 +14,13 @@ export type Declined = {
   affordable: Atoms;
   /** Of which there is too little; undefined where no money would help. */
   shortAsset: number | undefined;
+  /** The tightest budget that refuses, by its number in the wallet; undefined where none does. */
+  budgetNo: number | undefined;
   replayed?: true;
 };
 export type Shadow = (
   | { status: 'shadow_approved'; amount: Atoms }
-  | { status: 'shadow_declined'; reason: ReasonName; affordable: Atoms }
+  | { status: 'shadow_declined'; reason: ReasonName; affordable: Atoms; budgetNo: number | undefined }
 ) &
   Account & { version: number };
 
@@ -30,11 +32,12 @@ type RawDeclined = {
   heldAtoms: Atoms;
   affordableAtoms: Atoms;
   shortAsset: number;
+  budgetNo: number;
   replayed?: true;
 };
 type RawShadow = { availableAtoms: Atoms; heldAtoms: Atoms; version: number } & (
   | { status: 'shadow_approved'; takeAtoms: Atoms }
-  | { status: 'shadow_declined'; reason: number; affordableAtoms: Atoms }
+  | { status: 'shadow_declined'; reason: number; affordableAtoms: Atoms; budgetNo: number }
 );
 
 export function declinedOf(reply: RawDeclined): Declined {
@@ -45,6 +48,7 @@ export function declinedOf(reply: RawDeclined): Declined {
     held: reply.heldAtoms,
     affordable: reply.affordableAtoms,
     shortAsset: reply.shortAsset || undefined,
+    budgetNo: reply.budgetNo || undefined,
     ...(reply.replayed && { replayed: true }),
   };
 }
@@ -53,5 +57,11 @@ export function shadowOf(reply: RawShadow): Shadow {
   const account = { available: reply.availableAtoms, held: reply.heldAtoms, version: reply.version };
   return reply.status === 'shadow_approved'
     ? { status: reply.status, amount: reply.takeAtoms, ...account }
-    : { status: reply.status, reason: reasonOf(reply.reason), affordable: reply.affordableAtoms, ...account };
+    : {
+        status: reply.status,
+        reason: reasonOf(reply.reason),
+        affordable: reply.affordableAtoms,
+        budgetNo: reply.budgetNo || undefined,
+        ...account,
+      };
 }

@@ -1,5 +1,7 @@
 // Extend a hold: more time, more money, or both.
+import type { WalletConfig } from '../records.ts';
 import type { Atoms } from '../units.ts';
+import { packAllBudgets } from './budgets.ts';
 import { declinedOf, type Account, type Declined } from './decision.ts';
 import { closedAs, findEndedHold, targetOfHold, type Closed, type NoHold } from './ended-hold.ts';
 import { execute } from './execute.ts';
@@ -8,6 +10,7 @@ import { readLegsText, type ToldLeg } from './legs.ts';
 import { marksOf, type Marks } from './marks.ts';
 import type { Operation } from './operation.ts';
 import { extendScript } from './scripts.gen.ts';
+import { staleOf, type Stale } from './stale.ts';
 import type { Store } from './store.ts';
 import type { Trouble } from './target.ts';
 
@@ -34,8 +37,10 @@ export async function extend(
     ttlMs: number;
     operation: Operation;
     attached: string;
+    config: WalletConfig;
+    redisMs: number;
   },
-): Promise<Extended | Declined | Closed | NoHold | { status: 'amount_too_large' } | Trouble> {
+): Promise<Extended | Declined | Closed | NoHold | { status: 'amount_too_large' } | Stale | Trouble> {
   const target = targetOfHold(request.environmentId, request.holdId);
   if (!target) return { status: 'no_hold' };
   // The reply names the customer, whom the hold's id does not tell; both commands leave in one write.
@@ -46,6 +51,8 @@ export async function extend(
     amountAtoms: request.amount,
     ttlMs: request.ttlMs,
     attached: request.attached,
+    configVersion: String(request.config.version),
+    budgetsPacked: packAllBudgets(request.config, request.redisMs),
   });
   switch (reply.status) {
     case 'extended': {
@@ -63,6 +70,8 @@ export async function extend(
         ...marksOf(reply),
       };
     }
+    case 'stale':
+      return staleOf(reply);
     case 'declined':
       return declinedOf(reply);
     case 'expired':

@@ -2,6 +2,8 @@
 import { codes } from '../codes.gen.ts';
 import type {
   AccountName,
+  BudgetTag,
+  Counter,
   FreezeName,
   GrantStateName,
   HoldLeg,
@@ -27,7 +29,7 @@ export type GrantTerms = {
   expiresAtMs: number;
   createdAtMs: number;
 };
-export type HoldTerms = { createdAtMs: number; expiresAtMs: number; legs: HoldLegs<SourcedLeg> };
+export type HoldTerms = { createdAtMs: number; expiresAtMs: number; legs: HoldLegs<SourcedLeg>; tags: BudgetTag[] };
 
 export function namesByCode<T extends Record<string, number>>(table: T): (code: number) => keyof T {
   const names = new Map(Object.entries(table).map(([name, code]) => [code, name]));
@@ -48,22 +50,41 @@ export const freezeOf: (code: number) => FreezeName = namesByCode(codes.freeze);
 /** Reads a hold's record, as it stands in the wallet's holds and in entries (lua/lib/holds.lua). */
 export function decodeHold(packed: Buffer): HoldTerms {
   const from = cursor(packed);
-  const first: SourcedLeg = { ...readLeg(from), num: one, den: one, sources: [] };
-  const hold: HoldTerms = { createdAtMs: from.whole(), expiresAtMs: from.whole(), legs: [first] };
+  const first: SourcedLeg = { asset: from.uint16(), ...readLeg(from), num: one, den: one, sources: [] };
+  const hold: HoldTerms = { createdAtMs: from.whole(), expiresAtMs: from.whole(), legs: [first], tags: [] };
   let leg = first;
   while (!from.atEnd()) {
     const grantNo = from.uint32();
-    if (grantNo > 0) leg.sources.push({ grantNo, atoms: from.atoms() });
-    else hold.legs.push((leg = { ...readLeg(from), num: from.atoms(), den: from.atoms(), sources: [] }));
+    const asset = grantNo > 0 ? undefined : from.uint16();
+    if (asset === undefined) leg.sources.push({ grantNo, atoms: from.atoms() });
+    else if (asset === 0) hold.tags.push(readTag(from));
+    else hold.legs.push((leg = { asset, ...readLeg(from), num: from.atoms(), den: from.atoms(), sources: [] }));
   }
   return hold;
 }
 
+/** Tags of a hold as the ledger keeps them: each as in the hold's record, less what tells it from a leg. */
+export function decodeTags(packed: Buffer): BudgetTag[] {
+  const from = cursor(packed);
+  const tags: BudgetTag[] = [];
+  while (!from.atEnd()) tags.push(readTag(from));
+  return tags;
+}
+
+export function packTags(tags: readonly BudgetTag[]): Buffer {
+  return Buffer.concat(
+    tags.map(({ budgetNo, asset, bucket, held }) => Buffer.concat([uint16(budgetNo), uint16(asset), doubles(bucket, held)])),
+  );
+}
+
+function readTag(from: Cursor): BudgetTag {
+  return { budgetNo: from.uint16(), asset: from.uint16(), bucket: from.whole(), held: from.atoms() };
+}
+
 const one = 1n as Atoms;
 
-function readLeg(from: Cursor): Omit<SourcedLeg, 'num' | 'den' | 'sources'> {
+function readLeg(from: Cursor): Omit<SourcedLeg, 'asset' | 'num' | 'den' | 'sources'> {
   return {
-    asset: from.uint16(),
     amount: from.atoms(),
     held: from.atoms(),
     settled: from.atoms(),
@@ -157,11 +178,21 @@ export function packHolds(holds: LedgerWallet['holds']): Buffer {
   );
 }
 
+/** `B length, name, H length, bytes` each, as hydrate takes them. */
+export function packCounters(counters: readonly Counter[]): Buffer {
+  return Buffer.concat(
+    counters.map(({ name, packed }) =>
+      Buffer.concat([Buffer.from([name.length]), Buffer.from(name), uint16(packed.length), packed]),
+    ),
+  );
+}
+
 /** A hold's record, as lua/lib/holds.lua packs it. */
-export function packHold({ createdAtMs, expiresAtMs, legs: [first, ...others] }: HoldTerms): Buffer {
+export function packHold({ createdAtMs, expiresAtMs, legs: [first, ...others], tags }: HoldTerms): Buffer {
   return Buffer.concat([
     packLeg(first, createdAtMs, expiresAtMs),
     ...others.flatMap((leg) => [uint32(0), packLeg(leg, leg.num, leg.den)]),
+    ...tags.map((tag) => Buffer.concat([uint32(0), uint16(0), packTags([tag])])),
   ]);
 }
 

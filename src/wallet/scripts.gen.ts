@@ -3,7 +3,7 @@ import { atomsFromRedis as atoms, type Atoms } from '../units.ts';
 import type { Script } from './script.ts';
 
 /** The Redis library that holds all scripts; names end in its hash. */
-export const libraryHash = 'b36fd309eab8';
+export const libraryHash = '220164c77a0b';
 
 export type AdvanceClockKeys = { fenceKey: string; clockKey: string };
 export type AdvanceClockArgs = { fence: string; toMs: number };
@@ -16,7 +16,7 @@ export type AdvanceClockReply =
  */
 export const advanceClockScript: Script<AdvanceClockKeys, AdvanceClockArgs, AdvanceClockReply> = {
   name: 'advance_clock',
-  functionName: 'advance_clock_b36fd309eab8',
+  functionName: 'advance_clock_220164c77a0b',
   keysCount: 2,
   binary: false,
   encode: (keys, args) => [keys.fenceKey, keys.clockKey, args.fence, args.toMs],
@@ -47,7 +47,7 @@ export type ApplyDueReply =
  */
 export const applyDueScript: Script<ApplyDueKeys, ApplyDueArgs, ApplyDueReply> = {
   name: 'apply_due',
-  functionName: 'apply_due_b36fd309eab8',
+  functionName: 'apply_due_220164c77a0b',
   keysCount: 7,
   binary: false,
   encode: (keys, args) => [keys.fenceKey, keys.clockKey, keys.walletKey, keys.holdsKey, keys.deadlinesKey, keys.operationKey, keys.outboxKey, args.fence, args.notAfterMs, args.environment, args.operationId, args.fingerprint, args.keepMs],
@@ -65,7 +65,7 @@ export const applyDueScript: Script<ApplyDueKeys, ApplyDueArgs, ApplyDueReply> =
 };
 
 export type AuthorizeKeys = { fenceKey: string; clockKey: string; walletKey: string; holdsKey: string; deadlinesKey: string; operationKey: string; outboxKey: string; catalogKey: string };
-export type AuthorizeArgs = { fence: string; notAfterMs: number; environment: string; operationId: string; fingerprint: string; keepMs: number; asset: number; amountAtoms: Atoms; mode: string; ttlMs: number; repeated: string; attached: string; lookedUp: string; catalogVersion: string; configVersion: string; toldText: string; legsPacked: Buffer | string };
+export type AuthorizeArgs = { fence: string; notAfterMs: number; environment: string; operationId: string; fingerprint: string; keepMs: number; asset: number; amountAtoms: Atoms; mode: string; ttlMs: number; repeated: string; attached: string; lookedUp: string; catalogVersion: string; configVersion: string; toldText: string; legsPacked: Buffer | string; budgetsPacked: Buffer | string };
 export type AuthorizeReply =
   | { status: 'fenced'; replayed?: true }
   | { status: 'unverified'; replayed?: true }
@@ -75,12 +75,12 @@ export type AuthorizeReply =
   | { status: 'absent'; replayed?: true }
   | { status: 'missing'; replayed?: true }
   | { status: 'due'; replayed?: true }
-  | { status: 'stale'; standingVersion: number; standingConfig: number; configText: string; replayed?: true }
+  | { status: 'stale'; standingVersion: number; standingConfig: number; redisMs: number; configText: string; replayed?: true }
   | { status: 'shadow_approved'; takeAtoms: Atoms; availableAtoms: Atoms; heldAtoms: Atoms; version: number; epoch: number; seq: number; replayed?: true }
-  | { status: 'shadow_declined'; reason: number; availableAtoms: Atoms; heldAtoms: Atoms; affordableAtoms: Atoms; shortAsset: number; version: number; epoch: number; seq: number; replayed?: true }
+  | { status: 'shadow_declined'; reason: number; availableAtoms: Atoms; heldAtoms: Atoms; affordableAtoms: Atoms; shortAsset: number; budgetNo: number; version: number; epoch: number; seq: number; replayed?: true }
   | { status: 'overdue'; overdueRefs: string; replayed?: true }
   | { status: 'approved'; takeAtoms: Atoms; availableAtoms: Atoms; heldAtoms: Atoms; createdAtMs: number; version: number; epoch: number; seq: number; legsText: string; toldText: string; replayed?: true }
-  | { status: 'declined'; reason: number; availableAtoms: Atoms; heldAtoms: Atoms; affordableAtoms: Atoms; shortAsset: number; version: number; epoch: number; seq: number; replayed?: true };
+  | { status: 'declined'; reason: number; availableAtoms: Atoms; heldAtoms: Atoms; affordableAtoms: Atoms; shortAsset: number; budgetNo: number; version: number; epoch: number; seq: number; replayed?: true };
 
 /**
  * Authorize: check the wallet and hold the money for one request, or say no.
@@ -91,10 +91,10 @@ export type AuthorizeReply =
  */
 export const authorizeScript: Script<AuthorizeKeys, AuthorizeArgs, AuthorizeReply> = {
   name: 'authorize',
-  functionName: 'authorize_b36fd309eab8',
+  functionName: 'authorize_220164c77a0b',
   keysCount: 8,
   binary: false,
-  encode: (keys, args) => [keys.fenceKey, keys.clockKey, keys.walletKey, keys.holdsKey, keys.deadlinesKey, keys.operationKey, keys.outboxKey, keys.catalogKey, args.fence, args.notAfterMs, args.environment, args.operationId, args.fingerprint, args.keepMs, args.asset, String(args.amountAtoms), args.mode, args.ttlMs, args.repeated, args.attached, args.lookedUp, args.catalogVersion, args.configVersion, args.toldText, args.legsPacked],
+  encode: (keys, args) => [keys.fenceKey, keys.clockKey, keys.walletKey, keys.holdsKey, keys.deadlinesKey, keys.operationKey, keys.outboxKey, keys.catalogKey, args.fence, args.notAfterMs, args.environment, args.operationId, args.fingerprint, args.keepMs, args.asset, String(args.amountAtoms), args.mode, args.ttlMs, args.repeated, args.attached, args.lookedUp, args.catalogVersion, args.configVersion, args.toldText, args.legsPacked, args.budgetsPacked],
   decode: {
     fenced: () => ({ status: 'fenced' }),
     unverified: () => ({ status: 'unverified' }),
@@ -104,17 +104,17 @@ export const authorizeScript: Script<AuthorizeKeys, AuthorizeArgs, AuthorizeRepl
     absent: () => ({ status: 'absent' }),
     missing: () => ({ status: 'missing' }),
     due: () => ({ status: 'due' }),
-    stale: (reply) => ({ status: 'stale', standingVersion: reply[1] as number, standingConfig: reply[2] as number, configText: String(reply[3]) }),
+    stale: (reply) => ({ status: 'stale', standingVersion: reply[1] as number, standingConfig: reply[2] as number, redisMs: reply[3] as number, configText: String(reply[4]) }),
     shadow_approved: (reply) => ({ status: 'shadow_approved', takeAtoms: atoms(reply[1]), availableAtoms: atoms(reply[2]), heldAtoms: atoms(reply[3]), version: reply[4] as number, epoch: reply[5] as number, seq: reply[6] as number }),
-    shadow_declined: (reply) => ({ status: 'shadow_declined', reason: reply[1] as number, availableAtoms: atoms(reply[2]), heldAtoms: atoms(reply[3]), affordableAtoms: atoms(reply[4]), shortAsset: reply[5] as number, version: reply[6] as number, epoch: reply[7] as number, seq: reply[8] as number }),
+    shadow_declined: (reply) => ({ status: 'shadow_declined', reason: reply[1] as number, availableAtoms: atoms(reply[2]), heldAtoms: atoms(reply[3]), affordableAtoms: atoms(reply[4]), shortAsset: reply[5] as number, budgetNo: reply[6] as number, version: reply[7] as number, epoch: reply[8] as number, seq: reply[9] as number }),
     overdue: (reply) => ({ status: 'overdue', overdueRefs: String(reply[1]) }),
     approved: (reply) => ({ status: 'approved', takeAtoms: atoms(reply[1]), availableAtoms: atoms(reply[2]), heldAtoms: atoms(reply[3]), createdAtMs: reply[4] as number, version: reply[5] as number, epoch: reply[6] as number, seq: reply[7] as number, legsText: String(reply[8]), toldText: String(reply[9]) }),
-    declined: (reply) => ({ status: 'declined', reason: reply[1] as number, availableAtoms: atoms(reply[2]), heldAtoms: atoms(reply[3]), affordableAtoms: atoms(reply[4]), shortAsset: reply[5] as number, version: reply[6] as number, epoch: reply[7] as number, seq: reply[8] as number }),
+    declined: (reply) => ({ status: 'declined', reason: reply[1] as number, availableAtoms: atoms(reply[2]), heldAtoms: atoms(reply[3]), affordableAtoms: atoms(reply[4]), shortAsset: reply[5] as number, budgetNo: reply[6] as number, version: reply[7] as number, epoch: reply[8] as number, seq: reply[9] as number }),
   },
 };
 
 export type ChargeKeys = { fenceKey: string; clockKey: string; walletKey: string; holdsKey: string; deadlinesKey: string; operationKey: string; outboxKey: string; catalogKey: string };
-export type ChargeArgs = { fence: string; notAfterMs: number; environment: string; operationId: string; fingerprint: string; keepMs: number; asset: number; amountAtoms: Atoms; mode: string; repeated: string; attached: string; lookedUp: string; catalogVersion: string; configVersion: string; toldText: string; legsPacked: Buffer | string };
+export type ChargeArgs = { fence: string; notAfterMs: number; environment: string; operationId: string; fingerprint: string; keepMs: number; asset: number; amountAtoms: Atoms; mode: string; repeated: string; attached: string; lookedUp: string; catalogVersion: string; configVersion: string; toldText: string; legsPacked: Buffer | string; budgetsPacked: Buffer | string };
 export type ChargeReply =
   | { status: 'fenced'; replayed?: true }
   | { status: 'unverified'; replayed?: true }
@@ -124,12 +124,12 @@ export type ChargeReply =
   | { status: 'absent'; replayed?: true }
   | { status: 'missing'; replayed?: true }
   | { status: 'due'; replayed?: true }
-  | { status: 'stale'; standingVersion: number; standingConfig: number; configText: string; replayed?: true }
+  | { status: 'stale'; standingVersion: number; standingConfig: number; redisMs: number; configText: string; replayed?: true }
   | { status: 'shadow_approved'; takeAtoms: Atoms; availableAtoms: Atoms; heldAtoms: Atoms; version: number; epoch: number; seq: number; replayed?: true }
-  | { status: 'shadow_declined'; reason: number; availableAtoms: Atoms; heldAtoms: Atoms; affordableAtoms: Atoms; shortAsset: number; version: number; epoch: number; seq: number; replayed?: true }
+  | { status: 'shadow_declined'; reason: number; availableAtoms: Atoms; heldAtoms: Atoms; affordableAtoms: Atoms; shortAsset: number; budgetNo: number; version: number; epoch: number; seq: number; replayed?: true }
   | { status: 'overdue'; overdueRefs: string; replayed?: true }
   | { status: 'charged'; takeAtoms: Atoms; availableAtoms: Atoms; heldAtoms: Atoms; version: number; epoch: number; seq: number; legsText: string; toldText: string; replayed?: true }
-  | { status: 'declined'; reason: number; availableAtoms: Atoms; heldAtoms: Atoms; affordableAtoms: Atoms; shortAsset: number; version: number; epoch: number; seq: number; replayed?: true };
+  | { status: 'declined'; reason: number; availableAtoms: Atoms; heldAtoms: Atoms; affordableAtoms: Atoms; shortAsset: number; budgetNo: number; version: number; epoch: number; seq: number; replayed?: true };
 
 /**
  * Charge: check the wallet and take the money in one step, with no hold before it, or say no.
@@ -138,10 +138,10 @@ export type ChargeReply =
  */
 export const chargeScript: Script<ChargeKeys, ChargeArgs, ChargeReply> = {
   name: 'charge',
-  functionName: 'charge_b36fd309eab8',
+  functionName: 'charge_220164c77a0b',
   keysCount: 8,
   binary: false,
-  encode: (keys, args) => [keys.fenceKey, keys.clockKey, keys.walletKey, keys.holdsKey, keys.deadlinesKey, keys.operationKey, keys.outboxKey, keys.catalogKey, args.fence, args.notAfterMs, args.environment, args.operationId, args.fingerprint, args.keepMs, args.asset, String(args.amountAtoms), args.mode, args.repeated, args.attached, args.lookedUp, args.catalogVersion, args.configVersion, args.toldText, args.legsPacked],
+  encode: (keys, args) => [keys.fenceKey, keys.clockKey, keys.walletKey, keys.holdsKey, keys.deadlinesKey, keys.operationKey, keys.outboxKey, keys.catalogKey, args.fence, args.notAfterMs, args.environment, args.operationId, args.fingerprint, args.keepMs, args.asset, String(args.amountAtoms), args.mode, args.repeated, args.attached, args.lookedUp, args.catalogVersion, args.configVersion, args.toldText, args.legsPacked, args.budgetsPacked],
   decode: {
     fenced: () => ({ status: 'fenced' }),
     unverified: () => ({ status: 'unverified' }),
@@ -151,12 +151,12 @@ export const chargeScript: Script<ChargeKeys, ChargeArgs, ChargeReply> = {
     absent: () => ({ status: 'absent' }),
     missing: () => ({ status: 'missing' }),
     due: () => ({ status: 'due' }),
-    stale: (reply) => ({ status: 'stale', standingVersion: reply[1] as number, standingConfig: reply[2] as number, configText: String(reply[3]) }),
+    stale: (reply) => ({ status: 'stale', standingVersion: reply[1] as number, standingConfig: reply[2] as number, redisMs: reply[3] as number, configText: String(reply[4]) }),
     shadow_approved: (reply) => ({ status: 'shadow_approved', takeAtoms: atoms(reply[1]), availableAtoms: atoms(reply[2]), heldAtoms: atoms(reply[3]), version: reply[4] as number, epoch: reply[5] as number, seq: reply[6] as number }),
-    shadow_declined: (reply) => ({ status: 'shadow_declined', reason: reply[1] as number, availableAtoms: atoms(reply[2]), heldAtoms: atoms(reply[3]), affordableAtoms: atoms(reply[4]), shortAsset: reply[5] as number, version: reply[6] as number, epoch: reply[7] as number, seq: reply[8] as number }),
+    shadow_declined: (reply) => ({ status: 'shadow_declined', reason: reply[1] as number, availableAtoms: atoms(reply[2]), heldAtoms: atoms(reply[3]), affordableAtoms: atoms(reply[4]), shortAsset: reply[5] as number, budgetNo: reply[6] as number, version: reply[7] as number, epoch: reply[8] as number, seq: reply[9] as number }),
     overdue: (reply) => ({ status: 'overdue', overdueRefs: String(reply[1]) }),
     charged: (reply) => ({ status: 'charged', takeAtoms: atoms(reply[1]), availableAtoms: atoms(reply[2]), heldAtoms: atoms(reply[3]), version: reply[4] as number, epoch: reply[5] as number, seq: reply[6] as number, legsText: String(reply[7]), toldText: String(reply[8]) }),
-    declined: (reply) => ({ status: 'declined', reason: reply[1] as number, availableAtoms: atoms(reply[2]), heldAtoms: atoms(reply[3]), affordableAtoms: atoms(reply[4]), shortAsset: reply[5] as number, version: reply[6] as number, epoch: reply[7] as number, seq: reply[8] as number }),
+    declined: (reply) => ({ status: 'declined', reason: reply[1] as number, availableAtoms: atoms(reply[2]), heldAtoms: atoms(reply[3]), affordableAtoms: atoms(reply[4]), shortAsset: reply[5] as number, budgetNo: reply[6] as number, version: reply[7] as number, epoch: reply[8] as number, seq: reply[9] as number }),
   },
 };
 
@@ -176,7 +176,7 @@ export type ConfigureReply =
  */
 export const configureScript: Script<ConfigureKeys, ConfigureArgs, ConfigureReply> = {
   name: 'configure',
-  functionName: 'configure_b36fd309eab8',
+  functionName: 'configure_220164c77a0b',
   keysCount: 3,
   binary: false,
   encode: (keys, args) => [keys.fenceKey, keys.clockKey, keys.walletKey, args.fence, args.version, args.configText],
@@ -203,7 +203,7 @@ export type CreateWalletReply =
  */
 export const createWalletScript: Script<CreateWalletKeys, CreateWalletArgs, CreateWalletReply> = {
   name: 'create_wallet',
-  functionName: 'create_wallet_b36fd309eab8',
+  functionName: 'create_wallet_220164c77a0b',
   keysCount: 3,
   binary: false,
   encode: (keys, args) => [keys.fenceKey, keys.clockKey, keys.walletKey, args.fence, args.environment, args.customerId, args.freeze],
@@ -237,7 +237,7 @@ export type CreditReply =
  */
 export const creditScript: Script<CreditKeys, CreditArgs, CreditReply> = {
   name: 'credit',
-  functionName: 'credit_b36fd309eab8',
+  functionName: 'credit_220164c77a0b',
   keysCount: 7,
   binary: false,
   encode: (keys, args) => [keys.fenceKey, keys.clockKey, keys.walletKey, keys.holdsKey, keys.deadlinesKey, keys.operationKey, keys.outboxKey, args.fence, args.notAfterMs, args.environment, args.operationId, args.fingerprint, args.keepMs, args.asset, args.grantNo, String(args.amountAtoms), args.purpose, args.priority, args.effectiveAtMs, args.expiresAtMs, args.attached, args.lookedUp],
@@ -276,7 +276,7 @@ export type ExpireHoldsReply =
  */
 export const expireHoldsScript: Script<ExpireHoldsKeys, ExpireHoldsArgs, ExpireHoldsReply> = {
   name: 'expire_holds',
-  functionName: 'expire_holds_b36fd309eab8',
+  functionName: 'expire_holds_220164c77a0b',
   keysCount: 7,
   binary: false,
   encode: (keys, args) => [keys.fenceKey, keys.clockKey, keys.walletKey, keys.holdsKey, keys.deadlinesKey, keys.operationKey, keys.outboxKey, args.fence, args.notAfterMs, args.environment, args.operationId, args.fingerprint, args.keepMs, args.holdRefs],
@@ -294,7 +294,7 @@ export const expireHoldsScript: Script<ExpireHoldsKeys, ExpireHoldsArgs, ExpireH
 };
 
 export type ExtendKeys = { fenceKey: string; clockKey: string; walletKey: string; holdsKey: string; deadlinesKey: string; operationKey: string; outboxKey: string };
-export type ExtendArgs = { fence: string; notAfterMs: number; environment: string; operationId: string; fingerprint: string; keepMs: number; asset: number; holdRef: string; amountAtoms: Atoms; ttlMs: number; repeated: string; attached: string; lookedUp: string };
+export type ExtendArgs = { fence: string; notAfterMs: number; environment: string; operationId: string; fingerprint: string; keepMs: number; asset: number; holdRef: string; amountAtoms: Atoms; ttlMs: number; repeated: string; attached: string; lookedUp: string; configVersion: string; budgetsPacked: Buffer | string };
 export type ExtendReply =
   | { status: 'fenced'; replayed?: true }
   | { status: 'unverified'; replayed?: true }
@@ -304,12 +304,13 @@ export type ExtendReply =
   | { status: 'absent'; replayed?: true }
   | { status: 'missing'; replayed?: true }
   | { status: 'due'; replayed?: true }
+  | { status: 'stale'; standingVersion: number; standingConfig: number; redisMs: number; configText: string; replayed?: true }
   | { status: 'unknown_hold'; replayed?: true }
   | { status: 'out_of_bounds'; bound: number; replayed?: true }
   | { status: 'overdue'; overdueRefs: string; replayed?: true }
   | { status: 'expired'; settledAtoms: Atoms; releasedAtoms: Atoms; epoch: number; seq: number; replayed?: true }
   | { status: 'extended'; totalAtoms: Atoms; availableAtoms: Atoms; heldAtoms: Atoms; expiresAtMs: number; atMs: number; version: number; epoch: number; seq: number; legsText: string; replayed?: true }
-  | { status: 'declined'; reason: number; availableAtoms: Atoms; heldAtoms: Atoms; affordableAtoms: Atoms; shortAsset: number; version: number; epoch: number; seq: number; replayed?: true };
+  | { status: 'declined'; reason: number; availableAtoms: Atoms; heldAtoms: Atoms; affordableAtoms: Atoms; shortAsset: number; budgetNo: number; version: number; epoch: number; seq: number; replayed?: true };
 
 /**
  * Extend a hold: more time, more money, or both; all of it or nothing.
@@ -319,10 +320,10 @@ export type ExtendReply =
  */
 export const extendScript: Script<ExtendKeys, ExtendArgs, ExtendReply> = {
   name: 'extend',
-  functionName: 'extend_b36fd309eab8',
+  functionName: 'extend_220164c77a0b',
   keysCount: 7,
   binary: false,
-  encode: (keys, args) => [keys.fenceKey, keys.clockKey, keys.walletKey, keys.holdsKey, keys.deadlinesKey, keys.operationKey, keys.outboxKey, args.fence, args.notAfterMs, args.environment, args.operationId, args.fingerprint, args.keepMs, args.asset, args.holdRef, String(args.amountAtoms), args.ttlMs, args.repeated, args.attached, args.lookedUp],
+  encode: (keys, args) => [keys.fenceKey, keys.clockKey, keys.walletKey, keys.holdsKey, keys.deadlinesKey, keys.operationKey, keys.outboxKey, args.fence, args.notAfterMs, args.environment, args.operationId, args.fingerprint, args.keepMs, args.asset, args.holdRef, String(args.amountAtoms), args.ttlMs, args.repeated, args.attached, args.lookedUp, args.configVersion, args.budgetsPacked],
   decode: {
     fenced: () => ({ status: 'fenced' }),
     unverified: () => ({ status: 'unverified' }),
@@ -332,12 +333,13 @@ export const extendScript: Script<ExtendKeys, ExtendArgs, ExtendReply> = {
     absent: () => ({ status: 'absent' }),
     missing: () => ({ status: 'missing' }),
     due: () => ({ status: 'due' }),
+    stale: (reply) => ({ status: 'stale', standingVersion: reply[1] as number, standingConfig: reply[2] as number, redisMs: reply[3] as number, configText: String(reply[4]) }),
     unknown_hold: () => ({ status: 'unknown_hold' }),
     out_of_bounds: (reply) => ({ status: 'out_of_bounds', bound: reply[1] as number }),
     overdue: (reply) => ({ status: 'overdue', overdueRefs: String(reply[1]) }),
     expired: (reply) => ({ status: 'expired', settledAtoms: atoms(reply[1]), releasedAtoms: atoms(reply[2]), epoch: reply[3] as number, seq: reply[4] as number }),
     extended: (reply) => ({ status: 'extended', totalAtoms: atoms(reply[1]), availableAtoms: atoms(reply[2]), heldAtoms: atoms(reply[3]), expiresAtMs: reply[4] as number, atMs: reply[5] as number, version: reply[6] as number, epoch: reply[7] as number, seq: reply[8] as number, legsText: String(reply[9]) }),
-    declined: (reply) => ({ status: 'declined', reason: reply[1] as number, availableAtoms: atoms(reply[2]), heldAtoms: atoms(reply[3]), affordableAtoms: atoms(reply[4]), shortAsset: reply[5] as number, version: reply[6] as number, epoch: reply[7] as number, seq: reply[8] as number }),
+    declined: (reply) => ({ status: 'declined', reason: reply[1] as number, availableAtoms: atoms(reply[2]), heldAtoms: atoms(reply[3]), affordableAtoms: atoms(reply[4]), shortAsset: reply[5] as number, budgetNo: reply[6] as number, version: reply[7] as number, epoch: reply[8] as number, seq: reply[9] as number }),
   },
 };
 
@@ -360,7 +362,7 @@ export type ForgetReply =
  */
 export const forgetScript: Script<ForgetKeys, ForgetArgs, ForgetReply> = {
   name: 'forget',
-  functionName: 'forget_b36fd309eab8',
+  functionName: 'forget_220164c77a0b',
   keysCount: 4,
   binary: false,
   encode: (keys, args) => [keys.fenceKey, keys.walletKey, keys.holdsKey, keys.deadlinesKey, args.fence, args.headPacked],
@@ -395,7 +397,7 @@ export type FreezeReply =
  */
 export const freezeScript: Script<FreezeKeys, FreezeArgs, FreezeReply> = {
   name: 'freeze',
-  functionName: 'freeze_b36fd309eab8',
+  functionName: 'freeze_220164c77a0b',
   keysCount: 7,
   binary: false,
   encode: (keys, args) => [keys.fenceKey, keys.clockKey, keys.walletKey, keys.holdsKey, keys.deadlinesKey, keys.operationKey, keys.outboxKey, args.fence, args.notAfterMs, args.environment, args.operationId, args.fingerprint, args.keepMs, args.fromFreeze, args.toFreeze, args.attached, args.lookedUp, args.seenAt],
@@ -415,7 +417,7 @@ export const freezeScript: Script<FreezeKeys, FreezeArgs, FreezeReply> = {
 };
 
 export type HydrateKeys = { fenceKey: string; clockKey: string; walletKey: string; holdsKey: string; deadlinesKey: string };
-export type HydrateArgs = { fence: string; environment: string; customerId: string; version: number; freeze: number; accountsPacked: Buffer | string; grantsPacked: Buffer | string; holdsPacked: Buffer | string; replacedVersion: string; lookUpUntilMs: number; configVersion: string; configText: string };
+export type HydrateArgs = { fence: string; environment: string; customerId: string; version: number; freeze: number; accountsPacked: Buffer | string; grantsPacked: Buffer | string; holdsPacked: Buffer | string; replacedVersion: string; lookUpUntilMs: number; configVersion: string; configText: string; countersPacked: Buffer | string };
 export type HydrateReply =
   | { status: 'fenced' }
   | { status: 'unverified' }
@@ -433,10 +435,10 @@ export type HydrateReply =
  */
 export const hydrateScript: Script<HydrateKeys, HydrateArgs, HydrateReply> = {
   name: 'hydrate',
-  functionName: 'hydrate_b36fd309eab8',
+  functionName: 'hydrate_220164c77a0b',
   keysCount: 5,
   binary: false,
-  encode: (keys, args) => [keys.fenceKey, keys.clockKey, keys.walletKey, keys.holdsKey, keys.deadlinesKey, args.fence, args.environment, args.customerId, args.version, args.freeze, args.accountsPacked, args.grantsPacked, args.holdsPacked, args.replacedVersion, args.lookUpUntilMs, args.configVersion, args.configText],
+  encode: (keys, args) => [keys.fenceKey, keys.clockKey, keys.walletKey, keys.holdsKey, keys.deadlinesKey, args.fence, args.environment, args.customerId, args.version, args.freeze, args.accountsPacked, args.grantsPacked, args.holdsPacked, args.replacedVersion, args.lookUpUntilMs, args.configVersion, args.configText, args.countersPacked],
   decode: {
     fenced: () => ({ status: 'fenced' }),
     unverified: () => ({ status: 'unverified' }),
@@ -460,7 +462,7 @@ export type ListDueReply =
  */
 export const listDueScript: Script<ListDueKeys, ListDueArgs, ListDueReply> = {
   name: 'list_due',
-  functionName: 'list_due_b36fd309eab8',
+  functionName: 'list_due_220164c77a0b',
   keysCount: 3,
   binary: false,
   encode: (keys, args) => [keys.fenceKey, keys.clockKey, keys.deadlinesKey, args.fence, args.membersMax],
@@ -489,7 +491,7 @@ export type MendReply =
  */
 export const mendScript: Script<MendKeys, MendArgs, MendReply> = {
   name: 'mend',
-  functionName: 'mend_b36fd309eab8',
+  functionName: 'mend_220164c77a0b',
   keysCount: 5,
   binary: false,
   encode: (keys, args) => [keys.fenceKey, keys.clockKey, keys.walletKey, keys.holdsKey, keys.deadlinesKey, args.fence, args.seenAt],
@@ -516,7 +518,7 @@ export type PeekOperationReply =
  */
 export const peekOperationScript: Script<PeekOperationKeys, PeekOperationArgs, PeekOperationReply> = {
   name: 'peek_operation',
-  functionName: 'peek_operation_b36fd309eab8',
+  functionName: 'peek_operation_220164c77a0b',
   keysCount: 4,
   binary: false,
   encode: (keys, args) => [keys.fenceKey, keys.clockKey, keys.walletKey, keys.operationKey, args.fence],
@@ -543,7 +545,7 @@ export type RaiseCatalogReply =
  */
 export const raiseCatalogScript: Script<RaiseCatalogKeys, RaiseCatalogArgs, RaiseCatalogReply> = {
   name: 'raise_catalog',
-  functionName: 'raise_catalog_b36fd309eab8',
+  functionName: 'raise_catalog_220164c77a0b',
   keysCount: 2,
   binary: false,
   encode: (keys, args) => [keys.fenceKey, keys.catalogKey, args.fence, args.environment, args.catalogVersion],
@@ -570,7 +572,7 @@ export type ReadHoldReply =
  */
 export const readHoldScript: Script<ReadHoldKeys, ReadHoldArgs, ReadHoldReply> = {
   name: 'read_hold',
-  functionName: 'read_hold_b36fd309eab8',
+  functionName: 'read_hold_220164c77a0b',
   keysCount: 4,
   binary: true,
   encode: (keys, args) => [keys.fenceKey, keys.clockKey, keys.walletKey, keys.holdsKey, args.fence, args.environment, args.holdRef],
@@ -597,7 +599,7 @@ export type ReadStoredReply =
  */
 export const readStoredScript: Script<ReadStoredKeys, ReadStoredArgs, ReadStoredReply> = {
   name: 'read_stored',
-  functionName: 'read_stored_b36fd309eab8',
+  functionName: 'read_stored_220164c77a0b',
   keysCount: 3,
   binary: true,
   encode: (keys) => [keys.walletKey, keys.holdsKey, keys.deadlinesKey],
@@ -621,7 +623,7 @@ export type ReadWalletReply =
  */
 export const readWalletScript: Script<ReadWalletKeys, ReadWalletArgs, ReadWalletReply> = {
   name: 'read_wallet',
-  functionName: 'read_wallet_b36fd309eab8',
+  functionName: 'read_wallet_220164c77a0b',
   keysCount: 3,
   binary: true,
   encode: (keys, args) => [keys.fenceKey, keys.clockKey, keys.walletKey, args.fence, args.environment],
@@ -659,7 +661,7 @@ export type ReleaseReply =
  */
 export const releaseScript: Script<ReleaseKeys, ReleaseArgs, ReleaseReply> = {
   name: 'release',
-  functionName: 'release_b36fd309eab8',
+  functionName: 'release_220164c77a0b',
   keysCount: 7,
   binary: false,
   encode: (keys, args) => [keys.fenceKey, keys.clockKey, keys.walletKey, keys.holdsKey, keys.deadlinesKey, keys.operationKey, keys.outboxKey, args.fence, args.notAfterMs, args.environment, args.operationId, args.fingerprint, args.keepMs, args.asset, args.holdRef, args.attached, args.lookedUp],
@@ -692,7 +694,7 @@ export type RememberReply =
  */
 export const rememberScript: Script<RememberKeys, RememberArgs, RememberReply> = {
   name: 'remember',
-  functionName: 'remember_b36fd309eab8',
+  functionName: 'remember_220164c77a0b',
   keysCount: 2,
   binary: false,
   encode: (keys, args) => [keys.fenceKey, keys.operationKey, args.fence, args.recordPacked, args.keepMs],
@@ -720,7 +722,7 @@ export type RestampReply =
  */
 export const restampScript: Script<RestampKeys, RestampArgs, RestampReply> = {
   name: 'restamp',
-  functionName: 'restamp_b36fd309eab8',
+  functionName: 'restamp_220164c77a0b',
   keysCount: 3,
   binary: false,
   encode: (keys, args) => [keys.fenceKey, keys.clockKey, keys.walletKey, args.fence, args.version, args.freeze, args.configVersion, args.configText],
@@ -761,7 +763,7 @@ export type SettleReply =
  */
 export const settleScript: Script<SettleKeys, SettleArgs, SettleReply> = {
   name: 'settle',
-  functionName: 'settle_b36fd309eab8',
+  functionName: 'settle_220164c77a0b',
   keysCount: 8,
   binary: false,
   encode: (keys, args) => [keys.fenceKey, keys.clockKey, keys.walletKey, keys.holdsKey, keys.deadlinesKey, keys.operationKey, keys.outboxKey, keys.lateKey, args.fence, args.notAfterMs, args.environment, args.operationId, args.fingerprint, args.keepMs, args.asset, args.holdRef, String(args.amountAtoms), args.final, args.onExcess, args.expiredHold, args.attached, args.lookedUp],
@@ -794,7 +796,7 @@ export type VerifyRunReply =
  */
 export const verifyRunScript: Script<VerifyRunKeys, VerifyRunArgs, VerifyRunReply> = {
   name: 'verify_run',
-  functionName: 'verify_run_b36fd309eab8',
+  functionName: 'verify_run_220164c77a0b',
   keysCount: 1,
   binary: false,
   encode: (keys, args) => [keys.fenceKey, args.fence, args.runId],
@@ -825,7 +827,7 @@ export type VoidReply =
  */
 export const voidScript: Script<VoidKeys, VoidArgs, VoidReply> = {
   name: 'void',
-  functionName: 'void_b36fd309eab8',
+  functionName: 'void_220164c77a0b',
   keysCount: 7,
   binary: false,
   encode: (keys, args) => [keys.fenceKey, keys.clockKey, keys.walletKey, keys.holdsKey, keys.deadlinesKey, keys.operationKey, keys.outboxKey, args.fence, args.notAfterMs, args.environment, args.operationId, args.fingerprint, args.keepMs, args.asset, args.grantNo, args.attached, args.lookedUp],
@@ -846,7 +848,7 @@ export const voidScript: Script<VoidKeys, VoidArgs, VoidReply> = {
 
 /** What FUNCTION LOAD takes. */
 export const libraryText =
-  "#!lua name=farebox_b36fd309eab8\n\
+  "#!lua name=farebox_220164c77a0b\n\
 local loaded, modules = {}, {}\n\
 local function require(name)\n\
 local module = loaded[name]\n\
@@ -855,6 +857,189 @@ module = modules[name]()\n\
 loaded[name] = module\n\
 end\n\
 return module\n\
+end\n\
+modules['budgets'] = function()\n\
+local counters = require('counters')\n\
+local entries = require('entry')\n\
+local budgets = {}\n\
+local SENT = '>HHBdddB'\n\
+local COUNTER = '>Bd'\n\
+local COUNTER_LENGTH = 9\n\
+local BUCKET = '>ddd'\n\
+local BUCKET_LENGTH = 24\n\
+local ROLLING_BUCKETS = 60\n\
+local SPENT_MAX = 4503599627370496\n\
+local NEVER_ATOMS = 2 * 4503599627370496\n\
+local function make(packed)\n\
+local counter = { alerts = 0, next_atoms = NEVER_ATOMS, buckets = {} }\n\
+if packed then\n\
+counter.alerts, counter.next_atoms = struct.unpack(COUNTER, packed)\n\
+for at = COUNTER_LENGTH + 1, #packed, BUCKET_LENGTH do\n\
+local name, spent, held = struct.unpack(BUCKET, packed, at)\n\
+counter.buckets[#counter.buckets + 1] = { name = name, spent = spent, held = held }\n\
+end\n\
+end\n\
+return counter\n\
+end\n\
+local function pack(counter)\n\
+local parts = { struct.pack(COUNTER, counter.alerts, counter.next_atoms) }\n\
+for i, bucket in ipairs(counter.buckets) do\n\
+parts[i + 1] = struct.pack(BUCKET, bucket.name, bucket.spent, bucket.held)\n\
+end\n\
+return table.concat(parts)\n\
+end\n\
+local function counter_of(wallet, no)\n\
+return counters.get(wallet, string.format('b%d', no), make)\n\
+end\n\
+local function forget_before(counter, first, is_rolling)\n\
+local kept = {}\n\
+for _, bucket in ipairs(counter.buckets) do\n\
+if bucket.name >= first then\n\
+kept[#kept + 1] = bucket\n\
+end\n\
+end\n\
+if #kept == 0 and not is_rolling then\n\
+counter.alerts = 0\n\
+end\n\
+counter.buckets = kept\n\
+end\n\
+local function used(counter)\n\
+local spent, held = 0, 0\n\
+for _, bucket in ipairs(counter.buckets) do\n\
+spent = spent + bucket.spent\n\
+held = held + bucket.held\n\
+end\n\
+return spent, held\n\
+end\n\
+local function next_of(counter)\n\
+return counter.thresholds and counter.thresholds[counter.alerts + 1] or NEVER_ATOMS\n\
+end\n\
+local function read_sent(packed, at)\n\
+local budget = { thresholds = {} }\n\
+local count\n\
+budget.no, budget.asset, budget.hard, budget.limit, budget.from, budget.till, count, at =\n\
+struct.unpack(SENT, packed, at)\n\
+for i = 1, count do\n\
+budget.thresholds[i], at = struct.unpack('>d', packed, at)\n\
+end\n\
+return budget, at\n\
+end\n\
+local function is_tagged(tags, no)\n\
+for _, tag in ipairs(tags) do\n\
+if tag.no == no then\n\
+return true\n\
+end\n\
+end\n\
+return false\n\
+end\n\
+function budgets.open(wallet, packed, tags)\n\
+local list = {}\n\
+local at = 1\n\
+while at <= #packed do\n\
+local budget\n\
+budget, at = read_sent(packed, at)\n\
+local is_rolling = budget.till == 0\n\
+local first\n\
+if is_rolling then\n\
+budget.bucket = math.floor(wallet.now_ms / budget.from)\n\
+first = budget.bucket - ROLLING_BUCKETS + 1\n\
+elseif wallet.now_ms < budget.from or wallet.now_ms >= budget.till then\n\
+return nil\n\
+else\n\
+budget.bucket, first = budget.from, budget.from\n\
+end\n\
+budget.counter = counter_of(wallet, budget.no)\n\
+forget_before(budget.counter, first, is_rolling)\n\
+budget.counter.thresholds = budget.thresholds\n\
+budget.counter.next_atoms = next_of(budget.counter)\n\
+local spent, held = used(budget.counter)\n\
+budget.room = math.max(0, budget.limit - spent - held)\n\
+if not tags or is_tagged(tags, budget.no) then\n\
+list[#list + 1] = budget\n\
+end\n\
+end\n\
+return list\n\
+end\n\
+function budgets.tightest(list, asset)\n\
+local room, no = NEVER_ATOMS, 0\n\
+for _, budget in ipairs(list) do\n\
+if budget.hard == 1 and budget.asset == asset and budget.room < room then\n\
+room, no = budget.room, budget.no\n\
+end\n\
+end\n\
+return room, no\n\
+end\n\
+local function bucket_of(counter, name)\n\
+for _, bucket in ipairs(counter.buckets) do\n\
+if bucket.name == name then\n\
+return bucket\n\
+end\n\
+end\n\
+end\n\
+local function change(entry, counter, bucket, spent_atoms, held_atoms)\n\
+bucket.spent = math.min(bucket.spent + spent_atoms, SPENT_MAX)\n\
+bucket.held = bucket.held + held_atoms\n\
+counters.touch(entry, counter, pack)\n\
+end\n\
+function budgets.count(list, entry, asset, atoms, tags)\n\
+for _, budget in ipairs(list) do\n\
+if budget.asset == asset then\n\
+local counter = budget.counter\n\
+local bucket = bucket_of(counter, budget.bucket)\n\
+if not bucket then\n\
+bucket = { name = budget.bucket, spent = 0, held = 0 }\n\
+counter.buckets[#counter.buckets + 1] = bucket\n\
+end\n\
+if tags then\n\
+change(entry, counter, bucket, 0, atoms)\n\
+tags[#tags + 1] = { no = budget.no, asset = asset, bucket = budget.bucket, held = atoms }\n\
+else\n\
+change(entry, counter, bucket, atoms, 0)\n\
+end\n\
+end\n\
+end\n\
+end\n\
+function budgets.spend(wallet, entry, tags, asset, held_atoms, beyond_atoms)\n\
+local left, last = {}, {}\n\
+for _, tag in ipairs(tags) do\n\
+if tag.asset == asset then\n\
+local part = math.min(left[tag.no] or held_atoms, tag.held)\n\
+left[tag.no] = (left[tag.no] or held_atoms) - part\n\
+tag.held = tag.held - part\n\
+local counter = counter_of(wallet, tag.no)\n\
+local bucket = bucket_of(counter, tag.bucket)\n\
+if bucket then\n\
+change(entry, counter, bucket, part, -part)\n\
+last[tag.no] = bucket\n\
+end\n\
+end\n\
+end\n\
+for no, bucket in pairs(last) do\n\
+change(entry, counter_of(wallet, no), bucket, beyond_atoms, 0)\n\
+end\n\
+end\n\
+function budgets.give_back(wallet, entry, tags)\n\
+for _, tag in ipairs(tags) do\n\
+local counter = counter_of(wallet, tag.no)\n\
+local bucket = bucket_of(counter, tag.bucket)\n\
+if bucket and tag.held > 0 then\n\
+change(entry, counter, bucket, 0, -tag.held)\n\
+end\n\
+tag.held = 0\n\
+end\n\
+end\n\
+function budgets.alert(wallet)\n\
+for _, counter in ipairs(wallet.counters_read or {}) do\n\
+while counter.next_atoms and used(counter) >= counter.next_atoms do\n\
+counter.alerts = counter.alerts + 1\n\
+counter.next_atoms = next_of(counter)\n\
+local entry = entries.begin(14, nil)\n\
+counters.touch(entry, counter, pack)\n\
+entries.append(wallet, entry)\n\
+end\n\
+end\n\
+end\n\
+return budgets\n\
 end\n\
 modules['commit'] = function()\n\
 local function commit(wallet, clock_key, holds_key, deadlines_key, operation_key)\n\
@@ -926,36 +1111,82 @@ return most\n\
 end\n\
 return convert\n\
 end\n\
+modules['counters'] = function()\n\
+local counters = {}\n\
+function counters.get(wallet, name, make)\n\
+local read = wallet.counters_read\n\
+if not read then\n\
+read = {}\n\
+wallet.counters_read = read\n\
+end\n\
+for i = 1, #read do\n\
+if read[i].name == name then\n\
+return read[i]\n\
+end\n\
+end\n\
+local counter = make(redis.call('HGET', wallet.key, name))\n\
+counter.name = name\n\
+read[#read + 1] = counter\n\
+return counter\n\
+end\n\
+function counters.touch(entry, counter, pack)\n\
+counter.pack = pack\n\
+entry.counters = entry.counters or {}\n\
+if counter.touched_by ~= entry then\n\
+counter.touched_by = entry\n\
+entry.counters[#entry.counters + 1] = counter\n\
+end\n\
+end\n\
+function counters.pack(entry)\n\
+if not entry.counters then\n\
+return '\\0'\n\
+end\n\
+local parts = { struct.pack('>B', #entry.counters) }\n\
+for i, counter in ipairs(entry.counters) do\n\
+counter.packed = counter.pack(counter)\n\
+parts[i + 1] = struct.pack('>Bc0Hc0', #counter.name, counter.name, #counter.packed, counter.packed)\n\
+end\n\
+return table.concat(parts)\n\
+end\n\
+function counters.load(packed, at)\n\
+return struct.unpack('>Bc0Hc0', packed, at)\n\
+end\n\
+return counters\n\
+end\n\
 modules['decide'] = function()\n\
+local budgets = require('budgets')\n\
 local wallets = require('wallet')\n\
-local function of_account(account, requested, mode)\n\
+local function of_account(account, requested, mode, room, budget_no)\n\
 if requested == 0 then\n\
 return requested\n\
 elseif account.overage > 0 then\n\
-return nil, 3, 0\n\
-elseif account.available >= requested then\n\
+return nil, 3, 0, 0\n\
+elseif account.available >= requested and room >= requested then\n\
 return requested\n\
-elseif mode == 'up_to' and account.available > 0 then\n\
-return account.available\n\
+end\n\
+local affordable = math.min(account.available, room)\n\
+if mode == 'up_to' and affordable > 0 then\n\
+return affordable\n\
+elseif room < account.available then\n\
+return nil, 6, affordable, budget_no\n\
 elseif account.available + account.held >= requested then\n\
-return nil, 2, account.available\n\
+return nil, 2, affordable, 0\n\
 end\n\
-return nil, 1, account.available\n\
+return nil, 1, affordable, 0\n\
 end\n\
-local function decide(wallet, list, mode)\n\
-local first = list[1]\n\
-local atoms, reason, affordable = of_account(wallet.account, first.amount, list[2] and 'strict' or mode)\n\
+local function decide(wallet, list, mode, budgets_sent)\n\
+for i, leg in ipairs(list) do\n\
+local account = i == 1 and wallet.account or wallets.account(wallet, leg.asset)\n\
+local room, no = budgets.tightest(budgets_sent, leg.asset)\n\
+local how = list[2] and 'strict' or mode\n\
+local atoms, reason, affordable, budget_no = of_account(account, leg.amount, how, room, no)\n\
 if not atoms then\n\
-return nil, reason, affordable, first.asset\n\
-end\n\
-for i = 2, #list do\n\
-local leg = list[i]\n\
-local enough, lacks = of_account(wallets.account(wallet, leg.asset), leg.amount, 'strict')\n\
-if not enough then\n\
-return nil, lacks, 0, leg.asset\n\
-end\n\
-end\n\
+return nil, reason, i == 1 and affordable or 0, leg.asset, budget_no\n\
+elseif not list[2] then\n\
 return atoms\n\
+end\n\
+end\n\
+return list[1].amount\n\
 end\n\
 return decide\n\
 end\n\
@@ -1054,6 +1285,7 @@ end\n\
 return due\n\
 end\n\
 modules['entry'] = function()\n\
+local counters = require('counters')\n\
 local wallets = require('wallet')\n\
 local entries = {}\n\
 local FORMAT = 1\n\
@@ -1172,7 +1404,7 @@ if entry.hold_ref then\n\
 hold_packed = entry.hold_packed\n\
 hold = struct.pack('>Bc0BH', #entry.hold_ref, entry.hold_ref, entry.hold_status, #hold_packed)\n\
 end\n\
-local packed = table.concat(parts) .. terms .. hold .. hold_packed\n\
+local packed = table.concat(parts) .. terms .. hold .. hold_packed .. counters.pack(entry)\n\
 wallet.entries[#wallet.entries + 1] = { id = string.format('%d-0', wallet.seq), packed = packed }\n\
 end\n\
 return entries\n\
@@ -1413,6 +1645,7 @@ end\n\
 return grants\n\
 end\n\
 modules['holds'] = function()\n\
+local budgets = require('budgets')\n\
 local entries = require('entry')\n\
 local grants = require('grants')\n\
 local wallets = require('wallet')\n\
@@ -1423,6 +1656,8 @@ local SOURCE = '>I4d'\n\
 local SOURCE_LENGTH = 12\n\
 local NEXT_LEG = '>I4Hdddddd'\n\
 local NEXT_LEG_LENGTH = 54\n\
+local TAG = '>I4HHHdd'\n\
+local TAG_LENGTH = 26\n\
 local function add_sources(parts, sources)\n\
 for i = 1, #sources, 2 do\n\
 parts[#parts + 1] = struct.pack(SOURCE, sources[i], sources[i + 1])\n\
@@ -1449,11 +1684,14 @@ parts[#parts + 1] =\n\
 struct.pack(NEXT_LEG, 0, leg.asset, leg.amount, leg.held, leg.settled, leg.released, leg.num, leg.den)\n\
 add_sources(parts, leg.sources)\n\
 end\n\
+for _, tag in ipairs(hold.tags) do\n\
+parts[#parts + 1] = struct.pack(TAG, 0, 0, tag.no, tag.asset, tag.bucket, tag.held)\n\
+end\n\
 return table.concat(parts)\n\
 end\n\
 function holds.unpack(ref, packed)\n\
 local leg = { num = 1, den = 1, sources = {} }\n\
-local hold = { ref = ref, legs = { leg } }\n\
+local hold = { ref = ref, legs = { leg }, tags = {} }\n\
 leg.asset, leg.amount, leg.held, leg.settled, leg.released, hold.created_at_ms, hold.expires_at_ms =\n\
 struct.unpack(TERMS, packed)\n\
 local at = TERMS_LENGTH + 1\n\
@@ -1463,6 +1701,11 @@ if grant_no > 0 then\n\
 leg.sources[#leg.sources + 1] = grant_no\n\
 leg.sources[#leg.sources + 1] = atoms\n\
 at = at + SOURCE_LENGTH\n\
+elseif struct.unpack('>H', packed, at + 4) == 0 then\n\
+local tag, _ = {}, nil\n\
+_, _, tag.no, tag.asset, tag.bucket, tag.held = struct.unpack(TAG, packed, at)\n\
+hold.tags[#hold.tags + 1] = tag\n\
+at = at + TAG_LENGTH\n\
 else\n\
 leg = { sources = {} }\n\
 hold.legs[#hold.legs + 1] = leg\n\
@@ -1497,14 +1740,17 @@ leg.sources[#leg.sources + 1] = taken[i + 1]\n\
 end\n\
 end\n\
 end\n\
-function holds.open(wallet, entry, list, ttl_ms)\n\
+function holds.open(wallet, entry, list, sent, ttl_ms)\n\
+local tags = {}\n\
 for _, leg in ipairs(list) do\n\
 holds.take(wallet, entry, leg, leg.amount)\n\
+budgets.count(sent, entry, leg.asset, leg.amount, tags)\n\
 end\n\
 wallet.open_holds = wallet.open_holds + 1\n\
 holds.keep(wallet, entry, {\n\
 ref = string.format('%d.%d', wallet.epoch, wallet.version + 1),\n\
 legs = list,\n\
+tags = tags,\n\
 created_at_ms = wallet.now_ms,\n\
 expires_at_ms = wallet.now_ms + ttl_ms,\n\
 }, true)\n\
@@ -1543,6 +1789,7 @@ leg.released = leg.released + leg.held\n\
 leg.held = 0\n\
 grants.give_back(wallet, entry, leg, leaving)\n\
 end\n\
+budgets.give_back(wallet, entry, hold.tags)\n\
 entry.hold_ref = hold.ref\n\
 entry.hold_status = status\n\
 entry.hold_packed = holds.pack(hold)\n\
@@ -1741,6 +1988,11 @@ end\n\
 if wallet.due then\n\
 add(fields, 'd', wallet.due)\n\
 end\n\
+for _, counter in ipairs(wallet.counters_read or {}) do\n\
+if counter.packed then\n\
+add(fields, counter.name, counter.packed)\n\
+end\n\
+end\n\
 return fields\n\
 end\n\
 local function slices(list)\n\
@@ -1796,6 +2048,11 @@ return seal\n\
 end\n\
 modules['stale'] = function()\n\
 local staleness = {}\n\
+function staleness.refuse(wallet, standing_version)\n\
+local config_text = redis.call('HGET', wallet.key, 'x') or ''\n\
+local standing_config, redis_ms = tonumber(wallet.config_version), wallet.now_ms\n\
+return { 'stale', standing_version, standing_config, redis_ms, config_text }\n\
+end\n\
 function staleness.check(wallet, catalog_key, catalog_version, config_version)\n\
 local standing_version, priced_version = 0, tonumber(catalog_version)\n\
 if priced_version then\n\
@@ -1806,9 +2063,7 @@ wallet.catalog_version = catalog_version\n\
 end\n\
 end\n\
 if (priced_version and standing_version > priced_version) or config_version ~= wallet.config_version then\n\
-local config_text = redis.call('HGET', wallet.key, 'x') or ''\n\
-local standing_config = tonumber(wallet.config_version)\n\
-return { 'stale', standing_version, standing_config, config_text }\n\
+return staleness.refuse(wallet, standing_version)\n\
 end\n\
 end\n\
 return staleness\n\
@@ -2215,7 +2470,7 @@ return wallets\n\
 end\n\
 do\n\
 redis.register_function({\n\
-function_name = 'advance_clock_b36fd309eab8',\n\
+function_name = 'advance_clock_220164c77a0b',\n\
 flags = {  },\n\
 callback = function(KEYS, ARGV)\n\
 local fence_key = KEYS[1] -- string: installation and epoch of this partition's data\n\
@@ -2240,7 +2495,7 @@ local seal = require('seal')\n\
 local due = require('due')\n\
 local wallets = require('wallet')\n\
 redis.register_function({\n\
-function_name = 'apply_due_b36fd309eab8',\n\
+function_name = 'apply_due_220164c77a0b',\n\
 flags = { 'allow-oom' },\n\
 callback = function(KEYS, ARGV)\n\
 local fence_key = KEYS[1] -- string: installation and epoch of this partition's data\n\
@@ -2289,6 +2544,7 @@ end,\n\
 })\n\
 end\n\
 do\n\
+local budgets = require('budgets')\n\
 local commit = require('commit')\n\
 local decide = require('decide')\n\
 local entries = require('entry')\n\
@@ -2298,7 +2554,7 @@ local seal = require('seal')\n\
 local staleness = require('stale')\n\
 local wallets = require('wallet')\n\
 redis.register_function({\n\
-function_name = 'authorize_b36fd309eab8',\n\
+function_name = 'authorize_220164c77a0b',\n\
 flags = {  },\n\
 callback = function(KEYS, ARGV)\n\
 local fence_key = KEYS[1] -- string: installation and epoch of this partition's data\n\
@@ -2326,6 +2582,7 @@ local catalog_version = ARGV[14] -- that priced this; empty: nothing was priced\
 local config_version = ARGV[15] -- of the wallet's subscriptions and budgets, as the caller knows them\n\
 local told_text = ARGV[16] -- what the answer says besides, kept with it: the lines that were priced\n\
 local legs_packed = ARGV[17] -- H asset, d atoms, d num, d den each: what goes with it in other assets\n\
+local budgets_packed = ARGV[18] -- the budgets that this counts in; see lib/budgets.lua\n\
 local wallet, refusal = wallets.open(\n\
 fence_key,\n\
 clock_key,\n\
@@ -2349,19 +2606,34 @@ local account = wallet.account\n\
 local version, epoch, seq = wallet.stored_version, wallet.epoch, wallet.stored_seq\n\
 local available_atoms, held_atoms = account.available, account.held\n\
 local list = legs.list(account.asset, amount_atoms, legs_packed)\n\
-local take_atoms, reason, affordable_atoms, short_asset = decide(wallet, list, mode)\n\
+local sent = budgets.open(wallet, budgets_packed)\n\
+if not sent then\n\
+return staleness.refuse(wallet, 0)\n\
+end\n\
+local take_atoms, reason, affordable_atoms, short_asset, budget_no = decide(wallet, list, mode, sent)\n\
 if wallet.freeze ~= 0 then\n\
-take_atoms, reason, affordable_atoms, short_asset = nil, 4, 0, 0\n\
+take_atoms, reason, affordable_atoms, short_asset, budget_no = nil, 4, 0, 0, 0\n\
 elseif take_atoms and wallet.open_holds >= 10000 then\n\
-take_atoms, reason, affordable_atoms, short_asset = nil, 5, 0, 0\n\
+take_atoms, reason, affordable_atoms, short_asset, budget_no = nil, 5, 0, 0, 0\n\
 end\n\
 if mode == 'shadow' then\n\
 if take_atoms then\n\
 return { 'shadow_approved', take_atoms, available_atoms, held_atoms, version, epoch, seq }\n\
 end\n\
-return { 'shadow_declined', reason, available_atoms, held_atoms, affordable_atoms, short_asset, version, epoch, seq }\n\
+return {\n\
+'shadow_declined',\n\
+reason,\n\
+available_atoms,\n\
+held_atoms,\n\
+affordable_atoms,\n\
+short_asset,\n\
+budget_no,\n\
+version,\n\
+epoch,\n\
+seq,\n\
+}\n\
 end\n\
-if reason == 2 or reason == 5 then\n\
+if reason == 2 or reason == 5 or reason == 6 then\n\
 local overdue_refs = holds.overdue(wallet, deadlines_key)\n\
 if overdue_refs ~= '' then\n\
 return { 'overdue', overdue_refs }\n\
@@ -2371,7 +2643,7 @@ local reply\n\
 if take_atoms then\n\
 local entry = entries.begin(4, account)\n\
 list[1].amount = take_atoms\n\
-holds.open(wallet, entry, list, ttl_ms)\n\
+holds.open(wallet, entry, list, sent, ttl_ms)\n\
 entries.append(wallet, entry)\n\
 local created_at_ms = wallet.now_ms\n\
 available_atoms, held_atoms, version, seq = account.available, account.held, wallet.version, wallet.seq\n\
@@ -2380,7 +2652,8 @@ reply =\n\
 { 'approved', take_atoms, available_atoms, held_atoms, created_at_ms, version, epoch, seq, legs_text, told_text }\n\
 seal.operation(wallet, outbox_key, #wallet.entries, operation_id, fingerprint, keep_ms, attached, reply)\n\
 else\n\
-reply = { 'declined', reason, available_atoms, held_atoms, affordable_atoms, short_asset, version, epoch, seq }\n\
+reply =\n\
+{ 'declined', reason, available_atoms, held_atoms, affordable_atoms, short_asset, budget_no, version, epoch, seq }\n\
 if repeated ~= '1' then\n\
 return reply\n\
 end\n\
@@ -2392,6 +2665,7 @@ end,\n\
 })\n\
 end\n\
 do\n\
+local budgets = require('budgets')\n\
 local commit = require('commit')\n\
 local decide = require('decide')\n\
 local entries = require('entry')\n\
@@ -2402,7 +2676,7 @@ local seal = require('seal')\n\
 local staleness = require('stale')\n\
 local wallets = require('wallet')\n\
 redis.register_function({\n\
-function_name = 'charge_b36fd309eab8',\n\
+function_name = 'charge_220164c77a0b',\n\
 flags = {  },\n\
 callback = function(KEYS, ARGV)\n\
 local fence_key = KEYS[1] -- string: installation and epoch of this partition's data\n\
@@ -2429,6 +2703,7 @@ local catalog_version = ARGV[13] -- that priced this; empty: nothing was priced\
 local config_version = ARGV[14] -- of the wallet's subscriptions and budgets, as the caller knows them\n\
 local told_text = ARGV[15] -- what the answer says besides, kept with it: the lines that were priced\n\
 local legs_packed = ARGV[16] -- H asset, d atoms, d num, d den each: what goes with it in other assets\n\
+local budgets_packed = ARGV[17] -- the budgets that this counts in; see lib/budgets.lua\n\
 local wallet, refusal = wallets.open(\n\
 fence_key,\n\
 clock_key,\n\
@@ -2452,17 +2727,32 @@ local account = wallet.account\n\
 local version, epoch, seq = wallet.stored_version, wallet.epoch, wallet.stored_seq\n\
 local available_atoms, held_atoms = account.available, account.held\n\
 local list = legs.list(account.asset, amount_atoms, legs_packed)\n\
-local take_atoms, reason, affordable_atoms, short_asset = decide(wallet, list, mode)\n\
+local sent = budgets.open(wallet, budgets_packed)\n\
+if not sent then\n\
+return staleness.refuse(wallet, 0)\n\
+end\n\
+local take_atoms, reason, affordable_atoms, short_asset, budget_no = decide(wallet, list, mode, sent)\n\
 if wallet.freeze ~= 0 then\n\
-take_atoms, reason, affordable_atoms, short_asset = nil, 4, 0, 0\n\
+take_atoms, reason, affordable_atoms, short_asset, budget_no = nil, 4, 0, 0, 0\n\
 end\n\
 if mode == 'shadow' then\n\
 if take_atoms then\n\
 return { 'shadow_approved', take_atoms, available_atoms, held_atoms, version, epoch, seq }\n\
 end\n\
-return { 'shadow_declined', reason, available_atoms, held_atoms, affordable_atoms, short_asset, version, epoch, seq }\n\
+return {\n\
+'shadow_declined',\n\
+reason,\n\
+available_atoms,\n\
+held_atoms,\n\
+affordable_atoms,\n\
+short_asset,\n\
+budget_no,\n\
+version,\n\
+epoch,\n\
+seq,\n\
+}\n\
 end\n\
-if reason == 2 then\n\
+if reason == 2 or reason == 6 then\n\
 local overdue_refs = holds.overdue(wallet, deadlines_key)\n\
 if overdue_refs ~= '' then\n\
 return { 'overdue', overdue_refs }\n\
@@ -2476,15 +2766,19 @@ for _, leg in ipairs(list) do\n\
 local of_leg = wallets.account(wallet, leg.asset)\n\
 grants.take(wallet, entry, of_leg, leg.amount, false)\n\
 entries.transfer(entry, of_leg, 1, 5, leg.amount)\n\
+budgets.count(sent, entry, leg.asset, leg.amount)\n\
 leg.settled = leg.amount\n\
 end\n\
 entries.append(wallet, entry)\n\
+local main_no = #wallet.entries\n\
+budgets.alert(wallet)\n\
 available_atoms, version, seq = account.available, wallet.version, wallet.seq\n\
 local legs_text = legs.text(wallet, list)\n\
 reply = { 'charged', take_atoms, available_atoms, held_atoms, version, epoch, seq, legs_text, told_text }\n\
-seal.operation(wallet, outbox_key, #wallet.entries, operation_id, fingerprint, keep_ms, attached, reply)\n\
+seal.operation(wallet, outbox_key, main_no, operation_id, fingerprint, keep_ms, attached, reply)\n\
 else\n\
-reply = { 'declined', reason, available_atoms, held_atoms, affordable_atoms, short_asset, version, epoch, seq }\n\
+reply =\n\
+{ 'declined', reason, available_atoms, held_atoms, affordable_atoms, short_asset, budget_no, version, epoch, seq }\n\
 if repeated ~= '1' then\n\
 return reply\n\
 end\n\
@@ -2499,7 +2793,7 @@ do\n\
 local run = require('run')\n\
 local wallets = require('wallet')\n\
 redis.register_function({\n\
-function_name = 'configure_b36fd309eab8',\n\
+function_name = 'configure_220164c77a0b',\n\
 flags = { 'allow-oom' },\n\
 callback = function(KEYS, ARGV)\n\
 local fence_key = KEYS[1] -- string: installation and epoch of this partition's data\n\
@@ -2539,7 +2833,7 @@ local run = require('run')\n\
 local seal = require('seal')\n\
 local wallets = require('wallet')\n\
 redis.register_function({\n\
-function_name = 'create_wallet_b36fd309eab8',\n\
+function_name = 'create_wallet_220164c77a0b',\n\
 flags = {  },\n\
 callback = function(KEYS, ARGV)\n\
 local fence_key = KEYS[1] -- string: installation and epoch of this partition's data\n\
@@ -2574,7 +2868,7 @@ local due = require('due')\n\
 local seal = require('seal')\n\
 local wallets = require('wallet')\n\
 redis.register_function({\n\
-function_name = 'credit_b36fd309eab8',\n\
+function_name = 'credit_220164c77a0b',\n\
 flags = {  },\n\
 callback = function(KEYS, ARGV)\n\
 local fence_key = KEYS[1] -- string: installation and epoch of this partition's data\n\
@@ -2671,7 +2965,7 @@ local holds = require('holds')\n\
 local seal = require('seal')\n\
 local wallets = require('wallet')\n\
 redis.register_function({\n\
-function_name = 'expire_holds_b36fd309eab8',\n\
+function_name = 'expire_holds_220164c77a0b',\n\
 flags = { 'allow-oom' },\n\
 callback = function(KEYS, ARGV)\n\
 local fence_key = KEYS[1] -- string: installation and epoch of this partition's data\n\
@@ -2715,15 +3009,17 @@ end,\n\
 })\n\
 end\n\
 do\n\
+local budgets = require('budgets')\n\
 local commit = require('commit')\n\
 local decide = require('decide')\n\
 local entries = require('entry')\n\
 local holds = require('holds')\n\
 local legs = require('legs')\n\
 local seal = require('seal')\n\
+local staleness = require('stale')\n\
 local wallets = require('wallet')\n\
 redis.register_function({\n\
-function_name = 'extend_b36fd309eab8',\n\
+function_name = 'extend_220164c77a0b',\n\
 flags = {  },\n\
 callback = function(KEYS, ARGV)\n\
 local fence_key = KEYS[1] -- string: installation and epoch of this partition's data\n\
@@ -2746,6 +3042,8 @@ local ttl_ms = tonumber(ARGV[10]) -- 0: the deadline stays\n\
 local repeated = ARGV[11] -- '1' when this repeats an attempt whose outcome is unknown\n\
 local attached = ARGV[12]\n\
 local looked_up = ARGV[13] -- '1': the ledger does not have this operation; '2': it has; '0': nobody has asked it\n\
+local config_version = ARGV[14] -- of the wallet's subscriptions and budgets, as the caller knows them\n\
+local budgets_packed = ARGV[15] -- all budgets of the wallet; see lib/budgets.lua\n\
 local wallet, refusal = wallets.open(\n\
 fence_key,\n\
 clock_key,\n\
@@ -2761,6 +3059,10 @@ looked_up\n\
 if not wallet then\n\
 return refusal\n\
 end\n\
+local stale = staleness.check(wallet, '', '', config_version)\n\
+if stale then\n\
+return stale\n\
+end\n\
 local account = wallet.account\n\
 local version, epoch, seq = wallet.stored_version, wallet.epoch, wallet.stored_seq\n\
 local available_atoms, held_atoms = account.available, account.held\n\
@@ -2769,15 +3071,19 @@ if not hold or hold.legs[1].asset ~= account.asset then\n\
 return { 'unknown_hold' }\n\
 end\n\
 local first = hold.legs[1]\n\
-local take_atoms, reason, affordable_atoms, short_asset =\n\
-decide(wallet, legs.list(account.asset, amount_atoms, ''), 'strict')\n\
+local sent = budgets.open(wallet, budgets_packed, hold.tags)\n\
+if not sent then\n\
+return staleness.refuse(wallet, 0)\n\
+end\n\
+local list = legs.list(account.asset, amount_atoms, '')\n\
+local take_atoms, reason, affordable_atoms, short_asset, budget_no = decide(wallet, list, 'strict', sent)\n\
 local expired = hold.expires_at_ms <= wallet.now_ms\n\
 if wallet.freeze ~= 0 then\n\
-take_atoms, reason, affordable_atoms, short_asset = nil, 4, 0, 0\n\
+take_atoms, reason, affordable_atoms, short_asset, budget_no = nil, 4, 0, 0, 0\n\
 elseif take_atoms and not expired and first.amount + take_atoms > 1000000000000000 then\n\
 return { 'out_of_bounds', 3 }\n\
 end\n\
-if reason == 2 and not expired then\n\
+if (reason == 2 or reason == 6) and not expired then\n\
 local overdue_refs = holds.overdue(wallet, deadlines_key)\n\
 if overdue_refs ~= '' then\n\
 return { 'overdue', overdue_refs }\n\
@@ -2793,6 +3099,7 @@ seal.operation(wallet, outbox_key, 0, operation_id, fingerprint, '0', '', reply)
 elseif take_atoms then\n\
 local entry = entries.begin(5, account)\n\
 holds.take(wallet, entry, first, take_atoms)\n\
+budgets.count(sent, entry, first.asset, take_atoms, hold.tags)\n\
 first.amount = first.amount + take_atoms\n\
 hold.expires_at_ms = math.max(hold.expires_at_ms, wallet.now_ms + ttl_ms)\n\
 holds.keep(wallet, entry, hold, true)\n\
@@ -2803,7 +3110,8 @@ local legs_text = legs.text(wallet, hold.legs)\n\
 reply = { 'extended', total_atoms, available_atoms, held_atoms, expires_at_ms, at_ms, version, epoch, seq, legs_text }\n\
 seal.operation(wallet, outbox_key, #wallet.entries, operation_id, fingerprint, keep_ms, attached, reply)\n\
 else\n\
-reply = { 'declined', reason, available_atoms, held_atoms, affordable_atoms, short_asset, version, epoch, seq }\n\
+reply =\n\
+{ 'declined', reason, available_atoms, held_atoms, affordable_atoms, short_asset, budget_no, version, epoch, seq }\n\
 if repeated ~= '1' then\n\
 return reply\n\
 end\n\
@@ -2818,7 +3126,7 @@ do\n\
 local run = require('run')\n\
 local wallets = require('wallet')\n\
 redis.register_function({\n\
-function_name = 'forget_b36fd309eab8',\n\
+function_name = 'forget_220164c77a0b',\n\
 flags = { 'allow-oom' },\n\
 callback = function(KEYS, ARGV)\n\
 local fence_key = KEYS[1] -- string: installation and epoch of this partition's data\n\
@@ -2849,7 +3157,7 @@ local entries = require('entry')\n\
 local seal = require('seal')\n\
 local wallets = require('wallet')\n\
 redis.register_function({\n\
-function_name = 'freeze_b36fd309eab8',\n\
+function_name = 'freeze_220164c77a0b',\n\
 flags = { 'allow-oom' },\n\
 callback = function(KEYS, ARGV)\n\
 local fence_key = KEYS[1] -- string: installation and epoch of this partition's data\n\
@@ -2906,6 +3214,7 @@ end,\n\
 end\n\
 do\n\
 local commit = require('commit')\n\
+local counters = require('counters')\n\
 local due = require('due')\n\
 local grants = require('grants')\n\
 local holds = require('holds')\n\
@@ -2913,7 +3222,7 @@ local run = require('run')\n\
 local seal = require('seal')\n\
 local wallets = require('wallet')\n\
 redis.register_function({\n\
-function_name = 'hydrate_b36fd309eab8',\n\
+function_name = 'hydrate_220164c77a0b',\n\
 flags = { 'allow-oom' },\n\
 callback = function(KEYS, ARGV)\n\
 local fence_key = KEYS[1] -- string: installation and epoch of this partition's data\n\
@@ -2933,6 +3242,7 @@ local replaced_version = ARGV[9] -- of the wallet that is replaced; empty: there
 local look_up_until_ms = ARGV[10] -- operations that Redis does not know are looked up until then\n\
 local config_version = ARGV[11] -- of the wallet's configuration; '0': it has none\n\
 local config_text = ARGV[12]\n\
+local counters_packed = ARGV[13] -- B length, name, H length, bytes: of budgets and of prices\n\
 local found = redis.call('MGET', fence_key, clock_key)\n\
 local refusal = run.refusal(found[2] and found[1], fence)\n\
 if refusal then\n\
@@ -2980,6 +3290,13 @@ wallet.fields[n + 3], wallet.fields[n + 4] = 'x', config_text\n\
 end\n\
 wallet.fields[#wallet.fields + 1] = 'l'\n\
 wallet.fields[#wallet.fields + 1] = look_up_until_ms\n\
+at = 1\n\
+while at <= #counters_packed do\n\
+local name, bytes\n\
+name, bytes, at = counters.load(counters_packed, at)\n\
+wallet.fields[#wallet.fields + 1] = name\n\
+wallet.fields[#wallet.fields + 1] = bytes\n\
+end\n\
 redis.call('DEL', wallet_key, holds_key)\n\
 commit(wallet, clock_key, holds_key, deadlines_key)\n\
 return { 'hydrated' }\n\
@@ -2989,7 +3306,7 @@ end\n\
 do\n\
 local run = require('run')\n\
 redis.register_function({\n\
-function_name = 'list_due_b36fd309eab8',\n\
+function_name = 'list_due_220164c77a0b',\n\
 flags = { 'no-writes' },\n\
 callback = function(KEYS, ARGV)\n\
 local fence_key = KEYS[1] -- string: installation and epoch of this partition's data\n\
@@ -3020,7 +3337,7 @@ local run = require('run')\n\
 local seal = require('seal')\n\
 local wallets = require('wallet')\n\
 redis.register_function({\n\
-function_name = 'mend_b36fd309eab8',\n\
+function_name = 'mend_220164c77a0b',\n\
 flags = { 'allow-oom' },\n\
 callback = function(KEYS, ARGV)\n\
 local fence_key = KEYS[1] -- string: installation and epoch of this partition's data\n\
@@ -3082,7 +3399,7 @@ do\n\
 local run = require('run')\n\
 local wallets = require('wallet')\n\
 redis.register_function({\n\
-function_name = 'peek_operation_b36fd309eab8',\n\
+function_name = 'peek_operation_220164c77a0b',\n\
 flags = { 'no-writes' },\n\
 callback = function(KEYS, ARGV)\n\
 local fence_key = KEYS[1] -- string: installation and epoch of this partition's data\n\
@@ -3109,7 +3426,7 @@ end\n\
 do\n\
 local run = require('run')\n\
 redis.register_function({\n\
-function_name = 'raise_catalog_b36fd309eab8',\n\
+function_name = 'raise_catalog_220164c77a0b',\n\
 flags = { 'allow-oom' },\n\
 callback = function(KEYS, ARGV)\n\
 local fence_key = KEYS[1] -- string: installation and epoch of this partition's data\n\
@@ -3133,7 +3450,7 @@ end\n\
 do\n\
 local wallets = require('wallet')\n\
 redis.register_function({\n\
-function_name = 'read_hold_b36fd309eab8',\n\
+function_name = 'read_hold_220164c77a0b',\n\
 flags = { 'no-writes' },\n\
 callback = function(KEYS, ARGV)\n\
 local fence_key = KEYS[1] -- string: installation and epoch of this partition's data\n\
@@ -3160,7 +3477,7 @@ end\n\
 do\n\
 local wallets = require('wallet')\n\
 redis.register_function({\n\
-function_name = 'read_stored_b36fd309eab8',\n\
+function_name = 'read_stored_220164c77a0b',\n\
 flags = { 'no-writes' },\n\
 callback = function(KEYS, ARGV)\n\
 local wallet_key = KEYS[1] -- hash: see lib/wallet.lua\n\
@@ -3180,7 +3497,7 @@ end\n\
 do\n\
 local wallets = require('wallet')\n\
 redis.register_function({\n\
-function_name = 'read_wallet_b36fd309eab8',\n\
+function_name = 'read_wallet_220164c77a0b',\n\
 flags = { 'no-writes' },\n\
 callback = function(KEYS, ARGV)\n\
 local fence_key = KEYS[1] -- string: installation and epoch of this partition's data\n\
@@ -3206,7 +3523,7 @@ local legs = require('legs')\n\
 local seal = require('seal')\n\
 local wallets = require('wallet')\n\
 redis.register_function({\n\
-function_name = 'release_b36fd309eab8',\n\
+function_name = 'release_220164c77a0b',\n\
 flags = { 'allow-oom' },\n\
 callback = function(KEYS, ARGV)\n\
 local fence_key = KEYS[1] -- string: installation and epoch of this partition's data\n\
@@ -3272,7 +3589,7 @@ end\n\
 do\n\
 local run = require('run')\n\
 redis.register_function({\n\
-function_name = 'remember_b36fd309eab8',\n\
+function_name = 'remember_220164c77a0b',\n\
 flags = { 'allow-oom' },\n\
 callback = function(KEYS, ARGV)\n\
 local fence_key = KEYS[1] -- string: installation and epoch of this partition's data\n\
@@ -3293,7 +3610,7 @@ do\n\
 local run = require('run')\n\
 local wallets = require('wallet')\n\
 redis.register_function({\n\
-function_name = 'restamp_b36fd309eab8',\n\
+function_name = 'restamp_220164c77a0b',\n\
 flags = { 'allow-oom' },\n\
 callback = function(KEYS, ARGV)\n\
 local fence_key = KEYS[1] -- string: installation and epoch of this partition's data\n\
@@ -3330,6 +3647,7 @@ end,\n\
 })\n\
 end\n\
 do\n\
+local budgets = require('budgets')\n\
 local commit = require('commit')\n\
 local entries = require('entry')\n\
 local grants = require('grants')\n\
@@ -3338,7 +3656,7 @@ local legs = require('legs')\n\
 local seal = require('seal')\n\
 local wallets = require('wallet')\n\
 redis.register_function({\n\
-function_name = 'settle_b36fd309eab8',\n\
+function_name = 'settle_220164c77a0b',\n\
 flags = { 'allow-oom' },\n\
 callback = function(KEYS, ARGV)\n\
 local fence_key = KEYS[1] -- string: installation and epoch of this partition's data\n\
@@ -3422,6 +3740,8 @@ local entry = entries.begin(6, account)\n\
 local main_no = #wallet.entries + 1\n\
 for i, leg in ipairs(hold.legs) do\n\
 legs.settle(wallet, entry, leg, parts[i], late)\n\
+local beyond_atoms = (late and parts[i] or 0) + (i == 1 and excess_atoms or 0)\n\
+budgets.spend(wallet, entry, hold.tags, leg.asset, late and 0 or parts[i], beyond_atoms)\n\
 end\n\
 grants.take(wallet, entry, account, from_available_atoms, false)\n\
 entries.transfer(entry, account, 1, 5, from_available_atoms)\n\
@@ -3446,6 +3766,7 @@ open_flag = 1\n\
 holds.keep(wallet, entry, hold, false)\n\
 entries.append(wallet, entry)\n\
 end\n\
+budgets.alert(wallet)\n\
 local settled_atoms, released_atoms = first.settled, first.released\n\
 local overage_atoms, available_atoms, held_atoms = account.overage, account.available, account.held\n\
 local version, epoch, seq = wallet.version, wallet.epoch, wallet.seq\n\
@@ -3473,7 +3794,7 @@ end\n\
 do\n\
 local run = require('run')\n\
 redis.register_function({\n\
-function_name = 'verify_run_b36fd309eab8',\n\
+function_name = 'verify_run_220164c77a0b',\n\
 flags = { 'no-writes' },\n\
 callback = function(KEYS, ARGV)\n\
 local fence_key = KEYS[1] -- string: installation and epoch of this partition's data\n\
@@ -3502,7 +3823,7 @@ local grants = require('grants')\n\
 local seal = require('seal')\n\
 local wallets = require('wallet')\n\
 redis.register_function({\n\
-function_name = 'void_b36fd309eab8',\n\
+function_name = 'void_220164c77a0b',\n\
 flags = { 'allow-oom' },\n\
 callback = function(KEYS, ARGV)\n\
 local fence_key = KEYS[1] -- string: installation and epoch of this partition's data\n\

@@ -60,9 +60,9 @@ export async function settle(store: Store, request: SettleRequest): Promise<Sett
 }
 
 /** What it took from grants has gone back to them. */
-function unsourced({ createdAtMs, expiresAtMs, legs: [first, ...others] }: HoldRecord): HoldTerms {
+function unsourced({ createdAtMs, expiresAtMs, legs: [first, ...others], tags }: HoldRecord): HoldTerms {
   const none = (leg: HoldLeg): SourcedLeg => ({ ...leg, sources: [] });
-  return { createdAtMs, expiresAtMs, legs: [none(first), ...others.map(none)] };
+  return { createdAtMs, expiresAtMs, legs: [none(first), ...others.map(none)], tags };
 }
 
 async function settleOnce(

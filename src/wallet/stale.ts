@@ -1,26 +1,43 @@
-// What a call went by, the catalog and the wallet's configuration, and the answer that one of them is another by now.
+// What a call goes by, the catalog and the wallet's configuration, and the answer that one of them is another by now.
+import type { WalletConfig } from '../records.ts';
+import { packBudgets, type Spender } from './budgets.ts';
 
 export type Known = {
   /** Of the catalog that priced the request; undefined: it named its amount. */
   catalogVersion: number | undefined;
-  /** Of the wallet's configuration, as configs.of has it. */
-  configVersion: number;
+  /** As configs.of has it. */
+  config: WalletConfig;
+  /** What Redis's clock shows: budgets count in the windows of this instant. */
+  redisMs: number;
+  spender: Spender;
   /** Kept with the answer and given back with it: what was priced, as JSON. */
   told: string;
 };
 
 /** Nothing was done. With what Redis has, which may be newer than what the caller reads elsewhere, it is asked again. */
-export type Stale = { status: 'stale'; catalogVersion: number; configVersion: number; configText: string };
+export type Stale = {
+  status: 'stale';
+  catalogVersion: number;
+  configVersion: number;
+  configText: string;
+  redisMs: number;
+};
 
-export function knownArgs({ catalogVersion, configVersion, told }: Known) {
+export function knownArgs({ catalogVersion, config, redisMs, spender, told }: Known) {
   return {
     catalogVersion: catalogVersion === undefined ? '' : String(catalogVersion),
-    configVersion: String(configVersion),
+    configVersion: String(config.version),
     toldText: told,
+    budgetsPacked: packBudgets(config, spender, redisMs),
   };
 }
 
-export function staleOf(reply: { standingVersion: number; standingConfig: number; configText: string }): Stale {
-  const { standingVersion: catalogVersion, standingConfig: configVersion, configText } = reply;
-  return { status: 'stale', catalogVersion, configVersion, configText };
+export function staleOf(reply: {
+  standingVersion: number;
+  standingConfig: number;
+  redisMs: number;
+  configText: string;
+}): Stale {
+  const { standingVersion: catalogVersion, standingConfig: configVersion, redisMs, configText } = reply;
+  return { status: 'stale', catalogVersion, configVersion, redisMs, configText };
 }

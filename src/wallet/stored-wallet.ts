@@ -53,6 +53,10 @@ export async function readStoredWallet(redis: Redis, ref: WalletRef): Promise<St
         expiresAtMs: expiresAtMs === codes.never_ms ? undefined : expiresAtMs,
       };
     }),
+    counters: [...fields]
+      .filter(([field]) => counterName.test(field))
+      .map(([name, packed]) => ({ name, packed }))
+      .sort((a, b) => (a.name < b.name ? -1 : 1)),
     holds: [...holds]
       .map(([holdRef, packed]) => ({ ref: holdRef, ...decodeHold(packed) }))
       .sort((a, b) => (a.ref < b.ref ? -1 : 1)),
@@ -72,6 +76,9 @@ function readDeadlines(holds: Map<string, Buffer>, scores: readonly Buffer[]): M
 function byField(flat: readonly Buffer[]): Map<string, Buffer> {
   return new Map(Array.from({ length: flat.length / 2 }, (_, i) => [String(flat[2 * i]), flat[2 * i + 1]!]));
 }
+
+// A budget's number, or what a price's counter is called.
+const counterName = /^b[0-9]+$|^u.{8}$/;
 
 function parseConfigOf(fields: Map<string, Buffer>): WalletConfig {
   const version = Number(fields.get('n') ?? 0);
@@ -97,7 +104,7 @@ export function walletDifferences(redis: LedgerWallet, ledger: LedgerWallet): st
 }
 
 /** Everything that the ledger says of a wallet, by name: `grant 3 remaining` → `5`. Its configuration is not the ledger's. */
-export function walletLines({ accounts, grants, holds, ...head }: LedgerWallet): Map<string, string> {
+export function walletLines({ accounts, grants, holds, counters, ...head }: LedgerWallet): Map<string, string> {
   const { environmentId, customerId, walletId, version, freeze } = head;
   const named = { environmentId, customerId, walletId, version, freeze };
   const lines = new Map(Object.entries(named).map(([name, value]) => [name, String(value)]));
@@ -109,8 +116,10 @@ export function walletLines({ accounts, grants, holds, ...head }: LedgerWallet):
     if (Object.values(balances).some((atoms) => atoms !== zeroAtoms)) add(`asset ${asset}`, balances);
   }
   for (const { no, ...grant } of grants) add(`grant ${no}`, grant);
-  for (const { ref, legs, ...hold } of holds) {
-    add(`hold ${ref}`, hold);
+  for (const { name, packed } of counters) lines.set(`counter ${name}`, packed.toString('hex'));
+  for (const { ref, legs, tags, ...hold } of holds) {
+    const counted = tags.map((tag) => `${tag.held} of ${tag.asset} in ${tag.budgetNo} at ${tag.bucket}`).join(', ');
+    add(`hold ${ref}`, { ...hold, budgets: counted });
     legs.forEach(({ sources, ...leg }, i) =>
       add(`hold ${ref}${i === 0 ? '' : ` leg ${i + 1}`}`, {
         ...leg,

@@ -41,6 +41,8 @@ export type Wallets = {
   createWallet: (customer: OfCustomer & { isNew: boolean }) => Promise<{ status: 'ready' } | Trouble>;
   /** After Postgres has it: the next request goes by it. */
   configure: (customer: OfCustomer, config: WalletConfig) => ReturnType<typeof configureWallet>;
+  /** Redis's clock, as far as it is known here. */
+  redisMs: () => number;
   /** What this process knows of the wallet's configuration. */
   configs: Configs;
   authorize: Bound<typeof authorize>;
@@ -83,6 +85,7 @@ export function openWallets(store: Store): Wallets {
       return put === 'ready' ? { status: 'ready' } : put;
     },
     configure: (customer, config) => configureWallet(store, targetOf(customer), config),
+    redisMs: () => Date.now() + store.clock.offsetMs(),
     configs: openConfigs(),
     authorize: (request) => authorize(store, request),
     charge: (request) => charge(store, request),

@@ -43,6 +43,7 @@ export function declined(
     heldAtoms: held,
     affordableAtoms: affordable,
     shortAsset: short,
+    budgetNo: 0,
   };
   if (mode === 'shadow') return refused({ status: 'shadow_declined', ...account });
   const overdue = no === 'held_in_flight' || no === 'too_many_holds' ? overdueRefs(wallet, nowMs) : [];

@@ -64,9 +64,9 @@ export function readEntry(packed: Buffer): SeenEntry {
   };
 }
 
-export function seenHold(ref: string, { legs: [first, ...others], ...times }: HoldTerms): Hold {
+export function seenHold(ref: string, { legs: [first, ...others], createdAtMs, expiresAtMs }: HoldTerms): Hold {
   const seen = ({ sources, ...leg }: SourcedLeg): HoldLeg => ({ ...leg, taken: sources });
-  return { ref, ...times, legs: [seen(first), ...others.map(seen)] };
+  return { ref, createdAtMs, expiresAtMs, legs: [seen(first), ...others.map(seen)] };
 }
 
 function seenGrant(no: number, terms: GrantTerms | Omit<SeenGrant, 'no'>): SeenGrant {

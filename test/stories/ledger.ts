@@ -120,5 +120,6 @@ export function termsOf(hold: Hold, sourcesOf: (leg: HoldLeg) => SourcedLeg['sou
     createdAtMs: hold.createdAtMs,
     expiresAtMs: hold.expiresAtMs,
     legs: [terms(first), ...others.map(terms)],
+    tags: [],
   };
 }

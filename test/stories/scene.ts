@@ -83,7 +83,8 @@ function playStep(scene: Scene, step: Step): Reply | undefined {
       const { ref, asset } = holdOf(scene, step);
       const { amount, ttlMs, again } = step;
       const caller = operationOf(scene, step);
-      const args = { asset, holdRef: ref, amountAtoms: amount as Atoms, ttlMs, repeated: again ? '1' : '0' };
+      const known = { configVersion: '0', budgetsPacked: '' };
+      const args = { asset, holdRef: ref, amountAtoms: amount as Atoms, ttlMs, repeated: again ? '1' : '0', ...known };
       return execute(scene, extendScript, caller, args, (world) =>
         model.extend(world, caller, { asset, ref, amount, ttlMs, repeated: again }),
       );
@@ -134,7 +135,7 @@ function playStep(scene: Scene, step: Step): Reply | undefined {
 }
 
 // Nothing is; what is told comes back all the same.
-const priced = (told: string) => ({ catalogVersion: '', configVersion: '0', toldText: told });
+const priced = (told: string) => ({ catalogVersion: '', configVersion: '0', toldText: told, budgetsPacked: '' });
 
 function playGrant(scene: Scene, step: Step & { verb: 'grant' }): Reply {
   const { name, asset, amount, purpose, priority, fromMs, untilMs } = step;

@@ -92,6 +92,7 @@ export function hydrateCommand(wallet: StoryWallet, args: Partial<HydrateArgs>):
     lookUpUntilMs: 0,
     configVersion: '0',
     configText: '',
+    countersPacked: '',
     ...args,
   });
 }

@@ -1,0 +1,89 @@
+// Which budgets a request counts in, and how they stand in a script's argument (lua/lib/budgets.lua).
+//
+// Lua knows no time zones: windows are computed here, for the instant that Redis's clock is thought to show. Where its
+// clock is past a window's end, the script answers `stale`, and the request is asked again with the next one.
+import { readPeriod, windowAt, type Period } from '../pricing/period.ts';
+import { rollingAt } from '../pricing/rolling.ts';
+import type { Budget, WalletConfig } from '../records.ts';
+import type { Atoms } from '../units.ts';
+
+/** Who spends, and on what. */
+export type Spender = {
+  subject: string | undefined;
+  labels: Readonly<Record<string, string>> | undefined;
+  eventType: string | undefined;
+};
+
+/** Empty when nothing matches, which most wallets' configurations say at once. */
+export function packBudgets({ budgets }: WalletConfig, spender: Spender, nowMs: number): Buffer | '' {
+  if (budgets.length === 0) return '';
+  const matching = budgets.filter((budget) => covers(budget.match, spender));
+  return matching.length === 0 ? '' : Buffer.concat(matching.map((budget) => packBudget(budget, nowMs)));
+}
+
+/** A hold knows which of them it counts in. */
+export function packAllBudgets({ budgets }: WalletConfig, nowMs: number): Buffer | '' {
+  return budgets.length === 0 ? '' : Buffer.concat(budgets.map((budget) => packBudget(budget, nowMs)));
+}
+
+export function covers({ subject, labels, event_type }: Budget['match'], spender: Spender): boolean {
+  if (subject !== undefined && subject !== spender.subject) return false;
+  if (event_type !== undefined && event_type !== spender.eventType) return false;
+  return Object.entries(labels ?? {}).every(([name, value]) => spender.labels?.[name] === value);
+}
+
+/** `HH no, asset; B hard; ddd limit, from, till; B thresholds × d`. */
+function packBudget(budget: Budget, nowMs: number): Buffer {
+  const { no, asset, limit, enforcement, thresholds } = budget;
+  const { from, till } = placeOf(periodOf(budget), nowMs);
+  const headLength = 30;
+  const packed = Buffer.alloc(headLength + 8 * thresholds.length);
+  packed.writeUInt16BE(no, 0);
+  packed.writeUInt16BE(asset, 2);
+  packed.writeUInt8(enforcement === 'hard' ? 1 : 0, 4);
+  packed.writeDoubleBE(Number(limit), 5);
+  packed.writeDoubleBE(from, 13);
+  packed.writeDoubleBE(till, 21);
+  packed.writeUInt8(thresholds.length, 29);
+  thresholds.forEach((threshold, i) => packed.writeDoubleBE(Number(threshold), headLength + 8 * i));
+  return packed;
+}
+
+/** Start and end of a window; of a rolling period the width of a bucket, and 0. */
+function placeOf(period: Period, nowMs: number): { from: number; till: number } {
+  if (period.unit === 'rolling') return { from: rollingAt(period.rollingMs, nowMs).widthMs, till: 0 };
+  const { startMs, endMs } = windowAt(period, nowMs);
+  return { from: startMs, till: endMs };
+}
+
+const periods = new WeakMap<Budget, Period>();
+
+// Read once for each budget that a gateway has in memory.
+function periodOf(budget: Budget): Period {
+  const known = periods.get(budget);
+  if (known) return known;
+  const read = readPeriod(budget.period);
+  if (read.status === 'refused') throw new Error(`budget ${budget.id}: ${read.path} ${read.message}`);
+  periods.set(budget, read.period);
+  return read.period;
+}
+
+/** What a budget's counter says, as it stands in a wallet: `b<no>`. */
+export type BudgetCounter = { alerts: number; buckets: { name: number; spent: Atoms; held: Atoms }[] };
+
+/** What counts at an instant, and until when it does. */
+export function budgetUse(
+  budget: Budget,
+  counter: BudgetCounter | undefined,
+  nowMs: number,
+): { spent: bigint; held: bigint; resetsAtMs: number | undefined } {
+  const period = periodOf(budget);
+  const first = period.unit === 'rolling' ? rollingAt(period.rollingMs, nowMs).oldestBucket : windowAt(period, nowMs).startMs;
+  const counted = (counter?.buckets ?? []).filter(({ name }) => name >= first);
+  const isEndless = period.unit === 'rolling' || period.unit === 'lifetime';
+  return {
+    spent: counted.reduce((sum, { spent }) => sum + spent, 0n),
+    held: counted.reduce((sum, { held }) => sum + held, 0n),
+    resetsAtMs: isEndless ? undefined : windowAt(period, nowMs).endMs,
+  };
+}
