@@ -380,6 +380,20 @@ export type AccountGrant = {
 /** What is asked for, said outright. */
 export type Money = { asset: string; amount: Amount };
 
+/** What happened, or is about to: the catalog's prices say what it costs. */
+export type UsageEvent = { event_type: string; data: { [field: string]: unknown } };
+
+/** One price of an event, and what it comes to. */
+export type PricedLine = {
+  price_id: string;
+  /** The product's version that it is of. */
+  price_version: number;
+  /** A decimal string, of what the price counts; `"1"` where it counts events. */
+  quantity: string;
+  amount: Amount;
+  asset: string;
+};
+
 /**
  * `strict`: all or nothing. `up_to`: as much of it as is affordable, and 402 if nothing is. `shadow`: decide and
  * report, move and store nothing.
@@ -399,9 +413,9 @@ export type SpendTerms = {
 export type HoldTerms = { ttl_ms?: number | undefined };
 
 /** `amount: "0"` is approved, even without an account. */
-export type AuthorizeRequest = Money & SpendTerms & HoldTerms;
+export type AuthorizeRequest = (Money | UsageEvent) & SpendTerms & HoldTerms;
 
-export type ChargeRequest = Money & SpendTerms;
+export type ChargeRequest = (Money | UsageEvent) & SpendTerms;
 
 /** One asset of several that a request is in; balances are the account's, after this. */
 export type HeldLeg = { asset: string; amount: Amount; available: Amount; held: Amount };
@@ -416,6 +430,8 @@ export type Approved = Durability & {
   requested: Amount;
   /** What is held; less than `requested` only in mode `up_to`. After an extend: the hold's new total. */
   amount: Amount;
+  /** Of an event: what it was priced by. */
+  lines?: PricedLine[] | undefined;
   /** The account's, after this. */
   available: Amount;
   /** The account's, after this. */
@@ -436,6 +452,8 @@ export type Charged = Durability & {
   requested: Amount;
   /** What was debited; less than `requested` only in mode `up_to`. */
   amount: Amount;
+  /** Of an event: what it was priced by. */
+  lines?: PricedLine[] | undefined;
   available: Amount;
   held: Amount;
   /** Where several assets were debited: one item for each, the first one too. */

@@ -238,7 +238,14 @@ export const errors = {
     ...never,
     status: 422,
     title: 'No price matches',
-    whatToDo: 'Publish a price for this event, or say `asset` and `amount` yourself.',
+    whatToDo:
+      'Publish a price for this event, subscribe the customer to a product that has one, or say `asset` and `amount` yourself.',
+  },
+  missing_quantity: {
+    ...never,
+    status: 422,
+    title: 'The event does not say how much',
+    whatToDo: 'Send the field that `detail` names in `data`, as a number or a decimal string of at most 6 decimals.',
   },
   too_many_holds: {
     ...later,

@@ -1,20 +1,20 @@
 -- Budgets: how much may be spent per period, by everything that matches; checked and counted with the money itself.
 --
 -- The gateway decides which budgets match a request, and sends their limits and windows, since Lua knows no time
--- zones. What was spent and is held stands in a counter for each: buckets of (name, spent, held). A calendar period has
--- one bucket, named by the instant at which its window began; a rolling one has 60, named by their number. A bucket that
--- counts no longer is forgotten with the next change.
+-- zones. What was spent and is held stands in a counter for each: buckets of (name, spent, held). A calendar period
+-- has one bucket, named by the instant at which its window began; a rolling one has 60, named by their number. A
+-- bucket that counts no longer is forgotten with the next change.
 --
--- A hold is tagged with the buckets that it counts in. What it spends or gives back changes those, and nothing once they
--- are gone. What is spent beyond a hold counts there, too, and may exceed the limit: the work was done.
+-- A hold is tagged with the buckets that it counts in. What it spends or gives back changes those, and nothing once
+-- they are gone. What is spent beyond a hold counts there, too, and may exceed the limit: the work was done.
 local codes = require('codes')
 local counters = require('counters')
 local entries = require('entry')
 
 local budgets = {}
 
--- As sent: number, asset, hard (1) or alert (0), limit; start and end of the window, or a bucket's width and 0; how many
--- thresholds, which follow, in atoms, smallest first.
+-- As sent: number, asset, hard (1) or alert (0), limit; start and end of the window, or a bucket's width and 0; how
+-- many thresholds, which follow, in atoms, smallest first.
 local SENT = '>HHBdddB'
 -- Thresholds passed in this window, and the next one; then the buckets.
 local COUNTER = '>Bd'
@@ -98,8 +98,8 @@ local function is_tagged(tags, no)
   return false
 end
 
--- The budgets that were sent, with what is left of each; nil when a window is not the one that the clock stands in. With a
--- hold's tags, only those that it counts in.
+-- The budgets that were sent, with what is left of each; nil when a window is not the one that the clock stands in.
+-- With a hold's tags, only those that it counts in.
 function budgets.open(wallet, packed, tags)
   local list = {}
   local at = 1
@@ -174,8 +174,8 @@ function budgets.count(list, entry, asset, atoms, tags)
   end
 end
 
--- A hold's part in an asset was spent: `held_atoms` of what it held, and more beyond. Tags of one budget, from before and
--- after an extension, are used up in turn.
+-- A hold's part in an asset was spent: `held_atoms` of what it held, and more beyond. Tags of one budget, from before
+-- and after an extension, are used up in turn.
 function budgets.spend(wallet, entry, tags, asset, held_atoms, beyond_atoms)
   local left, last = {}, {}
   for _, tag in ipairs(tags) do

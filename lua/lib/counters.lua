@@ -1,4 +1,5 @@
--- Counters of a wallet: what was spent by budget, what was used by price. Fields of its hash, read when first asked for.
+-- Counters of a wallet: what was spent by budget, what was used by price. Fields of its hash, read when first asked
+-- for.
 --
 -- An entry carries every counter that it changed, whole, so that the ledger alone brings them back. What a counter's
 -- bytes say is its module's: it makes the counter, and packs it.

@@ -109,7 +109,8 @@ function holds.take(wallet, entry, leg, atoms)
   end
 end
 
--- Open a hold: each of its legs is taken from its account, which has been seen to have that much, and counts in budgets.
+-- Open a hold: each of its legs is taken from its account, which has been seen to have that much, and counts in
+-- budgets.
 function holds.open(wallet, entry, list, sent, ttl_ms)
   local tags = {}
   for _, leg in ipairs(list) do

@@ -21,4 +21,4 @@ export function normalized(text: string, atoms: Atoms, asset: Asset): string {
   return text.endsWith('0') && text.includes('.') ? format(atoms, asset) : text;
 }
 
-export const format = (atoms: bigint, asset: Asset): string => formatAmount(atoms, asset.scale);
+export const format = (atoms: bigint, asset: Pick<Asset, 'scale'>): string => formatAmount(atoms, asset.scale);

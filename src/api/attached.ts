@@ -6,15 +6,18 @@ type Attachment = {
   labels?: Record<string, string> | undefined;
   metadata?: Record<string, unknown> | undefined;
   costs?: VendorCost[] | undefined;
+  event_type?: string | undefined;
+  data?: Record<string, unknown> | undefined;
 };
 
-/** What an entry may carry; also what the catalog will add. */
-export type Attached = Attachment & { event_type?: string; data?: Record<string, unknown> };
+/** What an entry may carry. */
+export type Attached = Attachment;
 
 /** JSON text, or empty when there is nothing. */
-export function attachedOf({ subject, labels, metadata, costs }: Attachment): string {
-  if (subject === undefined && labels === undefined && metadata === undefined && costs === undefined) return '';
-  return JSON.stringify({ subject, labels, metadata, costs });
+export function attachedOf({ event_type, data, subject, labels, metadata, costs }: Attachment): string {
+  const isNothing = subject === undefined && labels === undefined && metadata === undefined && costs === undefined;
+  if (isNothing && event_type === undefined) return '';
+  return JSON.stringify({ event_type, data, subject, labels, metadata, costs });
 }
 
 /** The JSON is our own: what is no object would be a bug. */

@@ -3,30 +3,28 @@ import { z } from '@hono/zod-openapi';
 import type { Approved } from '../contract.ts';
 import { holdTtlMs } from '../limits.ts';
 import { format } from './amount.ts';
-import { attachedOf } from './attached.ts';
-import { refuseSpending } from './backpressure.ts';
-import { askFresh } from './fresh.ts';
-import { operationFor } from './idempotency.ts';
+import { askSpend, pricedLines, readTold } from './ask-spend.ts';
 import { heldLegs, showHeldLegs } from './legs.ts';
 import { defineRoute } from './route.ts';
 import { amountOut, durability, timeOut, ttlMs } from './schemas.ts';
 import {
   declineErrors,
-  explainEvent,
-  readMoney,
+  eventFields,
+  explainSpend,
+  moneyFields,
   refuseDeclined,
   shadowAnswer,
   shadowApprovedReply,
   shadowDeclinedReply,
-  spenderOf,
   spendFields,
 } from './spend.ts';
 import { formatTime } from './time.ts';
 import { refuseTrouble } from './trouble.ts';
 
-export const authorizeBody = z
-  .strictObject({ ...spendFields, ttl_ms: ttlMs.default(holdTtlMs.default) })
-  .openapi('AuthorizeRequest');
+const terms = { ...spendFields, ttl_ms: ttlMs.default(holdTtlMs.default) };
+const moneyBody = z.strictObject({ ...moneyFields, ...terms });
+const eventBody = z.strictObject({ ...eventFields, ...terms });
+export const authorizeBody = z.union([moneyBody, eventBody]).openapi('AuthorizeRequest');
 
 export const approvedReply = z
   .object({
@@ -36,6 +34,7 @@ export const approvedReply = z
     asset: z.string(),
     requested: amountOut,
     amount: amountOut.openapi({ description: 'What is held; less than `requested` only in mode `up_to`.' }),
+    lines: pricedLines,
     available: amountOut,
     held: amountOut,
     legs: heldLegs,
@@ -56,45 +55,27 @@ export const authorize = defineRoute({
     description: 'Held; or, in mode `shadow`, what would have been decided.',
     schema: z.union([approvedReply, shadowApprovedReply, shadowDeclinedReply]),
   },
-  errors: [...declineErrors, 'customer_not_found', 'no_price', 'backpressure'],
-  explainInvalid: explainEvent,
+  errors: [...declineErrors, 'customer_not_found', 'no_price', 'missing_quantity', 'backpressure'],
+  explainInvalid: explainSpend(moneyBody, eventBody),
   handle: async (api, call) => {
     const { environmentId, body } = call;
-    const reading = readMoney(api, environmentId, body);
-    const asked = reading instanceof Promise ? await reading : reading;
-    if ('status' in asked) return asked;
-    const { asset, amount, requested } = asked;
-    const operation = operationFor(api, call, body.customer_id);
-    // A shadow stores nothing.
-    const isNew = body.mode !== 'shadow';
-    const refused = api.backpressure() && isNew && (await refuseSpending(api, call, body.customer_id, operation));
-    if (refused) return refused;
-    const wallet = api.wallets.walletOf(environmentId, body.customer_id);
-    const reply = await askFresh(api, wallet, (fresh) =>
-      api.wallets.authorize({
-        wallet,
-        environmentId,
-        asset: asset.number,
-        amount,
-        mode: body.mode,
-        ttlMs: body.ttl_ms,
-        operation,
-        attached: attachedOf(body),
-        catalogVersion: undefined,
-        ...fresh,
-        spender: spenderOf(body),
-        told: '',
-      }),
+    const answered = await askSpend(api, call, 'most', (request) =>
+      api.wallets.authorize({ ...request, ttlMs: body.ttl_ms }),
     );
+    if (answered.status === 'refused') return answered;
+    const { asked, config, reply } = answered;
+    const { asset, amount } = asked;
     switch (reply.status) {
       case 'approved': {
+        const { requested = asked.requested, lines } = readTold(reply.told);
         const approved: Approved = {
           id: reply.holdId,
           status: 'approved',
           customer_id: body.customer_id,
           asset: asset.code,
           requested,
-          amount: reply.amount === amount ? requested : format(reply.amount, asset),
+          amount: reply.amount === amount ? asked.requested : format(reply.amount, asset),
+          ...(lines && { lines }),
           available: format(reply.available, asset),
           held: format(reply.held, asset),
           ...(reply.legs && { legs: await showHeldLegs(api, environmentId, reply.legs) }),
@@ -105,10 +86,10 @@ export const authorize = defineRoute({
         return { status: 200, body: approved, replayed: reply.replayed, unconfirmed: reply.unconfirmed };
       }
       case 'declined':
-        return refuseDeclined(reply, asked, api.wallets.configs.of(wallet.walletId));
+        return refuseDeclined(reply, asked, config);
       case 'shadow_approved':
       case 'shadow_declined':
-        return shadowAnswer(reply, body.customer_id, asked, api.wallets.configs.of(wallet.walletId));
+        return shadowAnswer(reply, body.customer_id, asked, config);
       case 'no_customer':
       case 'conflict':
       case 'unavailable':

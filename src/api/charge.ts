@@ -2,27 +2,26 @@
 import { z } from '@hono/zod-openapi';
 import type { Charged } from '../contract.ts';
 import { format } from './amount.ts';
-import { attachedOf } from './attached.ts';
-import { refuseSpending } from './backpressure.ts';
-import { askFresh } from './fresh.ts';
-import { operationFor } from './idempotency.ts';
+import { askSpend, pricedLines, readTold } from './ask-spend.ts';
 import { heldLegs, showHeldLegs } from './legs.ts';
 import { defineRoute } from './route.ts';
 import { amountOut, durability } from './schemas.ts';
 import {
   declineErrors,
-  explainEvent,
-  readMoney,
+  eventFields,
+  explainSpend,
+  moneyFields,
   refuseDeclined,
   shadowAnswer,
   shadowApprovedReply,
   shadowDeclinedReply,
-  spenderOf,
   spendFields,
 } from './spend.ts';
 import { refuseTrouble } from './trouble.ts';
 
-export const chargeBody = z.strictObject(spendFields).openapi('ChargeRequest');
+const moneyBody = z.strictObject({ ...moneyFields, ...spendFields });
+const eventBody = z.strictObject({ ...eventFields, ...spendFields });
+export const chargeBody = z.union([moneyBody, eventBody]).openapi('ChargeRequest');
 
 export const chargedReply = z
   .object({
@@ -31,6 +30,7 @@ export const chargedReply = z
     asset: z.string(),
     requested: amountOut,
     amount: amountOut.openapi({ description: 'What was debited; less than `requested` only in mode `up_to`.' }),
+    lines: pricedLines,
     available: amountOut,
     held: amountOut,
     legs: heldLegs,
@@ -48,43 +48,24 @@ export const charge = defineRoute({
     description: 'Debited; or, in mode `shadow`, what would have been decided.',
     schema: z.union([chargedReply, shadowApprovedReply, shadowDeclinedReply]),
   },
-  errors: [...declineErrors, 'customer_not_found', 'no_price', 'backpressure'],
-  explainInvalid: explainEvent,
+  errors: [...declineErrors, 'customer_not_found', 'no_price', 'missing_quantity', 'backpressure'],
+  explainInvalid: explainSpend(moneyBody, eventBody),
   handle: async (api, call) => {
     const { environmentId, body } = call;
-    const reading = readMoney(api, environmentId, body);
-    const asked = reading instanceof Promise ? await reading : reading;
-    if ('status' in asked) return asked;
-    const { asset, amount, requested } = asked;
-    const operation = operationFor(api, call, body.customer_id);
-    // A shadow stores nothing.
-    const isNew = body.mode !== 'shadow';
-    const refused = api.backpressure() && isNew && (await refuseSpending(api, call, body.customer_id, operation));
-    if (refused) return refused;
-    const wallet = api.wallets.walletOf(environmentId, body.customer_id);
-    const reply = await askFresh(api, wallet, (fresh) =>
-      api.wallets.charge({
-        wallet,
-        environmentId,
-        asset: asset.number,
-        amount,
-        mode: body.mode,
-        operation,
-        attached: attachedOf(body),
-        catalogVersion: undefined,
-        ...fresh,
-        spender: spenderOf(body),
-        told: '',
-      }),
-    );
+    const answered = await askSpend(api, call, 'exact', (request) => api.wallets.charge(request));
+    if (answered.status === 'refused') return answered;
+    const { asked, config, reply } = answered;
+    const { asset, amount } = asked;
     switch (reply.status) {
       case 'charged': {
+        const { requested = asked.requested, lines } = readTold(reply.told);
         const charged: Charged = {
           id: reply.chargeId,
           status: 'charged',
           asset: asset.code,
           requested,
-          amount: reply.amount === amount ? requested : format(reply.amount, asset),
+          amount: reply.amount === amount ? asked.requested : format(reply.amount, asset),
+          ...(lines && { lines }),
           available: format(reply.available, asset),
           held: format(reply.held, asset),
           ...(reply.legs && { legs: await showHeldLegs(api, environmentId, reply.legs) }),
@@ -93,10 +74,10 @@ export const charge = defineRoute({
         return { status: 200, body: charged, replayed: reply.replayed, unconfirmed: reply.unconfirmed };
       }
       case 'declined':
-        return refuseDeclined(reply, asked, api.wallets.configs.of(wallet.walletId));
+        return refuseDeclined(reply, asked, config);
       case 'shadow_approved':
       case 'shadow_declined':
-        return shadowAnswer(reply, body.customer_id, asked, api.wallets.configs.of(wallet.walletId));
+        return shadowAnswer(reply, body.customer_id, asked, config);
       case 'no_customer':
       case 'conflict':
       case 'unavailable':

@@ -55,7 +55,7 @@ export const extend = defineRoute({
     // More time sets nothing more aside.
     const refused = api.backpressure() && more > zeroAtoms && (await refuseNewWork(api, call, hasBegun));
     if (refused) return refused;
-    const reply = await askFresh(api, { walletId }, (fresh) =>
+    const reply = await askFresh(api, { walletId, environmentId }, (fresh) =>
       api.wallets.extend({
         environmentId,
         holdId: params.hold_id,

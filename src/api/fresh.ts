@@ -14,7 +14,7 @@ export type Fresh = { config: WalletConfig; redisMs: number };
 /** `ask` is given the wallet's configuration and Redis's time; a call that Redis finds stale has done nothing. */
 export async function askFresh<Reply extends { status: string }>(
   api: Api,
-  wallet: Pick<WalletRef, 'walletId'>,
+  wallet: Pick<WalletRef, 'walletId'> & { environmentId: string },
   ask: (fresh: Fresh) => Promise<Reply | Stale>,
 ): Promise<Exclude<Reply, Stale> | Trouble> {
   const { configs, redisMs } = api.wallets;
@@ -23,6 +23,7 @@ export async function askFresh<Reply extends { status: string }>(
     const reply = await ask({ config: configs.of(wallet.walletId), redisMs: nowMs });
     if (!isStale(reply)) return reply as Exclude<Reply, Stale>;
     configs.learn(wallet.walletId, reply.configVersion, reply.configText);
+    if (reply.catalogVersion > 0) await api.catalogs.atLeast(wallet.environmentId, reply.catalogVersion);
     // At the edge of a window its clock is what counts.
     nowMs = reply.redisMs;
   }

@@ -8,7 +8,7 @@ const nameMessage = 'must be letters, digits and _ . : / -, the first a letter, 
 const name = (lengthMax: number) => z.string().max(lengthMax).regex(namePattern, nameMessage);
 
 /** What happened, in the caller's words. */
-const eventType = name(128).openapi({ example: 'chat.completion' });
+export const eventType = name(128).openapi({ example: 'chat.completion' });
 /** A field of an event's `data`. */
 const field = name(64).openapi({ example: 'input_tokens' });
 const priceId = z

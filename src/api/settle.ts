@@ -10,7 +10,6 @@ import { operationFor } from './idempotency.ts';
 import { settledLegs, showSettledLegs } from './legs.ts';
 import { defineRoute, type Api } from './route.ts';
 import { amount, amountOut, costs, durability, metadata } from './schemas.ts';
-import { explainEvent } from './spend.ts';
 import { refuseTrouble } from './trouble.ts';
 
 export const settleBody = z
@@ -57,7 +56,6 @@ export const settle = defineRoute({
     'unknown_asset',
     'no_price',
   ],
-  explainInvalid: explainEvent,
   handle: async (api, call) => {
     const { environmentId, params, body } = call;
     const found = await assetOfHold(api, call);

@@ -4,18 +4,27 @@ import type { Decline, DeclineCode, LimitSource } from '../contract.ts';
 import type { ErrorCode } from '../errors.ts';
 import type { Asset, WalletConfig } from '../records.ts';
 import type { Atoms } from '../units.ts';
-import { format, normalized, readAmount } from './amount.ts';
+import { format } from './amount.ts';
 import { refuse, type Answer, type Refused } from './answer.ts';
-import { unknownAsset } from './assets.ts';
 import type { Declined, ReasonName, Shadow } from '../wallet/decision.ts';
-import type { Spender } from '../wallet/budgets.ts';
-import type { Api } from './route.ts';
+import { eventType } from './price-schema.ts';
 import { amount, amountOut, assetCode, customerId, labels, metadata, subject } from './schemas.ts';
+import { validate } from './validate.ts';
+
+/** What is asked for, said outright. */
+export const moneyFields = { asset: assetCode, amount };
+
+/** What happened, or is about to: the catalog says what it costs. */
+export const eventFields = {
+  event_type: eventType,
+  data: z.looseObject({}).openapi({
+    description: 'What prices count and tell apart: numbers, texts, booleans.',
+    example: { model: 'gpt-5', input_tokens: 1200, output_tokens: 4096 },
+  }),
+};
 
 export const spendFields = {
   customer_id: customerId,
-  asset: assetCode,
-  amount,
   mode: z.enum(['strict', 'up_to', 'shadow']).default('strict').openapi({
     description:
       '`strict`: all or nothing. `up_to`: as much as is affordable. `shadow`: decide and report, move and store nothing.',
@@ -49,7 +58,10 @@ export const declineMembers = {
   affordable: amountOut.openapi({ description: 'The largest amount that would be approved now.' }),
   shortfall: amountOut.openapi({ description: '`requested` − `affordable`.' }),
   limit_source: limitSource,
-  budget_id: z.string().optional().openapi({ description: 'With `limit_source: "budget"`: the tightest that refuses.' }),
+  budget_id: z
+    .string()
+    .optional()
+    .openapi({ description: 'With `limit_source: "budget"`: the tightest that refuses.' }),
 };
 
 const shadowMembers = { customer_id: z.string(), version: z.int() };
@@ -76,45 +88,23 @@ export const shadowDeclinedReply = z
   })
   .openapi('ShadowDeclined');
 
-/** A request that names an event, which nothing prices yet. */
-export function explainEvent(given: unknown): Refused | undefined {
-  if (typeof given !== 'object' || given === null || Array.isArray(given)) return undefined;
-  if (!Object.hasOwn(given, 'event_type') && !Object.hasOwn(given, 'data')) return undefined;
-  return refuse('no_price', 'this gateway has no catalog of prices: give `asset` and `amount` instead of an event');
+/** A body that is neither: what is wrong with the one that it seems to be. */
+export function explainSpend(money: z.ZodType, event: z.ZodType): (given: unknown) => Refused | undefined {
+  return (given) => {
+    if (typeof given !== 'object' || given === null || Array.isArray(given)) return undefined;
+    const isEvent = Object.hasOwn(given, 'event_type') || Object.hasOwn(given, 'data');
+    const checked = validate(isEvent ? event : money, given);
+    return checked.status === 'valid' ? undefined : checked;
+  };
 }
 
+/** What a "no" is about. */
 type Asked = {
-  asset: Asset;
+  asset: Pick<Asset, 'code' | 'scale'>;
   amount: Atoms;
   /** The amount as replies write it. */
   requested: string;
 };
-
-/** What is asked for, in atoms; at once when the asset is known to this process. */
-export function readMoney(
-  api: Api,
-  environmentId: string,
-  money: { asset: string; amount: string },
-): Asked | Refused | Promise<Asked | Refused> {
-  const found = api.assets.byCode(environmentId, money.asset);
-  return found instanceof Promise ? found.then((asset) => moneyOf(asset, money)) : moneyOf(found, money);
-}
-
-function moneyOf(asset: Asset | undefined, money: { asset: string; amount: string }): Asked | Refused {
-  if (!asset) return unknownAsset('asset', money.asset);
-  const atoms = readAmount(money.amount, asset, 'amount');
-  if (typeof atoms !== 'bigint') return atoms;
-  return { asset, amount: atoms, requested: normalized(money.amount, atoms, asset) };
-}
-
-/** Who spends, and on what: what budgets go by. */
-export function spenderOf(body: {
-  subject?: string | undefined;
-  labels?: Record<string, string> | undefined;
-  event_type?: string | undefined;
-}): Spender {
-  return { subject: body.subject, labels: body.labels, eventType: body.event_type };
-}
 
 /** 402; 403 and 429 where money would not help. `config` is the wallet's: it names the budget that refuses. */
 export function refuseDeclined(declined: Declined, asked: Asked, config: WalletConfig): Refused {

@@ -5,7 +5,6 @@
 import { readPeriod, windowAt, type Period } from '../pricing/period.ts';
 import { rollingAt } from '../pricing/rolling.ts';
 import type { Budget, WalletConfig } from '../records.ts';
-import type { Atoms } from '../units.ts';
 
 /** Who spends, and on what. */
 export type Spender = {
@@ -26,7 +25,7 @@ export function packAllBudgets({ budgets }: WalletConfig, nowMs: number): Buffer
   return budgets.length === 0 ? '' : Buffer.concat(budgets.map((budget) => packBudget(budget, nowMs)));
 }
 
-export function covers({ subject, labels, event_type }: Budget['match'], spender: Spender): boolean {
+function covers({ subject, labels, event_type }: Budget['match'], spender: Spender): boolean {
   if (subject !== undefined && subject !== spender.subject) return false;
   if (event_type !== undefined && event_type !== spender.eventType) return false;
   return Object.entries(labels ?? {}).every(([name, value]) => spender.labels?.[name] === value);
@@ -66,24 +65,4 @@ function periodOf(budget: Budget): Period {
   if (read.status === 'refused') throw new Error(`budget ${budget.id}: ${read.path} ${read.message}`);
   periods.set(budget, read.period);
   return read.period;
-}
-
-/** What a budget's counter says, as it stands in a wallet: `b<no>`. */
-export type BudgetCounter = { alerts: number; buckets: { name: number; spent: Atoms; held: Atoms }[] };
-
-/** What counts at an instant, and until when it does. */
-export function budgetUse(
-  budget: Budget,
-  counter: BudgetCounter | undefined,
-  nowMs: number,
-): { spent: bigint; held: bigint; resetsAtMs: number | undefined } {
-  const period = periodOf(budget);
-  const first = period.unit === 'rolling' ? rollingAt(period.rollingMs, nowMs).oldestBucket : windowAt(period, nowMs).startMs;
-  const counted = (counter?.buckets ?? []).filter(({ name }) => name >= first);
-  const isEndless = period.unit === 'rolling' || period.unit === 'lifetime';
-  return {
-    spent: counted.reduce((sum, { spent }) => sum + spent, 0n),
-    held: counted.reduce((sum, { held }) => sum + held, 0n),
-    resetsAtMs: isEndless ? undefined : windowAt(period, nowMs).endMs,
-  };
 }

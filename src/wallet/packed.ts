@@ -73,7 +73,9 @@ export function decodeTags(packed: Buffer): BudgetTag[] {
 
 export function packTags(tags: readonly BudgetTag[]): Buffer {
   return Buffer.concat(
-    tags.map(({ budgetNo, asset, bucket, held }) => Buffer.concat([uint16(budgetNo), uint16(asset), doubles(bucket, held)])),
+    tags.map(({ budgetNo, asset, bucket, held }) =>
+      Buffer.concat([uint16(budgetNo), uint16(asset), doubles(bucket, held)]),
+    ),
   );
 }
 

@@ -14,6 +14,7 @@ import { partitionOf, walletOf } from './keys.ts';
 import { versionInLedger } from './ledger-wait.ts';
 import { operationOf } from './operation.ts';
 import { raiseCatalog, readCatalogVersions } from './raise-catalog.ts';
+import { readStanding } from './read-standing.ts';
 import { readWallet } from './read-wallet.ts';
 import { release } from './release.ts';
 import { settle } from './settle.ts';
@@ -41,6 +42,8 @@ export type Wallets = {
   createWallet: (customer: OfCustomer & { isNew: boolean }) => Promise<{ status: 'ready' } | Trouble>;
   /** After Postgres has it: the next request goes by it. */
   configure: (customer: OfCustomer, config: WalletConfig) => ReturnType<typeof configureWallet>;
+  /** What Redis has of catalog and configuration, as a stale call is told. */
+  readStanding: Bound<typeof readStanding>;
   /** Redis's clock, as far as it is known here. */
   redisMs: () => number;
   /** What this process knows of the wallet's configuration. */
@@ -85,7 +88,8 @@ export function openWallets(store: Store): Wallets {
       return put === 'ready' ? { status: 'ready' } : put;
     },
     configure: (customer, config) => configureWallet(store, targetOf(customer), config),
-    redisMs: () => Date.now() + store.clock.offsetMs(),
+    readStanding: (target) => readStanding(store, target),
+    redisMs: store.clock.nowMs,
     configs: openConfigs(),
     authorize: (request) => authorize(store, request),
     charge: (request) => charge(store, request),

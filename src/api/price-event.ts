@@ -1,0 +1,65 @@
+// What an event costs a customer: a line for each price that matched, and what is due of each asset.
+import { codes } from '../codes.gen.ts';
+import type { PricedLine, UsageEvent } from '../contract.ts';
+import { costOf, mostOf } from '../pricing/cost.ts';
+import { writeDecimal } from '../pricing/decimal.ts';
+import { matchPrices, type MatchedLine } from '../pricing/match.ts';
+import { fineDecimals, type PricedAsset } from '../pricing/price.ts';
+import type { WalletConfig } from '../records.ts';
+import { formatAmount, toAtoms, type Atoms } from '../units.ts';
+import { refuse, type Refused } from './answer.ts';
+import type { Catalog } from './catalog-cache.ts';
+
+const amountMax = BigInt(codes.limit.amount_atoms);
+
+/** What is due in one asset, over all lines in it. */
+export type Due = { asset: PricedAsset; atoms: Atoms };
+
+export type PricedEvent = { status: 'priced'; lines: PricedLine[]; dues: [Due, ...Due[]] };
+
+/**
+ * `most`: what any usage up to the event's can cost, which a hold sets aside; `exact`: what it costs. They differ for volume
+ * prices alone. `behind`: this catalog is older than a subscription of the customer.
+ */
+export function priceEvent(
+  catalog: Catalog,
+  { subscriptions }: WalletConfig,
+  { event_type: eventType, data }: UsageEvent,
+  how: 'exact' | 'most',
+): PricedEvent | { status: 'behind' } | Refused {
+  const match = matchPrices(catalog.priced, { eventType, data, subscriptions });
+  switch (match.status) {
+    case 'unknown_version':
+      return { status: 'behind' };
+    case 'no_price':
+      return refuse('no_price', `no price of this customer's products is for ${eventType} with these fields`);
+    case 'missing_quantity':
+      return refuse('missing_quantity', match.message);
+    case 'matched':
+      return sumUp(match.lines, how);
+  }
+}
+
+function sumUp(matched: readonly MatchedLine[], how: 'exact' | 'most'): PricedEvent | Refused {
+  const lines: PricedLine[] = [];
+  const dues: Due[] = [];
+  for (const { price, version, quantity } of matched) {
+    const { asset, cost, id } = price;
+    const line = how === 'most' ? mostOf(cost, quantity) : costOf(cost, quantity);
+    const due = dues.find((known) => known.asset.number === asset.number);
+    const atoms = line.status === 'ok' ? line.atoms + (due?.atoms ?? 0n) : undefined;
+    if (line.status !== 'ok' || atoms === undefined || atoms > amountMax) {
+      return refuse('amount_too_large', `price ${id}: this usage costs more than one amount may be`);
+    }
+    if (due) due.atoms = toAtoms(atoms);
+    else dues.push({ asset, atoms: toAtoms(atoms) });
+    lines.push({
+      price_id: id,
+      price_version: version,
+      quantity: writeDecimal(quantity, fineDecimals),
+      amount: formatAmount(line.atoms, asset.scale),
+      asset: asset.code,
+    });
+  }
+  return { status: 'priced', lines, dues: dues as [Due, ...Due[]] };
+}
