@@ -26,7 +26,7 @@ export const usage = `npm run faults -- [options]
   --only NAMES   these scenarios alone, separated by commas
   --short        the selection that continuous integration runs
   --planted      switch on deliberate bugs, one at a time, and name the check that catches each
-  --save         write bench/results/faults-….json, and the table in docs/reliability.md
+  --save         write bench/results/faults-….json, and the table in docs/reliability.md; adds to what was saved of this commit
   --keep         leave the files of runs that failed, logs above all
   --list         name the scenarios; with --planted, the deliberate bugs, and which of them no longer apply`;
 

@@ -10,7 +10,7 @@ import { readOptions, usage, type FaultsOptions } from './options.ts';
 import { openPostgres, type Postgres } from './postgres.ts';
 import { listPlanted, runPlanted } from './planted/run-planted.ts';
 import { reportText, trialLine, violationLines } from './report.ts';
-import { saveReports } from './save.ts';
+import { openSaving } from './save.ts';
 import { runTrial, type TrialReport } from './run-trial.ts';
 import { scenarios } from './scenarios/all.ts';
 
@@ -67,6 +67,7 @@ async function campaign(options: FaultsOptions, folder: string, postgres: Postgr
   say(
     `seed ${options.seed}: ${chosen.map(({ name }) => name).join(', ')}; ${options.runs} run${options.runs > 1 ? 's' : ''} each`,
   );
+  const saving = options.save ? openSaving(scenarios) : undefined;
   const reports: TrialReport[] = [];
   for (let run = 0; run < options.runs; run += 1) {
     for (const scenario of chosen) {
@@ -84,9 +85,10 @@ async function campaign(options: FaultsOptions, folder: string, postgres: Postgr
       reports.push(report);
       say(trialLine(report));
       for (const line of violationLines(report)) say(line);
+      saving?.save(reports);
     }
   }
   say(`\n${reportText(reports, chosen)}`);
-  if (options.save) say(`written: ${saveReports(reports, chosen, options.seed).join(', ')}`);
+  if (saving) say(`written: ${saving.save(reports).join(', ')}`);
   return reports.every(({ violations }) => violations.length === 0);
 }
