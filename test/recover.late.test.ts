@@ -1,11 +1,14 @@
 // What a worker sent before it died arrives when another has gone on: it opens nothing, and closes nothing that is in use.
-import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import { mkdtempSync } from 'node:fs';
+import { join } from 'node:path';
+import { afterEach, beforeEach, describe, expect, inject, test } from 'vitest';
 import type { OutboxRedis } from '../src/outbox/read.ts';
 import type { RedisServer } from '../scripts/stores/redis.ts';
 import { fenceKey } from '../src/wallet/keys.ts';
 import { verifyRunScript } from '../src/wallet/scripts.gen.ts';
 import { openPartitions } from '../src/worker/open-partitions.ts';
 import { recover, type RecoverStep } from '../src/worker/recover.ts';
+import { startWorker } from './faults/processes.ts';
 import { closeWorld, openWorld, type World } from './ledger.world.ts';
 import { createDatabase, createRedis, type TestDatabase } from './stores.ts';
 
@@ -137,6 +140,25 @@ describe.each(Object.keys(losses))('of partitions %s', (name) => {
     expect(lost).toHaveLength(partitions.length);
     expect(await fencesNow()).toEqual(closed);
   });
+});
+
+test('a worker that starts while another stands still in recovery waits for it, and then recovers', async () => {
+  const env = { DATABASE_URL: database.url, REDIS_URL: server.url };
+  const folder = mkdtempSync(join(inject('stores').folder, 'worker-'));
+  const session = await world.sql.reserve();
+  await session`begin`;
+  await session`select from partitions for update`;
+  await world.redis.flushall();
+  const worker = await startWorker({ folder, env }, { isEarly: true });
+  try {
+    await expect.poll(worker.log, { timeout: 60_000 }).toContain('looking whether Redis lost writes');
+    await session`rollback`;
+    await expect.poll(worker.log, { timeout: 60_000 }).toContain('worker runs');
+    expect(await fencesNow()).toEqual(fencesOf(2));
+  } finally {
+    session.release();
+    await worker.kill();
+  }
 });
 
 test("a first start's late opening opens nothing of what a recovery is sealing", async () => {

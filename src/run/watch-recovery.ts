@@ -1,4 +1,5 @@
 // The worker's look, every second, at whether Redis is the one that the ledger knows; recovery where it is not.
+import { setTimeout as sleep } from 'node:timers/promises';
 import type { Redis } from 'ioredis';
 import type { Sql } from '../db/connect.ts';
 import { noteDurability, readLosses } from '../db/epochs.ts';
@@ -82,10 +83,11 @@ export async function watchRecovery(options: {
       log.error({ durability, operations }, 'at least so many acknowledged operations were lost with Redis');
     }
   };
-  // Nothing else may begin before Redis is known.
-  await look();
+  const onError = (error: Error) => log.error({ error }, 'looking whether Redis lost writes');
+  // Nothing else may begin before Redis is known. What hinders it passes: another worker that stands still in the midst of it.
+  while (!(await look().then(() => true, onError))) await sleep(lookIntervalMs);
   await noteDurability(sql, await durability());
-  const looking = every(lookIntervalMs, look, (error) => log.error({ error }, 'looking whether Redis lost writes'));
+  const looking = every(lookIntervalMs, look, onError);
   const applyDueGrants = applyForgotten(sql, store);
   const expiring = every(
     forgottenIntervalMs,
