@@ -102,7 +102,8 @@ local reply
 if take_atoms then
   local entry = entries.begin(codes.kind.charge, account)
   list[1].amount = take_atoms
-  for _, leg in ipairs(list) do
+  for i = 1, #list do
+    local leg = list[i]
     local of_leg = wallets.account(wallet, leg.asset)
     grants.take(wallet, entry, of_leg, leg.amount, false)
     entries.transfer(entry, of_leg, codes.account.available, codes.account.revenue, leg.amount)

@@ -85,7 +85,8 @@ end
 local first = hold.legs[1]
 local excess_atoms = spend_atoms
 local parts = {}
-for i, leg in ipairs(hold.legs) do
+for i = 1, #hold.legs do
+  local leg = hold.legs[i]
   local usable = late and math.min(leg.released, wallets.account(wallet, leg.asset).available) or leg.held
   local covered = math.min(excess_atoms, legs.covers(leg, usable))
   parts[i] = legs.convert(leg, covered)
@@ -102,7 +103,8 @@ end
 
 local entry = entries.begin(codes.kind.settle, account)
 local main_no = #wallet.entries + 1
-for i, leg in ipairs(hold.legs) do
+for i = 1, #hold.legs do
+  local leg = hold.legs[i]
   legs.settle(wallet, entry, leg, parts[i], late)
   local beyond_atoms = (late and parts[i] or 0) + (i == 1 and excess_atoms or 0)
   budgets.spend(wallet, entry, hold.tags, leg.asset, late and 0 or parts[i], beyond_atoms)

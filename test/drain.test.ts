@@ -478,6 +478,73 @@ describe('what does not prove', () => {
     ]);
   });
 
+  // The second leg of a hold as it lies in an entry, from its mark on: the asset, then amount, held, settled, released,
+  // rate, and its only source.
+  const inLeg = { asset: 4, held: 14, num: 38, den: 46, source: 58 } as const;
+  const editLeg = (packed: Buffer, change: (leg: Buffer) => void) => {
+    const copy = Buffer.from(packed);
+    const mark = Buffer.alloc(14);
+    mark.writeUInt16BE(2, 4);
+    mark.writeDoubleBE(40, 6);
+    change(copy.subarray(copy.indexOf(mark)));
+    return copy;
+  };
+  const takeFromLeg = (leg: Buffer, at: number) => leg.writeDoubleBE(leg.readDoubleBE(at) - 1, at);
+
+  test.each<{ name: string; nth: number; change: (leg: Buffer) => void; reason: string }>([
+    {
+      name: 'holds less than its account does',
+      nth: 0,
+      change: (leg) => [inLeg.held, inLeg.source].forEach((at) => takeFromLeg(leg, at)),
+      reason: 'its hold does not add up to what is held',
+    },
+    {
+      name: 'has less than before, though no money moved',
+      nth: 1,
+      change: (leg) => [inLeg.held, inLeg.source].forEach((at) => takeFromLeg(leg, at)),
+      reason: 'its hold does not add up to what is held',
+    },
+    {
+      name: 'holds other than it took from its grants',
+      nth: 0,
+      change: (leg) => takeFromLeg(leg, inLeg.held),
+      reason: 'what a hold holds is not what it took from grants',
+    },
+    {
+      name: 'is of another asset than before',
+      nth: 1,
+      change: (leg) => leg.writeUInt16BE(3, inLeg.asset),
+      reason: 'a hold that changes its assets',
+    },
+    {
+      name: 'is of the asset of the first',
+      nth: 0,
+      change: (leg) => leg.writeUInt16BE(1, inLeg.asset),
+      reason: 'a hold with two legs in one asset',
+    },
+    {
+      name: 'stands in for nothing, and costs something',
+      nth: 0,
+      change: (leg) => leg.writeDoubleBE(0, inLeg.num),
+      reason: 'a leg with half a rate',
+    },
+  ])('a hold whose second leg $name is set aside', async ({ nth, change, reason }) => {
+    for (const drainsBetween of [false, true]) {
+      const customerId = String(drainsBetween);
+      const drain = async () => drainsBetween && drainAll(world);
+      await addCustomer(world, customerId);
+      await grant(world, customerId, { amount: 100 });
+      await grant(world, customerId, { amount: 100, asset: 2 });
+      await drain();
+      const legs = [{ asset: 2, amount: 40n as Atoms, num: 2n as Atoms, den: 1n as Atoms }];
+      const ref = await hold(world, customerId, 30, { legs });
+      if (nth === 1) await drain();
+      await settle(world, customerId, ref, 10, { final: false });
+      await corruptEntry(customerId, drainsBetween ? 0 : 2 + nth, (packed) => editLeg(packed, change));
+      expect((await drainWithAlarm())[0]?.reason).toBe(reason);
+    }
+  });
+
   /** Puts what `corrupt` makes of it in the place of the nth entry that waits in this customer's outbox. */
   async function corruptEntry(customerId: string, nth: number, corrupt: (packed: Buffer) => Buffer): Promise<Buffer> {
     const { partition } = walletOf(world.environment, customerId);

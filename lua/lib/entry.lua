@@ -88,22 +88,17 @@ end
 
 local function pack_leg(account, transfers)
   local count = 0
-  local packed = ''
+  local packed
   for i = 1, #transfers, 4 do
     if transfers[i + 3] == account then
+      local transfer = struct.pack('>BBd', transfers[i], transfers[i + 1], transfers[i + 2])
+      packed = packed and packed .. transfer or transfer
       count = count + 1
-      packed = packed .. struct.pack('>BBd', transfers[i], transfers[i + 1], transfers[i + 2])
     end
   end
-  return struct.pack(
-    '>HddddB',
-    account.asset,
-    account.available,
-    account.held,
-    account.overage,
-    account.scheduled,
-    count
-  ) .. packed
+  local leg =
+    struct.pack('>HddddB', account.asset, account.available, account.held, account.overage, account.scheduled, count)
+  return packed and leg .. packed or leg
 end
 
 -- Close the entry as the wallet's next version.
@@ -125,14 +120,17 @@ function entries.append(wallet, entry)
     wallet.id,
     #entry.accounts
   )
-  local parts = { head }
-  for i = 1, #entry.accounts do
-    parts[i + 1] = pack_leg(entry.accounts[i], entry.transfers)
+  local leg = ''
+  if entry.accounts[1] then
+    leg = pack_leg(entry.accounts[1], entry.transfers)
+    for i = 2, #entry.accounts do
+      leg = leg .. pack_leg(entry.accounts[i], entry.transfers)
+    end
   end
-  parts[#parts + 1] = struct.pack('>H', #entry.touched)
+  local moves = { struct.pack('>H', #entry.touched) }
   for i = 1, #entry.touched do
     local grant = entry.touched[i]
-    parts[#parts + 1] = struct.pack('>I4dd', grant.no, grant.remaining, grant.held)
+    moves[i + 1] = struct.pack('>I4dd', grant.no, grant.remaining, grant.held)
     if grant.remaining == 0 and grant.held == 0 then
       entries.end_grant(wallet, grant.no)
     end
@@ -147,7 +145,7 @@ function entries.append(wallet, entry)
     hold_packed = entry.hold_packed
     hold = struct.pack('>Bc0BH', #entry.hold_ref, entry.hold_ref, entry.hold_status, #hold_packed)
   end
-  local packed = table.concat(parts) .. terms .. hold .. hold_packed .. counters.pack(entry)
+  local packed = head .. leg .. table.concat(moves) .. terms .. hold .. hold_packed .. counters.pack(entry)
   wallet.entries[#wallet.entries + 1] = { id = string.format('%d-0', wallet.seq), packed = packed }
 end
 

@@ -90,7 +90,7 @@ function holds.take(wallet, entry, leg, atoms)
   local taken = grants.take(wallet, entry, account, atoms, true)
   entries.transfer(entry, account, codes.account.available, codes.account.held, atoms)
   leg.held = leg.held + atoms
-  if #leg.sources == 0 then
+  if not leg.sources or #leg.sources == 0 then
     leg.sources = taken
     return
   end
@@ -113,7 +113,8 @@ end
 -- budgets.
 function holds.open(wallet, entry, list, sent, ttl_ms)
   local tags = {}
-  for _, leg in ipairs(list) do
+  for i = 1, #list do
+    local leg = list[i]
     holds.take(wallet, entry, leg, leg.amount)
     budgets.count(sent, entry, leg.asset, leg.amount, tags)
   end
@@ -166,7 +167,8 @@ end
 -- The hold ends: what it still holds goes back, and it leaves Redis with this entry.
 function holds.close(wallet, entry, hold, status)
   local leaving = {}
-  for _, leg in ipairs(hold.legs) do
+  for i = 1, #hold.legs do
+    local leg = hold.legs[i]
     leg.released = leg.released + leg.held
     leg.held = 0
     grants.give_back(wallet, entry, leg, leaving)

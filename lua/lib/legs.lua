@@ -16,12 +16,15 @@ local ASKED_LENGTH = 26
 
 -- A leg that is yet to be taken.
 function legs.make(asset, atoms, num, den)
-  return { asset = asset, amount = atoms, held = 0, settled = 0, released = 0, num = num, den = den, sources = {} }
+  return { asset = asset, amount = atoms, held = 0, settled = 0, released = 0, num = num, den = den }
 end
 
 -- The leg that was asked for, and those that go with it: `H asset, d atoms, d num, d den` each.
 function legs.list(asset, atoms, packed)
   local list = { legs.make(asset, atoms, 1, 1) }
+  if packed == '' then
+    return list
+  end
   for at = 1, #packed, ASKED_LENGTH do
     list[#list + 1] = legs.make(struct.unpack(ASKED, packed, at))
   end
@@ -50,6 +53,9 @@ end
 
 -- What a hold's legs cover of its first asset, by what they hold or by what came back: `of` says which.
 function legs.worth(list, of)
+  if not list[2] then
+    return list[1][of]
+  end
   local atoms = 0
   for i = 1, #list do
     atoms = atoms + legs.covers(list[i], list[i][of])

@@ -3,7 +3,7 @@ import { atomsFromRedis as atoms, type Atoms } from '../units.ts';
 import type { Script } from './script.ts';
 
 /** The Redis library that holds all scripts; names end in its hash. */
-export const libraryHash = '220164c77a0b';
+export const libraryHash = '40faa1572e21';
 
 export type AdvanceClockKeys = { fenceKey: string; clockKey: string };
 export type AdvanceClockArgs = { fence: string; toMs: number };
@@ -16,7 +16,7 @@ export type AdvanceClockReply =
  */
 export const advanceClockScript: Script<AdvanceClockKeys, AdvanceClockArgs, AdvanceClockReply> = {
   name: 'advance_clock',
-  functionName: 'advance_clock_220164c77a0b',
+  functionName: 'advance_clock_40faa1572e21',
   keysCount: 2,
   binary: false,
   encode: (keys, args) => [keys.fenceKey, keys.clockKey, args.fence, args.toMs],
@@ -47,7 +47,7 @@ export type ApplyDueReply =
  */
 export const applyDueScript: Script<ApplyDueKeys, ApplyDueArgs, ApplyDueReply> = {
   name: 'apply_due',
-  functionName: 'apply_due_220164c77a0b',
+  functionName: 'apply_due_40faa1572e21',
   keysCount: 7,
   binary: false,
   encode: (keys, args) => [keys.fenceKey, keys.clockKey, keys.walletKey, keys.holdsKey, keys.deadlinesKey, keys.operationKey, keys.outboxKey, args.fence, args.notAfterMs, args.environment, args.operationId, args.fingerprint, args.keepMs],
@@ -91,7 +91,7 @@ export type AuthorizeReply =
  */
 export const authorizeScript: Script<AuthorizeKeys, AuthorizeArgs, AuthorizeReply> = {
   name: 'authorize',
-  functionName: 'authorize_220164c77a0b',
+  functionName: 'authorize_40faa1572e21',
   keysCount: 8,
   binary: false,
   encode: (keys, args) => [keys.fenceKey, keys.clockKey, keys.walletKey, keys.holdsKey, keys.deadlinesKey, keys.operationKey, keys.outboxKey, keys.catalogKey, args.fence, args.notAfterMs, args.environment, args.operationId, args.fingerprint, args.keepMs, args.asset, String(args.amountAtoms), args.mode, args.ttlMs, args.repeated, args.attached, args.lookedUp, args.catalogVersion, args.configVersion, args.toldText, args.legsPacked, args.budgetsPacked],
@@ -138,7 +138,7 @@ export type ChargeReply =
  */
 export const chargeScript: Script<ChargeKeys, ChargeArgs, ChargeReply> = {
   name: 'charge',
-  functionName: 'charge_220164c77a0b',
+  functionName: 'charge_40faa1572e21',
   keysCount: 8,
   binary: false,
   encode: (keys, args) => [keys.fenceKey, keys.clockKey, keys.walletKey, keys.holdsKey, keys.deadlinesKey, keys.operationKey, keys.outboxKey, keys.catalogKey, args.fence, args.notAfterMs, args.environment, args.operationId, args.fingerprint, args.keepMs, args.asset, String(args.amountAtoms), args.mode, args.repeated, args.attached, args.lookedUp, args.catalogVersion, args.configVersion, args.toldText, args.legsPacked, args.budgetsPacked],
@@ -176,7 +176,7 @@ export type ConfigureReply =
  */
 export const configureScript: Script<ConfigureKeys, ConfigureArgs, ConfigureReply> = {
   name: 'configure',
-  functionName: 'configure_220164c77a0b',
+  functionName: 'configure_40faa1572e21',
   keysCount: 3,
   binary: false,
   encode: (keys, args) => [keys.fenceKey, keys.clockKey, keys.walletKey, args.fence, args.version, args.configText],
@@ -203,7 +203,7 @@ export type CreateWalletReply =
  */
 export const createWalletScript: Script<CreateWalletKeys, CreateWalletArgs, CreateWalletReply> = {
   name: 'create_wallet',
-  functionName: 'create_wallet_220164c77a0b',
+  functionName: 'create_wallet_40faa1572e21',
   keysCount: 3,
   binary: false,
   encode: (keys, args) => [keys.fenceKey, keys.clockKey, keys.walletKey, args.fence, args.environment, args.customerId, args.freeze],
@@ -237,7 +237,7 @@ export type CreditReply =
  */
 export const creditScript: Script<CreditKeys, CreditArgs, CreditReply> = {
   name: 'credit',
-  functionName: 'credit_220164c77a0b',
+  functionName: 'credit_40faa1572e21',
   keysCount: 7,
   binary: false,
   encode: (keys, args) => [keys.fenceKey, keys.clockKey, keys.walletKey, keys.holdsKey, keys.deadlinesKey, keys.operationKey, keys.outboxKey, args.fence, args.notAfterMs, args.environment, args.operationId, args.fingerprint, args.keepMs, args.asset, args.grantNo, String(args.amountAtoms), args.purpose, args.priority, args.effectiveAtMs, args.expiresAtMs, args.attached, args.lookedUp],
@@ -276,7 +276,7 @@ export type ExpireHoldsReply =
  */
 export const expireHoldsScript: Script<ExpireHoldsKeys, ExpireHoldsArgs, ExpireHoldsReply> = {
   name: 'expire_holds',
-  functionName: 'expire_holds_220164c77a0b',
+  functionName: 'expire_holds_40faa1572e21',
   keysCount: 7,
   binary: false,
   encode: (keys, args) => [keys.fenceKey, keys.clockKey, keys.walletKey, keys.holdsKey, keys.deadlinesKey, keys.operationKey, keys.outboxKey, args.fence, args.notAfterMs, args.environment, args.operationId, args.fingerprint, args.keepMs, args.holdRefs],
@@ -320,7 +320,7 @@ export type ExtendReply =
  */
 export const extendScript: Script<ExtendKeys, ExtendArgs, ExtendReply> = {
   name: 'extend',
-  functionName: 'extend_220164c77a0b',
+  functionName: 'extend_40faa1572e21',
   keysCount: 7,
   binary: false,
   encode: (keys, args) => [keys.fenceKey, keys.clockKey, keys.walletKey, keys.holdsKey, keys.deadlinesKey, keys.operationKey, keys.outboxKey, args.fence, args.notAfterMs, args.environment, args.operationId, args.fingerprint, args.keepMs, args.asset, args.holdRef, String(args.amountAtoms), args.ttlMs, args.repeated, args.attached, args.lookedUp, args.configVersion, args.budgetsPacked],
@@ -362,7 +362,7 @@ export type ForgetReply =
  */
 export const forgetScript: Script<ForgetKeys, ForgetArgs, ForgetReply> = {
   name: 'forget',
-  functionName: 'forget_220164c77a0b',
+  functionName: 'forget_40faa1572e21',
   keysCount: 4,
   binary: false,
   encode: (keys, args) => [keys.fenceKey, keys.walletKey, keys.holdsKey, keys.deadlinesKey, args.fence, args.headPacked],
@@ -397,7 +397,7 @@ export type FreezeReply =
  */
 export const freezeScript: Script<FreezeKeys, FreezeArgs, FreezeReply> = {
   name: 'freeze',
-  functionName: 'freeze_220164c77a0b',
+  functionName: 'freeze_40faa1572e21',
   keysCount: 7,
   binary: false,
   encode: (keys, args) => [keys.fenceKey, keys.clockKey, keys.walletKey, keys.holdsKey, keys.deadlinesKey, keys.operationKey, keys.outboxKey, args.fence, args.notAfterMs, args.environment, args.operationId, args.fingerprint, args.keepMs, args.fromFreeze, args.toFreeze, args.attached, args.lookedUp, args.seenAt],
@@ -435,7 +435,7 @@ export type HydrateReply =
  */
 export const hydrateScript: Script<HydrateKeys, HydrateArgs, HydrateReply> = {
   name: 'hydrate',
-  functionName: 'hydrate_220164c77a0b',
+  functionName: 'hydrate_40faa1572e21',
   keysCount: 5,
   binary: false,
   encode: (keys, args) => [keys.fenceKey, keys.clockKey, keys.walletKey, keys.holdsKey, keys.deadlinesKey, args.fence, args.environment, args.customerId, args.version, args.freeze, args.accountsPacked, args.grantsPacked, args.holdsPacked, args.replacedVersion, args.lookUpUntilMs, args.configVersion, args.configText, args.countersPacked],
@@ -462,7 +462,7 @@ export type ListDueReply =
  */
 export const listDueScript: Script<ListDueKeys, ListDueArgs, ListDueReply> = {
   name: 'list_due',
-  functionName: 'list_due_220164c77a0b',
+  functionName: 'list_due_40faa1572e21',
   keysCount: 3,
   binary: false,
   encode: (keys, args) => [keys.fenceKey, keys.clockKey, keys.deadlinesKey, args.fence, args.membersMax],
@@ -491,7 +491,7 @@ export type MendReply =
  */
 export const mendScript: Script<MendKeys, MendArgs, MendReply> = {
   name: 'mend',
-  functionName: 'mend_220164c77a0b',
+  functionName: 'mend_40faa1572e21',
   keysCount: 5,
   binary: false,
   encode: (keys, args) => [keys.fenceKey, keys.clockKey, keys.walletKey, keys.holdsKey, keys.deadlinesKey, args.fence, args.seenAt],
@@ -518,7 +518,7 @@ export type PeekOperationReply =
  */
 export const peekOperationScript: Script<PeekOperationKeys, PeekOperationArgs, PeekOperationReply> = {
   name: 'peek_operation',
-  functionName: 'peek_operation_220164c77a0b',
+  functionName: 'peek_operation_40faa1572e21',
   keysCount: 4,
   binary: false,
   encode: (keys, args) => [keys.fenceKey, keys.clockKey, keys.walletKey, keys.operationKey, args.fence],
@@ -545,7 +545,7 @@ export type RaiseCatalogReply =
  */
 export const raiseCatalogScript: Script<RaiseCatalogKeys, RaiseCatalogArgs, RaiseCatalogReply> = {
   name: 'raise_catalog',
-  functionName: 'raise_catalog_220164c77a0b',
+  functionName: 'raise_catalog_40faa1572e21',
   keysCount: 2,
   binary: false,
   encode: (keys, args) => [keys.fenceKey, keys.catalogKey, args.fence, args.environment, args.catalogVersion],
@@ -572,7 +572,7 @@ export type ReadHoldReply =
  */
 export const readHoldScript: Script<ReadHoldKeys, ReadHoldArgs, ReadHoldReply> = {
   name: 'read_hold',
-  functionName: 'read_hold_220164c77a0b',
+  functionName: 'read_hold_40faa1572e21',
   keysCount: 4,
   binary: true,
   encode: (keys, args) => [keys.fenceKey, keys.clockKey, keys.walletKey, keys.holdsKey, args.fence, args.environment, args.holdRef],
@@ -599,7 +599,7 @@ export type ReadStoredReply =
  */
 export const readStoredScript: Script<ReadStoredKeys, ReadStoredArgs, ReadStoredReply> = {
   name: 'read_stored',
-  functionName: 'read_stored_220164c77a0b',
+  functionName: 'read_stored_40faa1572e21',
   keysCount: 3,
   binary: true,
   encode: (keys) => [keys.walletKey, keys.holdsKey, keys.deadlinesKey],
@@ -623,7 +623,7 @@ export type ReadWalletReply =
  */
 export const readWalletScript: Script<ReadWalletKeys, ReadWalletArgs, ReadWalletReply> = {
   name: 'read_wallet',
-  functionName: 'read_wallet_220164c77a0b',
+  functionName: 'read_wallet_40faa1572e21',
   keysCount: 3,
   binary: true,
   encode: (keys, args) => [keys.fenceKey, keys.clockKey, keys.walletKey, args.fence, args.environment],
@@ -661,7 +661,7 @@ export type ReleaseReply =
  */
 export const releaseScript: Script<ReleaseKeys, ReleaseArgs, ReleaseReply> = {
   name: 'release',
-  functionName: 'release_220164c77a0b',
+  functionName: 'release_40faa1572e21',
   keysCount: 7,
   binary: false,
   encode: (keys, args) => [keys.fenceKey, keys.clockKey, keys.walletKey, keys.holdsKey, keys.deadlinesKey, keys.operationKey, keys.outboxKey, args.fence, args.notAfterMs, args.environment, args.operationId, args.fingerprint, args.keepMs, args.asset, args.holdRef, args.attached, args.lookedUp],
@@ -694,7 +694,7 @@ export type RememberReply =
  */
 export const rememberScript: Script<RememberKeys, RememberArgs, RememberReply> = {
   name: 'remember',
-  functionName: 'remember_220164c77a0b',
+  functionName: 'remember_40faa1572e21',
   keysCount: 2,
   binary: false,
   encode: (keys, args) => [keys.fenceKey, keys.operationKey, args.fence, args.recordPacked, args.keepMs],
@@ -722,7 +722,7 @@ export type RestampReply =
  */
 export const restampScript: Script<RestampKeys, RestampArgs, RestampReply> = {
   name: 'restamp',
-  functionName: 'restamp_220164c77a0b',
+  functionName: 'restamp_40faa1572e21',
   keysCount: 3,
   binary: false,
   encode: (keys, args) => [keys.fenceKey, keys.clockKey, keys.walletKey, args.fence, args.version, args.freeze, args.configVersion, args.configText],
@@ -763,7 +763,7 @@ export type SettleReply =
  */
 export const settleScript: Script<SettleKeys, SettleArgs, SettleReply> = {
   name: 'settle',
-  functionName: 'settle_220164c77a0b',
+  functionName: 'settle_40faa1572e21',
   keysCount: 8,
   binary: false,
   encode: (keys, args) => [keys.fenceKey, keys.clockKey, keys.walletKey, keys.holdsKey, keys.deadlinesKey, keys.operationKey, keys.outboxKey, keys.lateKey, args.fence, args.notAfterMs, args.environment, args.operationId, args.fingerprint, args.keepMs, args.asset, args.holdRef, String(args.amountAtoms), args.final, args.onExcess, args.expiredHold, args.attached, args.lookedUp],
@@ -796,7 +796,7 @@ export type VerifyRunReply =
  */
 export const verifyRunScript: Script<VerifyRunKeys, VerifyRunArgs, VerifyRunReply> = {
   name: 'verify_run',
-  functionName: 'verify_run_220164c77a0b',
+  functionName: 'verify_run_40faa1572e21',
   keysCount: 1,
   binary: false,
   encode: (keys, args) => [keys.fenceKey, args.fence, args.runId],
@@ -827,7 +827,7 @@ export type VoidReply =
  */
 export const voidScript: Script<VoidKeys, VoidArgs, VoidReply> = {
   name: 'void',
-  functionName: 'void_220164c77a0b',
+  functionName: 'void_40faa1572e21',
   keysCount: 7,
   binary: false,
   encode: (keys, args) => [keys.fenceKey, keys.clockKey, keys.walletKey, keys.holdsKey, keys.deadlinesKey, keys.operationKey, keys.outboxKey, args.fence, args.notAfterMs, args.environment, args.operationId, args.fingerprint, args.keepMs, args.asset, args.grantNo, args.attached, args.lookedUp],
@@ -848,7 +848,7 @@ export const voidScript: Script<VoidKeys, VoidArgs, VoidReply> = {
 
 /** What FUNCTION LOAD takes. */
 export const libraryText =
-  "#!lua name=farebox_220164c77a0b\n\
+  "#!lua name=farebox_40faa1572e21\n\
 local loaded, modules = {}, {}\n\
 local function require(name)\n\
 local module = loaded[name]\n\
@@ -1349,22 +1349,17 @@ wallet.live_grants = wallet.live_grants - 1\n\
 end\n\
 local function pack_leg(account, transfers)\n\
 local count = 0\n\
-local packed = ''\n\
+local packed\n\
 for i = 1, #transfers, 4 do\n\
 if transfers[i + 3] == account then\n\
+local transfer = struct.pack('>BBd', transfers[i], transfers[i + 1], transfers[i + 2])\n\
+packed = packed and packed .. transfer or transfer\n\
 count = count + 1\n\
-packed = packed .. struct.pack('>BBd', transfers[i], transfers[i + 1], transfers[i + 2])\n\
 end\n\
 end\n\
-return struct.pack(\n\
-'>HddddB',\n\
-account.asset,\n\
-account.available,\n\
-account.held,\n\
-account.overage,\n\
-account.scheduled,\n\
-count\n\
-) .. packed\n\
+local leg =\n\
+struct.pack('>HddddB', account.asset, account.available, account.held, account.overage, account.scheduled, count)\n\
+return packed and leg .. packed or leg\n\
 end\n\
 function entries.append(wallet, entry)\n\
 wallet.version = wallet.version + 1\n\
@@ -1382,14 +1377,17 @@ wallet.environment,\n\
 wallet.id,\n\
 #entry.accounts\n\
 )\n\
-local parts = { head }\n\
-for i = 1, #entry.accounts do\n\
-parts[i + 1] = pack_leg(entry.accounts[i], entry.transfers)\n\
+local leg = ''\n\
+if entry.accounts[1] then\n\
+leg = pack_leg(entry.accounts[1], entry.transfers)\n\
+for i = 2, #entry.accounts do\n\
+leg = leg .. pack_leg(entry.accounts[i], entry.transfers)\n\
 end\n\
-parts[#parts + 1] = struct.pack('>H', #entry.touched)\n\
+end\n\
+local moves = { struct.pack('>H', #entry.touched) }\n\
 for i = 1, #entry.touched do\n\
 local grant = entry.touched[i]\n\
-parts[#parts + 1] = struct.pack('>I4dd', grant.no, grant.remaining, grant.held)\n\
+moves[i + 1] = struct.pack('>I4dd', grant.no, grant.remaining, grant.held)\n\
 if grant.remaining == 0 and grant.held == 0 then\n\
 entries.end_grant(wallet, grant.no)\n\
 end\n\
@@ -1404,7 +1402,7 @@ if entry.hold_ref then\n\
 hold_packed = entry.hold_packed\n\
 hold = struct.pack('>Bc0BH', #entry.hold_ref, entry.hold_ref, entry.hold_status, #hold_packed)\n\
 end\n\
-local packed = table.concat(parts) .. terms .. hold .. hold_packed .. counters.pack(entry)\n\
+local packed = head .. leg .. table.concat(moves) .. terms .. hold .. hold_packed .. counters.pack(entry)\n\
 wallet.entries[#wallet.entries + 1] = { id = string.format('%d-0', wallet.seq), packed = packed }\n\
 end\n\
 return entries\n\
@@ -1722,7 +1720,7 @@ local account = wallets.account(wallet, leg.asset)\n\
 local taken = grants.take(wallet, entry, account, atoms, true)\n\
 entries.transfer(entry, account, 1, 2, atoms)\n\
 leg.held = leg.held + atoms\n\
-if #leg.sources == 0 then\n\
+if not leg.sources or #leg.sources == 0 then\n\
 leg.sources = taken\n\
 return\n\
 end\n\
@@ -1742,7 +1740,8 @@ end\n\
 end\n\
 function holds.open(wallet, entry, list, sent, ttl_ms)\n\
 local tags = {}\n\
-for _, leg in ipairs(list) do\n\
+for i = 1, #list do\n\
+local leg = list[i]\n\
 holds.take(wallet, entry, leg, leg.amount)\n\
 budgets.count(sent, entry, leg.asset, leg.amount, tags)\n\
 end\n\
@@ -1784,7 +1783,8 @@ end\n\
 end\n\
 function holds.close(wallet, entry, hold, status)\n\
 local leaving = {}\n\
-for _, leg in ipairs(hold.legs) do\n\
+for i = 1, #hold.legs do\n\
+local leg = hold.legs[i]\n\
 leg.released = leg.released + leg.held\n\
 leg.held = 0\n\
 grants.give_back(wallet, entry, leg, leaving)\n\
@@ -1825,10 +1825,13 @@ local legs = {}\n\
 local ASKED = '>Hddd'\n\
 local ASKED_LENGTH = 26\n\
 function legs.make(asset, atoms, num, den)\n\
-return { asset = asset, amount = atoms, held = 0, settled = 0, released = 0, num = num, den = den, sources = {} }\n\
+return { asset = asset, amount = atoms, held = 0, settled = 0, released = 0, num = num, den = den }\n\
 end\n\
 function legs.list(asset, atoms, packed)\n\
 local list = { legs.make(asset, atoms, 1, 1) }\n\
+if packed == '' then\n\
+return list\n\
+end\n\
 for at = 1, #packed, ASKED_LENGTH do\n\
 list[#list + 1] = legs.make(struct.unpack(ASKED, packed, at))\n\
 end\n\
@@ -1851,6 +1854,9 @@ local converted, rest = exact.multiply_divide(atoms, leg.num, leg.den)\n\
 return rest > 0 and converted + 1 or converted\n\
 end\n\
 function legs.worth(list, of)\n\
+if not list[2] then\n\
+return list[1][of]\n\
+end\n\
 local atoms = 0\n\
 for i = 1, #list do\n\
 atoms = atoms + legs.covers(list[i], list[i][of])\n\
@@ -2470,7 +2476,7 @@ return wallets\n\
 end\n\
 do\n\
 redis.register_function({\n\
-function_name = 'advance_clock_220164c77a0b',\n\
+function_name = 'advance_clock_40faa1572e21',\n\
 flags = {  },\n\
 callback = function(KEYS, ARGV)\n\
 local fence_key = KEYS[1] -- string: installation and epoch of this partition's data\n\
@@ -2495,7 +2501,7 @@ local seal = require('seal')\n\
 local due = require('due')\n\
 local wallets = require('wallet')\n\
 redis.register_function({\n\
-function_name = 'apply_due_220164c77a0b',\n\
+function_name = 'apply_due_40faa1572e21',\n\
 flags = { 'allow-oom' },\n\
 callback = function(KEYS, ARGV)\n\
 local fence_key = KEYS[1] -- string: installation and epoch of this partition's data\n\
@@ -2554,7 +2560,7 @@ local seal = require('seal')\n\
 local staleness = require('stale')\n\
 local wallets = require('wallet')\n\
 redis.register_function({\n\
-function_name = 'authorize_220164c77a0b',\n\
+function_name = 'authorize_40faa1572e21',\n\
 flags = {  },\n\
 callback = function(KEYS, ARGV)\n\
 local fence_key = KEYS[1] -- string: installation and epoch of this partition's data\n\
@@ -2676,7 +2682,7 @@ local seal = require('seal')\n\
 local staleness = require('stale')\n\
 local wallets = require('wallet')\n\
 redis.register_function({\n\
-function_name = 'charge_220164c77a0b',\n\
+function_name = 'charge_40faa1572e21',\n\
 flags = {  },\n\
 callback = function(KEYS, ARGV)\n\
 local fence_key = KEYS[1] -- string: installation and epoch of this partition's data\n\
@@ -2762,7 +2768,8 @@ local reply\n\
 if take_atoms then\n\
 local entry = entries.begin(9, account)\n\
 list[1].amount = take_atoms\n\
-for _, leg in ipairs(list) do\n\
+for i = 1, #list do\n\
+local leg = list[i]\n\
 local of_leg = wallets.account(wallet, leg.asset)\n\
 grants.take(wallet, entry, of_leg, leg.amount, false)\n\
 entries.transfer(entry, of_leg, 1, 5, leg.amount)\n\
@@ -2793,7 +2800,7 @@ do\n\
 local run = require('run')\n\
 local wallets = require('wallet')\n\
 redis.register_function({\n\
-function_name = 'configure_220164c77a0b',\n\
+function_name = 'configure_40faa1572e21',\n\
 flags = { 'allow-oom' },\n\
 callback = function(KEYS, ARGV)\n\
 local fence_key = KEYS[1] -- string: installation and epoch of this partition's data\n\
@@ -2833,7 +2840,7 @@ local run = require('run')\n\
 local seal = require('seal')\n\
 local wallets = require('wallet')\n\
 redis.register_function({\n\
-function_name = 'create_wallet_220164c77a0b',\n\
+function_name = 'create_wallet_40faa1572e21',\n\
 flags = {  },\n\
 callback = function(KEYS, ARGV)\n\
 local fence_key = KEYS[1] -- string: installation and epoch of this partition's data\n\
@@ -2868,7 +2875,7 @@ local due = require('due')\n\
 local seal = require('seal')\n\
 local wallets = require('wallet')\n\
 redis.register_function({\n\
-function_name = 'credit_220164c77a0b',\n\
+function_name = 'credit_40faa1572e21',\n\
 flags = {  },\n\
 callback = function(KEYS, ARGV)\n\
 local fence_key = KEYS[1] -- string: installation and epoch of this partition's data\n\
@@ -2965,7 +2972,7 @@ local holds = require('holds')\n\
 local seal = require('seal')\n\
 local wallets = require('wallet')\n\
 redis.register_function({\n\
-function_name = 'expire_holds_220164c77a0b',\n\
+function_name = 'expire_holds_40faa1572e21',\n\
 flags = { 'allow-oom' },\n\
 callback = function(KEYS, ARGV)\n\
 local fence_key = KEYS[1] -- string: installation and epoch of this partition's data\n\
@@ -3019,7 +3026,7 @@ local seal = require('seal')\n\
 local staleness = require('stale')\n\
 local wallets = require('wallet')\n\
 redis.register_function({\n\
-function_name = 'extend_220164c77a0b',\n\
+function_name = 'extend_40faa1572e21',\n\
 flags = {  },\n\
 callback = function(KEYS, ARGV)\n\
 local fence_key = KEYS[1] -- string: installation and epoch of this partition's data\n\
@@ -3126,7 +3133,7 @@ do\n\
 local run = require('run')\n\
 local wallets = require('wallet')\n\
 redis.register_function({\n\
-function_name = 'forget_220164c77a0b',\n\
+function_name = 'forget_40faa1572e21',\n\
 flags = { 'allow-oom' },\n\
 callback = function(KEYS, ARGV)\n\
 local fence_key = KEYS[1] -- string: installation and epoch of this partition's data\n\
@@ -3157,7 +3164,7 @@ local entries = require('entry')\n\
 local seal = require('seal')\n\
 local wallets = require('wallet')\n\
 redis.register_function({\n\
-function_name = 'freeze_220164c77a0b',\n\
+function_name = 'freeze_40faa1572e21',\n\
 flags = { 'allow-oom' },\n\
 callback = function(KEYS, ARGV)\n\
 local fence_key = KEYS[1] -- string: installation and epoch of this partition's data\n\
@@ -3222,7 +3229,7 @@ local run = require('run')\n\
 local seal = require('seal')\n\
 local wallets = require('wallet')\n\
 redis.register_function({\n\
-function_name = 'hydrate_220164c77a0b',\n\
+function_name = 'hydrate_40faa1572e21',\n\
 flags = { 'allow-oom' },\n\
 callback = function(KEYS, ARGV)\n\
 local fence_key = KEYS[1] -- string: installation and epoch of this partition's data\n\
@@ -3306,7 +3313,7 @@ end\n\
 do\n\
 local run = require('run')\n\
 redis.register_function({\n\
-function_name = 'list_due_220164c77a0b',\n\
+function_name = 'list_due_40faa1572e21',\n\
 flags = { 'no-writes' },\n\
 callback = function(KEYS, ARGV)\n\
 local fence_key = KEYS[1] -- string: installation and epoch of this partition's data\n\
@@ -3337,7 +3344,7 @@ local run = require('run')\n\
 local seal = require('seal')\n\
 local wallets = require('wallet')\n\
 redis.register_function({\n\
-function_name = 'mend_220164c77a0b',\n\
+function_name = 'mend_40faa1572e21',\n\
 flags = { 'allow-oom' },\n\
 callback = function(KEYS, ARGV)\n\
 local fence_key = KEYS[1] -- string: installation and epoch of this partition's data\n\
@@ -3399,7 +3406,7 @@ do\n\
 local run = require('run')\n\
 local wallets = require('wallet')\n\
 redis.register_function({\n\
-function_name = 'peek_operation_220164c77a0b',\n\
+function_name = 'peek_operation_40faa1572e21',\n\
 flags = { 'no-writes' },\n\
 callback = function(KEYS, ARGV)\n\
 local fence_key = KEYS[1] -- string: installation and epoch of this partition's data\n\
@@ -3426,7 +3433,7 @@ end\n\
 do\n\
 local run = require('run')\n\
 redis.register_function({\n\
-function_name = 'raise_catalog_220164c77a0b',\n\
+function_name = 'raise_catalog_40faa1572e21',\n\
 flags = { 'allow-oom' },\n\
 callback = function(KEYS, ARGV)\n\
 local fence_key = KEYS[1] -- string: installation and epoch of this partition's data\n\
@@ -3450,7 +3457,7 @@ end\n\
 do\n\
 local wallets = require('wallet')\n\
 redis.register_function({\n\
-function_name = 'read_hold_220164c77a0b',\n\
+function_name = 'read_hold_40faa1572e21',\n\
 flags = { 'no-writes' },\n\
 callback = function(KEYS, ARGV)\n\
 local fence_key = KEYS[1] -- string: installation and epoch of this partition's data\n\
@@ -3477,7 +3484,7 @@ end\n\
 do\n\
 local wallets = require('wallet')\n\
 redis.register_function({\n\
-function_name = 'read_stored_220164c77a0b',\n\
+function_name = 'read_stored_40faa1572e21',\n\
 flags = { 'no-writes' },\n\
 callback = function(KEYS, ARGV)\n\
 local wallet_key = KEYS[1] -- hash: see lib/wallet.lua\n\
@@ -3497,7 +3504,7 @@ end\n\
 do\n\
 local wallets = require('wallet')\n\
 redis.register_function({\n\
-function_name = 'read_wallet_220164c77a0b',\n\
+function_name = 'read_wallet_40faa1572e21',\n\
 flags = { 'no-writes' },\n\
 callback = function(KEYS, ARGV)\n\
 local fence_key = KEYS[1] -- string: installation and epoch of this partition's data\n\
@@ -3523,7 +3530,7 @@ local legs = require('legs')\n\
 local seal = require('seal')\n\
 local wallets = require('wallet')\n\
 redis.register_function({\n\
-function_name = 'release_220164c77a0b',\n\
+function_name = 'release_40faa1572e21',\n\
 flags = { 'allow-oom' },\n\
 callback = function(KEYS, ARGV)\n\
 local fence_key = KEYS[1] -- string: installation and epoch of this partition's data\n\
@@ -3589,7 +3596,7 @@ end\n\
 do\n\
 local run = require('run')\n\
 redis.register_function({\n\
-function_name = 'remember_220164c77a0b',\n\
+function_name = 'remember_40faa1572e21',\n\
 flags = { 'allow-oom' },\n\
 callback = function(KEYS, ARGV)\n\
 local fence_key = KEYS[1] -- string: installation and epoch of this partition's data\n\
@@ -3610,7 +3617,7 @@ do\n\
 local run = require('run')\n\
 local wallets = require('wallet')\n\
 redis.register_function({\n\
-function_name = 'restamp_220164c77a0b',\n\
+function_name = 'restamp_40faa1572e21',\n\
 flags = { 'allow-oom' },\n\
 callback = function(KEYS, ARGV)\n\
 local fence_key = KEYS[1] -- string: installation and epoch of this partition's data\n\
@@ -3656,7 +3663,7 @@ local legs = require('legs')\n\
 local seal = require('seal')\n\
 local wallets = require('wallet')\n\
 redis.register_function({\n\
-function_name = 'settle_220164c77a0b',\n\
+function_name = 'settle_40faa1572e21',\n\
 flags = { 'allow-oom' },\n\
 callback = function(KEYS, ARGV)\n\
 local fence_key = KEYS[1] -- string: installation and epoch of this partition's data\n\
@@ -3722,7 +3729,8 @@ end\n\
 local first = hold.legs[1]\n\
 local excess_atoms = spend_atoms\n\
 local parts = {}\n\
-for i, leg in ipairs(hold.legs) do\n\
+for i = 1, #hold.legs do\n\
+local leg = hold.legs[i]\n\
 local usable = late and math.min(leg.released, wallets.account(wallet, leg.asset).available) or leg.held\n\
 local covered = math.min(excess_atoms, legs.covers(leg, usable))\n\
 parts[i] = legs.convert(leg, covered)\n\
@@ -3738,7 +3746,8 @@ return { 'out_of_bounds', 1 }\n\
 end\n\
 local entry = entries.begin(6, account)\n\
 local main_no = #wallet.entries + 1\n\
-for i, leg in ipairs(hold.legs) do\n\
+for i = 1, #hold.legs do\n\
+local leg = hold.legs[i]\n\
 legs.settle(wallet, entry, leg, parts[i], late)\n\
 local beyond_atoms = (late and parts[i] or 0) + (i == 1 and excess_atoms or 0)\n\
 budgets.spend(wallet, entry, hold.tags, leg.asset, late and 0 or parts[i], beyond_atoms)\n\
@@ -3794,7 +3803,7 @@ end\n\
 do\n\
 local run = require('run')\n\
 redis.register_function({\n\
-function_name = 'verify_run_220164c77a0b',\n\
+function_name = 'verify_run_40faa1572e21',\n\
 flags = { 'no-writes' },\n\
 callback = function(KEYS, ARGV)\n\
 local fence_key = KEYS[1] -- string: installation and epoch of this partition's data\n\
@@ -3823,7 +3832,7 @@ local grants = require('grants')\n\
 local seal = require('seal')\n\
 local wallets = require('wallet')\n\
 redis.register_function({\n\
-function_name = 'void_220164c77a0b',\n\
+function_name = 'void_40faa1572e21',\n\
 flags = { 'allow-oom' },\n\
 callback = function(KEYS, ARGV)\n\
 local fence_key = KEYS[1] -- string: installation and epoch of this partition's data\n\
