@@ -99,6 +99,8 @@ function call(state: Replay, entry: LedgerEntry, request: Request | undefined): 
     case 'settle':
     case 'release':
     case 'charge':
+    // The load has no budgets.
+    case 'budget_alert':
       return undefined;
   }
 }
