@@ -1,6 +1,7 @@
 // The worker: opens what is new, carries entries to the ledger, expires holds; wired, started and stopped here.
 import type { Config } from '../config.ts';
 import { openDatabase } from '../db/connect.ts';
+import { endSilentSessions } from '../db/end-silent.ts';
 import { makeLedgerPartitions } from '../db/ledger-partitions.ts';
 import { forgetReplies } from '../db/replies.ts';
 import { lanesCount, partitionsCount } from '../limits.ts';
@@ -33,6 +34,7 @@ const idleInTransactionMsMax = 10_000;
 const redisWaitMs = 10_000;
 const lookIntervalMs = 1_000;
 const repairIntervalMs = 2_000;
+const silentIntervalMs = 2_000;
 const housekeepingIntervalMs = 3_600_000;
 const sweepRoundsMax = 100;
 
@@ -48,6 +50,15 @@ export async function runWorker(config: Config, log: Log): Promise<{ stop: () =>
   const onWarning = (message: string, fields: Record<string, unknown>) => log.warn(fields, message);
   const onError = (error: Error, what: string) => log.error({ error }, what);
   if (!(await waitUntilReady(redis, redisWaitMs))) throw new Error('Redis cannot be reached: check REDIS_URL');
+  // From the start: what others keep that stand still, a worker that starts waits for.
+  const ending = every(
+    silentIntervalMs,
+    async () => {
+      const ended = await endSilentSessions(sql, idleInTransactionMsMax);
+      if (ended > 0) log.warn({ ended }, 'ended sessions of workers that stood still in a transaction');
+    },
+    (error) => onError(error, 'looking for silent sessions'),
+  );
   const { installation } = await openPartitions({ sql, redis, onWarning });
   const store = await connectStore({
     sql,
@@ -131,7 +142,7 @@ export async function runWorker(config: Config, log: Log): Promise<{ stop: () =>
   log.info({ lanes: lanesCount }, 'worker runs');
   return {
     stop: async () => {
-      for (const work of [recovery, ...repeated]) work.stop();
+      for (const work of [recovery, ending, ...repeated]) work.stop();
       await worker.stop();
       await forgetMetrics(redis).catch((error: Error) => onError(error, 'forgetting metrics'));
       redis.disconnect();
