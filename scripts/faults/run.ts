@@ -28,12 +28,12 @@ export async function runFaults(args: readonly string[]): Promise<void> {
       return say(scenarios.map(({ name, fault, mustHold }) => `${name.padEnd(24)}${fault}: ${mustHold}`).join('\n'));
     const work = options.planted ? runPlanted : campaign;
     process.exitCode = (await inFolder((folder, postgres) => work(options, folder, postgres))) ? 0 : 1;
-    // A socket to a store that was killed must not keep us.
-    process.exit();
   } catch (error) {
     console.error(error instanceof Error && error.name === 'Advice' ? `faults: ${error.message}` : error);
     process.exitCode = 2;
   }
+  // A socket to a store that was killed must not keep us.
+  process.exit();
 }
 
 async function inFolder<T>(work: (folder: string, postgres: Postgres) => Promise<T>): Promise<T> {

@@ -27,7 +27,6 @@ function everyByte(name: string, appendonly: 'everysec' | 'always', mustHold: st
     name,
     fault: `AOF (${appendonly}) cut at every byte of its last kilobyte, then two restarts, each on copies`,
     mustHold,
-    isShort: !isAlways,
     world: { appendonly, durability: isAlways ? 'durable' : 'fast', proxied: isAlways },
     inject: async (trial, rounds) => {
       const { world, random, count } = trial;

@@ -8,7 +8,6 @@ export const calm: Scenario = {
   name: 'calm',
   fault: 'none',
   mustHold: '0 lost, 0 twice',
-  isShort: true,
   isCalm: true,
   inject: async (_, rounds) => sleep(roundMs * rounds),
 };

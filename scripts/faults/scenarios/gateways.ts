@@ -8,7 +8,6 @@ export const gatewayKilled: Scenario = {
   name: 'gateway-killed',
   fault: 'gateway killed',
   mustHold: '0 lost, 0 twice; unknown outcomes resolve by retry',
-  isShort: true,
   world: { gateways: 3 },
   inject: async ({ world, random, count }, rounds) => {
     for (let round = 0; round < 3 * rounds; round += 1) {

@@ -8,7 +8,6 @@ export const postgresKilled: Scenario = {
   name: 'postgres-killed',
   fault: 'Postgres killed and started again',
   mustHold,
-  isShort: true,
   inject: async ({ world, random, count, asked, blame }, rounds) => {
     for (let round = 0; round < 2 * rounds; round += 1) {
       await sleep(random.between(500, 1_500));

@@ -9,17 +9,11 @@ import { epochOf, untilOpen } from './until-open.ts';
 const nothingLost = '0 acknowledged lost, 0 twice';
 const lossesReported = 'no decision on a balance older than the ledger; what was lost is reported';
 
-function killed(
-  name: string,
-  appendonly: 'everysec' | 'always',
-  durability: 'fast' | 'durable',
-  isShort: boolean,
-): Scenario {
+function killed(name: string, appendonly: 'everysec' | 'always', durability: 'fast' | 'durable'): Scenario {
   return {
     name,
     fault: `Redis kill -9 and restart (AOF ${appendonly})`,
     mustHold: nothingLost,
-    isShort,
     world: { appendonly, durability },
     inject: async (trial, rounds) => {
       for (let round = 0; round < 2 * rounds; round += 1) {
@@ -36,8 +30,8 @@ function killed(
   };
 }
 
-export const redisKilled: Scenario = killed('redis-killed', 'everysec', 'fast', true);
-export const redisKilledAlways: Scenario = killed('redis-killed-always', 'always', 'durable', false);
+export const redisKilled: Scenario = killed('redis-killed', 'everysec', 'fast');
+export const redisKilledAlways: Scenario = killed('redis-killed-always', 'always', 'durable');
 
 export const bothKilled: Scenario = {
   name: 'redis-and-worker-killed',
@@ -150,7 +144,6 @@ export const putBack: Scenario = {
   fault: "yesterday's snapshot put back",
   mustHold: lossesReported,
   mayLose: true,
-  isShort: true,
   inject: async (trial, rounds) => {
     const { world, random, count } = trial;
     const kept = join(world.folder, 'yesterday');

@@ -16,7 +16,8 @@ import { epochOf, untilOpen } from './until-open.ts';
 
 const mustHold = '0 lost, 0 twice, the ledger drains to its end; another worker goes on';
 const watchedMs = 3_000;
-const briefStepsCount = 3;
+/** In the short selection: each of recovery's costs a restart. */
+const briefStepsCounts = { work: 2, recovery: 1 };
 /** A step of ordinary work comes every few seconds; one of recovery, as soon as Redis is back. */
 const reachedBoundMs = 6_000;
 
@@ -30,7 +31,7 @@ export const workerSteps: Scenario = {
       let victim = await gatedWorker(trial, gate);
       gate.watch();
       await sleep(watchedMs);
-      for (const step of stepsOf(trial, gate.steps(), rounds)) {
+      for (const step of stepsOf(trial, gate.steps(), rounds, briefStepsCounts.work)) {
         const isKilled = trial.random.chance(0.7);
         const skipped = trial.random.between(0, 2);
         const stopped = await stopAt(trial, gate, victim, { step, skipped, isKilled });
@@ -63,7 +64,7 @@ export const recoverySteps: Scenario = {
       await restartRedis(trial, untilOpen);
       const seen = gate.steps();
       const all = seen.slice(0, seen.findIndex((step) => step.includes('pg_advisory_unlock')) + 2);
-      for (const step of stepsOf(trial, all, rounds)) {
+      for (const step of stepsOf(trial, all, rounds, briefStepsCounts.recovery)) {
         await sleep(random.between(100, 600));
         const isKilled = random.chance(0.6);
         await restartRedis(
@@ -144,9 +145,14 @@ function gatedWorker({ world }: Trial, { redisUrl, databaseUrl }: Gate): Promise
   return world.addWorker({ REDIS_URL: redisUrl, DATABASE_URL: databaseUrl });
 }
 
-function stepsOf({ random, isBrief, count }: Trial, all: readonly string[], rounds: number): string[] {
+function stepsOf(
+  { random, isBrief, count }: Trial,
+  all: readonly string[],
+  rounds: number,
+  briefCount: number,
+): string[] {
   count('steps known', all.length);
-  const chosen = isBrief ? shuffled(random, all).slice(0, briefStepsCount) : [];
+  const chosen = isBrief ? shuffled(random, all).slice(0, briefCount) : [];
   if (!isBrief) for (let round = 0; round < rounds; round += 1) chosen.push(...shuffled(random, all));
   return chosen;
 }

@@ -8,7 +8,6 @@ export const workerKilled: Scenario = {
   name: 'worker-killed',
   fault: 'worker killed',
   mustHold,
-  isShort: true,
   inject: async ({ world, random, count }, rounds) => {
     for (let round = 0; round < 3 * rounds; round += 1) {
       await sleep(random.between(200, 1_500));
