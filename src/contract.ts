@@ -394,6 +394,19 @@ export type PricedLine = {
   asset: string;
 };
 
+/** Priced as authorize would. */
+export type EstimateRequest = UsageEvent & { customer_id: string };
+
+/** What authorize would hold. Nothing was stored, and nothing said of whether the wallet has it. */
+export type Estimate = {
+  customer_id: string;
+  asset: string;
+  amount: Amount;
+  lines: PricedLine[];
+  /** Where there are several assets: one item for each, the first one too. */
+  legs?: { asset: string; amount: Amount }[] | undefined;
+};
+
 /**
  * `strict`: all or nothing. `up_to`: as much of it as is affordable, and 402 if nothing is. `shadow`: decide and
  * report, move and store nothing.
@@ -662,6 +675,8 @@ export type Entry = {
   grant_id?: string | undefined;
   subject?: string | undefined;
   labels?: Labels | undefined;
+  /** Of an event: what it was priced by. */
+  lines?: PricedLine[] | undefined;
   costs?: VendorCost[] | undefined;
   late?: boolean | undefined;
   operation_id: string;

@@ -249,6 +249,8 @@ export type EntryRecord = {
   operationId: string;
   /** What the caller attached: a JSON object (event, subject, labels, metadata, costs), or empty. */
   attached: string;
+  /** What the operation was told of prices: JSON, or empty. */
+  told: string;
   occurredAtMs: number;
 };
 

@@ -7,6 +7,7 @@ import type { approvedReply, authorizeBody } from '../src/api/authorize.ts';
 import type { chargeBody, chargedReply } from '../src/api/charge.ts';
 import type { customerBody, customerChanges, customerReply } from '../src/api/customers.ts';
 import type { entriesQuery, entryReply } from '../src/api/entries.ts';
+import type { estimateBody, estimateReply } from '../src/api/estimate.ts';
 import type { extendBody } from '../src/api/extend.ts';
 import type { grantReply } from '../src/api/grant-view.ts';
 import type { grantBody, voidedGrantReply } from '../src/api/grants.ts';
@@ -164,6 +165,7 @@ test('requests are those of the contract', () => {
   expectTypeOf<z.input<typeof keyBody>>().toExtend<contract.KeyRequest>();
   expectTypeOf<Same<z.input<typeof authorizeBody>, contract.AuthorizeRequest>>().toEqualTypeOf<true>();
   expectTypeOf<Same<z.input<typeof chargeBody>, contract.ChargeRequest>>().toEqualTypeOf<true>();
+  expectTypeOf<Same<z.input<typeof estimateBody>, contract.EstimateRequest>>().toEqualTypeOf<true>();
   expectTypeOf<z.input<typeof settleBody>>().toExtend<contract.SettleRequest>();
   expectTypeOf<Same<z.input<typeof extendBody>, contract.ExtendRequest>>().toEqualTypeOf<true>();
   expectTypeOf<keyof z.input<typeof entriesQuery>>().toEqualTypeOf<keyof contract.EntriesQuery>();
@@ -187,6 +189,7 @@ test('replies are those of the contract', () => {
   expectTypeOf<Same<z.output<typeof walletReply>, contract.Wallet>>().toEqualTypeOf<true>();
   expectTypeOf<Same<z.output<typeof approvedReply>, contract.Approved>>().toEqualTypeOf<true>();
   expectTypeOf<Same<z.output<typeof chargedReply>, contract.Charged>>().toEqualTypeOf<true>();
+  expectTypeOf<Same<z.output<typeof estimateReply>, contract.Estimate>>().toEqualTypeOf<true>();
   expectTypeOf<z.output<typeof shadowApprovedReply>>().toExtend<contract.ShadowApproved>();
   expectTypeOf<Same<z.output<typeof settledReply>, contract.Settled>>().toEqualTypeOf<true>();
   expectTypeOf<Same<z.output<typeof releasedReply>, contract.Released>>().toEqualTypeOf<true>();

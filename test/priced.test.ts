@@ -1,4 +1,5 @@
 // Events priced by the catalog: authorize and charge say what happened, and the wallet pays what it costs.
+import fc from 'fast-check';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { expectStatus, startFarebox, type Client, type Farebox } from './farebox.ts';
 
@@ -60,7 +61,12 @@ test('an event is held and charged at the sum of its lines, and its entry tells 
   expect(charged).toMatchObject({ status: 200, body: { amount: '0.04256', available: '0.91488', lines } });
   await expect
     .poll(async () => (await client.get(`/v1/customers/${customer_id}/entries`)).body.data[0], { timeout: 5_000 })
-    .toMatchObject({ kind: 'charge', amount: '-0.04256', ...chat });
+    .toMatchObject({ kind: 'charge', amount: '-0.04256', ...chat, lines });
+  const { body } = await client.get(`/v1/customers/${customer_id}/entries?kind=hold`);
+  expect(body.data).toMatchObject([{ ...chat, lines }]);
+  const grants = await client.get(`/v1/customers/${customer_id}/entries?kind=grant`);
+  expect(grants.body.data).toHaveLength(1);
+  expect(grants.body.data[0]).not.toHaveProperty('lines');
 });
 
 test('a repeat is told the same lines, whatever the catalog says by then', async () => {
@@ -127,6 +133,58 @@ test('lines in two assets are taken together or not at all', async () => {
   ]);
 });
 
+test('an estimate is what authorize then holds, by the same lines, and has no effect', async () => {
+  await client.post('/v1/assets', { code: 'PAGES', scale: 2, kind: 'custom' });
+  const tiers = [
+    { up_to: 100, unit_amount: '0.05' },
+    { up_to: null, unit_amount: '0.01', flat_amount: '0.5' },
+  ];
+  const of = { event_type: 'estimated', asset: 'USD' };
+  await publish('estimated', [
+    { ...of, id: 'volume', model: 'volume', quantity: 'units', tiers },
+    { ...of, id: 'fee', model: 'percentage', quantity: 'value', rate: '0.029', fixed_amount: '0.3' },
+    { ...of, id: 'pages', asset: 'PAGES', model: 'package', quantity: 'sheets', package_size: 7, unit_amount: '0.25' },
+  ]);
+  const customer_id = await farebox.customer('estimated', '100000');
+  await client.post(`/v1/customers/${customer_id}/grants`, { asset: 'PAGES', amount: '100000' });
+  const quantity = fc.integer({ min: 0, max: 2_000_000 }).map((millionths) => millionths / 10_000);
+  await fc.assert(
+    fc.asyncProperty(quantity, quantity, async (units, value) => {
+      const body = { customer_id, event_type: 'estimated', data: { units, value, sheets: units } };
+      const { body: estimated } = await expectStatus(client.post('/v1/estimate', body), 200);
+      const { body: held } = await expectStatus(client.post('/v1/authorize', body), 200);
+      const legs = held.legs.map(({ asset, amount }: { asset: string; amount: string }) => ({ asset, amount }));
+      expect(estimated).toEqual({ customer_id, asset: held.asset, amount: held.requested, lines: held.lines, legs });
+      await expectStatus(client.post(`/v1/holds/${held.id}/release`, {}), 200);
+    }),
+    { numRuns: 25 },
+  );
+  const before = await client.get(`/v1/customers/${customer_id}/wallet`);
+  const body = { customer_id, event_type: 'estimated', data: { units: 101, value: 0, sheets: 0 } };
+  // 101 units cost 1.51, but 100 of them 5.
+  expect((await client.post('/v1/estimate', body)).body).toMatchObject({
+    amount: '5.3',
+    lines: [{ amount: '5' }, {}, {}],
+  });
+  expect((await client.get(`/v1/customers/${customer_id}/wallet`)).body.version).toBe(before.body.version);
+});
+
+test('an estimate goes by what was published and subscribed before it, at every gateway', async () => {
+  const customer_id = await farebox.customer('estimated_anew', '0.01');
+  const other = await farebox.addGateway();
+  const price = (amount: string) => [{ id: 'e', event_type: 'anew', asset: 'USD', model: 'unit', unit_amount: amount }];
+  const body = { customer_id, event_type: 'anew', data: {} };
+  expect(await other.post('/v1/estimate', body)).toMatchObject({ status: 422, body: { code: 'no_price' } });
+  await publish('anew', price('1'), { default: false });
+  const made = await client.post(`/v1/customers/${customer_id}/subscriptions`, { product_id: 'anew' });
+  expect(await other.post('/v1/estimate', body)).toMatchObject({ status: 200, body: { amount: '1' } });
+  await publishNext('anew', price('2'));
+  await client.post(`/v1/customers/${customer_id}/subscriptions/${made.body.id}/migrate`, { version: 2 });
+  expect(await other.post('/v1/estimate', body)).toMatchObject({ status: 200, body: { amount: '2' } });
+  const nobody = { ...body, customer_id: 'nobody' };
+  expect(await other.post('/v1/estimate', nobody)).toMatchObject({ status: 404, body: { code: 'customer_not_found' } });
+});
+
 test.each([
   [{ event_type: 'chat.completion', data: { model: 'gpt-5', output_tokens: 1 } }, 'missing_quantity'],
   [
@@ -141,7 +199,7 @@ test.each([
 ])('%j is refused with %s, and nothing happens', async (event, code) => {
   const customer_id = 'refused';
   await client.post('/v1/customers', { id: customer_id });
-  for (const path of ['/v1/authorize', '/v1/charge']) {
+  for (const path of ['/v1/authorize', '/v1/charge', '/v1/estimate']) {
     const reply = await client.post(path, { customer_id, ...event });
     expect(reply).toMatchObject({ status: 422, body: { code, outcome: 'not_applied' } });
   }

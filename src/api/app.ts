@@ -10,6 +10,7 @@ import { charge } from './charge.ts';
 import { createCustomer, getCustomer, listCustomers, updateCustomer } from './customers.ts';
 import type { Deps } from './deps.ts';
 import { listEntries } from './entries.ts';
+import { estimate } from './estimate.ts';
 import { extend } from './extend.ts';
 import { createGrant, getGrant, listGrants, voidGrant } from './grants.ts';
 import { getHold } from './holds.ts';
@@ -29,6 +30,7 @@ import { freezeWallet, getWallet, unfreezeWallet } from './wallet.ts';
 export const table: readonly TableRow[] = [
   ['POST   /v1/authorize', 'authorize', authorize],
   ['POST   /v1/charge', 'authorize', charge],
+  ['POST   /v1/estimate', ['authorize', 'read'], estimate],
   ['GET    /v1/holds/{hold_id}', ['authorize', 'read'], getHold],
   ['POST   /v1/holds/{hold_id}/settle', 'authorize', settle],
   ['POST   /v1/holds/{hold_id}/release', 'authorize', release],

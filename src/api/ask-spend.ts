@@ -73,6 +73,23 @@ export async function askSpend<Reply extends { status: string }>(
   return { status: 'asked', ...last, reply };
 }
 
+/**
+ * Whether catalog and configuration are what Redis has, asked where no script does. `catalogVersion` is that of the catalog
+ * that priced; undefined: what this process has by now.
+ */
+export async function checkStanding(
+  api: Api,
+  wallet: Target,
+  config: WalletConfig,
+  catalogVersion?: number,
+): Promise<'current' | Stale | Trouble> {
+  const standing = await api.wallets.readStanding(wallet);
+  if (standing.status !== 'stale') return standing;
+  const pricedBy = catalogVersion ?? (await api.catalogs.of(wallet.environmentId)).version;
+  const isReplaced = standing.catalogVersion > pricedBy || standing.configVersion !== config.version;
+  return isReplaced ? standing : 'current';
+}
+
 /** What nothing prices here may be priced by now: nobody is refused by a catalog, or a subscription, that was replaced. */
 async function refuseFresh(
   api: Api,
@@ -80,11 +97,8 @@ async function refuseFresh(
   config: WalletConfig,
   refused: Refused,
 ): Promise<Refused | Stale | Trouble> {
-  const standing = await api.wallets.readStanding(wallet);
-  if (standing.status !== 'stale') return standing;
-  const catalog = await api.catalogs.of(wallet.environmentId);
-  const isReplaced = standing.catalogVersion > catalog.version || standing.configVersion !== config.version;
-  return isReplaced ? standing : refused;
+  const standing = await checkStanding(api, wallet, config);
+  return standing === 'current' ? refused : standing;
 }
 
 function isRefused(reply: { status: string }): reply is Refused {
@@ -112,7 +126,7 @@ export function readTold(told: string): { requested?: string; lines?: PricedLine
 }
 
 /** What is asked for, in atoms; at once when asset and catalog are known to this process. */
-function readAsked(
+export function readAsked(
   api: Api,
   environmentId: string,
   spend: Spend,

@@ -4,6 +4,7 @@ import type { Entry, EntryKind, Leg } from '../contract.ts';
 import type { EntryLeg, EntryRecord } from '../records.ts';
 import { format } from './amount.ts';
 import { unknownAsset } from './assets.ts';
+import { pricedLines, readTold } from './ask-spend.ts';
 import { readAttached } from './attached.ts';
 import { noCustomer } from './customers.ts';
 import { badCursor, pageFields, pageOf, pageSchema } from './paging.ts';
@@ -69,6 +70,7 @@ export const entryReply = z
     data: metadataOut.optional(),
     subject: z.string().optional(),
     labels: z.record(z.string(), z.string()).optional(),
+    lines: pricedLines,
     metadata: metadataOut.optional(),
     costs: z.array(z.object({ vendor: z.string(), amount: z.string(), asset: z.string() })).optional(),
     late: z.boolean().optional(),
@@ -111,6 +113,7 @@ async function show(api: Api, environmentId: string, entry: EntryRecord): Promis
   const [first] = legs;
   const { walletId, version, holdRef, grantNo } = entry;
   const holdAsset = entry.legs[0]?.asset;
+  const { lines } = readTold(entry.told);
   return {
     id: api.wallets.entryIdOf(walletId, version),
     version,
@@ -121,6 +124,7 @@ async function show(api: Api, environmentId: string, entry: EntryRecord): Promis
       holdAsset !== undefined && { hold_id: api.wallets.holdIdOf(walletId, holdAsset, holdRef) }),
     ...(grantNo !== undefined && { grant_id: api.wallets.grantIdOf(walletId, grantNo) }),
     ...readAttached(entry.attached),
+    ...(lines && { lines }),
     ...(entry.late && { late: true }),
     // What fell due by itself was nobody's operation: it is named by what and when.
     operation_id: entry.operationId || `${entry.kind}.${entry.version}`,

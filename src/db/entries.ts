@@ -1,6 +1,7 @@
 // Entries of the ledger, listed and looked up; they are written by append.ts alone.
 import { and, arrayContains, asc, between, desc, eq, gte, lt } from 'drizzle-orm';
 import type { EntryFilter, EntryRecord, PageRequest } from '../records.ts';
+import { toldOf } from '../wallet/told.ts';
 import { orm, type Sql } from './connect.ts';
 import { cursorOf, pageOf, type Listed } from './page.ts';
 import { entries } from './schema.ts';
@@ -73,6 +74,7 @@ function toEntry(row: typeof entries.$inferSelect): EntryRecord {
     grantNo: row.grantNo ?? undefined,
     operationId: row.operationId ?? '',
     attached: row.attached ?? '',
+    told: row.reply ? toldOf(row.reply) : '',
     occurredAtMs: row.occurredAt,
   };
 }

@@ -2,6 +2,7 @@
 import { changeOf, type Entry } from '../outbox/entry.ts';
 import type { EntryRecord } from '../records.ts';
 import { formatAmount } from '../units.ts';
+import { toldOf } from '../wallet/told.ts';
 import type { Assets } from './wallet-text.ts';
 
 export function entryText({ version, occurredAtMs, ...entry }: EntryRecord, assets: Assets): string {
@@ -39,6 +40,7 @@ export function entryRecord(entry: Entry): EntryRecord {
     grantNo: entry.grant?.no,
     operationId: entry.operationId,
     attached: entry.attached,
+    told: toldOf(entry.reply),
     occurredAtMs: entry.atMs,
   };
 }

@@ -29,6 +29,8 @@ import type {
   CustomerRequest,
   Declined,
   EntriesQuery,
+  Estimate,
+  EstimateRequest,
   Entry,
   ExtendRequest,
   Grant,
@@ -91,6 +93,8 @@ export type Farebox = {
   readonly authorize: Spend<AuthorizeRequest, AuthorizeReply, Approved>;
   /** Debits in one step, with no hold before it. */
   readonly charge: Spend<ChargeRequest, ChargeReply, Charged>;
+  /** What authorize would hold for an event, with no effect. */
+  readonly estimate: (request: EstimateRequest, call?: CallOptions) => Promise<Estimate>;
   /** Records what the work cost; `hold_closed` (409) when the hold had ended by settle or release. */
   readonly settle: (holdId: string, request: SettleRequest, call?: CallOptions) => Promise<Settled>;
   /** Gives back all that is still held. */
@@ -174,6 +178,7 @@ export function farebox(options: FareboxOptions): Farebox {
     ...holds,
     authorize,
     charge: ((body: ChargeRequest, call) => post('/v1/charge', body, call)) as Farebox['charge'],
+    estimate: (body, call) => post('/v1/estimate', body, call),
     hold: (id, call) => get(`/v1/holds/${segment(id)}`, call),
     withHold: (body, work, call) => withHold(holds, body, work, call),
     entries: (id, query = {}, call) => list(`/v1/customers/${segment(id)}/entries`, query, call),
