@@ -180,6 +180,7 @@ test('a wallet holds 10,000 times, and is loaded with as many', async () => {
       createdAtMs: world.nowMs,
       expiresAtMs,
       legs: legsOf({ asset: 1, amount: 0n }),
+      tags: [],
     };
     world.wallet.holds.set(hold.ref, hold);
     ledger.holds.set(hold.ref, hold);

@@ -5,8 +5,13 @@
 -- has one bucket, named by the instant at which its window began; a rolling one has 60, named by their number. A
 -- bucket that counts no longer is forgotten with the next change.
 --
--- A hold is tagged with the buckets that it counts in. What it spends or gives back changes those, and nothing once
--- they are gone. What is spent beyond a hold counts there, too, and may exceed the limit: the work was done.
+-- A hold is tagged with the bucket that it counts in, one for each budget. What it spends or gives back changes that,
+-- and nothing once it is gone. What is spent beyond a hold counts there, too, and may exceed the limit: the work was
+-- done.
+-- An extension brings what the hold counts into the present bucket, so that a hold has no more tags than budgets.
+--
+-- Thresholds stand in the counter as they were last sent, so that a settle, which sends none, tells of all that it
+-- passes.
 local codes = require('codes')
 local counters = require('counters')
 local entries = require('entry')
@@ -16,9 +21,9 @@ local budgets = {}
 -- As sent: number, asset, hard (1) or alert (0), limit; start and end of the window, or a bucket's width and 0; how
 -- many thresholds, which follow, in atoms, smallest first.
 local SENT = '>HHBdddB'
--- Thresholds passed in this window, and the next one; then the buckets.
-local COUNTER = '>Bd'
-local COUNTER_LENGTH = 9
+-- Thresholds passed, and in which bucket the first of them was; a bucket's width (0: the period is a calendar's); how
+-- many thresholds, which follow; then the buckets.
+local COUNTER = '>BddB'
 local BUCKET = '>ddd'
 local BUCKET_LENGTH = 24
 local ROLLING_BUCKETS = 60
@@ -27,11 +32,15 @@ local SPENT_MAX = codes.limit.balance_atoms
 local NEVER_ATOMS = 2 * codes.limit.balance_atoms
 
 local function make(packed)
-  local counter = { alerts = 0, next_atoms = NEVER_ATOMS, buckets = {} }
+  local counter = { alerts = 0, told_in = 0, width = 0, thresholds = {}, buckets = {} }
   if packed then
-    counter.alerts, counter.next_atoms = struct.unpack(COUNTER, packed)
-    for at = COUNTER_LENGTH + 1, #packed, BUCKET_LENGTH do
-      local name, spent, held = struct.unpack(BUCKET, packed, at)
+    local count, at
+    counter.alerts, counter.told_in, counter.width, count, at = struct.unpack(COUNTER, packed)
+    for i = 1, count do
+      counter.thresholds[i], at = struct.unpack('>d', packed, at)
+    end
+    for from = at, #packed, BUCKET_LENGTH do
+      local name, spent, held = struct.unpack(BUCKET, packed, from)
       counter.buckets[#counter.buckets + 1] = { name = name, spent = spent, held = held }
     end
   end
@@ -39,29 +48,43 @@ local function make(packed)
 end
 
 local function pack(counter)
-  local parts = { struct.pack(COUNTER, counter.alerts, counter.next_atoms) }
-  for i, bucket in ipairs(counter.buckets) do
-    parts[i + 1] = struct.pack(BUCKET, bucket.name, bucket.spent, bucket.held)
+  local parts = { struct.pack(COUNTER, counter.alerts, counter.told_in, counter.width, #counter.thresholds) }
+  for _, threshold in ipairs(counter.thresholds) do
+    parts[#parts + 1] = struct.pack('>d', threshold)
+  end
+  for _, bucket in ipairs(counter.buckets) do
+    parts[#parts + 1] = struct.pack(BUCKET, bucket.name, bucket.spent, bucket.held)
   end
   return table.concat(parts)
 end
 
-local function counter_of(wallet, no)
-  return counters.get(wallet, string.format('b%d', no), make)
-end
-
--- Only what still counts, from the bucket named `first` on. Thresholds that were passed are a calendar window's own.
-local function forget_before(counter, first, is_rolling)
+-- Only what still counts, from the bucket named `first` on. A threshold is told of again once the bucket counts no
+-- longer in which the first one was: in the next window, or a rolling period later.
+local function forget_before(counter, first)
   local kept = {}
   for _, bucket in ipairs(counter.buckets) do
     if bucket.name >= first then
       kept[#kept + 1] = bucket
     end
   end
-  if #kept == 0 and not is_rolling then
+  if counter.told_in < first then
     counter.alerts = 0
   end
   counter.buckets = kept
+end
+
+local function present_bucket(wallet, width)
+  return math.floor(wallet.now_ms / width)
+end
+
+-- Of a calendar's period the counter cannot know whether it is over: the window that it knows stands until the next one
+-- is sent.
+local function counter_of(wallet, no)
+  local counter = counters.get(wallet, string.format('b%d', no), make)
+  if counter.width > 0 then
+    forget_before(counter, present_bucket(wallet, counter.width) - ROLLING_BUCKETS + 1)
+  end
+  return counter
 end
 
 local function used(counter)
@@ -71,11 +94,6 @@ local function used(counter)
     held = held + bucket.held
   end
   return spent, held
-end
-
--- The threshold after those that were passed, as far as this call knows them.
-local function next_of(counter)
-  return counter.thresholds and counter.thresholds[counter.alerts + 1] or NEVER_ATOMS
 end
 
 local function read_sent(packed, at)
@@ -89,13 +107,12 @@ local function read_sent(packed, at)
   return budget, at
 end
 
-local function is_tagged(tags, no)
+local function tag_of(tags, no)
   for _, tag in ipairs(tags) do
     if tag.no == no then
-      return true
+      return tag
     end
   end
-  return false
 end
 
 -- The budgets that were sent, with what is left of each; nil when a window is not the one that the clock stands in.
@@ -106,23 +123,22 @@ function budgets.open(wallet, packed, tags)
   while at <= #packed do
     local budget
     budget, at = read_sent(packed, at)
-    local is_rolling = budget.till == 0
-    local first
-    if is_rolling then
-      budget.bucket = math.floor(wallet.now_ms / budget.from)
+    local first, width = budget.from, 0
+    budget.bucket = first
+    if budget.till == 0 then
+      width = budget.from
+      budget.bucket = present_bucket(wallet, width)
       first = budget.bucket - ROLLING_BUCKETS + 1
     elseif wallet.now_ms < budget.from or wallet.now_ms >= budget.till then
       return nil
-    else
-      budget.bucket, first = budget.from, budget.from
     end
-    budget.counter = counter_of(wallet, budget.no)
-    forget_before(budget.counter, first, is_rolling)
-    budget.counter.thresholds = budget.thresholds
-    budget.counter.next_atoms = next_of(budget.counter)
-    local spent, held = used(budget.counter)
-    budget.room = math.max(0, budget.limit - spent - held)
-    if not tags or is_tagged(tags, budget.no) then
+    if not tags or tag_of(tags, budget.no) then
+      budget.counter = counter_of(wallet, budget.no)
+      forget_before(budget.counter, first)
+      budget.counter.width = width
+      budget.counter.thresholds = budget.thresholds
+      local spent, held = used(budget.counter)
+      budget.room = math.max(0, budget.limit - spent - held)
       list[#list + 1] = budget
     end
   end
@@ -149,50 +165,67 @@ local function bucket_of(counter, name)
 end
 
 local function change(entry, counter, bucket, spent_atoms, held_atoms)
+  if spent_atoms == 0 and held_atoms == 0 then
+    return
+  end
   bucket.spent = math.min(bucket.spent + spent_atoms, SPENT_MAX)
   bucket.held = bucket.held + held_atoms
   counters.touch(entry, counter, pack)
 end
 
+-- A hold of nothing has its bucket, too: what is spent beyond it counts there.
+local function present(entry, budget)
+  local counter = budget.counter
+  local bucket = bucket_of(counter, budget.bucket)
+  if not bucket then
+    bucket = { name = budget.bucket, spent = 0, held = 0 }
+    counter.buckets[#counter.buckets + 1] = bucket
+    counters.touch(entry, counter, pack)
+  end
+  return bucket
+end
+
+local function hold_in(entry, budget, atoms, tags)
+  local tag = tag_of(tags, budget.no)
+  if not tag then
+    tag = { no = budget.no, asset = budget.asset, bucket = budget.bucket, held = 0 }
+    tags[#tags + 1] = tag
+  end
+  local before = bucket_of(budget.counter, tag.bucket)
+  if not before then
+    tag.held = 0
+  elseif tag.bucket ~= budget.bucket then
+    change(entry, budget.counter, before, 0, -tag.held)
+    change(entry, budget.counter, present(entry, budget), 0, tag.held)
+  end
+  tag.bucket = budget.bucket
+  tag.held = tag.held + atoms
+  change(entry, budget.counter, present(entry, budget), 0, atoms)
+end
+
 -- What is taken of an asset counts in every budget of it: as held, with tags for the hold; or as spent.
 function budgets.count(list, entry, asset, atoms, tags)
   for _, budget in ipairs(list) do
-    if budget.asset == asset then
-      local counter = budget.counter
-      local bucket = bucket_of(counter, budget.bucket)
-      if not bucket then
-        bucket = { name = budget.bucket, spent = 0, held = 0 }
-        counter.buckets[#counter.buckets + 1] = bucket
-      end
-      if tags then
-        change(entry, counter, bucket, 0, atoms)
-        tags[#tags + 1] = { no = budget.no, asset = asset, bucket = budget.bucket, held = atoms }
-      else
-        change(entry, counter, bucket, atoms, 0)
-      end
+    if budget.asset == asset and tags and (atoms > 0 or not tag_of(tags, budget.no)) then
+      hold_in(entry, budget, atoms, tags)
+    elseif budget.asset == asset and atoms > 0 and not tags then
+      change(entry, budget.counter, present(entry, budget), atoms, 0)
     end
   end
 end
 
--- A hold's part in an asset was spent: `held_atoms` of what it held, and more beyond. Tags of one budget, from before
--- and after an extension, are used up in turn.
+-- A hold's part in an asset was spent: `held_atoms` of what it held, and more beyond.
 function budgets.spend(wallet, entry, tags, asset, held_atoms, beyond_atoms)
-  local left, last = {}, {}
   for _, tag in ipairs(tags) do
     if tag.asset == asset then
-      local part = math.min(left[tag.no] or held_atoms, tag.held)
-      left[tag.no] = (left[tag.no] or held_atoms) - part
+      local part = math.min(held_atoms, tag.held)
       tag.held = tag.held - part
       local counter = counter_of(wallet, tag.no)
       local bucket = bucket_of(counter, tag.bucket)
       if bucket then
-        change(entry, counter, bucket, part, -part)
-        last[tag.no] = bucket
+        change(entry, counter, bucket, part + beyond_atoms, -part)
       end
     end
-  end
-  for no, bucket in pairs(last) do
-    change(entry, counter_of(wallet, no), bucket, beyond_atoms, 0)
   end
 end
 
@@ -201,22 +234,22 @@ function budgets.give_back(wallet, entry, tags)
   for _, tag in ipairs(tags) do
     local counter = counter_of(wallet, tag.no)
     local bucket = bucket_of(counter, tag.bucket)
-    if bucket and tag.held > 0 then
+    if bucket then
       change(entry, counter, bucket, 0, -tag.held)
     end
     tag.held = 0
   end
 end
 
--- Tell of thresholds that spending has passed, each by an entry of its own, once in a window.
---
--- Only who authorizes or charges sends thresholds, so a counter remembers the next one: a settle passes that, and what
--- lies beyond it is told of when the budget is next sent.
+-- Tell of thresholds that spending has passed, each by an entry of its own.
 function budgets.alert(wallet)
   for _, counter in ipairs(wallet.counters_read or {}) do
-    while counter.next_atoms and used(counter) >= counter.next_atoms do
+    local thresholds = counter.thresholds or {}
+    while thresholds[counter.alerts + 1] and used(counter) >= thresholds[counter.alerts + 1] do
+      if counter.alerts == 0 then
+        counter.told_in = counter.width > 0 and present_bucket(wallet, counter.width) or counter.buckets[1].name
+      end
       counter.alerts = counter.alerts + 1
-      counter.next_atoms = next_of(counter)
       local entry = entries.begin(codes.kind.budget_alert, nil)
       counters.touch(entry, counter, pack)
       entries.append(wallet, entry)

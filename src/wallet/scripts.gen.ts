@@ -3,7 +3,7 @@ import { atomsFromRedis as atoms, type Atoms } from '../units.ts';
 import type { Script } from './script.ts';
 
 /** The Redis library that holds all scripts; names end in its hash. */
-export const libraryHash = '40faa1572e21';
+export const libraryHash = '1a5c59e2dfd5';
 
 export type AdvanceClockKeys = { fenceKey: string; clockKey: string };
 export type AdvanceClockArgs = { fence: string; toMs: number };
@@ -16,7 +16,7 @@ export type AdvanceClockReply =
  */
 export const advanceClockScript: Script<AdvanceClockKeys, AdvanceClockArgs, AdvanceClockReply> = {
   name: 'advance_clock',
-  functionName: 'advance_clock_40faa1572e21',
+  functionName: 'advance_clock_1a5c59e2dfd5',
   keysCount: 2,
   binary: false,
   encode: (keys, args) => [keys.fenceKey, keys.clockKey, args.fence, args.toMs],
@@ -47,7 +47,7 @@ export type ApplyDueReply =
  */
 export const applyDueScript: Script<ApplyDueKeys, ApplyDueArgs, ApplyDueReply> = {
   name: 'apply_due',
-  functionName: 'apply_due_40faa1572e21',
+  functionName: 'apply_due_1a5c59e2dfd5',
   keysCount: 7,
   binary: false,
   encode: (keys, args) => [keys.fenceKey, keys.clockKey, keys.walletKey, keys.holdsKey, keys.deadlinesKey, keys.operationKey, keys.outboxKey, args.fence, args.notAfterMs, args.environment, args.operationId, args.fingerprint, args.keepMs],
@@ -91,7 +91,7 @@ export type AuthorizeReply =
  */
 export const authorizeScript: Script<AuthorizeKeys, AuthorizeArgs, AuthorizeReply> = {
   name: 'authorize',
-  functionName: 'authorize_40faa1572e21',
+  functionName: 'authorize_1a5c59e2dfd5',
   keysCount: 8,
   binary: false,
   encode: (keys, args) => [keys.fenceKey, keys.clockKey, keys.walletKey, keys.holdsKey, keys.deadlinesKey, keys.operationKey, keys.outboxKey, keys.catalogKey, args.fence, args.notAfterMs, args.environment, args.operationId, args.fingerprint, args.keepMs, args.asset, String(args.amountAtoms), args.mode, args.ttlMs, args.repeated, args.attached, args.lookedUp, args.catalogVersion, args.configVersion, args.toldText, args.legsPacked, args.budgetsPacked],
@@ -138,7 +138,7 @@ export type ChargeReply =
  */
 export const chargeScript: Script<ChargeKeys, ChargeArgs, ChargeReply> = {
   name: 'charge',
-  functionName: 'charge_40faa1572e21',
+  functionName: 'charge_1a5c59e2dfd5',
   keysCount: 8,
   binary: false,
   encode: (keys, args) => [keys.fenceKey, keys.clockKey, keys.walletKey, keys.holdsKey, keys.deadlinesKey, keys.operationKey, keys.outboxKey, keys.catalogKey, args.fence, args.notAfterMs, args.environment, args.operationId, args.fingerprint, args.keepMs, args.asset, String(args.amountAtoms), args.mode, args.repeated, args.attached, args.lookedUp, args.catalogVersion, args.configVersion, args.toldText, args.legsPacked, args.budgetsPacked],
@@ -176,7 +176,7 @@ export type ConfigureReply =
  */
 export const configureScript: Script<ConfigureKeys, ConfigureArgs, ConfigureReply> = {
   name: 'configure',
-  functionName: 'configure_40faa1572e21',
+  functionName: 'configure_1a5c59e2dfd5',
   keysCount: 3,
   binary: false,
   encode: (keys, args) => [keys.fenceKey, keys.clockKey, keys.walletKey, args.fence, args.version, args.configText],
@@ -203,7 +203,7 @@ export type CreateWalletReply =
  */
 export const createWalletScript: Script<CreateWalletKeys, CreateWalletArgs, CreateWalletReply> = {
   name: 'create_wallet',
-  functionName: 'create_wallet_40faa1572e21',
+  functionName: 'create_wallet_1a5c59e2dfd5',
   keysCount: 3,
   binary: false,
   encode: (keys, args) => [keys.fenceKey, keys.clockKey, keys.walletKey, args.fence, args.environment, args.customerId, args.freeze],
@@ -237,7 +237,7 @@ export type CreditReply =
  */
 export const creditScript: Script<CreditKeys, CreditArgs, CreditReply> = {
   name: 'credit',
-  functionName: 'credit_40faa1572e21',
+  functionName: 'credit_1a5c59e2dfd5',
   keysCount: 7,
   binary: false,
   encode: (keys, args) => [keys.fenceKey, keys.clockKey, keys.walletKey, keys.holdsKey, keys.deadlinesKey, keys.operationKey, keys.outboxKey, args.fence, args.notAfterMs, args.environment, args.operationId, args.fingerprint, args.keepMs, args.asset, args.grantNo, String(args.amountAtoms), args.purpose, args.priority, args.effectiveAtMs, args.expiresAtMs, args.attached, args.lookedUp],
@@ -276,7 +276,7 @@ export type ExpireHoldsReply =
  */
 export const expireHoldsScript: Script<ExpireHoldsKeys, ExpireHoldsArgs, ExpireHoldsReply> = {
   name: 'expire_holds',
-  functionName: 'expire_holds_40faa1572e21',
+  functionName: 'expire_holds_1a5c59e2dfd5',
   keysCount: 7,
   binary: false,
   encode: (keys, args) => [keys.fenceKey, keys.clockKey, keys.walletKey, keys.holdsKey, keys.deadlinesKey, keys.operationKey, keys.outboxKey, args.fence, args.notAfterMs, args.environment, args.operationId, args.fingerprint, args.keepMs, args.holdRefs],
@@ -320,7 +320,7 @@ export type ExtendReply =
  */
 export const extendScript: Script<ExtendKeys, ExtendArgs, ExtendReply> = {
   name: 'extend',
-  functionName: 'extend_40faa1572e21',
+  functionName: 'extend_1a5c59e2dfd5',
   keysCount: 7,
   binary: false,
   encode: (keys, args) => [keys.fenceKey, keys.clockKey, keys.walletKey, keys.holdsKey, keys.deadlinesKey, keys.operationKey, keys.outboxKey, args.fence, args.notAfterMs, args.environment, args.operationId, args.fingerprint, args.keepMs, args.asset, args.holdRef, String(args.amountAtoms), args.ttlMs, args.repeated, args.attached, args.lookedUp, args.configVersion, args.budgetsPacked],
@@ -362,7 +362,7 @@ export type ForgetReply =
  */
 export const forgetScript: Script<ForgetKeys, ForgetArgs, ForgetReply> = {
   name: 'forget',
-  functionName: 'forget_40faa1572e21',
+  functionName: 'forget_1a5c59e2dfd5',
   keysCount: 4,
   binary: false,
   encode: (keys, args) => [keys.fenceKey, keys.walletKey, keys.holdsKey, keys.deadlinesKey, args.fence, args.headPacked],
@@ -397,7 +397,7 @@ export type FreezeReply =
  */
 export const freezeScript: Script<FreezeKeys, FreezeArgs, FreezeReply> = {
   name: 'freeze',
-  functionName: 'freeze_40faa1572e21',
+  functionName: 'freeze_1a5c59e2dfd5',
   keysCount: 7,
   binary: false,
   encode: (keys, args) => [keys.fenceKey, keys.clockKey, keys.walletKey, keys.holdsKey, keys.deadlinesKey, keys.operationKey, keys.outboxKey, args.fence, args.notAfterMs, args.environment, args.operationId, args.fingerprint, args.keepMs, args.fromFreeze, args.toFreeze, args.attached, args.lookedUp, args.seenAt],
@@ -435,7 +435,7 @@ export type HydrateReply =
  */
 export const hydrateScript: Script<HydrateKeys, HydrateArgs, HydrateReply> = {
   name: 'hydrate',
-  functionName: 'hydrate_40faa1572e21',
+  functionName: 'hydrate_1a5c59e2dfd5',
   keysCount: 5,
   binary: false,
   encode: (keys, args) => [keys.fenceKey, keys.clockKey, keys.walletKey, keys.holdsKey, keys.deadlinesKey, args.fence, args.environment, args.customerId, args.version, args.freeze, args.accountsPacked, args.grantsPacked, args.holdsPacked, args.replacedVersion, args.lookUpUntilMs, args.configVersion, args.configText, args.countersPacked],
@@ -462,7 +462,7 @@ export type ListDueReply =
  */
 export const listDueScript: Script<ListDueKeys, ListDueArgs, ListDueReply> = {
   name: 'list_due',
-  functionName: 'list_due_40faa1572e21',
+  functionName: 'list_due_1a5c59e2dfd5',
   keysCount: 3,
   binary: false,
   encode: (keys, args) => [keys.fenceKey, keys.clockKey, keys.deadlinesKey, args.fence, args.membersMax],
@@ -491,7 +491,7 @@ export type MendReply =
  */
 export const mendScript: Script<MendKeys, MendArgs, MendReply> = {
   name: 'mend',
-  functionName: 'mend_40faa1572e21',
+  functionName: 'mend_1a5c59e2dfd5',
   keysCount: 5,
   binary: false,
   encode: (keys, args) => [keys.fenceKey, keys.clockKey, keys.walletKey, keys.holdsKey, keys.deadlinesKey, args.fence, args.seenAt],
@@ -518,7 +518,7 @@ export type PeekOperationReply =
  */
 export const peekOperationScript: Script<PeekOperationKeys, PeekOperationArgs, PeekOperationReply> = {
   name: 'peek_operation',
-  functionName: 'peek_operation_40faa1572e21',
+  functionName: 'peek_operation_1a5c59e2dfd5',
   keysCount: 4,
   binary: false,
   encode: (keys, args) => [keys.fenceKey, keys.clockKey, keys.walletKey, keys.operationKey, args.fence],
@@ -545,7 +545,7 @@ export type RaiseCatalogReply =
  */
 export const raiseCatalogScript: Script<RaiseCatalogKeys, RaiseCatalogArgs, RaiseCatalogReply> = {
   name: 'raise_catalog',
-  functionName: 'raise_catalog_40faa1572e21',
+  functionName: 'raise_catalog_1a5c59e2dfd5',
   keysCount: 2,
   binary: false,
   encode: (keys, args) => [keys.fenceKey, keys.catalogKey, args.fence, args.environment, args.catalogVersion],
@@ -572,7 +572,7 @@ export type ReadHoldReply =
  */
 export const readHoldScript: Script<ReadHoldKeys, ReadHoldArgs, ReadHoldReply> = {
   name: 'read_hold',
-  functionName: 'read_hold_40faa1572e21',
+  functionName: 'read_hold_1a5c59e2dfd5',
   keysCount: 4,
   binary: true,
   encode: (keys, args) => [keys.fenceKey, keys.clockKey, keys.walletKey, keys.holdsKey, args.fence, args.environment, args.holdRef],
@@ -599,7 +599,7 @@ export type ReadStoredReply =
  */
 export const readStoredScript: Script<ReadStoredKeys, ReadStoredArgs, ReadStoredReply> = {
   name: 'read_stored',
-  functionName: 'read_stored_40faa1572e21',
+  functionName: 'read_stored_1a5c59e2dfd5',
   keysCount: 3,
   binary: true,
   encode: (keys) => [keys.walletKey, keys.holdsKey, keys.deadlinesKey],
@@ -623,7 +623,7 @@ export type ReadWalletReply =
  */
 export const readWalletScript: Script<ReadWalletKeys, ReadWalletArgs, ReadWalletReply> = {
   name: 'read_wallet',
-  functionName: 'read_wallet_40faa1572e21',
+  functionName: 'read_wallet_1a5c59e2dfd5',
   keysCount: 3,
   binary: true,
   encode: (keys, args) => [keys.fenceKey, keys.clockKey, keys.walletKey, args.fence, args.environment],
@@ -661,7 +661,7 @@ export type ReleaseReply =
  */
 export const releaseScript: Script<ReleaseKeys, ReleaseArgs, ReleaseReply> = {
   name: 'release',
-  functionName: 'release_40faa1572e21',
+  functionName: 'release_1a5c59e2dfd5',
   keysCount: 7,
   binary: false,
   encode: (keys, args) => [keys.fenceKey, keys.clockKey, keys.walletKey, keys.holdsKey, keys.deadlinesKey, keys.operationKey, keys.outboxKey, args.fence, args.notAfterMs, args.environment, args.operationId, args.fingerprint, args.keepMs, args.asset, args.holdRef, args.attached, args.lookedUp],
@@ -694,7 +694,7 @@ export type RememberReply =
  */
 export const rememberScript: Script<RememberKeys, RememberArgs, RememberReply> = {
   name: 'remember',
-  functionName: 'remember_40faa1572e21',
+  functionName: 'remember_1a5c59e2dfd5',
   keysCount: 2,
   binary: false,
   encode: (keys, args) => [keys.fenceKey, keys.operationKey, args.fence, args.recordPacked, args.keepMs],
@@ -722,7 +722,7 @@ export type RestampReply =
  */
 export const restampScript: Script<RestampKeys, RestampArgs, RestampReply> = {
   name: 'restamp',
-  functionName: 'restamp_40faa1572e21',
+  functionName: 'restamp_1a5c59e2dfd5',
   keysCount: 3,
   binary: false,
   encode: (keys, args) => [keys.fenceKey, keys.clockKey, keys.walletKey, args.fence, args.version, args.freeze, args.configVersion, args.configText],
@@ -763,7 +763,7 @@ export type SettleReply =
  */
 export const settleScript: Script<SettleKeys, SettleArgs, SettleReply> = {
   name: 'settle',
-  functionName: 'settle_40faa1572e21',
+  functionName: 'settle_1a5c59e2dfd5',
   keysCount: 8,
   binary: false,
   encode: (keys, args) => [keys.fenceKey, keys.clockKey, keys.walletKey, keys.holdsKey, keys.deadlinesKey, keys.operationKey, keys.outboxKey, keys.lateKey, args.fence, args.notAfterMs, args.environment, args.operationId, args.fingerprint, args.keepMs, args.asset, args.holdRef, String(args.amountAtoms), args.final, args.onExcess, args.expiredHold, args.attached, args.lookedUp],
@@ -796,7 +796,7 @@ export type VerifyRunReply =
  */
 export const verifyRunScript: Script<VerifyRunKeys, VerifyRunArgs, VerifyRunReply> = {
   name: 'verify_run',
-  functionName: 'verify_run_40faa1572e21',
+  functionName: 'verify_run_1a5c59e2dfd5',
   keysCount: 1,
   binary: false,
   encode: (keys, args) => [keys.fenceKey, args.fence, args.runId],
@@ -827,7 +827,7 @@ export type VoidReply =
  */
 export const voidScript: Script<VoidKeys, VoidArgs, VoidReply> = {
   name: 'void',
-  functionName: 'void_40faa1572e21',
+  functionName: 'void_1a5c59e2dfd5',
   keysCount: 7,
   binary: false,
   encode: (keys, args) => [keys.fenceKey, keys.clockKey, keys.walletKey, keys.holdsKey, keys.deadlinesKey, keys.operationKey, keys.outboxKey, args.fence, args.notAfterMs, args.environment, args.operationId, args.fingerprint, args.keepMs, args.asset, args.grantNo, args.attached, args.lookedUp],
@@ -848,7 +848,7 @@ export const voidScript: Script<VoidKeys, VoidArgs, VoidReply> = {
 
 /** What FUNCTION LOAD takes. */
 export const libraryText =
-  "#!lua name=farebox_40faa1572e21\n\
+  "#!lua name=farebox_1a5c59e2dfd5\n\
 local loaded, modules = {}, {}\n\
 local function require(name)\n\
 local module = loaded[name]\n\
@@ -863,45 +863,58 @@ local counters = require('counters')\n\
 local entries = require('entry')\n\
 local budgets = {}\n\
 local SENT = '>HHBdddB'\n\
-local COUNTER = '>Bd'\n\
-local COUNTER_LENGTH = 9\n\
+local COUNTER = '>BddB'\n\
 local BUCKET = '>ddd'\n\
 local BUCKET_LENGTH = 24\n\
 local ROLLING_BUCKETS = 60\n\
 local SPENT_MAX = 4503599627370496\n\
 local NEVER_ATOMS = 2 * 4503599627370496\n\
 local function make(packed)\n\
-local counter = { alerts = 0, next_atoms = NEVER_ATOMS, buckets = {} }\n\
+local counter = { alerts = 0, told_in = 0, width = 0, thresholds = {}, buckets = {} }\n\
 if packed then\n\
-counter.alerts, counter.next_atoms = struct.unpack(COUNTER, packed)\n\
-for at = COUNTER_LENGTH + 1, #packed, BUCKET_LENGTH do\n\
-local name, spent, held = struct.unpack(BUCKET, packed, at)\n\
+local count, at\n\
+counter.alerts, counter.told_in, counter.width, count, at = struct.unpack(COUNTER, packed)\n\
+for i = 1, count do\n\
+counter.thresholds[i], at = struct.unpack('>d', packed, at)\n\
+end\n\
+for from = at, #packed, BUCKET_LENGTH do\n\
+local name, spent, held = struct.unpack(BUCKET, packed, from)\n\
 counter.buckets[#counter.buckets + 1] = { name = name, spent = spent, held = held }\n\
 end\n\
 end\n\
 return counter\n\
 end\n\
 local function pack(counter)\n\
-local parts = { struct.pack(COUNTER, counter.alerts, counter.next_atoms) }\n\
-for i, bucket in ipairs(counter.buckets) do\n\
-parts[i + 1] = struct.pack(BUCKET, bucket.name, bucket.spent, bucket.held)\n\
+local parts = { struct.pack(COUNTER, counter.alerts, counter.told_in, counter.width, #counter.thresholds) }\n\
+for _, threshold in ipairs(counter.thresholds) do\n\
+parts[#parts + 1] = struct.pack('>d', threshold)\n\
+end\n\
+for _, bucket in ipairs(counter.buckets) do\n\
+parts[#parts + 1] = struct.pack(BUCKET, bucket.name, bucket.spent, bucket.held)\n\
 end\n\
 return table.concat(parts)\n\
 end\n\
-local function counter_of(wallet, no)\n\
-return counters.get(wallet, string.format('b%d', no), make)\n\
-end\n\
-local function forget_before(counter, first, is_rolling)\n\
+local function forget_before(counter, first)\n\
 local kept = {}\n\
 for _, bucket in ipairs(counter.buckets) do\n\
 if bucket.name >= first then\n\
 kept[#kept + 1] = bucket\n\
 end\n\
 end\n\
-if #kept == 0 and not is_rolling then\n\
+if counter.told_in < first then\n\
 counter.alerts = 0\n\
 end\n\
 counter.buckets = kept\n\
+end\n\
+local function present_bucket(wallet, width)\n\
+return math.floor(wallet.now_ms / width)\n\
+end\n\
+local function counter_of(wallet, no)\n\
+local counter = counters.get(wallet, string.format('b%d', no), make)\n\
+if counter.width > 0 then\n\
+forget_before(counter, present_bucket(wallet, counter.width) - ROLLING_BUCKETS + 1)\n\
+end\n\
+return counter\n\
 end\n\
 local function used(counter)\n\
 local spent, held = 0, 0\n\
@@ -910,9 +923,6 @@ spent = spent + bucket.spent\n\
 held = held + bucket.held\n\
 end\n\
 return spent, held\n\
-end\n\
-local function next_of(counter)\n\
-return counter.thresholds and counter.thresholds[counter.alerts + 1] or NEVER_ATOMS\n\
 end\n\
 local function read_sent(packed, at)\n\
 local budget = { thresholds = {} }\n\
@@ -924,13 +934,12 @@ budget.thresholds[i], at = struct.unpack('>d', packed, at)\n\
 end\n\
 return budget, at\n\
 end\n\
-local function is_tagged(tags, no)\n\
+local function tag_of(tags, no)\n\
 for _, tag in ipairs(tags) do\n\
 if tag.no == no then\n\
-return true\n\
+return tag\n\
 end\n\
 end\n\
-return false\n\
 end\n\
 function budgets.open(wallet, packed, tags)\n\
 local list = {}\n\
@@ -938,23 +947,22 @@ local at = 1\n\
 while at <= #packed do\n\
 local budget\n\
 budget, at = read_sent(packed, at)\n\
-local is_rolling = budget.till == 0\n\
-local first\n\
-if is_rolling then\n\
-budget.bucket = math.floor(wallet.now_ms / budget.from)\n\
+local first, width = budget.from, 0\n\
+budget.bucket = first\n\
+if budget.till == 0 then\n\
+width = budget.from\n\
+budget.bucket = present_bucket(wallet, width)\n\
 first = budget.bucket - ROLLING_BUCKETS + 1\n\
 elseif wallet.now_ms < budget.from or wallet.now_ms >= budget.till then\n\
 return nil\n\
-else\n\
-budget.bucket, first = budget.from, budget.from\n\
 end\n\
+if not tags or tag_of(tags, budget.no) then\n\
 budget.counter = counter_of(wallet, budget.no)\n\
-forget_before(budget.counter, first, is_rolling)\n\
+forget_before(budget.counter, first)\n\
+budget.counter.width = width\n\
 budget.counter.thresholds = budget.thresholds\n\
-budget.counter.next_atoms = next_of(budget.counter)\n\
 local spent, held = used(budget.counter)\n\
 budget.room = math.max(0, budget.limit - spent - held)\n\
-if not tags or is_tagged(tags, budget.no) then\n\
 list[#list + 1] = budget\n\
 end\n\
 end\n\
@@ -977,52 +985,67 @@ end\n\
 end\n\
 end\n\
 local function change(entry, counter, bucket, spent_atoms, held_atoms)\n\
+if spent_atoms == 0 and held_atoms == 0 then\n\
+return\n\
+end\n\
 bucket.spent = math.min(bucket.spent + spent_atoms, SPENT_MAX)\n\
 bucket.held = bucket.held + held_atoms\n\
 counters.touch(entry, counter, pack)\n\
 end\n\
-function budgets.count(list, entry, asset, atoms, tags)\n\
-for _, budget in ipairs(list) do\n\
-if budget.asset == asset then\n\
+local function present(entry, budget)\n\
 local counter = budget.counter\n\
 local bucket = bucket_of(counter, budget.bucket)\n\
 if not bucket then\n\
 bucket = { name = budget.bucket, spent = 0, held = 0 }\n\
 counter.buckets[#counter.buckets + 1] = bucket\n\
+counters.touch(entry, counter, pack)\n\
 end\n\
-if tags then\n\
-change(entry, counter, bucket, 0, atoms)\n\
-tags[#tags + 1] = { no = budget.no, asset = asset, bucket = budget.bucket, held = atoms }\n\
-else\n\
-change(entry, counter, bucket, atoms, 0)\n\
+return bucket\n\
 end\n\
+local function hold_in(entry, budget, atoms, tags)\n\
+local tag = tag_of(tags, budget.no)\n\
+if not tag then\n\
+tag = { no = budget.no, asset = budget.asset, bucket = budget.bucket, held = 0 }\n\
+tags[#tags + 1] = tag\n\
+end\n\
+local before = bucket_of(budget.counter, tag.bucket)\n\
+if not before then\n\
+tag.held = 0\n\
+elseif tag.bucket ~= budget.bucket then\n\
+change(entry, budget.counter, before, 0, -tag.held)\n\
+change(entry, budget.counter, present(entry, budget), 0, tag.held)\n\
+end\n\
+tag.bucket = budget.bucket\n\
+tag.held = tag.held + atoms\n\
+change(entry, budget.counter, present(entry, budget), 0, atoms)\n\
+end\n\
+function budgets.count(list, entry, asset, atoms, tags)\n\
+for _, budget in ipairs(list) do\n\
+if budget.asset == asset and tags and (atoms > 0 or not tag_of(tags, budget.no)) then\n\
+hold_in(entry, budget, atoms, tags)\n\
+elseif budget.asset == asset and atoms > 0 and not tags then\n\
+change(entry, budget.counter, present(entry, budget), atoms, 0)\n\
 end\n\
 end\n\
 end\n\
 function budgets.spend(wallet, entry, tags, asset, held_atoms, beyond_atoms)\n\
-local left, last = {}, {}\n\
 for _, tag in ipairs(tags) do\n\
 if tag.asset == asset then\n\
-local part = math.min(left[tag.no] or held_atoms, tag.held)\n\
-left[tag.no] = (left[tag.no] or held_atoms) - part\n\
+local part = math.min(held_atoms, tag.held)\n\
 tag.held = tag.held - part\n\
 local counter = counter_of(wallet, tag.no)\n\
 local bucket = bucket_of(counter, tag.bucket)\n\
 if bucket then\n\
-change(entry, counter, bucket, part, -part)\n\
-last[tag.no] = bucket\n\
+change(entry, counter, bucket, part + beyond_atoms, -part)\n\
 end\n\
 end\n\
-end\n\
-for no, bucket in pairs(last) do\n\
-change(entry, counter_of(wallet, no), bucket, beyond_atoms, 0)\n\
 end\n\
 end\n\
 function budgets.give_back(wallet, entry, tags)\n\
 for _, tag in ipairs(tags) do\n\
 local counter = counter_of(wallet, tag.no)\n\
 local bucket = bucket_of(counter, tag.bucket)\n\
-if bucket and tag.held > 0 then\n\
+if bucket then\n\
 change(entry, counter, bucket, 0, -tag.held)\n\
 end\n\
 tag.held = 0\n\
@@ -1030,9 +1053,12 @@ end\n\
 end\n\
 function budgets.alert(wallet)\n\
 for _, counter in ipairs(wallet.counters_read or {}) do\n\
-while counter.next_atoms and used(counter) >= counter.next_atoms do\n\
+local thresholds = counter.thresholds or {}\n\
+while thresholds[counter.alerts + 1] and used(counter) >= thresholds[counter.alerts + 1] do\n\
+if counter.alerts == 0 then\n\
+counter.told_in = counter.width > 0 and present_bucket(wallet, counter.width) or counter.buckets[1].name\n\
+end\n\
 counter.alerts = counter.alerts + 1\n\
-counter.next_atoms = next_of(counter)\n\
 local entry = entries.begin(14, nil)\n\
 counters.touch(entry, counter, pack)\n\
 entries.append(wallet, entry)\n\
@@ -2476,7 +2502,7 @@ return wallets\n\
 end\n\
 do\n\
 redis.register_function({\n\
-function_name = 'advance_clock_40faa1572e21',\n\
+function_name = 'advance_clock_1a5c59e2dfd5',\n\
 flags = {  },\n\
 callback = function(KEYS, ARGV)\n\
 local fence_key = KEYS[1] -- string: installation and epoch of this partition's data\n\
@@ -2501,7 +2527,7 @@ local seal = require('seal')\n\
 local due = require('due')\n\
 local wallets = require('wallet')\n\
 redis.register_function({\n\
-function_name = 'apply_due_40faa1572e21',\n\
+function_name = 'apply_due_1a5c59e2dfd5',\n\
 flags = { 'allow-oom' },\n\
 callback = function(KEYS, ARGV)\n\
 local fence_key = KEYS[1] -- string: installation and epoch of this partition's data\n\
@@ -2560,7 +2586,7 @@ local seal = require('seal')\n\
 local staleness = require('stale')\n\
 local wallets = require('wallet')\n\
 redis.register_function({\n\
-function_name = 'authorize_40faa1572e21',\n\
+function_name = 'authorize_1a5c59e2dfd5',\n\
 flags = {  },\n\
 callback = function(KEYS, ARGV)\n\
 local fence_key = KEYS[1] -- string: installation and epoch of this partition's data\n\
@@ -2682,7 +2708,7 @@ local seal = require('seal')\n\
 local staleness = require('stale')\n\
 local wallets = require('wallet')\n\
 redis.register_function({\n\
-function_name = 'charge_40faa1572e21',\n\
+function_name = 'charge_1a5c59e2dfd5',\n\
 flags = {  },\n\
 callback = function(KEYS, ARGV)\n\
 local fence_key = KEYS[1] -- string: installation and epoch of this partition's data\n\
@@ -2800,7 +2826,7 @@ do\n\
 local run = require('run')\n\
 local wallets = require('wallet')\n\
 redis.register_function({\n\
-function_name = 'configure_40faa1572e21',\n\
+function_name = 'configure_1a5c59e2dfd5',\n\
 flags = { 'allow-oom' },\n\
 callback = function(KEYS, ARGV)\n\
 local fence_key = KEYS[1] -- string: installation and epoch of this partition's data\n\
@@ -2840,7 +2866,7 @@ local run = require('run')\n\
 local seal = require('seal')\n\
 local wallets = require('wallet')\n\
 redis.register_function({\n\
-function_name = 'create_wallet_40faa1572e21',\n\
+function_name = 'create_wallet_1a5c59e2dfd5',\n\
 flags = {  },\n\
 callback = function(KEYS, ARGV)\n\
 local fence_key = KEYS[1] -- string: installation and epoch of this partition's data\n\
@@ -2875,7 +2901,7 @@ local due = require('due')\n\
 local seal = require('seal')\n\
 local wallets = require('wallet')\n\
 redis.register_function({\n\
-function_name = 'credit_40faa1572e21',\n\
+function_name = 'credit_1a5c59e2dfd5',\n\
 flags = {  },\n\
 callback = function(KEYS, ARGV)\n\
 local fence_key = KEYS[1] -- string: installation and epoch of this partition's data\n\
@@ -2972,7 +2998,7 @@ local holds = require('holds')\n\
 local seal = require('seal')\n\
 local wallets = require('wallet')\n\
 redis.register_function({\n\
-function_name = 'expire_holds_40faa1572e21',\n\
+function_name = 'expire_holds_1a5c59e2dfd5',\n\
 flags = { 'allow-oom' },\n\
 callback = function(KEYS, ARGV)\n\
 local fence_key = KEYS[1] -- string: installation and epoch of this partition's data\n\
@@ -3026,7 +3052,7 @@ local seal = require('seal')\n\
 local staleness = require('stale')\n\
 local wallets = require('wallet')\n\
 redis.register_function({\n\
-function_name = 'extend_40faa1572e21',\n\
+function_name = 'extend_1a5c59e2dfd5',\n\
 flags = {  },\n\
 callback = function(KEYS, ARGV)\n\
 local fence_key = KEYS[1] -- string: installation and epoch of this partition's data\n\
@@ -3133,7 +3159,7 @@ do\n\
 local run = require('run')\n\
 local wallets = require('wallet')\n\
 redis.register_function({\n\
-function_name = 'forget_40faa1572e21',\n\
+function_name = 'forget_1a5c59e2dfd5',\n\
 flags = { 'allow-oom' },\n\
 callback = function(KEYS, ARGV)\n\
 local fence_key = KEYS[1] -- string: installation and epoch of this partition's data\n\
@@ -3164,7 +3190,7 @@ local entries = require('entry')\n\
 local seal = require('seal')\n\
 local wallets = require('wallet')\n\
 redis.register_function({\n\
-function_name = 'freeze_40faa1572e21',\n\
+function_name = 'freeze_1a5c59e2dfd5',\n\
 flags = { 'allow-oom' },\n\
 callback = function(KEYS, ARGV)\n\
 local fence_key = KEYS[1] -- string: installation and epoch of this partition's data\n\
@@ -3229,7 +3255,7 @@ local run = require('run')\n\
 local seal = require('seal')\n\
 local wallets = require('wallet')\n\
 redis.register_function({\n\
-function_name = 'hydrate_40faa1572e21',\n\
+function_name = 'hydrate_1a5c59e2dfd5',\n\
 flags = { 'allow-oom' },\n\
 callback = function(KEYS, ARGV)\n\
 local fence_key = KEYS[1] -- string: installation and epoch of this partition's data\n\
@@ -3313,7 +3339,7 @@ end\n\
 do\n\
 local run = require('run')\n\
 redis.register_function({\n\
-function_name = 'list_due_40faa1572e21',\n\
+function_name = 'list_due_1a5c59e2dfd5',\n\
 flags = { 'no-writes' },\n\
 callback = function(KEYS, ARGV)\n\
 local fence_key = KEYS[1] -- string: installation and epoch of this partition's data\n\
@@ -3344,7 +3370,7 @@ local run = require('run')\n\
 local seal = require('seal')\n\
 local wallets = require('wallet')\n\
 redis.register_function({\n\
-function_name = 'mend_40faa1572e21',\n\
+function_name = 'mend_1a5c59e2dfd5',\n\
 flags = { 'allow-oom' },\n\
 callback = function(KEYS, ARGV)\n\
 local fence_key = KEYS[1] -- string: installation and epoch of this partition's data\n\
@@ -3406,7 +3432,7 @@ do\n\
 local run = require('run')\n\
 local wallets = require('wallet')\n\
 redis.register_function({\n\
-function_name = 'peek_operation_40faa1572e21',\n\
+function_name = 'peek_operation_1a5c59e2dfd5',\n\
 flags = { 'no-writes' },\n\
 callback = function(KEYS, ARGV)\n\
 local fence_key = KEYS[1] -- string: installation and epoch of this partition's data\n\
@@ -3433,7 +3459,7 @@ end\n\
 do\n\
 local run = require('run')\n\
 redis.register_function({\n\
-function_name = 'raise_catalog_40faa1572e21',\n\
+function_name = 'raise_catalog_1a5c59e2dfd5',\n\
 flags = { 'allow-oom' },\n\
 callback = function(KEYS, ARGV)\n\
 local fence_key = KEYS[1] -- string: installation and epoch of this partition's data\n\
@@ -3457,7 +3483,7 @@ end\n\
 do\n\
 local wallets = require('wallet')\n\
 redis.register_function({\n\
-function_name = 'read_hold_40faa1572e21',\n\
+function_name = 'read_hold_1a5c59e2dfd5',\n\
 flags = { 'no-writes' },\n\
 callback = function(KEYS, ARGV)\n\
 local fence_key = KEYS[1] -- string: installation and epoch of this partition's data\n\
@@ -3484,7 +3510,7 @@ end\n\
 do\n\
 local wallets = require('wallet')\n\
 redis.register_function({\n\
-function_name = 'read_stored_40faa1572e21',\n\
+function_name = 'read_stored_1a5c59e2dfd5',\n\
 flags = { 'no-writes' },\n\
 callback = function(KEYS, ARGV)\n\
 local wallet_key = KEYS[1] -- hash: see lib/wallet.lua\n\
@@ -3504,7 +3530,7 @@ end\n\
 do\n\
 local wallets = require('wallet')\n\
 redis.register_function({\n\
-function_name = 'read_wallet_40faa1572e21',\n\
+function_name = 'read_wallet_1a5c59e2dfd5',\n\
 flags = { 'no-writes' },\n\
 callback = function(KEYS, ARGV)\n\
 local fence_key = KEYS[1] -- string: installation and epoch of this partition's data\n\
@@ -3530,7 +3556,7 @@ local legs = require('legs')\n\
 local seal = require('seal')\n\
 local wallets = require('wallet')\n\
 redis.register_function({\n\
-function_name = 'release_40faa1572e21',\n\
+function_name = 'release_1a5c59e2dfd5',\n\
 flags = { 'allow-oom' },\n\
 callback = function(KEYS, ARGV)\n\
 local fence_key = KEYS[1] -- string: installation and epoch of this partition's data\n\
@@ -3596,7 +3622,7 @@ end\n\
 do\n\
 local run = require('run')\n\
 redis.register_function({\n\
-function_name = 'remember_40faa1572e21',\n\
+function_name = 'remember_1a5c59e2dfd5',\n\
 flags = { 'allow-oom' },\n\
 callback = function(KEYS, ARGV)\n\
 local fence_key = KEYS[1] -- string: installation and epoch of this partition's data\n\
@@ -3617,7 +3643,7 @@ do\n\
 local run = require('run')\n\
 local wallets = require('wallet')\n\
 redis.register_function({\n\
-function_name = 'restamp_40faa1572e21',\n\
+function_name = 'restamp_1a5c59e2dfd5',\n\
 flags = { 'allow-oom' },\n\
 callback = function(KEYS, ARGV)\n\
 local fence_key = KEYS[1] -- string: installation and epoch of this partition's data\n\
@@ -3663,7 +3689,7 @@ local legs = require('legs')\n\
 local seal = require('seal')\n\
 local wallets = require('wallet')\n\
 redis.register_function({\n\
-function_name = 'settle_40faa1572e21',\n\
+function_name = 'settle_1a5c59e2dfd5',\n\
 flags = { 'allow-oom' },\n\
 callback = function(KEYS, ARGV)\n\
 local fence_key = KEYS[1] -- string: installation and epoch of this partition's data\n\
@@ -3803,7 +3829,7 @@ end\n\
 do\n\
 local run = require('run')\n\
 redis.register_function({\n\
-function_name = 'verify_run_40faa1572e21',\n\
+function_name = 'verify_run_1a5c59e2dfd5',\n\
 flags = { 'no-writes' },\n\
 callback = function(KEYS, ARGV)\n\
 local fence_key = KEYS[1] -- string: installation and epoch of this partition's data\n\
@@ -3832,7 +3858,7 @@ local grants = require('grants')\n\
 local seal = require('seal')\n\
 local wallets = require('wallet')\n\
 redis.register_function({\n\
-function_name = 'void_40faa1572e21',\n\
+function_name = 'void_1a5c59e2dfd5',\n\
 flags = { 'allow-oom' },\n\
 callback = function(KEYS, ARGV)\n\
 local fence_key = KEYS[1] -- string: installation and epoch of this partition's data\n\

@@ -1,8 +1,9 @@
 // The calls that change a wallet, as the model answers them: reply, entries, and the world after.
 import { codes } from '../../src/codes.gen.ts';
 import type { FreezeName, PurposeName } from '../../src/records.ts';
+import { alertBudgets, countBudgets, openBudgets, type Sent } from './budgets.ts';
 import { decide, declined, type Mode } from './decide.ts';
-import { record } from './draft.ts';
+import { record, type Draft } from './draft.ts';
 import { applyDueEvents, closeHold, endGrant, expireHold, fund, take, takeInto } from './money.ts';
 import { done, perform, refused, type Operation, type Outcome } from './operation.ts';
 import {
@@ -30,11 +31,14 @@ export function authorize(
     repeated: boolean;
     legs?: readonly AskedLeg[];
     told?: string;
+    budgets?: Sent;
   },
 ): Outcome {
   return perform(world, operation, (draft) => {
     const { wallet, nowMs, epoch } = draft;
-    const decision = decide(draft, ask, { opensHold: true });
+    const budgets = openBudgets(draft, ask.budgets);
+    if (!budgets) return stale(draft);
+    const decision = decide(draft, ask, { opensHold: true, budgets });
     if (decision.no) return declined(draft, decision, ask);
     if (ask.mode === 'shadow') {
       const { available, held } = balances(wallet, ask.asset);
@@ -51,9 +55,13 @@ export function authorize(
       createdAtMs: nowMs,
       expiresAtMs: nowMs + ask.ttlMs,
       legs: legsOf({ ...ask, amount: atoms }),
+      tags: [],
     };
     record(draft, 'hold', { asset: ask.asset, hold }, (flow) => {
-      for (const leg of hold.legs) takeInto(wallet, leg, leg.amount, flow);
+      for (const leg of hold.legs) {
+        takeInto(wallet, leg, leg.amount, flow);
+        countBudgets(draft, budgets, leg, hold.tags);
+      }
       wallet.holds.set(hold.ref, hold);
     });
     const { available, held } = balances(wallet, ask.asset);
@@ -68,24 +76,39 @@ export function authorize(
 export function charge(
   world: World,
   operation: Operation,
-  ask: { asset: number; amount: bigint; mode: Mode; repeated: boolean; legs?: readonly AskedLeg[]; told?: string },
+  ask: {
+    asset: number;
+    amount: bigint;
+    mode: Mode;
+    repeated: boolean;
+    legs?: readonly AskedLeg[];
+    told?: string;
+    budgets?: Sent;
+  },
 ): Outcome {
   return perform(world, operation, (draft) => {
-    const decision = decide(draft, ask, { opensHold: false });
+    const budgets = openBudgets(draft, ask.budgets);
+    if (!budgets) return stale(draft);
+    const decision = decide(draft, ask, { opensHold: false, budgets });
     if (decision.no) return declined(draft, decision, ask);
     const { atoms } = decision;
+    const main = draft.entries.length;
     const legs = legsOf({ ...ask, amount: atoms }).map((leg) => ({ ...leg, settled: leg.amount }));
     if (ask.mode !== 'shadow') {
       record(draft, 'charge', { asset: ask.asset }, (flow) => {
-        for (const leg of legs) take(draft.wallet, leg.asset, leg.amount, 'revenue', flow);
+        for (const leg of legs) {
+          take(draft.wallet, leg.asset, leg.amount, 'revenue', flow);
+          countBudgets(draft, budgets, leg);
+        }
       });
+      alertBudgets(draft);
     }
     const { available, held } = balances(draft.wallet, ask.asset);
     const account = { takeAtoms: atoms, availableAtoms: available, heldAtoms: held };
     if (ask.mode === 'shadow') return refused({ status: 'shadow_approved', ...account });
     return done(
       { status: 'charged', ...account },
-      { texts: { legsText: legsText(draft.wallet, legs), toldText: ask.told ?? '' } },
+      { main, texts: { legsText: legsText(draft.wallet, legs), toldText: ask.told ?? '' } },
     );
   });
 }
@@ -111,17 +134,19 @@ export function release(world: World, operation: Operation, ask: { asset: number
 export function extend(
   world: World,
   operation: Operation,
-  ask: { asset: number; ref: string; amount: bigint; ttlMs: number; repeated: boolean },
+  ask: { asset: number; ref: string; amount: bigint; ttlMs: number; repeated: boolean; budgets?: Sent },
 ): Outcome {
   return perform(world, operation, (draft) => {
     const { wallet, nowMs } = draft;
     const hold = wallet.holds.get(ask.ref);
     if (!hold || assetOf(hold) !== ask.asset) return refused({ status: 'unknown_hold' }, 'nothing');
+    const budgets = openBudgets(draft, ask.budgets, hold.tags);
+    if (!budgets) return stale(draft);
     if (hold.expiresAtMs <= nowMs) {
       expireHold(draft, hold);
       return ended(hold);
     }
-    const decision = decide(draft, { ...ask, mode: 'strict' }, { opensHold: false });
+    const decision = decide(draft, { ...ask, mode: 'strict' }, { opensHold: false, budgets });
     if (decision.no) return declined(draft, decision, { ...ask, mode: 'strict' });
     const { atoms } = decision;
     const [first] = hold.legs;
@@ -130,6 +155,7 @@ export function extend(
     }
     record(draft, 'extend', { asset: first.asset, hold }, (flow) => {
       takeInto(wallet, first, atoms, flow);
+      countBudgets(draft, budgets, { asset: first.asset, amount: atoms }, hold.tags);
       first.amount += atoms;
       hold.expiresAtMs = Math.max(hold.expiresAtMs, nowMs + ask.ttlMs);
     });
@@ -140,6 +166,12 @@ export function extend(
       { texts: { legsText: legsText(wallet, hold.legs) } },
     );
   });
+}
+
+// The caller's clock is in another window than Redis's. Stories have neither catalogs nor configurations.
+function stale({ nowMs }: Draft) {
+  const reply = { status: 'stale', standingVersion: 0, standingConfig: 0, redisMs: nowMs, configText: '' };
+  return refused(reply, 'nothing');
 }
 
 // Whoever comes to a hold too late is told so; the hold expires, and the call itself is not remembered.

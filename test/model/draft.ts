@@ -1,6 +1,7 @@
 // The next versions of a wallet, entry by entry: each change is recorded with what it moved, and must add up.
 import { isDeepStrictEqual } from 'node:util';
 import type { AccountName, FreezeName, HoldStatusName, KindName } from '../../src/records.ts';
+import { copyCounter, type Counter } from './counters.ts';
 import {
   balances,
   copyHold,
@@ -25,16 +26,27 @@ export type ModelEntry = {
   moves: { grantNo: number; remaining: bigint; held: bigint }[];
   grant: Grant | undefined;
   hold: { status: HoldStatusName; hold: Hold } | undefined;
+  /** Of the budgets whose counters it changed, as they are after it. */
+  counters: Map<number, Counter>;
 };
 
 /** A copy of the wallet that a call works on, and the entries that it has made so far. */
-export type Draft = { wallet: Wallet; nowMs: number; epoch: number; entries: ModelEntry[] };
+export type Draft = {
+  wallet: Wallet;
+  nowMs: number;
+  epoch: number;
+  entries: ModelEntry[];
+  /** Counters that the call has looked at, in that order; those that an entry touches become the wallet's. */
+  counters: Map<number, Counter>;
+  touched: Set<number>;
+};
 
 /** Says that money of an asset goes from one account of the double entry to another. */
 export type Flow = (asset: number, debit: AccountName, credit: AccountName, atoms: bigint) => void;
 
 export function draftOf(world: World): Draft {
-  return { wallet: copyWallet(world.wallet), nowMs: world.nowMs, epoch: world.epoch, entries: [] };
+  const { nowMs, epoch } = world;
+  return { wallet: copyWallet(world.wallet), nowMs, epoch, entries: [], counters: new Map(), touched: new Set() };
 }
 
 /** Make the wallet's next version: `change` changes grants and holds, and names each flow of money. */
@@ -54,6 +66,7 @@ export function record(
 ): void {
   const { wallet } = draft;
   const before = copyWallet(wallet);
+  draft.touched.clear();
   const transfers = new Map<number, Transfer[]>(about.asset === undefined ? [] : [[about.asset, []]]);
   change((asset, debit, credit, atoms) => {
     if (atoms < 0n) throw new Error(`the model moves ${atoms} atoms`);
@@ -63,6 +76,8 @@ export function record(
     wallet.owed.set(asset, (wallet.owed.get(asset) ?? 0n) + owes(debit) - owes(credit));
   });
   wallet.version += 1;
+  const counters = new Map([...draft.touched].map((no) => [no, copyCounter(draft.counters.get(no)!)]));
+  for (const [no, counter] of counters) wallet.counters.set(no, copyCounter(counter));
   const grant = about.grantNo === undefined ? undefined : wallet.grants.get(about.grantNo);
   draft.entries.push({
     kind,
@@ -74,6 +89,7 @@ export function record(
     moves: movesOf(before, wallet, about.grantNo),
     grant: grant && { ...grant },
     hold: about.hold && { status: about.holdStatus ?? 'open', hold: copyHold(about.hold) },
+    counters,
   });
   for (const { no, state, remaining, held } of wallet.grants.values()) {
     if (state !== 'scheduled' && remaining === 0n && held === 0n) wallet.grants.delete(no);

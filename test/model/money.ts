@@ -4,6 +4,7 @@
 // ended enters, and leaves again by an entry right after.
 import { codes } from '../../src/codes.gen.ts';
 import type { HoldStatusName } from '../../src/records.ts';
+import { giveBackBudgets } from './budgets.ts';
 import { record, type Draft, type Flow } from './draft.ts';
 import { dueAtMs, grantOf, least, spendable, type Grant, type Hold, type HoldLeg, type Wallet } from './wallet.ts';
 
@@ -72,6 +73,7 @@ export function closeHold(
       leg.held = 0n;
       leg.taken = [];
     }
+    giveBackBudgets(draft, hold);
     wallet.holds.delete(hold.ref);
   });
   for (const grant of leaving) leave(draft, grant);

@@ -1,5 +1,6 @@
 // Settling a hold, as the model answers it: in parts, finally, above what is held, and late.
 import { codes } from '../../src/codes.gen.ts';
+import { alertBudgets, spendBudgets } from './budgets.ts';
 import { record, type Draft, type Flow } from './draft.ts';
 import { closeHold, expireHold, spendHeld, take } from './money.ts';
 import { done, perform, refused, type Operation, type Outcome } from './operation.ts';
@@ -55,12 +56,15 @@ export function settle(world: World, operation: Operation, ask: Ask): Outcome {
         else spendHeld(draft.wallet, leg, atoms, flow);
         if (isLate) leg.released -= atoms;
         leg.settled += atoms;
+        const beyond = (isLate ? atoms : 0n) + (leg === first ? excess : 0n);
+        spendBudgets(draft, hold, leg.asset, isLate ? 0n : atoms, beyond);
       }
       take(draft.wallet, first.asset, fromAvailable, 'revenue', flow);
       flow(first.asset, 'overage', 'revenue', owed);
       first.settled += excess;
       if (isLate) first.released -= least(first.released, excess);
     });
+    alertBudgets(draft);
     const after = balances(draft.wallet, first.asset);
     const reply = {
       status: 'settled',

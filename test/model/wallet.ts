@@ -5,6 +5,7 @@
 // A call returns a new world; a world that was refused something is the very same one.
 import { codes } from '../../src/codes.gen.ts';
 import type { FreezeName, GrantStateName, PurposeName } from '../../src/records.ts';
+import { copyCounter, type Counter, type Tag } from './counters.ts';
 
 export type Grant = {
   no: number;
@@ -33,7 +34,13 @@ export type HoldLeg = AskedLeg & {
   taken: { grantNo: number; atoms: bigint }[];
 };
 
-export type Hold = { ref: string; createdAtMs: number; expiresAtMs: number; legs: [HoldLeg, ...HoldLeg[]] };
+export type Hold = {
+  ref: string;
+  createdAtMs: number;
+  expiresAtMs: number;
+  legs: [HoldLeg, ...HoldLeg[]];
+  tags: Tag[];
+};
 
 /** An instant at which a grant starts or expires. It stays until its turn comes, though the grant may have ended. */
 type DueEvent = { atMs: number; grantNo: number };
@@ -45,6 +52,8 @@ export type Wallet = {
   grants: Map<number, Grant>;
   holds: Map<string, Hold>;
   due: DueEvent[];
+  /** What budgets have counted, by their numbers. */
+  counters: Map<number, Counter>;
 };
 
 export type Balances = { available: bigint; held: bigint; overage: bigint; scheduled: bigint };
@@ -71,6 +80,7 @@ export function newWorld(at: { nowMs: number; epoch: number }): World {
     grants: new Map(),
     holds: new Map(),
     due: [],
+    counters: new Map(),
   };
   return { ...at, wallet, seq: 0, remembered: new Map(), settledLate: new Set() };
 }
@@ -82,12 +92,13 @@ export function copyWallet(wallet: Wallet): Wallet {
     grants: new Map([...wallet.grants].map(([no, grant]) => [no, { ...grant }])),
     holds: new Map([...wallet.holds].map(([ref, hold]) => [ref, copyHold(hold)])),
     due: [...wallet.due],
+    counters: new Map([...wallet.counters].map(([no, counter]) => [no, copyCounter(counter)])),
   };
 }
 
 export function copyHold({ legs: [first, ...others], ...hold }: Hold): Hold {
   const copy = (leg: HoldLeg): HoldLeg => ({ ...leg, taken: leg.taken.map((part) => ({ ...part })) });
-  return { ...hold, legs: [copy(first), ...others.map(copy)] };
+  return { ...hold, legs: [copy(first), ...others.map(copy)], tags: hold.tags.map((tag) => ({ ...tag })) };
 }
 
 /** The asset that a hold's id says. */

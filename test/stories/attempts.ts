@@ -50,7 +50,13 @@ export function callsOf(scene: Scene, line: string): Call[] {
     holds: new Map(scene.holds),
     grants: new Map(scene.grants),
     expired: new Map(scene.expired),
-    ledger: { ...scene.ledger, accounts: new Map(scene.ledger.accounts), grants: new Map(scene.ledger.grants) },
+    budgets: new Map(scene.budgets),
+    ledger: {
+      ...scene.ledger,
+      counters: { ...scene.ledger.counters },
+      accounts: new Map(scene.ledger.accounts),
+      grants: new Map(scene.ledger.grants),
+    },
   };
   return play(fork, parseStory(line)[0]!.step).calls;
 }

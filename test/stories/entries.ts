@@ -3,7 +3,9 @@
 // Left open on purpose: the order of moves and of transfers, and into how many rows a flow is cut.
 import { decodeEntry, type Entry } from '../../src/outbox/entry.ts';
 import type { AccountName, FreezeName, HoldStatusName, KindName, SourcedLeg } from '../../src/records.ts';
+import { readCounters } from './counters.ts';
 import { cursor, type GrantTerms, type HoldTerms } from '../../src/wallet/packed.ts';
+import type { Counter } from '../model/counters.ts';
 import type { ModelEntry, Transfer } from '../model/draft.ts';
 import type { Balances, Grant, Hold, HoldLeg, Reply } from '../model/wallet.ts';
 import { environment, epoch, type StoryWallet } from './wallets.ts';
@@ -23,6 +25,8 @@ export type SeenEntry = {
   moves: { grantNo: number; remaining: bigint; held: bigint }[];
   grant: SeenGrant | undefined;
   hold: (Hold & { status: HoldStatusName }) | undefined;
+  /** By the budget's number. */
+  counters: Record<number, Counter>;
   /** Undefined for what happened beside the operation. */
   operation: { id: string; fingerprint: string; reply: (string | number)[]; attached: string } | undefined;
 };
@@ -41,6 +45,7 @@ export function expectedEntry(
     moves: byGrant(moves),
     grant: grant && seenGrant(grant.no, { ...grant, scoped: false }),
     hold: hold && { status: hold.status, ...hold.hold },
+    counters: Object.fromEntries(entry.counters),
     operation: operation && {
       id: operation.id,
       fingerprint: operation.fingerprint,
@@ -60,13 +65,14 @@ export function readEntry(packed: Buffer): SeenEntry {
     moves: byGrant(moves),
     grant: grant && seenGrant(grant.no, grant.terms),
     hold: hold && { status: hold.status, ...seenHold(hold.ref, hold.terms) },
+    counters: readCounters(entry.counters),
     operation: operationOf(entry),
   };
 }
 
-export function seenHold(ref: string, { legs: [first, ...others], createdAtMs, expiresAtMs }: HoldTerms): Hold {
+export function seenHold(ref: string, { legs: [first, ...others], tags, ...dates }: HoldTerms): Hold {
   const seen = ({ sources, ...leg }: SourcedLeg): HoldLeg => ({ ...leg, taken: sources });
-  return { ref, createdAtMs, expiresAtMs, legs: [seen(first), ...others.map(seen)] };
+  return { ref, ...dates, legs: [seen(first), ...others.map(seen)], tags };
 }
 
 function seenGrant(no: number, terms: GrantTerms | Omit<SeenGrant, 'no'>): SeenGrant {

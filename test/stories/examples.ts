@@ -287,4 +287,118 @@ export const examples: Record<string, string> = {
     reload
     hold   h2 1          -> declined frozen
   `,
+  'a budget is a limit within the balance: holds count in it, and give back': `
+    grant  paid 100
+    budget team 30
+    hold   h1 20         -> approved 80
+    hold   h2 20         -> declined budget affordable=10 budgetNo=1 80
+    hold   h2 20 up_to   -> approved take=10 70
+    hold   h3 1          -> declined budget affordable=0
+    settle h1 5          -> settled 85
+    hold   h4 16         -> declined budget affordable=15
+    charge 15            -> charged 70
+    release h2           -> released 80
+    charge 10            -> charged 70
+    charge 1             -> declined budget affordable=0
+  `,
+  'of several budgets the tightest that refuses is named; one of somebody else is not asked': `
+    grant  paid 100
+    budget organization 50
+    budget ann 10 of ann
+    budget bob 5 of bob
+    hold   h1 20 by ann  -> declined budget affordable=10 budgetNo=2
+    hold   h2 40         -> approved 60
+    hold   h3 11 by ann  -> declined budget affordable=10
+    hold   h4 8 by ann   -> approved
+    hold   h5 3 by ann   -> declined budget affordable=2
+    hold   h6 3 by bob   -> declined budget affordable=2 budgetNo=1
+    release h2
+    hold   h7 6 by bob   -> declined budget affordable=5 budgetNo=3
+  `,
+  'a budget counts by window, and a hold gives back where it was counted': `
+    grant  paid 100
+    budget team 30 per hour
+    hold   h1 20 ttl 2h
+    charge 10
+    charge 1             -> declined budget affordable=0
+    wait   1h
+    charge 30            -> charged 40
+    settle h1 5          -> settled 55  | settle
+    charge 1             -> declined budget affordable=0
+    wait   1h
+    charge 30            -> charged 25
+  `,
+  'a rolling budget lets go of what is older than its period, and of nothing younger': `
+    grant  paid 100
+    budget team 30 per 1m
+    charge 20
+    wait   30s
+    charge 10            -> charged 70
+    wait   30s
+    charge 1             -> declined budget affordable=0
+    wait   2s
+    charge 20            -> charged 50
+    charge 1             -> declined budget
+  `,
+  'an extension counts, and brings the hold into the present window': `
+    grant  paid 100
+    budget team 30 per hour
+    hold   h1 20 ttl 3h
+    extend h1 11         -> declined budget affordable=10
+    extend h1 10         -> extended 70
+    extend h1 0 ttl 4h   -> extended 70
+    wait   1h
+    extend h1 10         -> extended 60
+    charge 21            -> declined budget affordable=20
+    settle h1 8          -> settled 92
+    charge 23            -> declined budget affordable=22
+  `,
+  'what is settled beyond a hold counts, and may exceed the budget': `
+    grant  paid 100
+    budget team 30
+    hold   h1 0
+    hold   h2 10
+    settle h1 15         -> settled 75
+    settle h2 20         -> settled 65
+    charge 1             -> declined budget affordable=0
+    budget team 40
+    charge 6             -> declined budget affordable=5
+    drop   team
+    charge 6             -> charged 59
+  `,
+  'each threshold is told of once in a window, also when a settle passes several': `
+    grant  paid 1000
+    budget team 100 per hour alert at 50,80,100
+    charge 49            | charge
+    hold   h1 60         | hold
+    settle h1 60         | settle budget_alert budget_alert budget_alert
+    charge 100           | charge
+    wait   1h
+    charge 80            | charge budget_alert budget_alert
+  `,
+  'a rolling threshold is told of again a period later': `
+    grant  paid 1000
+    budget team 100 per 1m alert at 50
+    charge 50            | charge budget_alert
+    wait   30s
+    charge 50            | charge
+    wait   32s
+    charge 10            | charge budget_alert
+  `,
+  'overdue holds expire before a budget says no': `
+    grant  paid 100
+    budget team 30
+    hold   h1 20 ttl 5s
+    to     h1
+    hold   h2 25         -> approved 75  | expire_hold hold
+  `,
+  'counters come back from entries alone': `
+    grant  paid 100
+    budget team 30 at 10
+    hold   h1 20
+    settle h1 12 part    -> settled open   | settle budget_alert
+    reload
+    charge 11            -> declined budget affordable=10
+    settle h1 8          -> settled 80     | settle
+  `,
 };

@@ -62,22 +62,26 @@ function targetOf(step: Step): string {
   return 'grant' in step ? step.grant : '';
 }
 
-/** One money script to its answer. */
+type OwnArgs<Args> = Omit<Args, keyof CommonArgs | 'attached'>;
+
+/** One money script to its answer. Arguments that depend on what the gateway knows are made anew for each call. */
 export function execute<Args extends CommonArgs & { attached: string }, R extends { status: string }>(
   scene: Scene,
   script: Script<AnyKeys, Args, R>,
   caller: Caller,
-  ownArgs: Omit<Args, keyof CommonArgs | 'attached'>,
+  ownArgs: OwnArgs<Args> | (() => OwnArgs<Args>),
   ask: (world: World) => Outcome,
 ): Reply {
   const common = { ...commonArgs(caller.id, caller.fingerprint), attached: caller.attached };
-  const args = { ...common, ...ownArgs } as unknown as Args & { holdRef?: string };
-  const command = fcall(script, keysOf(scene.wallet, caller.id, args.holdRef), args);
   for (let round = 1; round <= roundsMax; round += 1) {
+    const own = typeof ownArgs === 'function' ? ownArgs() : ownArgs;
+    const args = { ...common, ...own } as unknown as Args & { holdRef?: string };
+    const command = fcall(script, keysOf(scene.wallet, caller.id, args.holdRef), args);
     const outcome = ask(scene.world);
     addCall(scene, command, script, outcome, caller);
     if (outcome.reply.status === 'due') applyDue(scene);
     else if (outcome.reply.status === 'overdue') expireHolds(scene, String(outcome.reply['overdueRefs']).split(' '));
+    else if (outcome.reply.status === 'stale') scene.knownMs = Number(outcome.reply['redisMs']);
     else return outcome.reply;
   }
   throw new Error('a story has more due than the gateway would catch up with');

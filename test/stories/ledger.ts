@@ -5,6 +5,9 @@ import { packAccounts, packGrants, packHolds, type HoldTerms } from '../../src/w
 import type { HydrateArgs } from '../../src/wallet/scripts.gen.ts';
 import type { Atoms } from '../../src/units.ts';
 import type { Balances, Hold, HoldLeg } from '../model/wallet.ts';
+import { packCounters } from '../../src/wallet/packed.ts';
+import type { Counter } from '../model/counters.ts';
+import { writeCounters } from './counters.ts';
 import type { SeenEntry, SeenGrant } from './entries.ts';
 
 export type LedgerGrant = SeenGrant & { remaining: bigint; held: bigint };
@@ -16,10 +19,19 @@ export type Ledger = {
   /** By number, and by ref: what the wallet carries. */
   grants: Map<number, LedgerGrant>;
   holds: Map<string, Hold>;
+  counters: Record<number, Counter>;
 };
 
 export function newLedger(): Ledger {
-  return { version: 0, freeze: 'none', atMs: 0, accounts: new Map(), grants: new Map(), holds: new Map() };
+  return {
+    version: 0,
+    freeze: 'none',
+    atMs: 0,
+    accounts: new Map(),
+    grants: new Map(),
+    holds: new Map(),
+    counters: {},
+  };
 }
 
 /** Take the next entry; says what it fails to prove. */
@@ -48,6 +60,7 @@ export function takeEntry(ledger: Ledger, entry: SeenEntry): string[] {
   ledger.atMs = entry.atMs;
   ledger.freeze = entry.freeze;
   takeGrants(ledger, entry);
+  Object.assign(ledger.counters, entry.counters);
   if (entry.hold) {
     const { status, ...hold } = entry.hold;
     if (status === 'open') ledger.holds.set(hold.ref, hold);
@@ -94,6 +107,7 @@ export function hydrateArgs(ledger: Ledger): Partial<HydrateArgs> {
         held: grant.held as Atoms,
       })),
     ),
+    countersPacked: packCounters(writeCounters(ledger.counters)),
     holdsPacked: packHolds(
       [...ledger.holds.values()].map((hold) => ({
         ref: hold.ref,
@@ -120,6 +134,6 @@ export function termsOf(hold: Hold, sourcesOf: (leg: HoldLeg) => SourcedLeg['sou
     createdAtMs: hold.createdAtMs,
     expiresAtMs: hold.expiresAtMs,
     legs: [terms(first), ...others.map(terms)],
-    tags: [],
+    tags: hold.tags.map((tag) => ({ ...tag, held: tag.held as Atoms })),
   };
 }

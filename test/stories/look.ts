@@ -5,6 +5,7 @@ import { clockKey, deadlinesKey, holdsKey, outboxKey, walletKey } from '../../sr
 import { decodeReply } from '../../src/wallet/script.ts';
 import { readWalletScript, type ReadWalletReply } from '../../src/wallet/scripts.gen.ts';
 import type { Balances, Hold } from '../model/wallet.ts';
+import type { Counter } from '../model/counters.ts';
 import { differences } from './differences.ts';
 import { readEntry, type SeenEntry } from './entries.ts';
 import { takeEntry, type Ledger, type LedgerGrant } from './ledger.ts';
@@ -72,12 +73,13 @@ export function proofsFailed({ stored, entries }: Look, ledger: Ledger): string[
   ];
 }
 
-function toldByEntries({ version, freeze, accounts, grants, holds }: Ledger): unknown {
+function toldByEntries({ version, freeze, accounts, grants, holds, counters }: Ledger): unknown {
   const wallet = {
     version,
     accounts: [...accounts].map(([asset, balances]) => ({ asset, ...balances })),
     grants: [...grants.values()],
     holds: [...holds.values()],
+    counters,
   };
   return told(wallet, codes.freeze[freeze]);
 }
@@ -87,10 +89,11 @@ type Told = {
   accounts: (Balances & { asset: number })[];
   grants: LedgerGrant[];
   holds: Hold[];
+  counters: Record<number, Counter>;
 };
 
 // What entries alone must tell of a wallet.
-function told({ version, accounts, grants, holds }: Told, freeze: number): unknown {
+function told({ version, accounts, grants, holds, counters }: Told, freeze: number): unknown {
   return {
     ...{ version, freeze },
     accounts: accounts
@@ -98,6 +101,7 @@ function told({ version, accounts, grants, holds }: Told, freeze: number): unkno
       .filter(({ available, held, overage, scheduled }) => available + held + overage + scheduled > 0n)
       .sort((a, b) => a.asset - b.asset),
     grants: grants.sort((a, b) => a.no - b.no),
+    counters,
     holds: holds.sort((a, b) => (a.ref < b.ref ? -1 : 1)),
   };
 }

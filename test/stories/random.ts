@@ -5,6 +5,7 @@
 import fc from 'fast-check';
 import type { FreezeName, PurposeName } from '../../src/records.ts';
 import type { Mode } from '../model/decide.ts';
+import type { StoryPeriod } from '../model/budgets.ts';
 import type { AskedLeg } from '../model/wallet.ts';
 import { newScene, play, type Scene } from './scene.ts';
 import type { Line, Step } from './steps.ts';
@@ -33,6 +34,9 @@ export function randomStory(): fc.Arbitrary<Line[]> {
 }
 
 function scaled(step: Step, unit: bigint): Step {
+  if (unit !== 1n && step.verb === 'budget') {
+    return { ...step, limit: step.limit * unit, thresholds: step.thresholds.map((atoms) => atoms * unit) };
+  }
   if (unit === 1n || !('amount' in step)) return step;
   const amount = (step.amount > largeUnitsMax ? largeUnitsMax : step.amount) * unit;
   if (!('legs' in step)) return { ...step, amount };
@@ -59,6 +63,8 @@ function oneStep(): fc.Arbitrary<Drawn> {
     { weight: 3, arbitrary: fc.record({ verb: fc.constant('wait'), ms: span }) },
     { weight: 2, arbitrary: fc.record({ verb: fc.constant('void'), grant: which, key }) },
     { weight: 3, arbitrary: retry },
+    { weight: 3, arbitrary: budget() },
+    { weight: 1, arbitrary: fc.record({ verb: fc.constant('drop'), budget: which }) },
     { weight: 3, arbitrary: fc.record({ verb: fc.constantFrom('sweep', 'apply_due', 'reload') }) },
     { weight: 1, arbitrary: fc.record({ verb: fc.constant('freeze'), by: freezer, key }) },
     // More often than it is frozen: a frozen wallet has few stories to tell.
@@ -98,6 +104,7 @@ const otherAsset = fc.oneof(
 );
 const again = mostly(false, fc.boolean());
 const mode = mostly<Mode>('strict', fc.constantFrom('up_to', 'shadow'));
+const by = fc.constantFrom(undefined, 'ann', 'bob');
 const freezer = fc.constantFrom<FreezeName>('operator', 'operator', 'reconcile', 'dispute');
 const span = fc.oneof(
   fc.constantFrom(1, 999, 1_000, 5_000),
@@ -155,7 +162,7 @@ function hold(): fc.Arbitrary<Step> {
   const small = fc.constantFrom(0n, 1n, 2n, 3n, 5n, 10n, 10n, 15n, 20n, 30n);
   const asked = fc.oneof({ weight: 3, arbitrary: small }, { weight: 1, arbitrary: amount });
   return fc
-    .record({ verb: fc.constant('hold' as const), name: which, amount: asked, asset, mode, ttlMs, again, legs })
+    .record({ verb: fc.constant('hold' as const), name: which, amount: asked, asset, mode, ttlMs, again, legs, by })
     .map(withOtherAssets);
 }
 
@@ -172,11 +179,26 @@ function extend(): fc.Arbitrary<Step> {
 
 function charge(): fc.Arbitrary<Step> {
   const any = fc
-    .record({ verb: fc.constant('charge' as const), amount, asset, mode, again, key, legs })
+    .record({ verb: fc.constant('charge' as const), amount, asset, mode, again, key, legs, by })
     .map(withOtherAssets);
   // All that there is: what is settled then is owed.
   const all = { amount: 1000n, mode: 'up_to' as const, legs: [] };
   return fc.oneof({ weight: 2, arbitrary: any }, { weight: 1, arbitrary: any.map((step) => ({ ...step, ...all })) });
+}
+
+// Half of them change one that there is.
+function budget(): fc.Arbitrary<Step> {
+  const thresholds = fc.uniqueArray(fc.constantFrom(1n, 5n, 10n, 20n, 30n), { maxLength: 3 });
+  return fc.record({
+    verb: fc.constant('budget' as const),
+    name: which,
+    limit: fc.constantFrom(0n, 10n, 20n, 30n, 30n),
+    period: fc.constantFrom<StoryPeriod>('hour', 'day', 'lifetime', 60_000, 3_600_000),
+    of: by,
+    asset,
+    alertOnly: mostly(false, fc.boolean()),
+    thresholds: thresholds.map((list) => list.sort((a, b) => Number(a - b))),
+  });
 }
 
 function moveTo(): fc.Arbitrary<Step> {
@@ -200,12 +222,21 @@ function named(drawn: Drawn[]): Step[] {
 function withName(scene: Scene, step: Step, stepNo: number): Step | undefined {
   const { holds, grants, freeze } = scene.world.wallet;
   const pickHold = (number: string) => pick(Number(number), scene.holds, ({ ref }) => holds.has(ref));
+  const pickBudget = (number: string) => pick(Number(number), scene.budgets, ({ isDropped }) => !isDropped);
   const pickGrant = (number: string) => pick(Number(number), scene.grants, ({ no }) => grants.has(no));
   switch (step.verb) {
     case 'hold':
       return { ...step, name: `h${stepNo}` };
     case 'grant':
       return { ...step, name: `g${stepNo}` };
+    case 'budget': {
+      const known = Number(step.name) % 2 === 0 ? undefined : pickBudget(step.name);
+      return { ...step, name: known ?? `b${stepNo}` };
+    }
+    case 'drop': {
+      const budget = pickBudget(step.budget);
+      return budget === undefined ? undefined : { ...step, budget };
+    }
     case 'settle':
     case 'extend':
     case 'release': {

@@ -10,8 +10,12 @@ import {
   releaseScript,
   voidScript,
 } from '../../src/wallet/scripts.gen.ts';
+import type { WalletConfig } from '../../src/records.ts';
 import type { Atoms } from '../../src/units.ts';
+import { packAllBudgets, packBudgets } from '../../src/wallet/budgets.ts';
+import { noConfig } from '../../src/wallet/config.ts';
 import { packLegs } from '../../src/wallet/legs.ts';
+import type { Budget, Sent } from '../model/budgets.ts';
 import * as model from '../model/calls.ts';
 import { newWorld, reloaded, type AskedLeg, type Hold, type Reply, type World } from '../model/wallet.ts';
 import type { SeenEntry } from './entries.ts';
@@ -26,6 +30,9 @@ export type Scene = {
   stepNo: number;
   holds: Map<string, { ref: string; asset: number }>;
   grants: Map<string, { no: number; asset: number; startsAtMs: number; endsAtMs: number | undefined }>;
+  /** Of the customer; and the time that the gateway knows, until Redis tells it another. */
+  budgets: Map<string, Budget & { of: string | undefined; isDropped: boolean }>;
+  knownMs: number;
   /** What the ledger has: the wallet, and the terms of holds that expired. */
   ledger: Ledger;
   expired: Map<string, Hold>;
@@ -46,6 +53,8 @@ export function newScene(wallet: StoryWallet): Scene {
     stepNo: 0,
     holds: new Map(),
     grants: new Map(),
+    budgets: new Map(),
+    knownMs: beginningMs,
     ledger: newLedger(),
     expired: new Map(),
     calls: [],
@@ -83,10 +92,13 @@ function playStep(scene: Scene, step: Step): Reply | undefined {
       const { ref, asset } = holdOf(scene, step);
       const { amount, ttlMs, again } = step;
       const caller = operationOf(scene, step);
-      const known = { configVersion: '0', budgetsPacked: '' };
-      const args = { asset, holdRef: ref, amountAtoms: amount as Atoms, ttlMs, repeated: again ? '1' : '0', ...known };
-      return execute(scene, extendScript, caller, args, (world) =>
-        model.extend(world, caller, { asset, ref, amount, ttlMs, repeated: again }),
+      const args = { asset, holdRef: ref, amountAtoms: amount as Atoms, ttlMs, repeated: again ? '1' : '0' };
+      const argsNow = () => {
+        const budgetsPacked = packAllBudgets(configOf(scene), scene.knownMs);
+        return { ...args, configVersion: '0', budgetsPacked };
+      };
+      return execute(scene, extendScript, caller, argsNow, (world) =>
+        model.extend(world, caller, { asset, ref, amount, ttlMs, repeated: again, budgets: sent(scene) }),
       );
     }
     case 'charge': {
@@ -97,11 +109,12 @@ function playStep(scene: Scene, step: Step): Reply | undefined {
         amountAtoms: amount as Atoms,
         mode,
         repeated: again ? '1' : '0',
-        ...priced('charged'),
         legsPacked: packed(step),
       };
-      return execute(scene, chargeScript, caller, args, (world) =>
-        model.charge(world, caller, { asset, amount, mode, repeated: again, legs, told: 'charged' }),
+      const told = 'charged';
+      const argsNow = () => ({ ...args, ...known(scene, step, told) });
+      return execute(scene, chargeScript, caller, argsNow, (world) =>
+        model.charge(world, caller, { asset, amount, mode, repeated: again, legs, told, budgets: sent(scene, step) }),
       );
     }
     case 'void': {
@@ -117,6 +130,14 @@ function playStep(scene: Scene, step: Step): Reply | undefined {
       const caller = operationOf(scene, step);
       const args = { fromFreeze: codes.freeze[from], toFreeze: codes.freeze[to], seenAt: '' };
       return execute(scene, freezeScript, caller, args, (world) => model.changeFreeze(world, caller, { from, to }));
+    }
+    case 'budget':
+      setBudget(scene, step);
+      return undefined;
+    case 'drop': {
+      const dropped = scene.budgets.get(step.budget);
+      if (dropped) scene.budgets.set(step.budget, { ...dropped, isDropped: true });
+      return undefined;
     }
     case 'sweep':
       return sweep(scene);
@@ -134,8 +155,39 @@ function playStep(scene: Scene, step: Step): Reply | undefined {
   }
 }
 
-// Nothing is; what is told comes back all the same.
-const priced = (told: string) => ({ catalogVersion: '', configVersion: '0', toldText: told, budgetsPacked: '' });
+// Nothing is priced; what is told comes back all the same.
+function known(scene: Scene, { by }: { by: string | undefined }, told: string) {
+  const spender = { subject: by, labels: undefined, eventType: undefined };
+  const budgetsPacked = packBudgets(configOf(scene), spender, scene.knownMs);
+  return { catalogVersion: '', configVersion: '0', toldText: told, budgetsPacked };
+}
+
+function standing({ budgets }: Scene) {
+  return [...budgets.values()].filter(({ isDropped }) => !isDropped);
+}
+
+function sent(scene: Scene, step?: { by: string | undefined }): Sent {
+  const covers = ({ of }: { of: string | undefined }) => !step || of === undefined || of === step.by;
+  return { budgets: standing(scene).filter(covers), knownMs: scene.knownMs };
+}
+
+function configOf(scene: Scene): WalletConfig {
+  const budgets = standing(scene).map(({ no, asset, limit, period, isHard, thresholds, of }) => ({
+    ...{ no, id: `b${no}`, asset, limit: String(limit), match: { subject: of } },
+    period: typeof period === 'number' ? { rolling_ms: period } : { unit: period },
+    enforcement: isHard ? ('hard' as const) : ('alert' as const),
+    thresholds: thresholds.map(String),
+  }));
+  return { ...noConfig, budgets };
+}
+
+// What a budget counts stays what it was.
+function setBudget({ budgets }: Scene, step: Step & { verb: 'budget' }): void {
+  const { name, limit, thresholds, alertOnly } = step;
+  const { period, of, asset } = budgets.get(name) ?? step;
+  const no = budgets.get(name)?.no ?? budgets.size + 1;
+  budgets.set(name, { no, asset, isHard: !alertOnly, limit, period, thresholds, of, isDropped: false });
+}
 
 function playGrant(scene: Scene, step: Step & { verb: 'grant' }): Reply {
   const { name, asset, amount, purpose, priority, fromMs, untilMs } = step;
@@ -170,11 +222,12 @@ function playHold(scene: Scene, step: Step & { verb: 'hold' }): Reply {
     mode,
     ttlMs,
     repeated: again ? '1' : '0',
-    ...priced(name),
     legsPacked: packed(step),
   };
-  const reply = execute(scene, authorizeScript, caller, args, (world) =>
-    model.authorize(world, caller, { asset, amount, mode, ttlMs, repeated: again, legs, told: name }),
+  const ask = { asset, amount, mode, ttlMs, repeated: again, legs, told: name };
+  const argsNow = () => ({ ...args, ...known(scene, step, name) });
+  const reply = execute(scene, authorizeScript, caller, argsNow, (world) =>
+    model.authorize(world, caller, { ...ask, budgets: sent(scene, step) }),
   );
   if (reply.status === 'approved') {
     scene.holds.set(name, { ref: `${String(reply['epoch'])}.${String(reply['version'])}`, asset });

@@ -4,6 +4,7 @@
 // otherwise under the same name is a conflict. The other verbs are retries only where they share a `key`.
 import type { FreezeName, PurposeName } from '../../src/records.ts';
 import type { Mode } from '../model/decide.ts';
+import type { StoryPeriod } from '../model/budgets.ts';
 import type { AskedLeg } from '../model/wallet.ts';
 
 export type Step =
@@ -29,6 +30,8 @@ export type Step =
       again: boolean;
       /** What goes with it in other assets. */
       legs: AskedLeg[];
+      /** Who spends: budgets may be of somebody. */
+      by: string | undefined;
     }
   | {
       verb: 'settle';
@@ -58,7 +61,21 @@ export type Step =
       again: boolean;
       key: string | undefined;
       legs: AskedLeg[];
+      by: string | undefined;
     }
+  /** A new budget; one that there is gets this limit, thresholds and enforcement, and keeps the rest. */
+  | {
+      verb: 'budget';
+      name: string;
+      limit: bigint;
+      period: StoryPeriod;
+      of: string | undefined;
+      asset: number;
+      alertOnly: boolean;
+      /** Of spending, in atoms, smallest first. */
+      thresholds: bigint[];
+    }
+  | { verb: 'drop'; budget: string }
   | { verb: 'void'; grant: string; key: string | undefined }
   | { verb: 'freeze'; by: FreezeName; key: string | undefined }
   | { verb: 'unfreeze'; by: FreezeName; key: string | undefined }

@@ -2,6 +2,8 @@
 import { codes } from '../../src/codes.gen.ts';
 import { cursor, decodeHold, readBalances, readGrantTerms } from '../../src/wallet/packed.ts';
 import { balances, dueAtMs, spendable, sum, type Balances, type Hold, type World } from '../model/wallet.ts';
+import type { Counter } from '../model/counters.ts';
+import { readCounters } from './counters.ts';
 import { seenHold } from './entries.ts';
 import type { LedgerGrant } from './ledger.ts';
 import { environment, neighboursDeadline, unpackClock, type StoryWallet } from './wallets.ts';
@@ -24,6 +26,7 @@ export type Stored = {
   holds: Hold[];
   /** Of this wallet: the member without the wallet's id, and the instant. */
   deadlines: [string, number][];
+  counters: Record<number, Counter>;
   clock: { seq: number; nowMs: number; epoch: number };
 };
 
@@ -43,6 +46,7 @@ export function expectedStored(wallet: StoryWallet, world: World): Stored {
     grants: [...grants.values()].sort(byNo).map((grant) => ({ ...grant, scoped: false })),
     holds: open.toSorted(byRef),
     deadlines: (due === codes.never_ms ? deadlines : [...deadlines, ['', due] as [string, number]]).sort(byMember),
+    counters: Object.fromEntries(world.wallet.counters),
     clock: { seq: world.seq, nowMs: world.nowMs, epoch: world.epoch },
   };
 }
@@ -80,6 +84,7 @@ export function readStored(
       .filter(([member]) => member !== neighboursDeadline)
       .map(([member, score]): [string, number] => [member.replace(walletId, ''), score])
       .sort(byMember),
+    counters: readCounters(numbers('b').map((no) => ({ name: `b${no}`, packed: fields.get(`b${no}`)! }))),
     clock: unpackClock(raw.clock),
   };
 }
@@ -117,6 +122,15 @@ export function complaintsOf(stored: Stored): string[] {
       const what = `hold ${ref} holds ${held} of asset ${asset}`;
       demand(held <= amount, `${what}, more than its amount`);
       demand(held === sum(taken.map(({ atoms }) => atoms)), `${what}, from grants another sum`);
+    }
+  }
+  const tags = stored.holds.flatMap((hold) => hold.tags);
+  for (const [no, { buckets }] of Object.entries(stored.counters)) {
+    for (const { name, held } of buckets) {
+      const tagged = tags.filter(({ budgetNo, bucket }) => budgetNo === Number(no) && bucket === name);
+      const ofHolds = sum(tagged.map((tag) => tag.held));
+      // A bucket that counts no longer keeps what it held until its counter changes.
+      demand(held >= ofHolds, `budget ${no} counts ${held} as held, its holds hold ${ofHolds}`);
     }
   }
   demand(stored.openHolds === stored.holds.length, 'the number of open holds is wrong');

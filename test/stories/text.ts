@@ -4,6 +4,7 @@
 // available then, and `name=number` for any other of its values. What follows `|` are the kinds of the entries written.
 import type { FreezeName, PurposeName } from '../../src/records.ts';
 import type { Mode } from '../model/decide.ts';
+import type { StoryPeriod } from '../model/budgets.ts';
 import type { AskedLeg } from '../model/wallet.ts';
 import type { Line, Step } from './steps.ts';
 
@@ -37,7 +38,7 @@ export function formatStep(step: Step): string {
     }
     case 'hold': {
       const ttl = step.ttlMs === defaultTtlMs ? '' : `ttl ${formatSpan(step.ttlMs)}`;
-      return joined(step.verb, step.name, step.amount, mode(step), ttl, asset(step), legs(step), again(step));
+      return joined(step.verb, step.name, step.amount, mode(step), ttl, asset(step), legs(step), by(step), again(step));
     }
     case 'settle': {
       const onExcess = step.onExcess === 'charge' ? '' : step.onExcess;
@@ -50,7 +51,16 @@ export function formatStep(step: Step): string {
       return joined(step.verb, step.hold, step.amount, ttl, again(step), as(step), key(step));
     }
     case 'charge':
-      return joined(step.verb, step.amount, mode(step), asset(step), legs(step), again(step), key(step));
+      return joined(step.verb, step.amount, mode(step), asset(step), legs(step), by(step), again(step), key(step));
+    case 'budget': {
+      const { verb, name, limit, period, of, alertOnly, thresholds } = step;
+      const per = typeof period === 'number' ? formatSpan(period) : period;
+      const at = thresholds.length > 0 ? `at ${thresholds.join(',')}` : '';
+      const spender = of === undefined ? '' : `of ${of}`;
+      return joined(verb, name, limit, `per ${per}`, spender, asset(step), alertOnly ? 'alert' : '', at);
+    }
+    case 'drop':
+      return joined(step.verb, step.budget);
     case 'void':
       return joined(step.verb, step.grant, key(step));
     case 'freeze':
@@ -72,6 +82,7 @@ const asset = (step: { asset: number }) => (step.asset === 1 ? '' : `asset ${ste
 const mode = (step: { mode: Mode }) => (step.mode === 'strict' ? '' : step.mode);
 const legs = (step: { legs: readonly AskedLeg[] }) =>
   step.legs.length === 0 ? '' : `with ${step.legs.map(formatLeg).join(',')}`;
+const by = (step: { by: string | undefined }) => (step.by === undefined ? '' : `by ${step.by}`);
 const again = (step: { again: boolean }) => (step.again ? 'again' : '');
 const key = (step: { key: string | undefined }) => (step.key === undefined ? '' : `key ${step.key}`);
 const as = (step: { as: number | undefined }) => (step.as === undefined ? '' : `as ${step.as}`);
@@ -99,6 +110,10 @@ function parseSpan(text: string): number {
   const match = /^([+-]?\d+)(ms|s|m|h|d)$/.exec(text);
   if (!match) throw new Error(`'${text}' is not a time such as 90s`);
   return Number(match[1]) * units[match[2] as keyof typeof units];
+}
+
+function parsePeriod(text: string): StoryPeriod {
+  return text === 'hour' || text === 'day' || text === 'lifetime' ? text : parseSpan(text);
 }
 
 function wordsOf(text: string): string[] {
@@ -135,6 +150,7 @@ function parseStep(words: string[], lineNo: number): Step {
           ttlMs: from.option('ttl', parseSpan) ?? defaultTtlMs,
           asset: from.option('asset', Number) ?? 1,
           legs: from.option('with', parseLegs) ?? [],
+          by: from.option('by', String),
           again: from.flag('again'),
         };
       case 'settle':
@@ -166,9 +182,23 @@ function parseStep(words: string[], lineNo: number): Step {
           mode: from.oneOf('strict', 'up_to', 'shadow'),
           asset: from.option('asset', Number) ?? 1,
           legs: from.option('with', parseLegs) ?? [],
+          by: from.option('by', String),
           again: from.flag('again'),
           key: from.option('key', String),
         };
+      case 'budget':
+        return {
+          verb,
+          name: from.next(),
+          limit: BigInt(from.next()),
+          period: from.option('per', parsePeriod) ?? 'lifetime',
+          of: from.option('of', String),
+          asset: from.option('asset', Number) ?? 1,
+          alertOnly: from.flag('alert'),
+          thresholds: from.option('at', (text) => text.split(',').map(BigInt)) ?? [],
+        };
+      case 'drop':
+        return { verb, budget: from.next() };
       case 'void':
         return { verb, grant: from.next(), key: from.option('key', String) };
       case 'freeze':

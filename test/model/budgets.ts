@@ -1,0 +1,153 @@
+// Budgets as the documents describe them: what counts in which window, what is left, and which thresholds were passed.
+import { codes } from '../../src/codes.gen.ts';
+import { copyCounter, type Counter, type Tag } from './counters.ts';
+import { record, type Draft } from './draft.ts';
+import type { Hold } from './wallet.ts';
+
+/** A number: that many milliseconds, rolling. Days and hours are those of UTC. */
+export type StoryPeriod = 'hour' | 'day' | 'lifetime' | number;
+export type Budget = {
+  no: number;
+  asset: number;
+  isHard: boolean;
+  limit: bigint;
+  period: StoryPeriod;
+  thresholds: bigint[];
+};
+/** The budgets that a request counts in, with the windows of the instant that its gateway believes in. */
+export type Sent = { budgets: readonly Budget[]; knownMs: number };
+
+export type OpenBudget = Budget & { counter: Counter; bucket: number; room: bigint };
+
+const lengths = { hour: 3_600_000, day: 86_400_000 };
+const rollingBuckets = 60;
+
+/** Undefined: the windows sent are not those of now. */
+export function openBudgets(draft: Draft, sent: Sent | undefined, tags?: readonly Tag[]): OpenBudget[] | undefined {
+  const { budgets = [], knownMs = 0 } = sent ?? {};
+  const isBehind = ({ period }: Budget) =>
+    (period === 'hour' || period === 'day') &&
+    Math.floor(knownMs / lengths[period]) !== Math.floor(draft.nowMs / lengths[period]);
+  if (budgets.some(isBehind)) return undefined;
+  return budgets
+    .filter(({ no }) => !tags || tags.some((tag) => tag.budgetNo === no))
+    .map((budget) => {
+      const counter = counterOf(draft, budget.no);
+      const { bucket, oldest, width } = placeOf(budget.period, draft.nowMs);
+      counter.width = width;
+      counter.thresholds = budget.thresholds;
+      forget(counter, oldest);
+      const left = budget.limit - total(counter, 'spent') - total(counter, 'held');
+      return { ...budget, counter, bucket, room: left > 0n ? left : 0n };
+    });
+}
+
+function placeOf(period: StoryPeriod, nowMs: number): { bucket: number; oldest: number; width: number } {
+  if (typeof period === 'number') {
+    const width = Math.ceil(period / (rollingBuckets - 1));
+    const bucket = Math.floor(nowMs / width);
+    return { bucket, oldest: bucket - rollingBuckets + 1, width };
+  }
+  const start = period === 'lifetime' ? 0 : nowMs - (nowMs % lengths[period]);
+  return { bucket: start, oldest: start, width: 0 };
+}
+
+// As it is now: rolling ones lose what is too old whenever they are looked at.
+function counterOf(draft: Draft, no: number): Counter {
+  const known = draft.counters.get(no);
+  if (known) return known;
+  const stored = draft.wallet.counters.get(no);
+  const counter = stored ? copyCounter(stored) : { alerts: 0, toldIn: 0, width: 0, thresholds: [], buckets: [] };
+  if (counter.width > 0) forget(counter, Math.floor(draft.nowMs / counter.width) - rollingBuckets + 1);
+  draft.counters.set(no, counter);
+  return counter;
+}
+
+function forget(counter: Counter, oldest: number): void {
+  counter.buckets = counter.buckets.filter(({ name }) => name >= oldest);
+  if (counter.toldIn < oldest) counter.alerts = 0;
+}
+
+function total({ buckets }: Counter, of: 'spent' | 'held'): bigint {
+  return buckets.reduce((sum, bucket) => sum + bucket[of], 0n);
+}
+
+/** The hard budget of an asset with the least left; of two, the one named first. */
+export function tightest(budgets: readonly OpenBudget[], asset: number): OpenBudget | undefined {
+  const [first] = budgets
+    .filter((budget) => budget.isHard && budget.asset === asset)
+    .toSorted((a, b) => Number(a.room - b.room));
+  return first;
+}
+
+/** As held, where there are tags; else as spent. */
+export function countBudgets(
+  draft: Draft,
+  budgets: readonly OpenBudget[],
+  { asset, amount }: { asset: number; amount: bigint },
+  tags?: Tag[],
+): void {
+  for (const { no, counter, bucket } of budgets.filter((budget) => budget.asset === asset)) {
+    let tag = tags?.find(({ budgetNo }) => budgetNo === no);
+    if (amount === 0n && (tag || !tags)) continue;
+    let present = counter.buckets.find(({ name }) => name === bucket);
+    if (!present || amount > 0n) draft.touched.add(no);
+    if (!present) counter.buckets.push((present = { name: bucket, spent: 0n, held: 0n }));
+    if (!tags) {
+      present.spent = capped(present.spent + amount);
+      continue;
+    }
+    if (!tag) tags.push((tag = { budgetNo: no, asset, bucket, held: 0n }));
+    const before = counter.buckets.find(({ name }) => name === tag.bucket);
+    const brought = before ? tag.held : 0n;
+    if (before) before.held -= brought;
+    present.held += brought + amount;
+    tag.held = brought + amount;
+    tag.bucket = bucket;
+  }
+}
+
+/** What a hold held was spent, and more; of what no longer counts, nothing is counted. */
+export function spendBudgets(draft: Draft, hold: Hold, asset: number, held: bigint, beyond: bigint): void {
+  for (const tag of hold.tags.filter((one) => one.asset === asset)) {
+    const part = held < tag.held ? held : tag.held;
+    tag.held -= part;
+    const bucket = counterOf(draft, tag.budgetNo).buckets.find(({ name }) => name === tag.bucket);
+    if (!bucket || part + beyond === 0n) continue;
+    bucket.spent = capped(bucket.spent + part + beyond);
+    bucket.held -= part;
+    draft.touched.add(tag.budgetNo);
+  }
+}
+
+export function giveBackBudgets(draft: Draft, hold: Hold): void {
+  for (const tag of hold.tags) {
+    const bucket = counterOf(draft, tag.budgetNo).buckets.find(({ name }) => name === tag.bucket);
+    if (bucket && tag.held > 0n) {
+      bucket.held -= tag.held;
+      draft.touched.add(tag.budgetNo);
+    }
+    tag.held = 0n;
+  }
+}
+
+/** Each threshold that was passed is told of by an entry of its own. */
+export function alertBudgets(draft: Draft): void {
+  for (const [no, counter] of draft.counters) {
+    while (
+      counter.alerts < counter.thresholds.length &&
+      total(counter, 'spent') >= counter.thresholds[counter.alerts]!
+    ) {
+      if (counter.alerts === 0) {
+        counter.toldIn = counter.width > 0 ? Math.floor(draft.nowMs / counter.width) : counter.buckets[0]!.name;
+      }
+      counter.alerts += 1;
+      record(draft, 'budget_alert', {}, () => draft.touched.add(no));
+    }
+  }
+}
+
+function capped(atoms: bigint): bigint {
+  const most = BigInt(codes.limit.balance_atoms);
+  return atoms < most ? atoms : most;
+}
