@@ -35,7 +35,7 @@ export const declinedReply = z
   .object({
     ...members,
     status: z.literal('declined'),
-    code: z.enum(['insufficient_balance', 'wallet_in_overage']),
+    code: z.enum(['insufficient_balance', 'budget_exceeded', 'wallet_in_overage']),
     ...declineMembers,
   })
   .openapi('Declined', {

@@ -26,7 +26,7 @@ import {
 } from 'drizzle-orm/pg-core';
 import { codes } from '../codes.gen.ts';
 import type { Price } from '../contract.ts';
-import type { AccountName, JsonObject, PurposeName, Scope } from '../records.ts';
+import type { AccountName, BudgetMatch, BudgetPeriod, JsonObject, PurposeName, Scope } from '../records.ts';
 import { atoms, atomsArray, bytes, counter, identifier, instant } from './columns.ts';
 
 function names<T extends Record<string, number>>(table: T): [keyof T & string, ...(keyof T & string)[]] {
@@ -254,7 +254,7 @@ export const customers = pgTable(
     metadata: json().notNull().$type<JsonObject>(),
     /** The number of the latest grant that was asked for. */
     grantsCount: integer().notNull().default(0),
-    /** Counts the changes of what the wallet carries besides money: subscriptions. */
+    /** Counts the changes of what the wallet carries besides money: subscriptions and budgets. */
     configVersion: counter().notNull().default(0),
     /** The version that the wallet in Redis is known to have, or to take when it is loaded. */
     configPushedVersion: counter().notNull().default(0),
@@ -311,6 +311,50 @@ export const subscriptions = pgTable(
       .on(row.environmentId, row.customerId, row.productId)
       .where(sql`${row.status} = 'active'`),
     check('subscriptions_canceled', sql`(${row.status} = 'canceled') = (${row.canceledAt} is not null)`),
+  ],
+);
+
+/** How much of an asset may be spent per period by what matches. */
+export const budgets = pgTable(
+  'budgets',
+  {
+    environmentId: identifier().notNull(),
+    customerId: identifier().notNull(),
+    /** Counts up within the customer's wallet, and is given once: its counter there has this number. */
+    no: integer().notNull(),
+    id: identifier().notNull(),
+    name: text().notNull(),
+    asset: integer().notNull(),
+    limit: atoms().notNull(),
+    period: json().notNull().$type<BudgetPeriod>(),
+    match: json().notNull().$type<BudgetMatch>(),
+    isHard: boolean().notNull(),
+    /** Parts of the limit, as they were written. */
+    alertAt: text().array().notNull(),
+    createdAt: instant()
+      .notNull()
+      .default(sql`now()`),
+    changedAt: instant()
+      .notNull()
+      .default(sql`now()`),
+    /** A deleted one stays, so that its number and what entries say of it keep their meaning. */
+    deletedAt: instant(),
+  },
+  (row) => [
+    primaryKey({ columns: [row.environmentId, row.customerId, row.no] }),
+    unique('budgets_id').on(row.environmentId, row.id),
+    foreignKey({
+      name: 'budgets_customer',
+      columns: [row.environmentId, row.customerId],
+      foreignColumns: [customers.environmentId, customers.id],
+    }),
+    foreignKey({
+      name: 'budgets_asset',
+      columns: [row.environmentId, row.asset],
+      foreignColumns: [assets.environmentId, assets.number],
+    }),
+    check('budgets_number', sql`${row.no} between 1 and 65535`),
+    check('budgets_limit', sql`${row.limit} between 0 and ${amountMax}`),
   ],
 );
 

@@ -2,10 +2,10 @@
 //
 // Whoever changes them has the customer's row, raises `config_version` in the same transaction, and tells Redis after the
 // commit. `config_pushed_version` is how far Redis is known to have been told; a worker sees to the rest.
-import { and, asc, eq, lt, sql as raw } from 'drizzle-orm';
-import type { WalletConfig } from '../records.ts';
+import { and, asc, eq, isNull, lt, sql as raw } from 'drizzle-orm';
+import type { Budget, WalletConfig } from '../records.ts';
 import { orm, type Orm, type Sql } from './connect.ts';
-import { customers, subscriptions } from './schema.ts';
+import { budgets, customers, subscriptions } from './schema.ts';
 
 type OfCustomer = { environmentId: string; customerId: string };
 
@@ -32,7 +32,26 @@ export async function readWalletConfig(
       ),
     )
     .orderBy(asc(subscriptions.createdAt), asc(subscriptions.id));
-  return { config: { version, subscriptions: subscribed, budgets: [] }, isPushed: pushedVersion >= version };
+  const limits = await on
+    .select()
+    .from(budgets)
+    .where(and(eq(budgets.environmentId, environmentId), eq(budgets.customerId, customerId), isNull(budgets.deletedAt)))
+    .orderBy(asc(budgets.no));
+  const config = { version, subscriptions: subscribed, budgets: limits.map(toBudget) };
+  return { config, isPushed: pushedVersion >= version };
+}
+
+function toBudget({ no, id, asset, limit, period, match, isHard, alertAt }: typeof budgets.$inferSelect): Budget {
+  const thresholds = alertAt.map((part) => String(thresholdOf(limit, part)));
+  return { no, id, asset, limit: String(limit), period, match, enforcement: isHard ? 'hard' : 'alert', thresholds };
+}
+
+/** A part of a limit such as `0.8`, in atoms, rounded up: nobody is told too soon, nor before anything is spent. */
+function thresholdOf(limit: bigint, part: string): bigint {
+  const [whole = '0', decimals = ''] = part.split('.');
+  const scale = 10n ** BigInt(decimals.length);
+  const atoms = (limit * BigInt(whole + decimals) + scale - 1n) / scale;
+  return atoms > 0n ? atoms : 1n;
 }
 
 /** False when there is no such customer. Until this transaction ends, nobody else changes what the wallet carries. */
