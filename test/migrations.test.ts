@@ -38,6 +38,7 @@ test('a hold was in one asset, and is a list of one: the ledger is sound, and th
       createdAtMs: Date.UTC(2026, 0, 1),
       expiresAtMs: Date.UTC(2026, 0, 1),
       legs: [{ ...leg, sources: [{ grantNo: 1, atoms: 4n }] }],
+      tags: [],
     },
   ]);
   expect(
