@@ -2,19 +2,21 @@
 -- Settle a hold at its true cost: wholly, or in parts until the final one, which gives the rest back.
 --
 -- More than is held: `charge` takes the rest from what is available, and what is missing becomes overage; `cap`
--- takes the hold at most; `reject` changes nothing. The amount is one of the hold's first asset: where it has other
--- legs that stand in for it, it is taken from them in order, and an excess from the first again.
+-- takes the hold at most; `reject` changes nothing; each asset for itself (lib/dues.lua). The amount is one of the
+-- hold's first asset: where it has other legs that stand in for it, it is taken from them in order, and an excess from
+-- the first again. What an event costs may be due in other assets, too.
 --
 -- A hold ends exactly at its deadline: from then on it has expired, and settling it is recorded once, as a final settle
 -- marked late, paid from what is available. A hold that the sweep has removed comes with its terms from the ledger.
 local budgets = require('budgets')
 local codes = require('codes')
 local commit = require('commit')
+local dues = require('dues')
 local entries = require('entry')
-local grants = require('grants')
 local holds = require('holds')
 local legs = require('legs')
 local seal = require('seal')
+local staleness = require('stale')
 local wallets = require('wallet')
 
 local fence_key = KEYS[1] -- string: installation and epoch of this partition's data
@@ -25,6 +27,7 @@ local deadlines_key = KEYS[5] -- sorted set: holds and wallets by the instant at
 local operation_key = KEYS[6] -- string: what this operation answered
 local outbox_key = KEYS[7] -- stream: entries on their way to the ledger
 local late_key = KEYS[8] -- string: this hold was settled late, in this epoch; of earlier ones the ledger knows
+local catalog_key = KEYS[9] -- hash: environment → version of the catalog that prices it
 local fence = ARGV[1]
 local not_after_ms = tonumber(ARGV[2])
 local environment = ARGV[3]
@@ -39,6 +42,10 @@ local on_excess = ARGV[11] -- charge, cap or reject
 local expired_hold = ARGV[12] -- the terms of an expired hold, from the ledger; else empty
 local attached = ARGV[13]
 local looked_up = ARGV[14] -- '1': the ledger does not have this operation; '2': it has; '0': nobody has asked it
+local catalog_version = ARGV[15] -- that priced this; empty: nothing was priced
+local config_version = ARGV[16] -- of the wallet's subscriptions, as the caller knows them
+local told_text = ARGV[17] -- what the answer says besides, kept with it: the lines that were priced
+local dues_packed = ARGV[18] -- H asset, d atoms each: what is due in other assets than the first
 
 local wallet, refusal = wallets.open(
   fence_key,
@@ -54,6 +61,13 @@ local wallet, refusal = wallets.open(
 )
 if not wallet then
   return refusal
+end
+local stale
+if catalog_version ~= '' then
+  stale = staleness.check(wallet, catalog_key, catalog_version, config_version)
+end
+if stale then
+  return stale
 end
 local account = wallet.account
 
@@ -73,50 +87,20 @@ elseif not hold then
   return { 'unknown_hold' }
 end
 
--- Late, the money has come back already: what came back is what may be taken without being an excess.
-local within_atoms = legs.worth(hold.legs, late and 'released' or 'held')
-local spend_atoms = amount_atoms
-if amount_atoms > within_atoms and on_excess == 'reject' then
-  return { 'exceeds_hold', within_atoms }
-elseif amount_atoms > within_atoms and on_excess == 'cap' then
-  spend_atoms = within_atoms
-end
--- Leg after leg gives what it can; what they don't cover is an excess, of the first leg's asset.
 local first = hold.legs[1]
-local excess_atoms = spend_atoms
-local parts = {}
-for i = 1, #hold.legs do
-  local leg = hold.legs[i]
-  local usable = late and math.min(leg.released, wallets.account(wallet, leg.asset).available) or leg.held
-  local covered = math.min(excess_atoms, legs.covers(leg, usable))
-  parts[i] = legs.convert(leg, covered)
-  excess_atoms = excess_atoms - covered
+if not dues.assign(hold, amount_atoms, dues_packed) then
+  return { 'too_many_assets' }
 end
-local from_available_atoms = math.min(excess_atoms, account.available - (late and parts[1] or 0))
-local from_overage_atoms = excess_atoms - from_available_atoms
-if
-  first.settled + parts[1] + excess_atoms > codes.limit.balance_atoms
-  or account.overage + from_overage_atoms > codes.limit.balance_atoms
-then
-  return { 'out_of_bounds', codes.bound.balance }
+local no = dues.plan(wallet, hold.legs, late, on_excess)
+if no then
+  return no
 end
-
 local entry = entries.begin(codes.kind.settle, account)
 local main_no = #wallet.entries + 1
-for i = 1, #hold.legs do
-  local leg = hold.legs[i]
-  legs.settle(wallet, entry, leg, parts[i], late)
-  local beyond_atoms = (late and parts[i] or 0) + (i == 1 and excess_atoms or 0)
-  budgets.spend(wallet, entry, hold.tags, leg.asset, late and 0 or parts[i], beyond_atoms)
-end
-grants.take(wallet, entry, account, from_available_atoms, false)
-entries.transfer(entry, account, codes.account.available, codes.account.revenue, from_available_atoms)
-entries.transfer(entry, account, codes.account.overage, codes.account.revenue, from_overage_atoms)
-first.settled = first.settled + excess_atoms
+dues.settle(wallet, entry, hold, late)
 local late_flag, open_flag = 0, 0
 if late then
   late_flag = 1
-  first.released = math.max(0, first.released - excess_atoms)
   entry.late = true
   entry.hold_ref = hold_ref
   entry.hold_status = codes.hold_status.settled
@@ -150,6 +134,7 @@ local reply = {
   epoch,
   seq,
   legs_text,
+  told_text,
 }
 seal.operation(wallet, outbox_key, main_no, operation_id, fingerprint, keep_ms, attached, reply)
 -- COMMIT

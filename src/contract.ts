@@ -548,7 +548,8 @@ export type Usage = {
   amount: Amount;
 };
 
-export type SettleRequest = Usage & SettleTerms;
+/** `amount`, or an event that is priced as it is when it is settled; it may cost in several assets. */
+export type SettleRequest = (Usage | UsageEvent) & SettleTerms;
 
 /** Of a hold in several assets, one. `settled` and `released` are the hold's, the balances the account's. */
 export type ReleasedLeg = { asset: string; settled: Amount; released: Amount; available: Amount; held: Amount };
@@ -568,6 +569,8 @@ export type Settled = Durability & {
   /** The hold had expired; recorded all the same, once. */
   late: boolean;
   asset: string;
+  /** Of an event: what this part was priced by. */
+  lines?: PricedLine[] | undefined;
   available: Amount;
   held: Amount;
   /** Of a hold in several assets: one item for each, the first one too. */

@@ -57,6 +57,7 @@ export function stubApp({
       holdIdOf,
       walletOf,
       configs: openConfigs(),
+      redisMs: () => 0,
       ...wallets,
     }),
     catalogs: untouched<Deps['catalogs']>('catalogs', {}),

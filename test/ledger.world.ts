@@ -167,6 +167,7 @@ export async function settle(
       onExcess: 'charge',
       expiredHold,
       attached: '',
+      ...{ catalogVersion: '', configVersion: '0', toldText: '', duesPacked: '' },
     },
     ref,
   );

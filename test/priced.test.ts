@@ -185,6 +185,134 @@ test('an estimate goes by what was published and subscribed before it, at every 
   expect(await other.post('/v1/estimate', nobody)).toMatchObject({ status: 404, body: { code: 'customer_not_found' } });
 });
 
+async function hold(customer_id: string, event: object, more: object = {}): Promise<string> {
+  return (await expectStatus(client.post('/v1/authorize', { customer_id, ...event, ...more }), 200)).body.id;
+}
+
+const settle = (id: string, body: object) => client.post(`/v1/holds/${id}/settle`, body);
+
+test('a hold is settled at what the event costs then, and its entry tells what happened', async () => {
+  const customer_id = await farebox.customer('settled', '1');
+  const id = await hold(customer_id, chat);
+  const spent = { event_type: 'chat.completion', data: { model: 'gpt-5', input_tokens: 1200, output_tokens: 100 } };
+  const settled = await settle(id, spent);
+  expect(settled).toMatchObject({
+    status: 200,
+    body: { status: 'settled', settled: '0.0026', released: '0.03996', available: '0.9974', held: '0' },
+  });
+  expect(settled.body.lines).toMatchObject([{ quantity: '1200' }, { quantity: '100', amount: '0.001' }, {}]);
+  await expect
+    .poll(async () => (await client.get(`/v1/customers/${customer_id}/entries`)).body.data[0], { timeout: 5_000 })
+    .toMatchObject({ kind: 'settle', amount: '-0.0026', ...spent, lines: settled.body.lines });
+});
+
+test('a volume price is held at its most and settled exactly', async () => {
+  await publish('volume', [
+    {
+      ...{ id: 'v', event_type: 'volume', asset: 'USD', model: 'volume', quantity: 'n' },
+      tiers: [
+        { up_to: 100, unit_amount: '0.05' },
+        { up_to: null, unit_amount: '0.01' },
+      ],
+    },
+  ]);
+  const customer_id = await farebox.customer('volume', '10');
+  const event = (n: number) => ({ event_type: 'volume', data: { n } });
+  const one = await hold(customer_id, event(101));
+  expect((await settle(one, event(100))).body).toMatchObject({ settled: '5', released: '0', available: '5' });
+  const other = await hold(customer_id, event(101));
+  expect((await settle(other, event(101))).body).toMatchObject({
+    settled: '1.01',
+    released: '3.99',
+    available: '3.99',
+  });
+});
+
+test('a settle goes by the newest catalog, at every gateway, in parts, and late', async () => {
+  const customer_id = await farebox.customer('moved', '100');
+  const other = await farebox.addGateway();
+  const price = (amount: string) => [
+    { id: 'm', event_type: 'moved', asset: 'USD', model: 'unit', unit_amount: amount },
+  ];
+  const event = { event_type: 'moved', data: {} };
+  await publish('moved', price('1'));
+  const id = await hold(customer_id, event);
+  const late = await hold(customer_id, event, { ttl_ms: 1000 });
+  expect((await other.post(`/v1/holds/${id}/settle`, { ...event, final: false })).body).toMatchObject({ settled: '1' });
+  await publishNext('moved', price('4'));
+  const headers = { 'idempotency-key': 'second' };
+  const second = await other.post(`/v1/holds/${id}/settle`, event, headers);
+  expect(second.body).toMatchObject({ settled: '5', available: '94', lines: [{ price_version: 2, amount: '4' }] });
+  await publishNext('moved', price('7'));
+  expect((await other.post(`/v1/holds/${id}/settle`, event, headers)).body).toEqual(second.body);
+  await expect
+    .poll(async () => (await client.get(`/v1/holds/${late}`)).body.status, { timeout: 10_000 })
+    .toBe('expired');
+  await publishNext('moved', price('8'));
+  expect((await other.post(`/v1/holds/${late}/settle`, event)).body).toMatchObject({
+    ...{ status: 'settled', late: true, settled: '8', released: '0', available: '87' },
+    lines: [{ price_version: 4 }],
+  });
+  expect(await settle(late, event)).toMatchObject({ status: 409, body: { code: 'hold_closed' } });
+});
+
+test('an event in several assets is settled in each, above its leg by on_excess', async () => {
+  await client.post('/v1/assets', { code: 'CALLS', scale: 0, kind: 'custom' });
+  await publish('several', [
+    { id: 'usd', event_type: 'several', asset: 'USD', model: 'unit', quantity: 'usd', unit_amount: '1' },
+    { id: 'calls', event_type: 'several', asset: 'CALLS', model: 'unit', quantity: 'calls', unit_amount: '1' },
+  ]);
+  const customer_id = await farebox.customer('several', '100');
+  await client.post(`/v1/customers/${customer_id}/grants`, { asset: 'CALLS', amount: '10' });
+  const event = (usd: number, calls: number) => ({ event_type: 'several', data: { usd, calls } });
+  const id = await hold(customer_id, event(10, 4));
+  const rejected = await settle(id, { ...event(1, 5), on_excess: 'reject' });
+  expect(rejected).toMatchObject({ status: 422, body: { code: 'exceeds_hold' } });
+  expect(rejected.body.detail).toContain('4 CALLS');
+  const part = await settle(id, { ...event(1, 5), on_excess: 'cap', final: false });
+  expect(part.body.legs).toMatchObject([
+    { asset: 'USD', settled: '1', released: '0', available: '90', held: '9' },
+    { asset: 'CALLS', settled: '4', released: '0', available: '6', held: '0', overage: '0' },
+  ]);
+  const last = await settle(id, event(2, 7));
+  expect(last.body).toMatchObject({ status: 'settled', settled: '3', released: '7', available: '97' });
+  expect(last.body.legs).toMatchObject([{}, { asset: 'CALLS', settled: '11', available: '0', overage: '1' }]);
+});
+
+test('an asset that the hold is not in is all excess, and gets a leg', async () => {
+  const customer_id = await farebox.customer('unheld', '10');
+  await client.post('/v1/assets', { code: 'SEATS', scale: 0, kind: 'custom' });
+  await publish('seats', [{ id: 'seat', event_type: 'seat', asset: 'SEATS', model: 'unit', unit_amount: '1' }]);
+  await client.post(`/v1/customers/${customer_id}/grants`, { asset: 'SEATS', amount: '3' });
+  const seat = { event_type: 'seat', data: {} };
+  const id = await hold(customer_id, { asset: 'USD', amount: '2' });
+  expect(await settle(id, { ...seat, on_excess: 'reject' })).toMatchObject({
+    status: 422,
+    body: { code: 'exceeds_hold' },
+  });
+  const settled = await settle(id, seat);
+  expect(settled.body).toMatchObject({ asset: 'USD', settled: '0', released: '2', available: '10' });
+  expect(settled.body.legs).toMatchObject([{ asset: 'USD' }, { asset: 'SEATS', settled: '1', available: '2' }]);
+  await expect
+    .poll(async () => (await client.get(`/v1/holds/${id}`)).body, { timeout: 5_000 })
+    .toMatchObject({ status: 'settled', legs: [{ asset: 'USD' }, { asset: 'SEATS', amount: '0', settled: '1' }] });
+});
+
+test.each([
+  [{ event_type: 'unheard.of', data: {} }, 'no_price'],
+  [{ event_type: 'chat.completion', data: { model: 'gpt-5', output_tokens: 1 } }, 'missing_quantity'],
+  [{ event_type: 'chat.completion' }, 'invalid_request'],
+  [{ ...chat, amount: '1' }, 'invalid_request'],
+  [{}, 'invalid_request'],
+])('settling by %j is refused with %s, and the hold stays', async (body, code) => {
+  const customer_id = `stays_${code}_${'data' in body}`;
+  await client.post('/v1/customers', { id: customer_id });
+  await client.post(`/v1/customers/${customer_id}/grants`, { asset: 'USD', amount: '1' });
+  const id = await hold(customer_id, { asset: 'USD', amount: '1' });
+  expect(await settle(id, body)).toMatchObject({ status: 422, body: { code, outcome: 'not_applied' } });
+  expect((await client.get(`/v1/holds/${id}`)).body).toMatchObject({ status: 'open', held: '1' });
+});
+
 test.each([
   [{ event_type: 'chat.completion', data: { model: 'gpt-5', output_tokens: 1 } }, 'missing_quantity'],
   [

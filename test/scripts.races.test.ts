@@ -63,6 +63,7 @@ function count(replies: { status: string; replayed?: true }[]): Record<string, n
 }
 
 const noConfig = { configVersion: '0', configText: '', countersPacked: '' };
+const unpriced = { catalogVersion: '', configVersion: '0', toldText: '', duesPacked: '' };
 const known = { catalogVersion: '', configVersion: '0', toldText: '', legsPacked: '', budgetsPacked: '' };
 const one = { asset: 1, amountAtoms: 1n as Atoms, mode: 'strict', repeated: '0', attached: '', ...known };
 
@@ -123,7 +124,7 @@ test('the same hold settled and released ten times at once ends once', async () 
     const args = { ...commonArgs(operationId), asset: 1, holdRef: ref, attached: '' };
     const keys = keysOf(wallet, operationId, ref);
     if (no % 2 === 1) return ask(from, releaseScript, keys, args);
-    const ownArgs = { amountAtoms: 60n as Atoms, final: '1', onExcess: 'charge', expiredHold: '' };
+    const ownArgs = { amountAtoms: 60n as Atoms, final: '1', onExcess: 'charge', expiredHold: '', ...unpriced };
     return ask(from, settleScript, keys, { ...args, ...ownArgs });
   });
   const { settled = 0, released = 0, ...others } = count(replies);
@@ -139,7 +140,7 @@ test('an expired hold settled late ten times at once is settled once', async () 
   const replies = await race(await connections(10), 10, async (from, no) => {
     const operationId = `${wallet.customerId}/${no}`;
     const ownArgs = { asset: 1, holdRef: ref, amountAtoms: 60n as Atoms, final: '1', onExcess: 'charge' };
-    const args = { ...commonArgs(operationId), ...ownArgs, expiredHold: '', attached: '' };
+    const args = { ...commonArgs(operationId), ...ownArgs, expiredHold: '', attached: '', ...unpriced };
     return ask(from, settleScript, keysOf(wallet, operationId, ref), args);
   });
   expect(count(replies)).toEqual({ settled: 1, closed: 9 });

@@ -91,7 +91,7 @@ export async function checkStanding(
 }
 
 /** What nothing prices here may be priced by now: nobody is refused by a catalog, or a subscription, that was replaced. */
-async function refuseFresh(
+export async function refuseFresh(
   api: Api,
   wallet: Target,
   config: WalletConfig,

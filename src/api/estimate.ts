@@ -33,9 +33,6 @@ export const estimate = defineRoute({
   errors: ['customer_not_found', 'no_price', 'missing_quantity', 'amount_too_large'],
   handle: async (api, call) => {
     const { environmentId, body } = call;
-    // The wallet may be on its way back to Redis, and its subscriptions with it.
-    const read = await api.wallets.readWallet({ environmentId, customerId: body.customer_id });
-    if (read.status !== 'wallet') return refuseTrouble(read, call);
     const wallet = { ...api.wallets.walletOf(environmentId, body.customer_id), environmentId };
     const priced = await askFresh(api, wallet, async ({ config }) => {
       const asked = await readAsked(api, environmentId, body, config, 'most');

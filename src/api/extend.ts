@@ -85,7 +85,11 @@ export const extend = defineRoute({
         return { status: 200, body: approved, replayed: reply.replayed, unconfirmed: reply.unconfirmed };
       }
       case 'declined':
-        return refuseDeclined(reply, { asset, amount: more, requested }, api.wallets.configs.of(walletId));
+        return refuseDeclined(
+          reply,
+          { asset, amount: more, requested },
+          api.wallets.configs.of({ environmentId, walletId }),
+        );
       case 'closed':
         return refuseClosed(reply, asset);
       case 'no_hold':

@@ -20,9 +20,9 @@ export async function askFresh<Reply extends { status: string }>(
   const { configs, redisMs } = api.wallets;
   let nowMs = redisMs();
   for (let round = 1; round <= roundsMax; round += 1) {
-    const reply = await ask({ config: configs.of(wallet.walletId), redisMs: nowMs });
+    const reply = await ask({ config: configs.of(wallet), redisMs: nowMs });
     if (!isStale(reply)) return reply as Exclude<Reply, Stale>;
-    configs.learn(wallet.walletId, reply.configVersion, reply.configText);
+    configs.learn(wallet, reply.configVersion, reply.configText);
     if (reply.catalogVersion > 0) await api.catalogs.atLeast(wallet.environmentId, reply.catalogVersion);
     // At the edge of a window its clock is what counts.
     nowMs = reply.redisMs;

@@ -1,29 +1,41 @@
 // POST /v1/holds/{hold_id}/settle: record what the work cost, and give the rest back.
 import { z } from '@hono/zod-openapi';
+import { codes } from '../codes.gen.ts';
 import type { Settled, VendorCost } from '../contract.ts';
+import type { Asset } from '../records.ts';
+import { zeroAtoms } from '../units.ts';
+import type { Operation } from '../wallet/operation.ts';
+import type { Target } from '../wallet/target.ts';
 import { format, readAmount } from './amount.ts';
 import { refuse, type Refused } from './answer.ts';
+import { pricedLines, readAsked, readTold, refuseFresh } from './ask-spend.ts';
 import { unknownAsset } from './assets.ts';
 import { attachedOf } from './attached.ts';
 import { assetOfHold, noHold, refuseClosed } from './hold-of.ts';
+import { askFresh } from './fresh.ts';
 import { operationFor } from './idempotency.ts';
 import { settledLegs, showSettledLegs } from './legs.ts';
-import { defineRoute, type Api } from './route.ts';
+import { defineRoute, type Api, type Call } from './route.ts';
 import { amount, amountOut, costs, durability, metadata } from './schemas.ts';
+import { eventFields, explainSpend } from './spend.ts';
 import { refuseTrouble } from './trouble.ts';
 
-export const settleBody = z
-  .strictObject({
-    amount: amount.openapi({ description: 'This part; parts settled before come on top.' }),
-    costs: costs.optional().openapi({ description: 'What the operator pays for the same work; kept with the entry.' }),
-    final: z.boolean().default(true).openapi({ description: 'The hold ends, and what is left of it returns.' }),
-    on_excess: z.enum(['charge', 'cap', 'reject']).default('charge').openapi({
-      description:
-        'More than is held: taken from what is available and then owed (`charge`), cut off (`cap`), or refused with `exceeds_hold`.',
-    }),
-    metadata: metadata.optional(),
-  })
-  .openapi('SettleRequest');
+const terms = {
+  costs: costs.optional().openapi({ description: 'What the operator pays for the same work; kept with the entry.' }),
+  final: z.boolean().default(true).openapi({ description: 'The hold ends, and what is left of it returns.' }),
+  on_excess: z.enum(['charge', 'cap', 'reject']).default('charge').openapi({
+    description:
+      'More than is held, in each asset for itself: taken from what is available and then owed (`charge`), cut off (`cap`), or refused with `exceeds_hold`.',
+  }),
+  metadata: metadata.optional(),
+};
+const moneyBody = z.strictObject({
+  amount: amount.openapi({ description: 'This part; parts settled before come on top.' }),
+  ...terms,
+});
+const eventBody = z.strictObject({ ...eventFields, ...terms });
+export const settleBody = z.union([moneyBody, eventBody]).openapi('SettleRequest');
+type Body = z.output<typeof settleBody>;
 
 export const settledReply = z
   .object({
@@ -34,6 +46,7 @@ export const settledReply = z
     overage: amountOut.openapi({ description: 'What the account owes now.' }),
     late: z.boolean().openapi({ description: 'The hold had expired; recorded all the same, once.' }),
     asset: z.string(),
+    lines: pricedLines,
     available: amountOut,
     held: amountOut,
     legs: settledLegs,
@@ -44,7 +57,8 @@ export const settledReply = z
 
 export const settle = defineRoute({
   summary: 'Settle a hold at its true cost',
-  description: 'Once with `final`, or in parts. A hold that has expired is settled late, once.',
+  description:
+    'Once with `final`, or in parts. A hold that has expired is settled late, once. An event is priced as it is now, and may cost in assets that the hold is not in.',
   body: settleBody,
   reply: { status: 200, description: 'Settled.', schema: settledReply },
   errors: [
@@ -55,27 +69,22 @@ export const settle = defineRoute({
     'amount_too_large',
     'unknown_asset',
     'no_price',
+    'missing_quantity',
   ],
+  explainInvalid: explainSpend(moneyBody, eventBody),
   handle: async (api, call) => {
     const { environmentId, params, body } = call;
     const found = await assetOfHold(api, call);
     if (found.status === 'refused') return found;
     const { asset } = found;
-    const part = readAmount(body.amount, asset, 'amount');
-    if (typeof part !== 'bigint') return part;
     const refused = body.costs && (await checkCosts(api, environmentId, body.costs));
     if (refused) return refused;
-    const reply = await api.wallets.settle({
-      environmentId,
-      holdId: params.hold_id,
-      amount: part,
-      final: body.final,
-      onExcess: body.on_excess,
-      operation: operationFor(api, call),
-      attached: attachedOf(body),
-    });
+    const reply = await askSettle(api, call, found);
     switch (reply.status) {
+      case 'refused':
+        return reply;
       case 'settled': {
+        const { lines } = readTold(reply.told);
         const settled: Settled = {
           id: params.hold_id,
           status: reply.open ? 'open' : 'settled',
@@ -84,6 +93,7 @@ export const settle = defineRoute({
           overage: format(reply.overage, asset),
           late: reply.late,
           asset: asset.code,
+          ...(lines && { lines }),
           available: format(reply.available, asset),
           held: format(reply.held, asset),
           ...(reply.legs && { legs: await showSettledLegs(api, environmentId, reply.legs) }),
@@ -91,18 +101,22 @@ export const settle = defineRoute({
         };
         return { status: 200, body: settled, replayed: reply.replayed, unconfirmed: reply.unconfirmed };
       }
-      case 'exceeds_hold':
-        return refuse(
-          'exceeds_hold',
-          `${body.amount} ${asset.code} is more than the ${format(reply.held, asset)} still held`,
-        );
+      case 'exceeds_hold': {
+        const short = reply.asset === asset.number ? asset : await api.assets.byNumber(environmentId, reply.asset);
+        if (!short)
+          throw new Error(`an event costs in asset ${reply.asset}, which is not among those of its environment`);
+        const held = `${format(reply.held, short)} ${short.code}`;
+        return refuse('exceeds_hold', `this costs more than the ${held} still held`);
+      }
+      case 'too_many_assets':
+        return refuse('amount_too_large', `a hold is in ${codes.limit.hold_legs} assets at most`);
       case 'closed':
         return refuseClosed(reply, asset);
       case 'no_hold':
+      case 'no_customer':
         return noHold;
       case 'balance_limit':
         return refuse('balance_limit', 'what the account owes, or what the hold took in all, would be too large');
-      case 'no_customer':
       case 'conflict':
       case 'unavailable':
       case 'unknown':
@@ -110,6 +124,26 @@ export const settle = defineRoute({
     }
   },
 });
+
+/** What it says, or what the event costs by what Redis has by now. */
+async function askSettle(api: Api, call: Call<Body>, { asset, target }: { asset: Asset; target: Target }) {
+  const { environmentId, params, body } = call;
+  const spend = 'event_type' in body ? body : { asset: asset.code, amount: body.amount };
+  let operation: Operation | undefined;
+  return askFresh<Awaited<ReturnType<Api['wallets']['settle']>> | Refused>(api, target, async ({ config }) => {
+    const asked = await readAsked(api, environmentId, spend, config, 'exact');
+    if ('status' in asked) return 'event_type' in body ? refuseFresh(api, target, config, asked) : asked;
+    const dues = [{ asset: asked.asset.number, amount: asked.amount }, ...asked.legs];
+    operation ??= operationFor(api, call);
+    return api.wallets.settle({
+      ...{ environmentId, holdId: params.hold_id, operation, attached: attachedOf(body) },
+      ...{ final: body.final, onExcess: body.on_excess },
+      amount: dues.find((due) => due.asset === asset.number)?.amount ?? zeroAtoms,
+      dues: dues.filter((due) => due.asset !== asset.number),
+      ...{ catalogVersion: asked.catalogVersion, config, told: asked.told },
+    });
+  });
+}
 
 /** They move nothing, but must be amounts of assets that exist. */
 async function checkCosts(api: Api, environmentId: string, costs: VendorCost[]): Promise<Refused | undefined> {

@@ -4,10 +4,13 @@
 // that it goes by, and the script refuses another one with the right text.
 import type { WalletConfig } from '../records.ts';
 
+/** A wallet as a caller names it: in an environment that it may not be in. */
+type Named = { environmentId: string; walletId: string };
+
 export type Configs = {
   /** At once; a wallet that nobody has told of has none. */
-  of: (walletId: string) => WalletConfig;
-  learn: (walletId: string, version: number, text: string) => void;
+  of: (wallet: Named) => WalletConfig;
+  learn: (wallet: Named, version: number, text: string) => void;
 };
 
 export const noConfig: WalletConfig = { version: 0, subscriptions: [], budgets: [] };
@@ -18,16 +21,19 @@ const walletsMax = 100_000;
 export function openConfigs(): Configs {
   const configs = new Map<string, WalletConfig>();
   return {
-    of: (walletId) => configs.get(walletId) ?? noConfig,
-    learn: (walletId, version, text) => {
-      configs.delete(walletId);
+    of: (wallet) => configs.get(nameOf(wallet)) ?? noConfig,
+    learn: (wallet, version, text) => {
+      const name = nameOf(wallet);
+      configs.delete(name);
       if (version === 0) return;
-      configs.set(walletId, parseConfig(version, text));
+      configs.set(name, parseConfig(version, text));
       const oldest = configs.size > walletsMax ? configs.keys().next().value : undefined;
       if (oldest !== undefined) configs.delete(oldest);
     },
   };
 }
+
+const nameOf = ({ environmentId, walletId }: Named): string => environmentId + walletId;
 
 /** The JSON is our own. */
 export function parseConfig(version: number, text: string): WalletConfig {

@@ -2,7 +2,6 @@
 import type { HoldRecord } from '../records.ts';
 import type { Atoms } from '../units.ts';
 import { parseHoldId } from './ids.ts';
-import { partitionOf } from './keys.ts';
 import { ledgerCaughtUp } from './ledger-wait.ts';
 import type { Store } from './store.ts';
 import { retryAfterMs, type Target, type Trouble } from './target.ts';
@@ -14,7 +13,7 @@ export type NoHold = { status: 'no_hold' };
 /** Where a hold is, from its id alone; undefined for what no hold was ever called. */
 export function targetOfHold(environmentId: string, holdId: string): HoldTarget | undefined {
   const parsed = parseHoldId(holdId);
-  return parsed && { environmentId, ...parsed, partition: partitionOf(parsed.walletId) };
+  return parsed && { environmentId, ...parsed };
 }
 
 /** Waits up to 2 s for the ledger to pass the outbox's present end, then asks it. */

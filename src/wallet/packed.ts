@@ -213,6 +213,11 @@ export function packAskedLegs(legs: readonly Pick<HoldLeg, 'asset' | 'amount' | 
   );
 }
 
+/** `H asset, d atoms` each, as settle takes what is due in other assets than the hold's first. */
+export function packDues(dues: readonly Pick<HoldLeg, 'asset' | 'amount'>[]): Buffer {
+  return Buffer.concat(dues.map(({ asset, amount }) => Buffer.concat([uint16(asset), doubles(amount)])));
+}
+
 function uint16(value: number): Buffer {
   const packed = Buffer.alloc(2);
   packed.writeUInt16BE(value);

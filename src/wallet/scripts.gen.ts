@@ -3,7 +3,7 @@ import { atomsFromRedis as atoms, type Atoms } from '../units.ts';
 import type { Script } from './script.ts';
 
 /** The Redis library that holds all scripts; names end in its hash. */
-export const libraryHash = '1a5c59e2dfd5';
+export const libraryHash = 'e5a6c4e492a1';
 
 export type AdvanceClockKeys = { fenceKey: string; clockKey: string };
 export type AdvanceClockArgs = { fence: string; toMs: number };
@@ -16,7 +16,7 @@ export type AdvanceClockReply =
  */
 export const advanceClockScript: Script<AdvanceClockKeys, AdvanceClockArgs, AdvanceClockReply> = {
   name: 'advance_clock',
-  functionName: 'advance_clock_1a5c59e2dfd5',
+  functionName: 'advance_clock_e5a6c4e492a1',
   keysCount: 2,
   binary: false,
   encode: (keys, args) => [keys.fenceKey, keys.clockKey, args.fence, args.toMs],
@@ -47,7 +47,7 @@ export type ApplyDueReply =
  */
 export const applyDueScript: Script<ApplyDueKeys, ApplyDueArgs, ApplyDueReply> = {
   name: 'apply_due',
-  functionName: 'apply_due_1a5c59e2dfd5',
+  functionName: 'apply_due_e5a6c4e492a1',
   keysCount: 7,
   binary: false,
   encode: (keys, args) => [keys.fenceKey, keys.clockKey, keys.walletKey, keys.holdsKey, keys.deadlinesKey, keys.operationKey, keys.outboxKey, args.fence, args.notAfterMs, args.environment, args.operationId, args.fingerprint, args.keepMs],
@@ -91,7 +91,7 @@ export type AuthorizeReply =
  */
 export const authorizeScript: Script<AuthorizeKeys, AuthorizeArgs, AuthorizeReply> = {
   name: 'authorize',
-  functionName: 'authorize_1a5c59e2dfd5',
+  functionName: 'authorize_e5a6c4e492a1',
   keysCount: 8,
   binary: false,
   encode: (keys, args) => [keys.fenceKey, keys.clockKey, keys.walletKey, keys.holdsKey, keys.deadlinesKey, keys.operationKey, keys.outboxKey, keys.catalogKey, args.fence, args.notAfterMs, args.environment, args.operationId, args.fingerprint, args.keepMs, args.asset, String(args.amountAtoms), args.mode, args.ttlMs, args.repeated, args.attached, args.lookedUp, args.catalogVersion, args.configVersion, args.toldText, args.legsPacked, args.budgetsPacked],
@@ -138,7 +138,7 @@ export type ChargeReply =
  */
 export const chargeScript: Script<ChargeKeys, ChargeArgs, ChargeReply> = {
   name: 'charge',
-  functionName: 'charge_1a5c59e2dfd5',
+  functionName: 'charge_e5a6c4e492a1',
   keysCount: 8,
   binary: false,
   encode: (keys, args) => [keys.fenceKey, keys.clockKey, keys.walletKey, keys.holdsKey, keys.deadlinesKey, keys.operationKey, keys.outboxKey, keys.catalogKey, args.fence, args.notAfterMs, args.environment, args.operationId, args.fingerprint, args.keepMs, args.asset, String(args.amountAtoms), args.mode, args.repeated, args.attached, args.lookedUp, args.catalogVersion, args.configVersion, args.toldText, args.legsPacked, args.budgetsPacked],
@@ -176,7 +176,7 @@ export type ConfigureReply =
  */
 export const configureScript: Script<ConfigureKeys, ConfigureArgs, ConfigureReply> = {
   name: 'configure',
-  functionName: 'configure_1a5c59e2dfd5',
+  functionName: 'configure_e5a6c4e492a1',
   keysCount: 3,
   binary: false,
   encode: (keys, args) => [keys.fenceKey, keys.clockKey, keys.walletKey, args.fence, args.version, args.configText],
@@ -203,7 +203,7 @@ export type CreateWalletReply =
  */
 export const createWalletScript: Script<CreateWalletKeys, CreateWalletArgs, CreateWalletReply> = {
   name: 'create_wallet',
-  functionName: 'create_wallet_1a5c59e2dfd5',
+  functionName: 'create_wallet_e5a6c4e492a1',
   keysCount: 3,
   binary: false,
   encode: (keys, args) => [keys.fenceKey, keys.clockKey, keys.walletKey, args.fence, args.environment, args.customerId, args.freeze],
@@ -237,7 +237,7 @@ export type CreditReply =
  */
 export const creditScript: Script<CreditKeys, CreditArgs, CreditReply> = {
   name: 'credit',
-  functionName: 'credit_1a5c59e2dfd5',
+  functionName: 'credit_e5a6c4e492a1',
   keysCount: 7,
   binary: false,
   encode: (keys, args) => [keys.fenceKey, keys.clockKey, keys.walletKey, keys.holdsKey, keys.deadlinesKey, keys.operationKey, keys.outboxKey, args.fence, args.notAfterMs, args.environment, args.operationId, args.fingerprint, args.keepMs, args.asset, args.grantNo, String(args.amountAtoms), args.purpose, args.priority, args.effectiveAtMs, args.expiresAtMs, args.attached, args.lookedUp],
@@ -276,7 +276,7 @@ export type ExpireHoldsReply =
  */
 export const expireHoldsScript: Script<ExpireHoldsKeys, ExpireHoldsArgs, ExpireHoldsReply> = {
   name: 'expire_holds',
-  functionName: 'expire_holds_1a5c59e2dfd5',
+  functionName: 'expire_holds_e5a6c4e492a1',
   keysCount: 7,
   binary: false,
   encode: (keys, args) => [keys.fenceKey, keys.clockKey, keys.walletKey, keys.holdsKey, keys.deadlinesKey, keys.operationKey, keys.outboxKey, args.fence, args.notAfterMs, args.environment, args.operationId, args.fingerprint, args.keepMs, args.holdRefs],
@@ -320,7 +320,7 @@ export type ExtendReply =
  */
 export const extendScript: Script<ExtendKeys, ExtendArgs, ExtendReply> = {
   name: 'extend',
-  functionName: 'extend_1a5c59e2dfd5',
+  functionName: 'extend_e5a6c4e492a1',
   keysCount: 7,
   binary: false,
   encode: (keys, args) => [keys.fenceKey, keys.clockKey, keys.walletKey, keys.holdsKey, keys.deadlinesKey, keys.operationKey, keys.outboxKey, args.fence, args.notAfterMs, args.environment, args.operationId, args.fingerprint, args.keepMs, args.asset, args.holdRef, String(args.amountAtoms), args.ttlMs, args.repeated, args.attached, args.lookedUp, args.configVersion, args.budgetsPacked],
@@ -362,7 +362,7 @@ export type ForgetReply =
  */
 export const forgetScript: Script<ForgetKeys, ForgetArgs, ForgetReply> = {
   name: 'forget',
-  functionName: 'forget_1a5c59e2dfd5',
+  functionName: 'forget_e5a6c4e492a1',
   keysCount: 4,
   binary: false,
   encode: (keys, args) => [keys.fenceKey, keys.walletKey, keys.holdsKey, keys.deadlinesKey, args.fence, args.headPacked],
@@ -397,7 +397,7 @@ export type FreezeReply =
  */
 export const freezeScript: Script<FreezeKeys, FreezeArgs, FreezeReply> = {
   name: 'freeze',
-  functionName: 'freeze_1a5c59e2dfd5',
+  functionName: 'freeze_e5a6c4e492a1',
   keysCount: 7,
   binary: false,
   encode: (keys, args) => [keys.fenceKey, keys.clockKey, keys.walletKey, keys.holdsKey, keys.deadlinesKey, keys.operationKey, keys.outboxKey, args.fence, args.notAfterMs, args.environment, args.operationId, args.fingerprint, args.keepMs, args.fromFreeze, args.toFreeze, args.attached, args.lookedUp, args.seenAt],
@@ -435,7 +435,7 @@ export type HydrateReply =
  */
 export const hydrateScript: Script<HydrateKeys, HydrateArgs, HydrateReply> = {
   name: 'hydrate',
-  functionName: 'hydrate_1a5c59e2dfd5',
+  functionName: 'hydrate_e5a6c4e492a1',
   keysCount: 5,
   binary: false,
   encode: (keys, args) => [keys.fenceKey, keys.clockKey, keys.walletKey, keys.holdsKey, keys.deadlinesKey, args.fence, args.environment, args.customerId, args.version, args.freeze, args.accountsPacked, args.grantsPacked, args.holdsPacked, args.replacedVersion, args.lookUpUntilMs, args.configVersion, args.configText, args.countersPacked],
@@ -462,7 +462,7 @@ export type ListDueReply =
  */
 export const listDueScript: Script<ListDueKeys, ListDueArgs, ListDueReply> = {
   name: 'list_due',
-  functionName: 'list_due_1a5c59e2dfd5',
+  functionName: 'list_due_e5a6c4e492a1',
   keysCount: 3,
   binary: false,
   encode: (keys, args) => [keys.fenceKey, keys.clockKey, keys.deadlinesKey, args.fence, args.membersMax],
@@ -491,7 +491,7 @@ export type MendReply =
  */
 export const mendScript: Script<MendKeys, MendArgs, MendReply> = {
   name: 'mend',
-  functionName: 'mend_1a5c59e2dfd5',
+  functionName: 'mend_e5a6c4e492a1',
   keysCount: 5,
   binary: false,
   encode: (keys, args) => [keys.fenceKey, keys.clockKey, keys.walletKey, keys.holdsKey, keys.deadlinesKey, args.fence, args.seenAt],
@@ -518,7 +518,7 @@ export type PeekOperationReply =
  */
 export const peekOperationScript: Script<PeekOperationKeys, PeekOperationArgs, PeekOperationReply> = {
   name: 'peek_operation',
-  functionName: 'peek_operation_1a5c59e2dfd5',
+  functionName: 'peek_operation_e5a6c4e492a1',
   keysCount: 4,
   binary: false,
   encode: (keys, args) => [keys.fenceKey, keys.clockKey, keys.walletKey, keys.operationKey, args.fence],
@@ -545,7 +545,7 @@ export type RaiseCatalogReply =
  */
 export const raiseCatalogScript: Script<RaiseCatalogKeys, RaiseCatalogArgs, RaiseCatalogReply> = {
   name: 'raise_catalog',
-  functionName: 'raise_catalog_1a5c59e2dfd5',
+  functionName: 'raise_catalog_e5a6c4e492a1',
   keysCount: 2,
   binary: false,
   encode: (keys, args) => [keys.fenceKey, keys.catalogKey, args.fence, args.environment, args.catalogVersion],
@@ -572,7 +572,7 @@ export type ReadHoldReply =
  */
 export const readHoldScript: Script<ReadHoldKeys, ReadHoldArgs, ReadHoldReply> = {
   name: 'read_hold',
-  functionName: 'read_hold_1a5c59e2dfd5',
+  functionName: 'read_hold_e5a6c4e492a1',
   keysCount: 4,
   binary: true,
   encode: (keys, args) => [keys.fenceKey, keys.clockKey, keys.walletKey, keys.holdsKey, args.fence, args.environment, args.holdRef],
@@ -599,7 +599,7 @@ export type ReadStoredReply =
  */
 export const readStoredScript: Script<ReadStoredKeys, ReadStoredArgs, ReadStoredReply> = {
   name: 'read_stored',
-  functionName: 'read_stored_1a5c59e2dfd5',
+  functionName: 'read_stored_e5a6c4e492a1',
   keysCount: 3,
   binary: true,
   encode: (keys) => [keys.walletKey, keys.holdsKey, keys.deadlinesKey],
@@ -623,7 +623,7 @@ export type ReadWalletReply =
  */
 export const readWalletScript: Script<ReadWalletKeys, ReadWalletArgs, ReadWalletReply> = {
   name: 'read_wallet',
-  functionName: 'read_wallet_1a5c59e2dfd5',
+  functionName: 'read_wallet_e5a6c4e492a1',
   keysCount: 3,
   binary: true,
   encode: (keys, args) => [keys.fenceKey, keys.clockKey, keys.walletKey, args.fence, args.environment],
@@ -661,7 +661,7 @@ export type ReleaseReply =
  */
 export const releaseScript: Script<ReleaseKeys, ReleaseArgs, ReleaseReply> = {
   name: 'release',
-  functionName: 'release_1a5c59e2dfd5',
+  functionName: 'release_e5a6c4e492a1',
   keysCount: 7,
   binary: false,
   encode: (keys, args) => [keys.fenceKey, keys.clockKey, keys.walletKey, keys.holdsKey, keys.deadlinesKey, keys.operationKey, keys.outboxKey, args.fence, args.notAfterMs, args.environment, args.operationId, args.fingerprint, args.keepMs, args.asset, args.holdRef, args.attached, args.lookedUp],
@@ -694,7 +694,7 @@ export type RememberReply =
  */
 export const rememberScript: Script<RememberKeys, RememberArgs, RememberReply> = {
   name: 'remember',
-  functionName: 'remember_1a5c59e2dfd5',
+  functionName: 'remember_e5a6c4e492a1',
   keysCount: 2,
   binary: false,
   encode: (keys, args) => [keys.fenceKey, keys.operationKey, args.fence, args.recordPacked, args.keepMs],
@@ -722,7 +722,7 @@ export type RestampReply =
  */
 export const restampScript: Script<RestampKeys, RestampArgs, RestampReply> = {
   name: 'restamp',
-  functionName: 'restamp_1a5c59e2dfd5',
+  functionName: 'restamp_e5a6c4e492a1',
   keysCount: 3,
   binary: false,
   encode: (keys, args) => [keys.fenceKey, keys.clockKey, keys.walletKey, args.fence, args.version, args.freeze, args.configVersion, args.configText],
@@ -734,8 +734,8 @@ export const restampScript: Script<RestampKeys, RestampArgs, RestampReply> = {
   },
 };
 
-export type SettleKeys = { fenceKey: string; clockKey: string; walletKey: string; holdsKey: string; deadlinesKey: string; operationKey: string; outboxKey: string; lateKey: string };
-export type SettleArgs = { fence: string; notAfterMs: number; environment: string; operationId: string; fingerprint: string; keepMs: number; asset: number; holdRef: string; amountAtoms: Atoms; final: string; onExcess: string; expiredHold: Buffer | string; attached: string; lookedUp: string };
+export type SettleKeys = { fenceKey: string; clockKey: string; walletKey: string; holdsKey: string; deadlinesKey: string; operationKey: string; outboxKey: string; lateKey: string; catalogKey: string };
+export type SettleArgs = { fence: string; notAfterMs: number; environment: string; operationId: string; fingerprint: string; keepMs: number; asset: number; holdRef: string; amountAtoms: Atoms; final: string; onExcess: string; expiredHold: Buffer | string; attached: string; lookedUp: string; catalogVersion: string; configVersion: string; toldText: string; duesPacked: Buffer | string };
 export type SettleReply =
   | { status: 'fenced'; replayed?: true }
   | { status: 'unverified'; replayed?: true }
@@ -745,28 +745,31 @@ export type SettleReply =
   | { status: 'absent'; replayed?: true }
   | { status: 'missing'; replayed?: true }
   | { status: 'due'; replayed?: true }
+  | { status: 'stale'; standingVersion: number; standingConfig: number; redisMs: number; configText: string; replayed?: true }
   | { status: 'unknown_hold'; replayed?: true }
   | { status: 'closed'; replayed?: true }
-  | { status: 'exceeds_hold'; withinAtoms: Atoms; replayed?: true }
+  | { status: 'too_many_assets'; replayed?: true }
+  | { status: 'exceeds_hold'; withinAtoms: Atoms; shortAsset: number; replayed?: true }
   | { status: 'out_of_bounds'; bound: number; replayed?: true }
-  | { status: 'settled'; settledAtoms: Atoms; releasedAtoms: Atoms; overageAtoms: Atoms; availableAtoms: Atoms; heldAtoms: Atoms; lateFlag: number; openFlag: number; version: number; epoch: number; seq: number; legsText: string; replayed?: true };
+  | { status: 'settled'; settledAtoms: Atoms; releasedAtoms: Atoms; overageAtoms: Atoms; availableAtoms: Atoms; heldAtoms: Atoms; lateFlag: number; openFlag: number; version: number; epoch: number; seq: number; legsText: string; toldText: string; replayed?: true };
 
 /**
  * Settle a hold at its true cost: wholly, or in parts until the final one, which gives the rest back.
  *
  * More than is held: `charge` takes the rest from what is available, and what is missing becomes overage; `cap`
- * takes the hold at most; `reject` changes nothing. The amount is one of the hold's first asset: where it has other
- * legs that stand in for it, it is taken from them in order, and an excess from the first again.
+ * takes the hold at most; `reject` changes nothing; each asset for itself (lib/dues.lua). The amount is one of the
+ * hold's first asset: where it has other legs that stand in for it, it is taken from them in order, and an excess from
+ * the first again. What an event costs may be due in other assets, too.
  *
  * A hold ends exactly at its deadline: from then on it has expired, and settling it is recorded once, as a final settle
  * marked late, paid from what is available. A hold that the sweep has removed comes with its terms from the ledger.
  */
 export const settleScript: Script<SettleKeys, SettleArgs, SettleReply> = {
   name: 'settle',
-  functionName: 'settle_1a5c59e2dfd5',
-  keysCount: 8,
+  functionName: 'settle_e5a6c4e492a1',
+  keysCount: 9,
   binary: false,
-  encode: (keys, args) => [keys.fenceKey, keys.clockKey, keys.walletKey, keys.holdsKey, keys.deadlinesKey, keys.operationKey, keys.outboxKey, keys.lateKey, args.fence, args.notAfterMs, args.environment, args.operationId, args.fingerprint, args.keepMs, args.asset, args.holdRef, String(args.amountAtoms), args.final, args.onExcess, args.expiredHold, args.attached, args.lookedUp],
+  encode: (keys, args) => [keys.fenceKey, keys.clockKey, keys.walletKey, keys.holdsKey, keys.deadlinesKey, keys.operationKey, keys.outboxKey, keys.lateKey, keys.catalogKey, args.fence, args.notAfterMs, args.environment, args.operationId, args.fingerprint, args.keepMs, args.asset, args.holdRef, String(args.amountAtoms), args.final, args.onExcess, args.expiredHold, args.attached, args.lookedUp, args.catalogVersion, args.configVersion, args.toldText, args.duesPacked],
   decode: {
     fenced: () => ({ status: 'fenced' }),
     unverified: () => ({ status: 'unverified' }),
@@ -776,11 +779,13 @@ export const settleScript: Script<SettleKeys, SettleArgs, SettleReply> = {
     absent: () => ({ status: 'absent' }),
     missing: () => ({ status: 'missing' }),
     due: () => ({ status: 'due' }),
+    stale: (reply) => ({ status: 'stale', standingVersion: reply[1] as number, standingConfig: reply[2] as number, redisMs: reply[3] as number, configText: String(reply[4]) }),
     unknown_hold: () => ({ status: 'unknown_hold' }),
     closed: () => ({ status: 'closed' }),
-    exceeds_hold: (reply) => ({ status: 'exceeds_hold', withinAtoms: atoms(reply[1]) }),
+    too_many_assets: () => ({ status: 'too_many_assets' }),
+    exceeds_hold: (reply) => ({ status: 'exceeds_hold', withinAtoms: atoms(reply[1]), shortAsset: reply[2] as number }),
     out_of_bounds: (reply) => ({ status: 'out_of_bounds', bound: reply[1] as number }),
-    settled: (reply) => ({ status: 'settled', settledAtoms: atoms(reply[1]), releasedAtoms: atoms(reply[2]), overageAtoms: atoms(reply[3]), availableAtoms: atoms(reply[4]), heldAtoms: atoms(reply[5]), lateFlag: reply[6] as number, openFlag: reply[7] as number, version: reply[8] as number, epoch: reply[9] as number, seq: reply[10] as number, legsText: String(reply[11]) }),
+    settled: (reply) => ({ status: 'settled', settledAtoms: atoms(reply[1]), releasedAtoms: atoms(reply[2]), overageAtoms: atoms(reply[3]), availableAtoms: atoms(reply[4]), heldAtoms: atoms(reply[5]), lateFlag: reply[6] as number, openFlag: reply[7] as number, version: reply[8] as number, epoch: reply[9] as number, seq: reply[10] as number, legsText: String(reply[11]), toldText: String(reply[12]) }),
   },
 };
 
@@ -796,7 +801,7 @@ export type VerifyRunReply =
  */
 export const verifyRunScript: Script<VerifyRunKeys, VerifyRunArgs, VerifyRunReply> = {
   name: 'verify_run',
-  functionName: 'verify_run_1a5c59e2dfd5',
+  functionName: 'verify_run_e5a6c4e492a1',
   keysCount: 1,
   binary: false,
   encode: (keys, args) => [keys.fenceKey, args.fence, args.runId],
@@ -827,7 +832,7 @@ export type VoidReply =
  */
 export const voidScript: Script<VoidKeys, VoidArgs, VoidReply> = {
   name: 'void',
-  functionName: 'void_1a5c59e2dfd5',
+  functionName: 'void_e5a6c4e492a1',
   keysCount: 7,
   binary: false,
   encode: (keys, args) => [keys.fenceKey, keys.clockKey, keys.walletKey, keys.holdsKey, keys.deadlinesKey, keys.operationKey, keys.outboxKey, args.fence, args.notAfterMs, args.environment, args.operationId, args.fingerprint, args.keepMs, args.asset, args.grantNo, args.attached, args.lookedUp],
@@ -848,7 +853,7 @@ export const voidScript: Script<VoidKeys, VoidArgs, VoidReply> = {
 
 /** What FUNCTION LOAD takes. */
 export const libraryText =
-  "#!lua name=farebox_1a5c59e2dfd5\n\
+  "#!lua name=farebox_e5a6c4e492a1\n\
 local loaded, modules = {}, {}\n\
 local function require(name)\n\
 local module = loaded[name]\n\
@@ -1309,6 +1314,109 @@ local _, done = due.apply_some(wallet)\n\
 return done\n\
 end\n\
 return due\n\
+end\n\
+modules['dues'] = function()\n\
+local budgets = require('budgets')\n\
+local entries = require('entry')\n\
+local grants = require('grants')\n\
+local legs = require('legs')\n\
+local wallets = require('wallet')\n\
+local dues = {}\n\
+local DUE = '>Hd'\n\
+local DUE_LENGTH = 10\n\
+local function leg_in(hold, asset)\n\
+for i = 2, #hold.legs do\n\
+if hold.legs[i].asset == asset then\n\
+return hold.legs[i]\n\
+end\n\
+end\n\
+local leg = legs.make(asset, 0, 0, 0)\n\
+leg.sources = {}\n\
+hold.legs[#hold.legs + 1] = leg\n\
+return leg\n\
+end\n\
+function dues.assign(hold, amount_atoms, packed)\n\
+hold.legs[1].due = amount_atoms\n\
+for at = 1, #packed, DUE_LENGTH do\n\
+local asset, atoms = struct.unpack(DUE, packed, at)\n\
+leg_in(hold, asset).due = atoms\n\
+end\n\
+return #hold.legs <= 8\n\
+end\n\
+local function usable(wallet, leg, late)\n\
+return late and math.min(leg.released, wallets.account(wallet, leg.asset).available) or leg.held\n\
+end\n\
+local function within(due_atoms, within_atoms, on_excess)\n\
+if due_atoms <= within_atoms or on_excess == 'charge' then\n\
+return due_atoms\n\
+end\n\
+return on_excess == 'cap' and within_atoms or nil\n\
+end\n\
+function dues.bound(wallet, list, late)\n\
+for i = 1, #list do\n\
+local leg = list[i]\n\
+local account = wallets.account(wallet, leg.asset)\n\
+leg.from_available = math.min(leg.excess, account.available - (late and leg.part or 0))\n\
+leg.from_overage = leg.excess - leg.from_available\n\
+if\n\
+leg.settled + leg.part + leg.excess > 4503599627370496\n\
+or account.overage + leg.from_overage > 4503599627370496\n\
+then\n\
+return { 'out_of_bounds', 1 }\n\
+end\n\
+end\n\
+end\n\
+function dues.plan(wallet, list, late, on_excess)\n\
+local of = late and 'released' or 'held'\n\
+local first = list[1]\n\
+local within_atoms, short_asset = first[of], first.asset\n\
+for i = 2, #list do\n\
+local leg = list[i]\n\
+local spend_atoms = within(leg.due or 0, leg[of], on_excess)\n\
+if not spend_atoms then\n\
+within_atoms, short_asset = leg[of], leg.asset\n\
+return { 'exceeds_hold', within_atoms, short_asset }\n\
+end\n\
+leg.part = math.min(spend_atoms, usable(wallet, leg, late))\n\
+leg.excess = spend_atoms - leg.part\n\
+within_atoms = within_atoms + legs.covers(leg, leg[of] - leg.part)\n\
+end\n\
+within_atoms = math.min(within_atoms, 4503599627370496)\n\
+local left_atoms = within(first.due, within_atoms, on_excess)\n\
+if not left_atoms then\n\
+return { 'exceeds_hold', within_atoms, short_asset }\n\
+end\n\
+first.part = 0\n\
+for i = 1, #list do\n\
+local leg = list[i]\n\
+local covered = math.min(left_atoms, legs.covers(leg, usable(wallet, leg, late) - leg.part))\n\
+leg.part = leg.part + legs.convert(leg, covered)\n\
+left_atoms = left_atoms - covered\n\
+end\n\
+first.excess = left_atoms\n\
+return dues.bound(wallet, list, late)\n\
+end\n\
+function dues.settle(wallet, entry, hold, late)\n\
+for i = 1, #hold.legs do\n\
+local leg = hold.legs[i]\n\
+legs.settle(wallet, entry, leg, leg.part, late)\n\
+budgets.spend(wallet, entry, hold.tags, leg.asset, late and 0 or leg.part, (late and leg.part or 0) + leg.excess)\n\
+end\n\
+for i = 1, #hold.legs do\n\
+local leg = hold.legs[i]\n\
+if leg.excess > 0 then\n\
+local account = wallets.account(wallet, leg.asset)\n\
+grants.take(wallet, entry, account, leg.from_available, false)\n\
+entries.transfer(entry, account, 1, 5, leg.from_available)\n\
+entries.transfer(entry, account, 3, 5, leg.from_overage)\n\
+leg.settled = leg.settled + leg.excess\n\
+if late then\n\
+leg.released = math.max(0, leg.released - leg.excess)\n\
+end\n\
+end\n\
+end\n\
+end\n\
+return dues\n\
 end\n\
 modules['entry'] = function()\n\
 local counters = require('counters')\n\
@@ -2502,7 +2610,7 @@ return wallets\n\
 end\n\
 do\n\
 redis.register_function({\n\
-function_name = 'advance_clock_1a5c59e2dfd5',\n\
+function_name = 'advance_clock_e5a6c4e492a1',\n\
 flags = {  },\n\
 callback = function(KEYS, ARGV)\n\
 local fence_key = KEYS[1] -- string: installation and epoch of this partition's data\n\
@@ -2527,7 +2635,7 @@ local seal = require('seal')\n\
 local due = require('due')\n\
 local wallets = require('wallet')\n\
 redis.register_function({\n\
-function_name = 'apply_due_1a5c59e2dfd5',\n\
+function_name = 'apply_due_e5a6c4e492a1',\n\
 flags = { 'allow-oom' },\n\
 callback = function(KEYS, ARGV)\n\
 local fence_key = KEYS[1] -- string: installation and epoch of this partition's data\n\
@@ -2586,7 +2694,7 @@ local seal = require('seal')\n\
 local staleness = require('stale')\n\
 local wallets = require('wallet')\n\
 redis.register_function({\n\
-function_name = 'authorize_1a5c59e2dfd5',\n\
+function_name = 'authorize_e5a6c4e492a1',\n\
 flags = {  },\n\
 callback = function(KEYS, ARGV)\n\
 local fence_key = KEYS[1] -- string: installation and epoch of this partition's data\n\
@@ -2708,7 +2816,7 @@ local seal = require('seal')\n\
 local staleness = require('stale')\n\
 local wallets = require('wallet')\n\
 redis.register_function({\n\
-function_name = 'charge_1a5c59e2dfd5',\n\
+function_name = 'charge_e5a6c4e492a1',\n\
 flags = {  },\n\
 callback = function(KEYS, ARGV)\n\
 local fence_key = KEYS[1] -- string: installation and epoch of this partition's data\n\
@@ -2826,7 +2934,7 @@ do\n\
 local run = require('run')\n\
 local wallets = require('wallet')\n\
 redis.register_function({\n\
-function_name = 'configure_1a5c59e2dfd5',\n\
+function_name = 'configure_e5a6c4e492a1',\n\
 flags = { 'allow-oom' },\n\
 callback = function(KEYS, ARGV)\n\
 local fence_key = KEYS[1] -- string: installation and epoch of this partition's data\n\
@@ -2866,7 +2974,7 @@ local run = require('run')\n\
 local seal = require('seal')\n\
 local wallets = require('wallet')\n\
 redis.register_function({\n\
-function_name = 'create_wallet_1a5c59e2dfd5',\n\
+function_name = 'create_wallet_e5a6c4e492a1',\n\
 flags = {  },\n\
 callback = function(KEYS, ARGV)\n\
 local fence_key = KEYS[1] -- string: installation and epoch of this partition's data\n\
@@ -2901,7 +3009,7 @@ local due = require('due')\n\
 local seal = require('seal')\n\
 local wallets = require('wallet')\n\
 redis.register_function({\n\
-function_name = 'credit_1a5c59e2dfd5',\n\
+function_name = 'credit_e5a6c4e492a1',\n\
 flags = {  },\n\
 callback = function(KEYS, ARGV)\n\
 local fence_key = KEYS[1] -- string: installation and epoch of this partition's data\n\
@@ -2998,7 +3106,7 @@ local holds = require('holds')\n\
 local seal = require('seal')\n\
 local wallets = require('wallet')\n\
 redis.register_function({\n\
-function_name = 'expire_holds_1a5c59e2dfd5',\n\
+function_name = 'expire_holds_e5a6c4e492a1',\n\
 flags = { 'allow-oom' },\n\
 callback = function(KEYS, ARGV)\n\
 local fence_key = KEYS[1] -- string: installation and epoch of this partition's data\n\
@@ -3052,7 +3160,7 @@ local seal = require('seal')\n\
 local staleness = require('stale')\n\
 local wallets = require('wallet')\n\
 redis.register_function({\n\
-function_name = 'extend_1a5c59e2dfd5',\n\
+function_name = 'extend_e5a6c4e492a1',\n\
 flags = {  },\n\
 callback = function(KEYS, ARGV)\n\
 local fence_key = KEYS[1] -- string: installation and epoch of this partition's data\n\
@@ -3159,7 +3267,7 @@ do\n\
 local run = require('run')\n\
 local wallets = require('wallet')\n\
 redis.register_function({\n\
-function_name = 'forget_1a5c59e2dfd5',\n\
+function_name = 'forget_e5a6c4e492a1',\n\
 flags = { 'allow-oom' },\n\
 callback = function(KEYS, ARGV)\n\
 local fence_key = KEYS[1] -- string: installation and epoch of this partition's data\n\
@@ -3190,7 +3298,7 @@ local entries = require('entry')\n\
 local seal = require('seal')\n\
 local wallets = require('wallet')\n\
 redis.register_function({\n\
-function_name = 'freeze_1a5c59e2dfd5',\n\
+function_name = 'freeze_e5a6c4e492a1',\n\
 flags = { 'allow-oom' },\n\
 callback = function(KEYS, ARGV)\n\
 local fence_key = KEYS[1] -- string: installation and epoch of this partition's data\n\
@@ -3255,7 +3363,7 @@ local run = require('run')\n\
 local seal = require('seal')\n\
 local wallets = require('wallet')\n\
 redis.register_function({\n\
-function_name = 'hydrate_1a5c59e2dfd5',\n\
+function_name = 'hydrate_e5a6c4e492a1',\n\
 flags = { 'allow-oom' },\n\
 callback = function(KEYS, ARGV)\n\
 local fence_key = KEYS[1] -- string: installation and epoch of this partition's data\n\
@@ -3339,7 +3447,7 @@ end\n\
 do\n\
 local run = require('run')\n\
 redis.register_function({\n\
-function_name = 'list_due_1a5c59e2dfd5',\n\
+function_name = 'list_due_e5a6c4e492a1',\n\
 flags = { 'no-writes' },\n\
 callback = function(KEYS, ARGV)\n\
 local fence_key = KEYS[1] -- string: installation and epoch of this partition's data\n\
@@ -3370,7 +3478,7 @@ local run = require('run')\n\
 local seal = require('seal')\n\
 local wallets = require('wallet')\n\
 redis.register_function({\n\
-function_name = 'mend_1a5c59e2dfd5',\n\
+function_name = 'mend_e5a6c4e492a1',\n\
 flags = { 'allow-oom' },\n\
 callback = function(KEYS, ARGV)\n\
 local fence_key = KEYS[1] -- string: installation and epoch of this partition's data\n\
@@ -3432,7 +3540,7 @@ do\n\
 local run = require('run')\n\
 local wallets = require('wallet')\n\
 redis.register_function({\n\
-function_name = 'peek_operation_1a5c59e2dfd5',\n\
+function_name = 'peek_operation_e5a6c4e492a1',\n\
 flags = { 'no-writes' },\n\
 callback = function(KEYS, ARGV)\n\
 local fence_key = KEYS[1] -- string: installation and epoch of this partition's data\n\
@@ -3459,7 +3567,7 @@ end\n\
 do\n\
 local run = require('run')\n\
 redis.register_function({\n\
-function_name = 'raise_catalog_1a5c59e2dfd5',\n\
+function_name = 'raise_catalog_e5a6c4e492a1',\n\
 flags = { 'allow-oom' },\n\
 callback = function(KEYS, ARGV)\n\
 local fence_key = KEYS[1] -- string: installation and epoch of this partition's data\n\
@@ -3483,7 +3591,7 @@ end\n\
 do\n\
 local wallets = require('wallet')\n\
 redis.register_function({\n\
-function_name = 'read_hold_1a5c59e2dfd5',\n\
+function_name = 'read_hold_e5a6c4e492a1',\n\
 flags = { 'no-writes' },\n\
 callback = function(KEYS, ARGV)\n\
 local fence_key = KEYS[1] -- string: installation and epoch of this partition's data\n\
@@ -3510,7 +3618,7 @@ end\n\
 do\n\
 local wallets = require('wallet')\n\
 redis.register_function({\n\
-function_name = 'read_stored_1a5c59e2dfd5',\n\
+function_name = 'read_stored_e5a6c4e492a1',\n\
 flags = { 'no-writes' },\n\
 callback = function(KEYS, ARGV)\n\
 local wallet_key = KEYS[1] -- hash: see lib/wallet.lua\n\
@@ -3530,7 +3638,7 @@ end\n\
 do\n\
 local wallets = require('wallet')\n\
 redis.register_function({\n\
-function_name = 'read_wallet_1a5c59e2dfd5',\n\
+function_name = 'read_wallet_e5a6c4e492a1',\n\
 flags = { 'no-writes' },\n\
 callback = function(KEYS, ARGV)\n\
 local fence_key = KEYS[1] -- string: installation and epoch of this partition's data\n\
@@ -3556,7 +3664,7 @@ local legs = require('legs')\n\
 local seal = require('seal')\n\
 local wallets = require('wallet')\n\
 redis.register_function({\n\
-function_name = 'release_1a5c59e2dfd5',\n\
+function_name = 'release_e5a6c4e492a1',\n\
 flags = { 'allow-oom' },\n\
 callback = function(KEYS, ARGV)\n\
 local fence_key = KEYS[1] -- string: installation and epoch of this partition's data\n\
@@ -3622,7 +3730,7 @@ end\n\
 do\n\
 local run = require('run')\n\
 redis.register_function({\n\
-function_name = 'remember_1a5c59e2dfd5',\n\
+function_name = 'remember_e5a6c4e492a1',\n\
 flags = { 'allow-oom' },\n\
 callback = function(KEYS, ARGV)\n\
 local fence_key = KEYS[1] -- string: installation and epoch of this partition's data\n\
@@ -3643,7 +3751,7 @@ do\n\
 local run = require('run')\n\
 local wallets = require('wallet')\n\
 redis.register_function({\n\
-function_name = 'restamp_1a5c59e2dfd5',\n\
+function_name = 'restamp_e5a6c4e492a1',\n\
 flags = { 'allow-oom' },\n\
 callback = function(KEYS, ARGV)\n\
 local fence_key = KEYS[1] -- string: installation and epoch of this partition's data\n\
@@ -3682,14 +3790,15 @@ end\n\
 do\n\
 local budgets = require('budgets')\n\
 local commit = require('commit')\n\
+local dues = require('dues')\n\
 local entries = require('entry')\n\
-local grants = require('grants')\n\
 local holds = require('holds')\n\
 local legs = require('legs')\n\
 local seal = require('seal')\n\
+local staleness = require('stale')\n\
 local wallets = require('wallet')\n\
 redis.register_function({\n\
-function_name = 'settle_1a5c59e2dfd5',\n\
+function_name = 'settle_e5a6c4e492a1',\n\
 flags = { 'allow-oom' },\n\
 callback = function(KEYS, ARGV)\n\
 local fence_key = KEYS[1] -- string: installation and epoch of this partition's data\n\
@@ -3700,6 +3809,7 @@ local deadlines_key = KEYS[5] -- sorted set: holds and wallets by the instant at
 local operation_key = KEYS[6] -- string: what this operation answered\n\
 local outbox_key = KEYS[7] -- stream: entries on their way to the ledger\n\
 local late_key = KEYS[8] -- string: this hold was settled late, in this epoch; of earlier ones the ledger knows\n\
+local catalog_key = KEYS[9] -- hash: environment → version of the catalog that prices it\n\
 local fence = ARGV[1]\n\
 local not_after_ms = tonumber(ARGV[2])\n\
 local environment = ARGV[3]\n\
@@ -3714,6 +3824,10 @@ local on_excess = ARGV[11] -- charge, cap or reject\n\
 local expired_hold = ARGV[12] -- the terms of an expired hold, from the ledger; else empty\n\
 local attached = ARGV[13]\n\
 local looked_up = ARGV[14] -- '1': the ledger does not have this operation; '2': it has; '0': nobody has asked it\n\
+local catalog_version = ARGV[15] -- that priced this; empty: nothing was priced\n\
+local config_version = ARGV[16] -- of the wallet's subscriptions, as the caller knows them\n\
+local told_text = ARGV[17] -- what the answer says besides, kept with it: the lines that were priced\n\
+local dues_packed = ARGV[18] -- H asset, d atoms each: what is due in other assets than the first\n\
 local wallet, refusal = wallets.open(\n\
 fence_key,\n\
 clock_key,\n\
@@ -3728,6 +3842,13 @@ looked_up\n\
 )\n\
 if not wallet then\n\
 return refusal\n\
+end\n\
+local stale\n\
+if catalog_version ~= '' then\n\
+stale = staleness.check(wallet, catalog_key, catalog_version, config_version)\n\
+end\n\
+if stale then\n\
+return stale\n\
 end\n\
 local account = wallet.account\n\
 local hold = holds.read(holds_key, hold_ref)\n\
@@ -3745,47 +3866,20 @@ hold = holds.unpack(hold_ref, expired_hold)\n\
 elseif not hold then\n\
 return { 'unknown_hold' }\n\
 end\n\
-local within_atoms = legs.worth(hold.legs, late and 'released' or 'held')\n\
-local spend_atoms = amount_atoms\n\
-if amount_atoms > within_atoms and on_excess == 'reject' then\n\
-return { 'exceeds_hold', within_atoms }\n\
-elseif amount_atoms > within_atoms and on_excess == 'cap' then\n\
-spend_atoms = within_atoms\n\
-end\n\
 local first = hold.legs[1]\n\
-local excess_atoms = spend_atoms\n\
-local parts = {}\n\
-for i = 1, #hold.legs do\n\
-local leg = hold.legs[i]\n\
-local usable = late and math.min(leg.released, wallets.account(wallet, leg.asset).available) or leg.held\n\
-local covered = math.min(excess_atoms, legs.covers(leg, usable))\n\
-parts[i] = legs.convert(leg, covered)\n\
-excess_atoms = excess_atoms - covered\n\
+if not dues.assign(hold, amount_atoms, dues_packed) then\n\
+return { 'too_many_assets' }\n\
 end\n\
-local from_available_atoms = math.min(excess_atoms, account.available - (late and parts[1] or 0))\n\
-local from_overage_atoms = excess_atoms - from_available_atoms\n\
-if\n\
-first.settled + parts[1] + excess_atoms > 4503599627370496\n\
-or account.overage + from_overage_atoms > 4503599627370496\n\
-then\n\
-return { 'out_of_bounds', 1 }\n\
+local no = dues.plan(wallet, hold.legs, late, on_excess)\n\
+if no then\n\
+return no\n\
 end\n\
 local entry = entries.begin(6, account)\n\
 local main_no = #wallet.entries + 1\n\
-for i = 1, #hold.legs do\n\
-local leg = hold.legs[i]\n\
-legs.settle(wallet, entry, leg, parts[i], late)\n\
-local beyond_atoms = (late and parts[i] or 0) + (i == 1 and excess_atoms or 0)\n\
-budgets.spend(wallet, entry, hold.tags, leg.asset, late and 0 or parts[i], beyond_atoms)\n\
-end\n\
-grants.take(wallet, entry, account, from_available_atoms, false)\n\
-entries.transfer(entry, account, 1, 5, from_available_atoms)\n\
-entries.transfer(entry, account, 3, 5, from_overage_atoms)\n\
-first.settled = first.settled + excess_atoms\n\
+dues.settle(wallet, entry, hold, late)\n\
 local late_flag, open_flag = 0, 0\n\
 if late then\n\
 late_flag = 1\n\
-first.released = math.max(0, first.released - excess_atoms)\n\
 entry.late = true\n\
 entry.hold_ref = hold_ref\n\
 entry.hold_status = 2\n\
@@ -3819,6 +3913,7 @@ version,\n\
 epoch,\n\
 seq,\n\
 legs_text,\n\
+told_text,\n\
 }\n\
 seal.operation(wallet, outbox_key, main_no, operation_id, fingerprint, keep_ms, attached, reply)\n\
 commit(wallet, clock_key, holds_key, deadlines_key, operation_key)\n\
@@ -3829,7 +3924,7 @@ end\n\
 do\n\
 local run = require('run')\n\
 redis.register_function({\n\
-function_name = 'verify_run_1a5c59e2dfd5',\n\
+function_name = 'verify_run_e5a6c4e492a1',\n\
 flags = { 'no-writes' },\n\
 callback = function(KEYS, ARGV)\n\
 local fence_key = KEYS[1] -- string: installation and epoch of this partition's data\n\
@@ -3858,7 +3953,7 @@ local grants = require('grants')\n\
 local seal = require('seal')\n\
 local wallets = require('wallet')\n\
 redis.register_function({\n\
-function_name = 'void_1a5c59e2dfd5',\n\
+function_name = 'void_e5a6c4e492a1',\n\
 flags = { 'allow-oom' },\n\
 callback = function(KEYS, ARGV)\n\
 local fence_key = KEYS[1] -- string: installation and epoch of this partition's data\n\

@@ -8,20 +8,24 @@ import { lateKey } from './keys.ts';
 import { readLegsText, type ToldLeg } from './legs.ts';
 import { marksOf, type Marks } from './marks.ts';
 import type { Operation } from './operation.ts';
-import { packHold, type HoldTerms } from './packed.ts';
+import { packDues, packHold, type HoldTerms } from './packed.ts';
 import { settleScript } from './scripts.gen.ts';
+import { staleOf, type Known, type Stale } from './stale.ts';
 import type { Store } from './store.ts';
 import type { Trouble } from './target.ts';
 
 export type SettleRequest = {
   environmentId: string;
   holdId: string;
+  /** Of the hold's first asset. */
   amount: Atoms;
+  /** In other assets, each once. */
+  dues: readonly { asset: number; amount: Atoms }[];
   final: boolean;
   onExcess: 'charge' | 'cap' | 'reject';
   operation: Operation;
   attached: string;
-};
+} & Pick<Known, 'catalogVersion' | 'config' | 'told'>;
 
 export type Settled = Account &
   Marks & {
@@ -34,11 +38,16 @@ export type Settled = Account &
     late: boolean;
     open: boolean;
     version: number;
+    /** What the request brought to be told; on a repeat, what the first one brought. */
+    told: string;
   };
 
 type SettleOutcome =
   | Settled
-  | { status: 'exceeds_hold'; held: Atoms }
+  /** In this asset, which still holds that much. */
+  | { status: 'exceeds_hold'; asset: number; held: Atoms }
+  | { status: 'too_many_assets' }
+  | Stale
   | Closed
   | NoHold
   | { status: 'balance_limit' }
@@ -84,6 +93,10 @@ async function settleOnce(
       onExcess: request.onExcess,
       expiredHold,
       attached: request.attached,
+      catalogVersion: request.catalogVersion === undefined ? '' : String(request.catalogVersion),
+      configVersion: String(request.config.version),
+      toldText: request.told,
+      duesPacked: request.dues.length === 0 ? '' : packDues(request.dues),
     },
     lateKey(target, target.ref),
   );
@@ -100,10 +113,15 @@ async function settleOnce(
         late: reply.lateFlag === 1,
         open: reply.openFlag === 1,
         version: reply.version,
+        told: reply.toldText,
         ...marksOf(reply),
       };
     case 'exceeds_hold':
-      return { status: 'exceeds_hold', held: reply.withinAtoms };
+      return { status: 'exceeds_hold', asset: reply.shortAsset, held: reply.withinAtoms };
+    case 'too_many_assets':
+      return { status: 'too_many_assets' };
+    case 'stale':
+      return staleOf(reply);
     case 'out_of_bounds':
       return { status: 'balance_limit' };
     case 'unknown_hold':

@@ -3,13 +3,19 @@ import { codes } from '../../src/codes.gen.ts';
 import { alertBudgets, spendBudgets } from './budgets.ts';
 import { record, type Draft, type Flow } from './draft.ts';
 import { closeHold, expireHold, spendHeld, take } from './money.ts';
-import { done, perform, refused, type Operation, type Outcome } from './operation.ts';
-import { assetOf, balances, copyHold, least, legsText, sum, type Hold, type HoldLeg, type World } from './wallet.ts';
+import { done, perform, refused, type Decision, type Operation, type Outcome } from './operation.ts';
+import { assetOf, balances, copyHold, least, legsText, type Hold, type HoldLeg, type World } from './wallet.ts';
+
+export type Due = { asset: number; amount: bigint };
 
 type Ask = {
   asset: number;
   ref: string;
   amount: bigint;
+  /** In other assets than the hold's first. */
+  dues: readonly Due[];
+  /** Given back with the answer. */
+  told: string;
   isFinal: boolean;
   onExcess: 'charge' | 'cap' | 'reject';
   /** The hold as the ledger has it, when it has expired. */
@@ -26,43 +32,63 @@ export function settle(world: World, operation: Operation, ask: Ask): Outcome {
     const isLate = !draft.wallet.holds.has(ask.ref);
 
     const [first] = hold.legs;
-    const within = least(
-      sum(hold.legs.map((leg) => covers(leg, isLate ? leg.released : leg.held))),
-      BigInt(codes.limit.balance_atoms),
-    );
-    if (ask.amount > within && ask.onExcess === 'reject') {
-      return refused({ status: 'exceeds_hold', withinAtoms: within }, 'nothing');
+    for (const { asset } of ask.dues) {
+      if (!hold.legs.some((leg) => leg.asset === asset)) hold.legs.push(emptyLeg(asset));
     }
-    const spend = ask.onExcess === 'cap' ? least(ask.amount, within) : ask.amount;
-    let excess = spend;
+    if (hold.legs.length > codes.limit.hold_legs) return refused({ status: 'too_many_assets' }, 'nothing');
+    const has = (leg: HoldLeg) => (isLate ? leg.released : leg.held);
+    const canGive = (leg: HoldLeg) => {
+      return isLate ? least(leg.released, balances(draft.wallet, leg.asset).available) : leg.held;
+    };
+    const takings = new Map<HoldLeg, Taking>();
+    let within = has(first);
+    for (const leg of hold.legs.slice(1)) {
+      const due = ask.dues.find(({ asset }) => asset === leg.asset)?.amount ?? 0n;
+      if (due > has(leg) && ask.onExcess === 'reject') return exceeds(leg, has(leg));
+      const spend = ask.onExcess === 'cap' ? least(due, has(leg)) : due;
+      const part = least(spend, canGive(leg));
+      takings.set(leg, { part, excess: spend - part });
+      within += covers(leg, has(leg) - part);
+    }
+    within = least(within, BigInt(codes.limit.balance_atoms));
+    if (ask.amount > within && ask.onExcess === 'reject') return exceeds(first, within);
+    takings.set(first, { part: 0n, excess: 0n });
+    let left = ask.onExcess === 'cap' ? least(ask.amount, within) : ask.amount;
+    for (const leg of hold.legs) {
+      const taking = takings.get(leg)!;
+      const covered = least(left, covers(leg, canGive(leg) - taking.part));
+      taking.part += comesTo(leg, covered);
+      left -= covered;
+    }
+    takings.get(first)!.excess = left;
     const parts = hold.legs.map((leg) => {
-      const { available } = balances(draft.wallet, leg.asset);
-      const covered = least(excess, covers(leg, isLate ? least(leg.released, available) : leg.held));
-      excess -= covered;
-      return { leg, atoms: comesTo(leg, covered) };
+      const { part, excess } = takings.get(leg)!;
+      const { available, overage } = balances(draft.wallet, leg.asset);
+      const fromAvailable = least(excess, available - (isLate ? part : 0n));
+      return { leg, part, excess, fromAvailable, owed: excess - fromAvailable, overage };
     });
-    const { available, overage } = balances(draft.wallet, first.asset);
-    const fromAvailable = least(excess, available - (isLate ? parts[0]!.atoms : 0n));
-    const owed = excess - fromAvailable;
-    const inAll = first.settled + parts[0]!.atoms + excess;
-    if (inAll > codes.limit.balance_atoms || overage + owed > codes.limit.balance_atoms) {
-      return refused({ status: 'out_of_bounds', bound: codes.bound.balance }, 'nothing');
+    for (const { leg, part, excess, owed, overage } of parts) {
+      const inAll = leg.settled + part + excess;
+      if (inAll > codes.limit.balance_atoms || overage + owed > codes.limit.balance_atoms) {
+        return refused({ status: 'out_of_bounds', bound: codes.bound.balance }, 'nothing');
+      }
     }
 
     const main = draft.entries.length;
     settleFrom(draft, hold, { ...ask, isLate }, (flow) => {
-      for (const { leg, atoms } of parts) {
-        if (isLate) take(draft.wallet, leg.asset, atoms, 'revenue', flow);
-        else spendHeld(draft.wallet, leg, atoms, flow);
-        if (isLate) leg.released -= atoms;
-        leg.settled += atoms;
-        const beyond = (isLate ? atoms : 0n) + (leg === first ? excess : 0n);
-        spendBudgets(draft, hold, leg.asset, isLate ? 0n : atoms, beyond);
+      for (const { leg, part, excess } of parts) {
+        if (isLate) take(draft.wallet, leg.asset, part, 'revenue', flow);
+        else spendHeld(draft.wallet, leg, part, flow);
+        if (isLate) leg.released -= part;
+        leg.settled += part;
+        spendBudgets(draft, hold, leg.asset, isLate ? 0n : part, (isLate ? part : 0n) + excess);
       }
-      take(draft.wallet, first.asset, fromAvailable, 'revenue', flow);
-      flow(first.asset, 'overage', 'revenue', owed);
-      first.settled += excess;
-      if (isLate) first.released -= least(first.released, excess);
+      for (const { leg, excess, fromAvailable, owed } of parts) {
+        take(draft.wallet, leg.asset, fromAvailable, 'revenue', flow);
+        flow(leg.asset, 'overage', 'revenue', owed);
+        leg.settled += excess;
+        if (isLate) leg.released -= least(leg.released, excess);
+      }
     });
     alertBudgets(draft);
     const after = balances(draft.wallet, first.asset);
@@ -76,9 +102,19 @@ export function settle(world: World, operation: Operation, ask: Ask): Outcome {
       lateFlag: isLate ? 1 : 0,
       openFlag: isLate || ask.isFinal ? 0 : 1,
     };
-    const texts = { legsText: legsText(draft.wallet, hold.legs) };
+    const texts = { legsText: legsText(draft.wallet, hold.legs), toldText: ask.told };
     return done(reply, { main, texts, ...(isLate ? { late: hold.ref } : {}) });
   });
+}
+
+type Taking = { part: bigint; excess: bigint };
+
+const emptyLeg = (asset: number): HoldLeg => {
+  return { asset, amount: 0n, held: 0n, settled: 0n, released: 0n, num: 0n, den: 0n, taken: [] };
+};
+
+function exceeds({ asset }: HoldLeg, withinAtoms: bigint): Decision {
+  return refused({ status: 'exceeds_hold', withinAtoms, shortAsset: asset }, 'nothing');
 }
 
 // What atoms of a leg stand for in the first one, rounded down; what atoms of the first one come to in it, rounded up.

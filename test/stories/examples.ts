@@ -249,6 +249,31 @@ export const examples: Record<string, string> = {
     settle h1 20                    -> settled late settled=14 overage=11 0
     charge 0 asset 2                -> charged 0
   `,
+  'a settle in several assets takes each from its leg, then from what is available, then owes': `
+    grant  g1 paid 100
+    grant  g2 paid 20 asset 2
+    grant  g3 paid 5 asset 3
+    hold   h1 10 with 8:2
+    settle h1 3 and 9:2 reject          -> exceeds_hold within=8
+    settle h1 0 and 1:3 reject          -> exceeds_hold within=0
+    settle h1 3 and 9:2 cap part        -> settled settled=3
+    charge 0 asset 2                    -> charged held=0 12
+    settle h1 4 and 2:2,7:3 part        -> settled settled=7
+    charge 0 asset 2                    -> charged 10
+    charge 1 asset 3                    -> declined
+    settle h1 0 and 11:2                -> settled settled=7 released=3 93
+    charge 1 asset 2                    -> declined
+  `,
+  'a late settle in several assets takes what came back, and more where there is more': `
+    grant  g1 paid 100
+    grant  g2 paid 20 asset 2
+    hold   h1 10 with 8:2
+    to h1
+    sweep
+    settle h1 0 and 9:2 reject          -> exceeds_hold within=8
+    settle h1 0 and 9:2,1:3             -> settled late settled=0 released=10 100
+    charge 0 asset 2                    -> charged 11
+  `,
   'a grant that repays all at once is spent at once': `
     hold   h1 0
     settle h1 10         -> settled overage=10

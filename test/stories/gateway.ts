@@ -3,7 +3,7 @@
 // Written anew here, against the model, since the gateway's own loops wait for Redis and for the ledger.
 import { createHash } from 'node:crypto';
 import { clockKey, deadlinesKey, fenceKey, holdsKey, walletKey } from '../../src/wallet/keys.ts';
-import { packHold } from '../../src/wallet/packed.ts';
+import { packDues, packHold } from '../../src/wallet/packed.ts';
 import type { Script } from '../../src/wallet/script.ts';
 import {
   advanceClockScript,
@@ -91,14 +91,19 @@ export function execute<Args extends CommonArgs & { attached: string }, R extend
 export function settleAsGateway(
   scene: Scene,
   step: Step & { verb: 'settle' },
-  ask: { ref: string; asset: number; amount: bigint; isFinal: boolean; onExcess: 'charge' | 'cap' | 'reject' },
+  ask: Omit<Parameters<typeof settle>[2], 'expired'>,
 ): Reply {
-  const { asset, ref, amount, isFinal, onExcess } = ask;
+  const { asset, ref, amount, dues, told, isFinal, onExcess } = ask;
   const caller = operationOf(scene, step);
   const attempt = (expired: Hold | undefined) => {
     const expiredHold = expired ? packHold(termsOf(expired, () => [])) : '';
     const final = isFinal ? '1' : '0';
-    const args = { asset, holdRef: ref, amountAtoms: amount as Atoms, final, onExcess, expiredHold };
+    const args = {
+      ...{ asset, holdRef: ref, amountAtoms: amount as Atoms, final, onExcess, expiredHold },
+      // Nothing is priced; what is told comes back all the same.
+      ...{ catalogVersion: '', configVersion: '0', toldText: told },
+      duesPacked: packDues(dues.map((due) => ({ asset: due.asset, amount: due.amount as Atoms }))),
+    };
     return execute(scene, settleScript, caller, args, (world) => settle(world, caller, { ...ask, expired }));
   };
   const reply = attempt(undefined);

@@ -6,6 +6,7 @@ import fc from 'fast-check';
 import type { FreezeName, PurposeName } from '../../src/records.ts';
 import type { Mode } from '../model/decide.ts';
 import type { StoryPeriod } from '../model/budgets.ts';
+import type { Due } from '../model/settle.ts';
 import type { AskedLeg } from '../model/wallet.ts';
 import { newScene, play, type Scene } from './scene.ts';
 import type { Line, Step } from './steps.ts';
@@ -39,8 +40,15 @@ function scaled(step: Step, unit: bigint): Step {
   }
   if (unit === 1n || !('amount' in step)) return step;
   const amount = (step.amount > largeUnitsMax ? largeUnitsMax : step.amount) * unit;
+  const times = <T extends { amount: bigint }>(one: T): T => ({ ...one, amount: one.amount * unit });
+  if ('dues' in step)
+    return {
+      ...step,
+      amount,
+      dues: step.dues.map((due) => times({ ...due, amount: due.amount > largeUnitsMax ? largeUnitsMax : due.amount })),
+    };
   if (!('legs' in step)) return { ...step, amount };
-  return { ...step, amount, legs: step.legs.map((one) => ({ ...one, amount: one.amount * unit })) };
+  return { ...step, amount, legs: step.legs.map(times) };
 }
 
 // No two legs of one asset.
@@ -169,7 +177,9 @@ function hold(): fc.Arbitrary<Step> {
 function settle(): fc.Arbitrary<Step> {
   const part = fc.constantFrom(false, true);
   const onExcess = mostly('charge' as const, fc.constantFrom('cap', 'reject'));
-  return fc.record({ verb: fc.constant('settle'), hold: which, amount, part, onExcess, key, as: otherAsset });
+  const due = fc.record({ asset: fc.constantFrom(1, 2, 2, 3), amount });
+  const dues = mostly<Due[]>([], fc.uniqueArray(due, { minLength: 1, maxLength: 2, selector: (one) => one.asset }));
+  return fc.record({ verb: fc.constant('settle'), hold: which, amount, dues, part, onExcess, key, as: otherAsset });
 }
 
 function extend(): fc.Arbitrary<Step> {

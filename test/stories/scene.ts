@@ -79,7 +79,8 @@ function playStep(scene: Scene, step: Step): Reply | undefined {
     case 'settle': {
       const { ref, asset } = holdOf(scene, step);
       const { amount, part, onExcess } = step;
-      return settleAsGateway(scene, step, { ref, asset, amount, isFinal: !part, onExcess });
+      const dues = step.dues.filter((due) => due.asset !== asset);
+      return settleAsGateway(scene, step, { ref, asset, amount, dues, told: 'settled', isFinal: !part, onExcess });
     }
     case 'release': {
       const { ref, asset } = holdOf(scene, step);

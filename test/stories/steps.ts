@@ -5,6 +5,7 @@
 import type { FreezeName, PurposeName } from '../../src/records.ts';
 import type { Mode } from '../model/decide.ts';
 import type { StoryPeriod } from '../model/budgets.ts';
+import type { Due } from '../model/settle.ts';
 import type { AskedLeg } from '../model/wallet.ts';
 
 export type Step =
@@ -37,6 +38,8 @@ export type Step =
       verb: 'settle';
       hold: string;
       amount: bigint;
+      /** In other assets; what is in the hold's own is left out. */
+      dues: Due[];
       part: boolean;
       onExcess: 'charge' | 'cap' | 'reject';
       key: string | undefined;

@@ -42,7 +42,8 @@ export function formatStep(step: Step): string {
     }
     case 'settle': {
       const onExcess = step.onExcess === 'charge' ? '' : step.onExcess;
-      return joined(step.verb, step.hold, step.amount, step.part ? 'part' : '', onExcess, as(step), key(step));
+      const and = step.dues.length === 0 ? '' : `and ${step.dues.map((due) => `${due.amount}:${due.asset}`).join(',')}`;
+      return joined(step.verb, step.hold, step.amount, and, step.part ? 'part' : '', onExcess, as(step), key(step));
     }
     case 'release':
       return joined(step.verb, step.hold, as(step), key(step));
@@ -158,6 +159,7 @@ function parseStep(words: string[], lineNo: number): Step {
           verb,
           hold: from.next(),
           amount: BigInt(from.next()),
+          dues: from.option('and', parseLegs)?.map(({ asset: of, amount }) => ({ asset: of, amount })) ?? [],
           part: from.flag('part'),
           onExcess: from.oneOf('charge', 'cap', 'reject'),
           as: from.option('as', Number),

@@ -122,6 +122,6 @@ function callOf(state: Replay, world: World, entry: LedgerEntry, request: Reques
     case 'release':
       return release(world, operation, ask);
     case 'settle':
-      return settle(world, operation, { ...ask, expired: state.expired.get(ask.ref) });
+      return settle(world, operation, { ...ask, dues: [], told: '', expired: state.expired.get(ask.ref) });
   }
 }

@@ -1,0 +1,126 @@
+-- What a settle takes: of each leg of a hold, and beyond what it has, of each account.
+--
+-- An amount is due in the first leg's asset. What was priced may be due in others besides, each taken from the hold's
+-- leg in it; where there is none, the hold gets one with nothing in it, and all of it is an excess. Legs that stand in
+-- for the first give what their own asset is not due of.
+local budgets = require('budgets')
+local codes = require('codes')
+local entries = require('entry')
+local grants = require('grants')
+local legs = require('legs')
+local wallets = require('wallet')
+
+local dues = {}
+
+local DUE = '>Hd'
+local DUE_LENGTH = 10
+
+local function leg_in(hold, asset)
+  for i = 2, #hold.legs do
+    if hold.legs[i].asset == asset then
+      return hold.legs[i]
+    end
+  end
+  local leg = legs.make(asset, 0, 0, 0)
+  leg.sources = {}
+  hold.legs[#hold.legs + 1] = leg
+  return leg
+end
+
+-- Say of each leg what is due in its asset: `H asset, d atoms` each, for others than the first. False when the hold
+-- would be in more assets than it may.
+function dues.assign(hold, amount_atoms, packed)
+  hold.legs[1].due = amount_atoms
+  for at = 1, #packed, DUE_LENGTH do
+    local asset, atoms = struct.unpack(DUE, packed, at)
+    leg_in(hold, asset).due = atoms
+  end
+  return #hold.legs <= codes.limit.hold_legs
+end
+
+-- Late, the money has come back already: what came back is what may be taken without being an excess, as far as it is
+-- still there.
+local function usable(wallet, leg, late)
+  return late and math.min(leg.released, wallets.account(wallet, leg.asset).available) or leg.held
+end
+
+-- What is taken of a due, or nil when it is refused.
+local function within(due_atoms, within_atoms, on_excess)
+  if due_atoms <= within_atoms or on_excess == 'charge' then
+    return due_atoms
+  end
+  return on_excess == 'cap' and within_atoms or nil
+end
+
+-- An excess is taken from what is available, and what is missing becomes overage.
+function dues.bound(wallet, list, late)
+  for i = 1, #list do
+    local leg = list[i]
+    local account = wallets.account(wallet, leg.asset)
+    leg.from_available = math.min(leg.excess, account.available - (late and leg.part or 0))
+    leg.from_overage = leg.excess - leg.from_available
+    if
+      leg.settled + leg.part + leg.excess > codes.limit.balance_atoms
+      or account.overage + leg.from_overage > codes.limit.balance_atoms
+    then
+      return { 'out_of_bounds', codes.bound.balance }
+    end
+  end
+end
+
+-- Of each leg: what it gives (`part`), and what is taken beyond (`excess`). Or the refusal.
+function dues.plan(wallet, list, late, on_excess)
+  local of = late and 'released' or 'held'
+  local first = list[1]
+  local within_atoms, short_asset = first[of], first.asset
+  for i = 2, #list do
+    local leg = list[i]
+    local spend_atoms = within(leg.due or 0, leg[of], on_excess)
+    if not spend_atoms then
+      within_atoms, short_asset = leg[of], leg.asset
+      return { 'exceeds_hold', within_atoms, short_asset }
+    end
+    leg.part = math.min(spend_atoms, usable(wallet, leg, late))
+    leg.excess = spend_atoms - leg.part
+    within_atoms = within_atoms + legs.covers(leg, leg[of] - leg.part)
+  end
+  within_atoms = math.min(within_atoms, codes.limit.balance_atoms)
+  local left_atoms = within(first.due, within_atoms, on_excess)
+  if not left_atoms then
+    return { 'exceeds_hold', within_atoms, short_asset }
+  end
+  -- Leg after leg gives what it can; what they don't cover is an excess, of the first leg's asset.
+  first.part = 0
+  for i = 1, #list do
+    local leg = list[i]
+    local covered = math.min(left_atoms, legs.covers(leg, usable(wallet, leg, late) - leg.part))
+    leg.part = leg.part + legs.convert(leg, covered)
+    left_atoms = left_atoms - covered
+  end
+  first.excess = left_atoms
+  return dues.bound(wallet, list, late)
+end
+
+-- Take it.
+function dues.settle(wallet, entry, hold, late)
+  for i = 1, #hold.legs do
+    local leg = hold.legs[i]
+    legs.settle(wallet, entry, leg, leg.part, late)
+    budgets.spend(wallet, entry, hold.tags, leg.asset, late and 0 or leg.part, (late and leg.part or 0) + leg.excess)
+  end
+  for i = 1, #hold.legs do
+    local leg = hold.legs[i]
+    if leg.excess > 0 then
+      local account = wallets.account(wallet, leg.asset)
+      grants.take(wallet, entry, account, leg.from_available, false)
+      entries.transfer(entry, account, codes.account.available, codes.account.revenue, leg.from_available)
+      entries.transfer(entry, account, codes.account.overage, codes.account.revenue, leg.from_overage)
+      leg.settled = leg.settled + leg.excess
+      if late then
+        leg.released = math.max(0, leg.released - leg.excess)
+      end
+    end
+  end
+end
+
+return dues
