@@ -260,8 +260,8 @@ describe('the body', () => {
     [{ ...money, amount: '9'.repeat(40) }, 'amount_too_large'],
     [{ ...money, asset: 'EUR' }, 'unknown_asset'],
     [{ ...money, asset: 'usd' }, 'unknown_asset'],
-    [{ customer_id: 'a', event_type: 'chat.completion', data: {} }, 'no_price'],
-    [{ ...money, event_type: 'chat.completion' }, 'no_price'],
+    [{ ...money, event_type: 'chat.completion' }, 'invalid_request'],
+    [{ customer_id: 'a', event_type: 'chat.completion' }, 'invalid_request'],
   ])('%j is %s', async (body, code) => {
     const { app } = stubApp({ wallets: { authorize: () => Promise.resolve({ status: 'no_customer' }) } });
     expect((await ask(app, '/v1/authorize', { body })).code).toBe(code);

@@ -332,3 +332,15 @@ test.each([
     expect(reply).toMatchObject({ status: 422, body: { code, outcome: 'not_applied' } });
   }
 });
+
+test('a repeat that nothing prices any more is not told that nothing happened', async () => {
+  const customer_id = await farebox.customer('unpriced', '10');
+  const price = [{ id: 'p', event_type: 'vanishing', asset: 'USD', model: 'unit', unit_amount: '1' }];
+  await publish('vanishing', price);
+  const body = { customer_id, event_type: 'vanishing', data: {} };
+  expect((await client.post('/v1/charge', body, { 'idempotency-key': 'kept' })).status).toBe(200);
+  await publishNext('vanishing', [{ ...price[0], event_type: 'other' }]);
+  expect(await client.post('/v1/charge', body)).toMatchObject({ status: 422, body: { code: 'no_price' } });
+  const again = await client.post('/v1/charge', body, { 'idempotency-key': 'kept' });
+  expect(again).toMatchObject({ status: 503, body: { outcome: 'unknown', idempotency_key: 'kept' } });
+});

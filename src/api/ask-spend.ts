@@ -20,6 +20,7 @@ import { operationFor } from './idempotency.ts';
 import { priceEvent } from './price-event.ts';
 import type { Api, Call } from './route.ts';
 import { amountOut } from './schemas.ts';
+import { refuseTrouble } from './trouble.ts';
 
 type Spend = { asset: string; amount: string } | UsageEvent;
 type Body = Spend & Attached & { customer_id: string; mode: AuthorizeRequest['mode'] };
@@ -55,7 +56,7 @@ export async function askSpend<Reply extends { status: string }>(
   const reply = await askFresh<Reply | Refused | Trouble>(api, wallet, async (fresh) => {
     const reading = readAsked(api, environmentId, body, fresh.config, how);
     const asked = reading instanceof Promise ? await reading : reading;
-    if ('status' in asked) return 'event_type' in body ? refuseFresh(api, wallet, fresh.config, asked) : asked;
+    if ('status' in asked) return 'event_type' in body ? refuseEvent(api, call, wallet, fresh.config, asked) : asked;
     last = { asked, config: fresh.config };
     operation ??= operationFor(api, call, body.customer_id);
     // A shadow stores nothing.
@@ -69,8 +70,9 @@ export async function askSpend<Reply extends { status: string }>(
     });
   });
   if (isRefused(reply)) return reply;
-  if (!last) throw new Error('the wallet answered before it was asked');
-  return { status: 'asked', ...last, reply };
+  if (last) return { status: 'asked', ...last, reply };
+  if (isTrouble(reply)) return refuseTrouble(reply, call);
+  throw new Error('the wallet answered before it was asked');
 }
 
 /**
@@ -99,6 +101,27 @@ export async function refuseFresh(
 ): Promise<Refused | Stale | Trouble> {
   const standing = await checkStanding(api, wallet, config);
   return standing === 'current' ? refused : standing;
+}
+
+/** A repeat is no refusal, whatever the catalog says by now. */
+async function refuseEvent(
+  api: Api,
+  call: Call<Body>,
+  wallet: Target,
+  config: WalletConfig,
+  refused: Refused,
+): Promise<Refused | Stale | Trouble> {
+  const answer = await refuseFresh(api, wallet, config, refused);
+  if (answer.status !== 'refused' || call.isKeyOwn) return answer;
+  const { id } = operationFor(api, call, call.body.customer_id);
+  if (!(await api.wallets.hasOperation(wallet, id))) return answer;
+  const detail =
+    'a request with this key was begun before, and nothing prices its event any more: its entry says what it cost';
+  return { status: 'unknown', detail };
+}
+
+function isTrouble(reply: { status: string }): reply is Trouble {
+  return ['no_customer', 'conflict', 'unavailable', 'unknown'].includes(reply.status);
 }
 
 function isRefused(reply: { status: string }): reply is Refused {

@@ -11,6 +11,8 @@ import { refuse, type Refused } from './answer.ts';
 import type { Catalog } from './catalog-cache.ts';
 
 const amountMax = BigInt(codes.limit.amount_atoms);
+/** They are kept with the answer, whose length has sixteen bits in an entry. */
+const linesMax = 100;
 
 /** What is due in one asset, over all lines in it. */
 export type Due = { asset: PricedAsset; atoms: Atoms };
@@ -60,6 +62,13 @@ function sumUp(matched: readonly MatchedLine[], how: 'exact' | 'most'): PricedEv
       amount: formatAmount(line.atoms, asset.scale),
       asset: asset.code,
     });
+  }
+  if (dues.length > codes.limit.hold_legs || lines.length > linesMax) {
+    const most = `${codes.limit.hold_legs} assets and ${linesMax} lines`;
+    return refuse(
+      'amount_too_large',
+      `this event costs in ${dues.length} assets, in ${lines.length} lines: ${most} at most`,
+    );
   }
   return { status: 'priced', lines, dues: dues as [Due, ...Due[]] };
 }
