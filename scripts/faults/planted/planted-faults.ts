@@ -20,27 +20,34 @@ const entriesGo = lua(
 
 export const plantedFaults: readonly PlantedFault[] = [
   // Deciding
-  fault('the balance is not checked', 'calm', lua('elseif account.available >= requested then', 'elseif true then')),
+  fault(
+    'the balance is not checked',
+    'calm',
+    lua('elseif account.available >= requested and room >= requested then', 'elseif true then'),
+  ),
   fault(
     'what is held counts as available',
     'calm',
-    lua('elseif account.available >= requested then', 'elseif account.available + account.held >= requested then'),
+    lua(
+      'elseif account.available >= requested and room >= requested then',
+      'elseif account.available + account.held >= requested and room >= requested then',
+    ),
   ),
-  fault('overage does not refuse', 'calm', lua('elseif account.overage > 0 then\nreturn nil, 3, 0\n', '')),
+  fault('overage does not refuse', 'calm', lua('elseif account.overage > 0 then\nreturn nil, 3, 0, 0\n', '')),
   fault(
     'up_to takes all that is asked',
     'calm',
     lua(
-      "elseif mode == 'up_to' and account.available > 0 then\nreturn account.available",
-      "elseif mode == 'up_to' and account.available > 0 then\nreturn account.available + 1",
+      "if mode == 'up_to' and affordable > 0 then\nreturn affordable",
+      "if mode == 'up_to' and affordable > 0 then\nreturn affordable + 1",
     ),
   ),
   fault(
     'a shadow holds money',
     'calm',
     lua(
-      "if mode == 'shadow' then\nif take_atoms then\nreturn { 'shadow_approved', take_atoms, available_atoms, held_atoms, version, epoch, seq }\nend\nreturn { 'shadow_declined', reason, available_atoms, held_atoms, affordable_atoms, short_asset, version, epoch, seq }\nend\nif reason == 2 or",
-      'if reason == 2 or',
+      "if mode == 'shadow' then\nif take_atoms then\nreturn { 'shadow_approved', take_atoms, available_atoms, held_atoms, version, epoch, seq }\nend\nreturn {\n'shadow_declined',\nreason,\navailable_atoms,\nheld_atoms,\naffordable_atoms,\nshort_asset,\nbudget_no,\nversion,\nepoch,\nseq,\n}\nend\nif reason == 2 or reason == 5 or",
+      'if reason == 2 or reason == 5 or',
     ),
   ),
   // Operations
@@ -118,14 +125,17 @@ export const plantedFaults: readonly PlantedFault[] = [
   fault(
     'cap does not cap',
     'calm',
-    lua("elseif amount_atoms > within_atoms and on_excess == 'cap' then\nspend_atoms = within_atoms\n", ''),
+    lua(
+      "if due_atoms <= within_atoms or on_excess == 'charge' then",
+      "if due_atoms <= within_atoms or on_excess ~= 'reject' then",
+    ),
   ),
   fault(
     'reject does not reject',
     'calm',
     lua(
-      "if amount_atoms > within_atoms and on_excess == 'reject' then",
-      "if amount_atoms > within_atoms and on_excess == 'rejected' then",
+      "if due_atoms <= within_atoms or on_excess == 'charge' then",
+      "if due_atoms <= within_atoms or on_excess ~= 'cap' then",
     ),
   ),
   fault(
