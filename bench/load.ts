@@ -3,7 +3,15 @@ import autocannon from 'autocannon';
 
 export type Request = { path: string; body: string };
 
-export type Measured = { requestsPerSecond: number; p50Ms: number; p99Ms: number; non2xx: number; sent: number };
+export type Measured = {
+  requestsPerSecond: number;
+  p50Ms: number;
+  p99Ms: number;
+  non2xx: number;
+  sent: number;
+  /** Redis's time in scripts, by request. */
+  redisUs: number;
+};
 
 export type LoadOptions = {
   url: string;
@@ -13,11 +21,14 @@ export type LoadOptions = {
   /** Called for each request; undefined ends the run. */
   next: () => Request | undefined;
   onReply?: (status: number, body: string) => void;
+  /** Redis's time in scripts so far. */
+  redisUs: () => Promise<number>;
 };
 
 export async function load(options: LoadOptions): Promise<Measured> {
   let exhausted = false;
   let sent = 0;
+  const redisUsBefore = await options.redisUs();
   const startedMs = performance.now();
   let lastMs = startedMs;
   const result = await new Promise<autocannon.Result>((resolve, reject) => {
@@ -57,5 +68,6 @@ export async function load(options: LoadOptions): Promise<Measured> {
     p99Ms: result.latency.p99,
     non2xx: result.non2xx,
     sent,
+    redisUs: ((await options.redisUs()) - redisUsBefore) / sent,
   };
 }

@@ -1,6 +1,6 @@
-// `npm run bench`: Farebox against the floor, in one run, on stores of its own.
+// `npm run bench`: Farebox against the floor, or against a plainer Farebox, in one run, on stores of its own.
 //
-// Floor and gateway take turns (A B A B …), so that a machine that gets slower slows both; what counts is the ratio.
+// Base and subject take turns (A B A B …), so that a machine that gets slower slows both; what counts is the ratio.
 // Workers are paused: two cores are the gateway's, Redis's and the load generator's. `--quick` takes a minute;
 // `--pairs`, `--seconds`, `--connections 1,16,64` and names of scenarios choose.
 import { mkdirSync, writeFileSync } from 'node:fs';
@@ -8,36 +8,36 @@ import { cpus } from 'node:os';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
 import { execFileSync } from 'node:child_process';
+import type { Measured } from './load.ts';
+import { scenarios, type Scenario } from './scenarios.ts';
 import { startBench, type Bench } from './servers.ts';
-import { load, type Measured, type Request } from './load.ts';
 
-const scenarioNames = ['authorize', 'settle', 'charge'] as const;
-type Scenario = (typeof scenarioNames)[number];
-type Pair = { floor: Measured; farebox: Measured };
+type Pair = { base: Measured; subject: Measured };
 type Row = { scenario: Scenario; connections: number; pairs: Pair[] };
 
-const customersCount = 1_000;
 const { values, positionals } = parseArgs({
   allowPositionals: true,
   options: {
     quick: { type: 'boolean', default: false },
     pairs: { type: 'string' },
     seconds: { type: 'string' },
-    connections: { type: 'string', default: '1,16,64' },
+    connections: { type: 'string' },
   },
 });
 const pairsCount = Number(values.pairs ?? (values.quick ? 1 : 5));
 const seconds = Number(values.seconds ?? (values.quick ? 3 : 10));
-const connectionsList = values.connections.split(',').map(Number);
-const unknown = positionals.filter((name) => !(scenarioNames as readonly string[]).includes(name));
-if (unknown.length > 0) throw new Error(`no scenario ${unknown.join(', ')}: choose from ${scenarioNames.join(', ')}`);
-const scenarios = scenarioNames.filter((name) => positionals.length === 0 || positionals.includes(name));
+const connectionsList = (values.connections ?? (values.quick ? '64' : '1,16,64')).split(',').map(Number);
+const names = scenarios.map(({ name }) => name);
+const unknown = positionals.filter((name) => !names.includes(name));
+if (unknown.length > 0) throw new Error(`no scenario ${unknown.join(', ')}: choose from ${names.join(', ')}`);
+const chosen = scenarios.filter(({ name }) => positionals.length === 0 || positionals.includes(name));
 
 const say = (line: string) => console.log(line);
-const bench = await startBench({ customersCount, say });
+const worlds = [...new Set(chosen.flatMap((scenario) => scenario.worlds))];
+const bench = await startBench({ worlds, say });
 const rows: Row[] = [];
 try {
-  for (const scenario of scenarios) {
+  for (const scenario of chosen) {
     for (const connections of connectionsList) rows.push(await measureRow(bench, scenario, connections));
   }
   report(rows);
@@ -47,66 +47,41 @@ try {
 
 async function measureRow(servers: Bench, scenario: Scenario, connections: number): Promise<Row> {
   const pairs: Pair[] = [];
-  for (let pair = 1; pair <= pairsCount; pair += 1) {
-    const shared = { key: servers.key, connections, durationS: seconds };
-    const floor = await load({ ...shared, url: servers.floorUrl, next: authorizeRequests() });
-    const farebox = await measureFarebox(servers, scenario, connections);
-    if (floor.non2xx + farebox.non2xx > 0) throw new Error(`${floor.non2xx} + ${farebox.non2xx} requests failed`);
-    pairs.push({ floor, farebox });
+  for (let no = 1; no <= pairsCount; no += 1) {
+    const base = await scenario.base(servers, connections, seconds);
     await servers.emptyOutboxes();
+    const subject = await scenario.subject(servers, connections, seconds);
+    await servers.emptyOutboxes();
+    if (base.non2xx + subject.non2xx > 0) throw new Error(`${base.non2xx} + ${subject.non2xx} requests failed`);
+    const pair = { base, subject };
+    pairs.push(pair);
     say(
-      `${scenario} × ${connections}, pair ${pair} of ${pairsCount}: floor ${perSecond(floor)}, farebox ${perSecond(farebox)}, ` +
-        `ratio ${(farebox.requestsPerSecond / floor.requestsPerSecond).toFixed(2)}`,
+      `${scenario.name} × ${connections}, pair ${no} of ${pairsCount}: ${scenario.against} ${perSecond(base)}, ` +
+        `${scenario.name} ${perSecond(subject)}, ratio ${rateRatio(pair).toFixed(2)}, in Redis ${redisRatio(pair).toFixed(2)}`,
     );
   }
   return { scenario, connections, pairs };
 }
 
-async function measureFarebox(servers: Bench, scenario: Scenario, connections: number): Promise<Measured> {
-  const shared = { url: servers.gatewayUrl, key: servers.key, durationS: seconds };
-  if (scenario === 'authorize') return load({ ...shared, connections, next: authorizeRequests() });
-  if (scenario === 'charge') return load({ ...shared, connections, next: authorizeRequests('/v1/charge') });
-  const holds: string[] = [];
-  await load({
-    ...shared,
-    connections: 64,
-    next: authorizeRequests(),
-    onReply: (status, body) => {
-      if (status === 200) holds.push((JSON.parse(body) as { id: string }).id);
-    },
-  });
-  return load({ ...shared, connections, next: settleRequests(holds) });
-}
-
-function authorizeRequests(path = '/v1/authorize'): () => Request {
-  let count = 0;
-  const rest = { asset: 'USD', amount: '0.000001', subject: 'agent:planner', labels: { team: 'red' } };
-  const bodies = Array.from({ length: customersCount }, (_, i) =>
-    JSON.stringify({ customer_id: `bench_${i}`, ...rest }),
-  );
-  return () => ({ path, body: bodies[count++ % customersCount]! });
-}
-
-function settleRequests(holds: string[]): () => Request | undefined {
-  return () => {
-    const hold = holds.pop();
-    return hold === undefined ? undefined : { path: `/v1/holds/${hold}/settle`, body: '{"amount":"0.0000004"}' };
-  };
-}
-
 function report(done: Row[]): void {
   const table = done.map(({ scenario, connections, pairs }) => {
-    const ratios = pairs.map(({ floor, farebox }) => farebox.requestsPerSecond / floor.requestsPerSecond);
+    const ratios = pairs.map(rateRatio);
+    const rate = median(ratios);
+    const redis = median(pairs.map(redisRatio));
     return {
-      scenario,
+      scenario: scenario.name,
+      against: scenario.against,
       connections,
-      floor: Math.round(median(pairs.map(({ floor }) => floor.requestsPerSecond))),
-      farebox: Math.round(median(pairs.map(({ farebox }) => farebox.requestsPerSecond))),
-      ratio: Number(median(ratios).toFixed(2)),
-      ratioRange: `${Math.min(...ratios).toFixed(2)}–${Math.max(...ratios).toFixed(2)}`,
-      p50Ms: median(pairs.map(({ farebox }) => farebox.p50Ms)),
-      p99Ms: median(pairs.map(({ farebox }) => farebox.p99Ms)),
-      floorP99Ms: median(pairs.map(({ floor }) => floor.p99Ms)),
+      base: Math.round(median(pairs.map(({ base }) => base.requestsPerSecond))),
+      subject: Math.round(median(pairs.map(({ subject }) => subject.requestsPerSecond))),
+      ratio: Number(rate.toFixed(2)),
+      range: `${Math.min(...ratios).toFixed(2)}–${Math.max(...ratios).toFixed(2)}`,
+      bar: connections === 64 ? told(rate >= scenario.bar.rate, scenario.bar.rate) : '',
+      redis: Number(redis.toFixed(2)),
+      redisBar: scenario.bar.redis === undefined ? '' : told(redis <= scenario.bar.redis, scenario.bar.redis),
+      p50Ms: median(pairs.map(({ subject }) => subject.p50Ms)),
+      p99Ms: median(pairs.map(({ subject }) => subject.p99Ms)),
+      baseP99Ms: median(pairs.map(({ base }) => base.p99Ms)),
     };
   });
   console.table(table);
@@ -116,15 +91,26 @@ function report(done: Row[]): void {
   const folder = join('bench', 'results');
   mkdirSync(folder, { recursive: true });
   const file = join(folder, `${at.slice(0, 19).replaceAll(':', '')}-${commit}.json`);
-  writeFileSync(
-    file,
-    `${JSON.stringify({ at, commit, machine, seconds, pairs: pairsCount, table, rows: done }, null, 2)}\n`,
-  );
+  const runs = done.map(({ scenario, connections, pairs }) => ({ scenario: scenario.name, connections, pairs }));
+  const results = { at, commit, machine, seconds, pairs: pairsCount, table, rows: runs };
+  writeFileSync(file, `${JSON.stringify(results, null, 2)}\n`);
   say(`wrote ${file}`);
 }
 
-function median(values: number[]): number {
-  const sorted = [...values].sort((a, b) => a - b);
+function told(isMet: boolean, bar: number): string {
+  return `${bar} ${isMet ? 'met' : 'missed'}`;
+}
+
+function rateRatio({ base, subject }: Pair): number {
+  return subject.requestsPerSecond / base.requestsPerSecond;
+}
+
+function redisRatio({ base, subject }: Pair): number {
+  return subject.redisUs / base.redisUs;
+}
+
+function median(numbers: number[]): number {
+  const sorted = [...numbers].sort((a, b) => a - b);
   return sorted[Math.floor(sorted.length / 2)]!;
 }
 

@@ -6,25 +6,29 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { startPostgres } from '../scripts/stores/postgres.ts';
 import { freePort, startProgram, stopProcess } from '../scripts/stores/process.ts';
 import { startRedis } from '../scripts/stores/redis.ts';
-import { runMigrate } from '../src/run/migrate.ts';
+import { openDatabase } from '../src/db/connect.ts';
+import { createEnvironment } from '../src/db/environments.ts';
+import { createKey } from '../src/db/keys.ts';
 import { partitionsCount } from '../src/limits.ts';
+import { runMigrate } from '../src/run/migrate.ts';
 import { outboxKey } from '../src/wallet/keys.ts';
 import { connectRedis, waitUntilReady } from '../src/wallet/redis.ts';
+import { load, type LoadOptions, type Measured } from './load.ts';
+import { prepare, type World } from './world.ts';
 
 export type Bench = {
   floorUrl: string;
-  gatewayUrl: string;
-  key: string;
   redisVersion: string;
+  /** Send load to the gateway, unless `url` says otherwise, with the key of a world. */
+  load: (world: World, options: Omit<LoadOptions, 'key' | 'url' | 'redisUs'> & { url?: string }) => Promise<Measured>;
   /** Let the worker carry everything to Postgres, then freeze it again. */
   emptyOutboxes: () => Promise<void>;
   stop: () => Promise<void>;
 };
 
-const key = 'fb_test_bench000000000000000000000000000000';
-const grantAmount = '1000000';
+const bootstrapKey = 'fb_test_bench000000000000000000000000000000';
 
-export async function startBench(options: { customersCount: number; say: (line: string) => void }): Promise<Bench> {
+export async function startBench(options: { worlds: World[]; say: (line: string) => void }): Promise<Bench> {
   const { say } = options;
   const folder = mkdtempSync(join(tmpdir(), 'farebox-bench-'));
   const undo: (() => Promise<unknown> | void)[] = [() => rmSync(folder, { recursive: true, force: true })];
@@ -36,12 +40,13 @@ export async function startBench(options: { customersCount: number; say: (line: 
     undo.push(postgres.stop);
     const redis = await startRedis({ dataDir: join(folder, 'redis'), appendonly: 'everysec', say });
     undo.push(redis.stop);
-    await runMigrate({ databaseUrl: postgres.url, bootstrapKey: key });
+    await runMigrate({ databaseUrl: postgres.url, bootstrapKey });
+    const keys = await makeKeys(postgres.url, options.worlds);
     const env = {
       ...process.env,
       DATABASE_URL: postgres.url,
       REDIS_URL: redis.url,
-      FAREBOX_BOOTSTRAP_KEY: key,
+      FAREBOX_BOOTSTRAP_KEY: bootstrapKey,
       LOG_LEVEL: 'warn',
     };
     const start = async (name: string, args: string[], port: number) => {
@@ -62,8 +67,10 @@ export async function startBench(options: { customersCount: number; say: (line: 
     await start('floor', ['dist/bench/floor.js'], floorPort);
     const gatewayUrl = `http://127.0.0.1:${gatewayPort}`;
     await untilReady(`${gatewayUrl}/readyz`);
-    say(`preparing ${options.customersCount} customers`);
-    await prepare(gatewayUrl, options.customersCount);
+    for (const world of options.worlds) {
+      say(`preparing ${world.customersCount} customers: ${world.name}`);
+      await prepare(world, gatewayUrl, keys.get(world.name)!);
+    }
 
     const look = connectRedis(redis.url, () => {});
     undo.push(() => look.disconnect());
@@ -77,9 +84,9 @@ export async function startBench(options: { customersCount: number; say: (line: 
     await emptyOutboxes();
     return {
       floorUrl: `http://127.0.0.1:${floorPort}`,
-      gatewayUrl,
-      key,
       redisVersion: redis.version,
+      load: (world, more) =>
+        load({ url: gatewayUrl, ...more, key: keys.get(world.name)!, redisUs: () => scriptsUs(look) }),
       emptyOutboxes,
       stop,
     };
@@ -89,26 +96,18 @@ export async function startBench(options: { customersCount: number; say: (line: 
   }
 }
 
-/** Funded customers `bench_0` …, each with a grant that outlasts any run. */
-async function prepare(url: string, count: number): Promise<void> {
-  const post = async (path: string, body: unknown) => {
-    const reply = await fetch(`${url}${path}`, {
-      method: 'POST',
-      headers: { authorization: `Bearer ${key}`, 'content-type': 'application/json' },
-      body: JSON.stringify(body),
-    });
-    if (!reply.ok) throw new Error(`${path}: ${reply.status} ${await reply.text()}`);
-    await reply.arrayBuffer();
-  };
-  for (let from = 0; from < count; from += 32) {
-    const ids = Array.from({ length: Math.min(32, count - from) }, (_, i) => `bench_${from + i}`);
-    await Promise.all(
-      ids.map(async (id) => {
-        await post('/v1/customers', { id });
-        await post(`/v1/customers/${id}/grants`, { asset: 'USD', amount: grantAmount, purpose: 'paid' });
-      }),
-    );
+/** An environment for each world, and a key to it, by the world's name. */
+async function makeKeys(databaseUrl: string, all: World[]): Promise<Map<string, string>> {
+  const sql = openDatabase(databaseUrl, { connectionsMax: 1, name: 'bench' });
+  const keys = new Map<string, string>();
+  for (const { name } of all) {
+    const environment = await createEnvironment(sql, { name, mode: 'test' });
+    const scopes = ['authorize', 'read', 'credit', 'catalog'] as const;
+    const { secret } = await createKey(sql, environment.id, { name, scopes: [...scopes], expiresAtMs: undefined });
+    keys.set(name, secret);
   }
+  await sql.end();
+  return keys;
 }
 
 async function entriesWaiting(redis: ReturnType<typeof connectRedis>): Promise<number> {
@@ -128,4 +127,10 @@ async function untilReady(url: string): Promise<void> {
     await sleep(100);
   }
   throw new Error(`${url} did not get ready within 30 s`);
+}
+
+/** What Redis has spent on scripts so far, calls within them included, in µs. */
+async function scriptsUs(redis: ReturnType<typeof connectRedis>): Promise<number> {
+  const stats = await redis.info('commandstats');
+  return [...stats.matchAll(/^cmdstat_(?:fcall|evalsha):.*?usec=(\d+)/gm)].reduce((sum, [, us]) => sum + Number(us), 0);
 }
