@@ -112,8 +112,10 @@ if take_atoms then
   end
   entries.append(wallet, entry)
   local main_no = #wallet.entries
+  -- Alerts are versions of their own: the charge is the one before them.
+  available_atoms, version = account.available, wallet.version
   budgets.alert(wallet)
-  available_atoms, version, seq = account.available, wallet.version, wallet.seq
+  seq = wallet.seq
   local legs_text = legs.text(wallet, list)
   reply = { 'charged', take_atoms, available_atoms, held_atoms, version, epoch, seq, legs_text, told_text }
   seal.operation(wallet, outbox_key, main_no, operation_id, fingerprint, keep_ms, attached, reply)

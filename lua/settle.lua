@@ -116,10 +116,12 @@ else
   holds.keep(wallet, entry, hold, false)
   entries.append(wallet, entry)
 end
+-- Alerts are versions of their own: the settle is the one before them.
+local version, epoch = wallet.version, wallet.epoch
 budgets.alert(wallet)
+local seq = wallet.seq
 local settled_atoms, released_atoms = first.settled, first.released
 local overage_atoms, available_atoms, held_atoms = account.overage, account.available, account.held
-local version, epoch, seq = wallet.version, wallet.epoch, wallet.seq
 local legs_text = legs.text(wallet, hold.legs)
 local reply = {
   'settled',

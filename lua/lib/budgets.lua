@@ -10,8 +10,11 @@
 -- done.
 -- An extension brings what the hold counts into the present bucket, so that a hold has no more tags than budgets.
 --
+-- A hold is tagged for budgets of assets that it is not in, too: it may be settled in them.
+--
 -- Thresholds stand in the counter as they were last sent, so that a settle, which sends none, tells of all that it
--- passes.
+-- passes; behind those that were told of. A budget's limit may change, and its thresholds with it: those that are not
+-- the same amounts are others.
 local codes = require('codes')
 local counters = require('counters')
 local entries = require('entry')
@@ -21,8 +24,9 @@ local budgets = {}
 -- As sent: number, asset, hard (1) or alert (0), limit; start and end of the window, or a bucket's width and 0; how
 -- many thresholds, which follow, in atoms, smallest first.
 local SENT = '>HHBdddB'
--- Thresholds passed, and in which bucket the first of them was; a bucket's width (0: the period is a calendar's); how
--- many thresholds, which follow; then the buckets.
+-- How many thresholds were told of, and in which bucket the first of them was; a bucket's width (0: the period is a
+-- calendar's); how many thresholds there are. Then those that were told of, in that order, all there are, and the
+-- buckets.
 local COUNTER = '>BddB'
 local BUCKET = '>ddd'
 local BUCKET_LENGTH = 24
@@ -30,12 +34,17 @@ local ROLLING_BUCKETS = 60
 -- Alerts count on past any limit, and stand still where doubles end.
 local SPENT_MAX = codes.limit.balance_atoms
 local NEVER_ATOMS = 2 * codes.limit.balance_atoms
+-- Told of and remembered, in one window: what a limit that changes all the time may lead to.
+local TOLD_MAX = 64
 
 local function make(packed)
-  local counter = { alerts = 0, told_in = 0, width = 0, thresholds = {}, buckets = {} }
+  local counter = { told = {}, told_in = 0, width = 0, thresholds = {}, buckets = {} }
   if packed then
-    local count, at
-    counter.alerts, counter.told_in, counter.width, count, at = struct.unpack(COUNTER, packed)
+    local told_count, count, at
+    told_count, counter.told_in, counter.width, count, at = struct.unpack(COUNTER, packed)
+    for i = 1, told_count do
+      counter.told[i], at = struct.unpack('>d', packed, at)
+    end
     for i = 1, count do
       counter.thresholds[i], at = struct.unpack('>d', packed, at)
     end
@@ -48,7 +57,10 @@ local function make(packed)
 end
 
 local function pack(counter)
-  local parts = { struct.pack(COUNTER, counter.alerts, counter.told_in, counter.width, #counter.thresholds) }
+  local parts = { struct.pack(COUNTER, #counter.told, counter.told_in, counter.width, #counter.thresholds) }
+  for _, threshold in ipairs(counter.told) do
+    parts[#parts + 1] = struct.pack('>d', threshold)
+  end
   for _, threshold in ipairs(counter.thresholds) do
     parts[#parts + 1] = struct.pack('>d', threshold)
   end
@@ -68,7 +80,7 @@ local function forget_before(counter, first)
     end
   end
   if counter.told_in < first then
-    counter.alerts = 0
+    counter.told = {}
   end
   counter.buckets = kept
 end
@@ -137,6 +149,7 @@ function budgets.open(wallet, packed, tags)
       forget_before(budget.counter, first)
       budget.counter.width = width
       budget.counter.thresholds = budget.thresholds
+      budget.counter.is_sent = true
       local spent, held = used(budget.counter)
       budget.room = math.max(0, budget.limit - spent - held)
       list[#list + 1] = budget
@@ -214,6 +227,15 @@ function budgets.count(list, entry, asset, atoms, tags)
   end
 end
 
+-- A hold that was opened has a tag for each budget, in whatever asset.
+function budgets.tag_others(list, entry, tags)
+  for _, budget in ipairs(list) do
+    if not tag_of(tags, budget.no) then
+      hold_in(entry, budget, 0, tags)
+    end
+  end
+end
+
 -- A hold's part in an asset was spent: `held_atoms` of what it held, and more beyond.
 function budgets.spend(wallet, entry, tags, asset, held_atoms, beyond_atoms)
   for _, tag in ipairs(tags) do
@@ -241,18 +263,42 @@ function budgets.give_back(wallet, entry, tags)
   end
 end
 
--- Tell of thresholds that spending has passed, each by an entry of its own.
+local function was_told(counter, threshold)
+  for _, told in ipairs(counter.told) do
+    if told == threshold then
+      return true
+    end
+  end
+  return false
+end
+
+-- Of a budget that was deleted nothing is told, though holds count in it to their end. The configuration is JSON that
+-- this does not read: no text in it can look like this, since quotes in texts are escaped.
+local function is_standing(wallet, counter)
+  local config_text = not counter.is_sent and redis.call('HGET', wallet.key, 'x')
+  local named = string.format('"no":%s,', string.sub(counter.name, 2))
+  return not config_text or string.find(config_text, named, 1, true) ~= nil
+end
+
+local function tell(wallet, counter, threshold)
+  if #counter.told == 0 then
+    counter.told_in = counter.width > 0 and present_bucket(wallet, counter.width) or counter.buckets[1].name
+  elseif #counter.told >= TOLD_MAX then
+    table.remove(counter.told, 1)
+  end
+  counter.told[#counter.told + 1] = threshold
+  local entry = entries.begin(codes.kind.budget_alert, nil)
+  counters.touch(entry, counter, pack)
+  entries.append(wallet, entry)
+end
+
+-- Tell of thresholds that spending has passed, each by an entry of its own: the last one told of in its counter.
 function budgets.alert(wallet)
   for _, counter in ipairs(wallet.counters_read or {}) do
-    local thresholds = counter.thresholds or {}
-    while thresholds[counter.alerts + 1] and used(counter) >= thresholds[counter.alerts + 1] do
-      if counter.alerts == 0 then
-        counter.told_in = counter.width > 0 and present_bucket(wallet, counter.width) or counter.buckets[1].name
+    for _, threshold in ipairs(counter.thresholds or {}) do
+      if used(counter) >= threshold and not was_told(counter, threshold) and is_standing(wallet, counter) then
+        tell(wallet, counter, threshold)
       end
-      counter.alerts = counter.alerts + 1
-      local entry = entries.begin(codes.kind.budget_alert, nil)
-      counters.touch(entry, counter, pack)
-      entries.append(wallet, entry)
     end
   end
 end

@@ -118,6 +118,7 @@ function holds.open(wallet, entry, list, sent, ttl_ms)
     holds.take(wallet, entry, leg, leg.amount)
     budgets.count(sent, entry, leg.asset, leg.amount, tags)
   end
+  budgets.tag_others(sent, entry, tags)
   wallet.open_holds = wallet.open_holds + 1
   holds.keep(wallet, entry, {
     -- Numbered by the version it makes; the epoch keeps numbers apart that a lost Redis gave out before.

@@ -3,7 +3,7 @@ import { atomsFromRedis as atoms, type Atoms } from '../units.ts';
 import type { Script } from './script.ts';
 
 /** The Redis library that holds all scripts; names end in its hash. */
-export const libraryHash = 'e5a6c4e492a1';
+export const libraryHash = '77de27cb5870';
 
 export type AdvanceClockKeys = { fenceKey: string; clockKey: string };
 export type AdvanceClockArgs = { fence: string; toMs: number };
@@ -16,7 +16,7 @@ export type AdvanceClockReply =
  */
 export const advanceClockScript: Script<AdvanceClockKeys, AdvanceClockArgs, AdvanceClockReply> = {
   name: 'advance_clock',
-  functionName: 'advance_clock_e5a6c4e492a1',
+  functionName: 'advance_clock_77de27cb5870',
   keysCount: 2,
   binary: false,
   encode: (keys, args) => [keys.fenceKey, keys.clockKey, args.fence, args.toMs],
@@ -47,7 +47,7 @@ export type ApplyDueReply =
  */
 export const applyDueScript: Script<ApplyDueKeys, ApplyDueArgs, ApplyDueReply> = {
   name: 'apply_due',
-  functionName: 'apply_due_e5a6c4e492a1',
+  functionName: 'apply_due_77de27cb5870',
   keysCount: 7,
   binary: false,
   encode: (keys, args) => [keys.fenceKey, keys.clockKey, keys.walletKey, keys.holdsKey, keys.deadlinesKey, keys.operationKey, keys.outboxKey, args.fence, args.notAfterMs, args.environment, args.operationId, args.fingerprint, args.keepMs],
@@ -91,7 +91,7 @@ export type AuthorizeReply =
  */
 export const authorizeScript: Script<AuthorizeKeys, AuthorizeArgs, AuthorizeReply> = {
   name: 'authorize',
-  functionName: 'authorize_e5a6c4e492a1',
+  functionName: 'authorize_77de27cb5870',
   keysCount: 8,
   binary: false,
   encode: (keys, args) => [keys.fenceKey, keys.clockKey, keys.walletKey, keys.holdsKey, keys.deadlinesKey, keys.operationKey, keys.outboxKey, keys.catalogKey, args.fence, args.notAfterMs, args.environment, args.operationId, args.fingerprint, args.keepMs, args.asset, String(args.amountAtoms), args.mode, args.ttlMs, args.repeated, args.attached, args.lookedUp, args.catalogVersion, args.configVersion, args.toldText, args.legsPacked, args.budgetsPacked],
@@ -138,7 +138,7 @@ export type ChargeReply =
  */
 export const chargeScript: Script<ChargeKeys, ChargeArgs, ChargeReply> = {
   name: 'charge',
-  functionName: 'charge_e5a6c4e492a1',
+  functionName: 'charge_77de27cb5870',
   keysCount: 8,
   binary: false,
   encode: (keys, args) => [keys.fenceKey, keys.clockKey, keys.walletKey, keys.holdsKey, keys.deadlinesKey, keys.operationKey, keys.outboxKey, keys.catalogKey, args.fence, args.notAfterMs, args.environment, args.operationId, args.fingerprint, args.keepMs, args.asset, String(args.amountAtoms), args.mode, args.repeated, args.attached, args.lookedUp, args.catalogVersion, args.configVersion, args.toldText, args.legsPacked, args.budgetsPacked],
@@ -176,7 +176,7 @@ export type ConfigureReply =
  */
 export const configureScript: Script<ConfigureKeys, ConfigureArgs, ConfigureReply> = {
   name: 'configure',
-  functionName: 'configure_e5a6c4e492a1',
+  functionName: 'configure_77de27cb5870',
   keysCount: 3,
   binary: false,
   encode: (keys, args) => [keys.fenceKey, keys.clockKey, keys.walletKey, args.fence, args.version, args.configText],
@@ -203,7 +203,7 @@ export type CreateWalletReply =
  */
 export const createWalletScript: Script<CreateWalletKeys, CreateWalletArgs, CreateWalletReply> = {
   name: 'create_wallet',
-  functionName: 'create_wallet_e5a6c4e492a1',
+  functionName: 'create_wallet_77de27cb5870',
   keysCount: 3,
   binary: false,
   encode: (keys, args) => [keys.fenceKey, keys.clockKey, keys.walletKey, args.fence, args.environment, args.customerId, args.freeze],
@@ -237,7 +237,7 @@ export type CreditReply =
  */
 export const creditScript: Script<CreditKeys, CreditArgs, CreditReply> = {
   name: 'credit',
-  functionName: 'credit_e5a6c4e492a1',
+  functionName: 'credit_77de27cb5870',
   keysCount: 7,
   binary: false,
   encode: (keys, args) => [keys.fenceKey, keys.clockKey, keys.walletKey, keys.holdsKey, keys.deadlinesKey, keys.operationKey, keys.outboxKey, args.fence, args.notAfterMs, args.environment, args.operationId, args.fingerprint, args.keepMs, args.asset, args.grantNo, String(args.amountAtoms), args.purpose, args.priority, args.effectiveAtMs, args.expiresAtMs, args.attached, args.lookedUp],
@@ -276,7 +276,7 @@ export type ExpireHoldsReply =
  */
 export const expireHoldsScript: Script<ExpireHoldsKeys, ExpireHoldsArgs, ExpireHoldsReply> = {
   name: 'expire_holds',
-  functionName: 'expire_holds_e5a6c4e492a1',
+  functionName: 'expire_holds_77de27cb5870',
   keysCount: 7,
   binary: false,
   encode: (keys, args) => [keys.fenceKey, keys.clockKey, keys.walletKey, keys.holdsKey, keys.deadlinesKey, keys.operationKey, keys.outboxKey, args.fence, args.notAfterMs, args.environment, args.operationId, args.fingerprint, args.keepMs, args.holdRefs],
@@ -320,7 +320,7 @@ export type ExtendReply =
  */
 export const extendScript: Script<ExtendKeys, ExtendArgs, ExtendReply> = {
   name: 'extend',
-  functionName: 'extend_e5a6c4e492a1',
+  functionName: 'extend_77de27cb5870',
   keysCount: 7,
   binary: false,
   encode: (keys, args) => [keys.fenceKey, keys.clockKey, keys.walletKey, keys.holdsKey, keys.deadlinesKey, keys.operationKey, keys.outboxKey, args.fence, args.notAfterMs, args.environment, args.operationId, args.fingerprint, args.keepMs, args.asset, args.holdRef, String(args.amountAtoms), args.ttlMs, args.repeated, args.attached, args.lookedUp, args.configVersion, args.budgetsPacked],
@@ -362,7 +362,7 @@ export type ForgetReply =
  */
 export const forgetScript: Script<ForgetKeys, ForgetArgs, ForgetReply> = {
   name: 'forget',
-  functionName: 'forget_e5a6c4e492a1',
+  functionName: 'forget_77de27cb5870',
   keysCount: 4,
   binary: false,
   encode: (keys, args) => [keys.fenceKey, keys.walletKey, keys.holdsKey, keys.deadlinesKey, args.fence, args.headPacked],
@@ -397,7 +397,7 @@ export type FreezeReply =
  */
 export const freezeScript: Script<FreezeKeys, FreezeArgs, FreezeReply> = {
   name: 'freeze',
-  functionName: 'freeze_e5a6c4e492a1',
+  functionName: 'freeze_77de27cb5870',
   keysCount: 7,
   binary: false,
   encode: (keys, args) => [keys.fenceKey, keys.clockKey, keys.walletKey, keys.holdsKey, keys.deadlinesKey, keys.operationKey, keys.outboxKey, args.fence, args.notAfterMs, args.environment, args.operationId, args.fingerprint, args.keepMs, args.fromFreeze, args.toFreeze, args.attached, args.lookedUp, args.seenAt],
@@ -435,7 +435,7 @@ export type HydrateReply =
  */
 export const hydrateScript: Script<HydrateKeys, HydrateArgs, HydrateReply> = {
   name: 'hydrate',
-  functionName: 'hydrate_e5a6c4e492a1',
+  functionName: 'hydrate_77de27cb5870',
   keysCount: 5,
   binary: false,
   encode: (keys, args) => [keys.fenceKey, keys.clockKey, keys.walletKey, keys.holdsKey, keys.deadlinesKey, args.fence, args.environment, args.customerId, args.version, args.freeze, args.accountsPacked, args.grantsPacked, args.holdsPacked, args.replacedVersion, args.lookUpUntilMs, args.configVersion, args.configText, args.countersPacked],
@@ -462,7 +462,7 @@ export type ListDueReply =
  */
 export const listDueScript: Script<ListDueKeys, ListDueArgs, ListDueReply> = {
   name: 'list_due',
-  functionName: 'list_due_e5a6c4e492a1',
+  functionName: 'list_due_77de27cb5870',
   keysCount: 3,
   binary: false,
   encode: (keys, args) => [keys.fenceKey, keys.clockKey, keys.deadlinesKey, args.fence, args.membersMax],
@@ -491,7 +491,7 @@ export type MendReply =
  */
 export const mendScript: Script<MendKeys, MendArgs, MendReply> = {
   name: 'mend',
-  functionName: 'mend_e5a6c4e492a1',
+  functionName: 'mend_77de27cb5870',
   keysCount: 5,
   binary: false,
   encode: (keys, args) => [keys.fenceKey, keys.clockKey, keys.walletKey, keys.holdsKey, keys.deadlinesKey, args.fence, args.seenAt],
@@ -518,7 +518,7 @@ export type PeekOperationReply =
  */
 export const peekOperationScript: Script<PeekOperationKeys, PeekOperationArgs, PeekOperationReply> = {
   name: 'peek_operation',
-  functionName: 'peek_operation_e5a6c4e492a1',
+  functionName: 'peek_operation_77de27cb5870',
   keysCount: 4,
   binary: false,
   encode: (keys, args) => [keys.fenceKey, keys.clockKey, keys.walletKey, keys.operationKey, args.fence],
@@ -545,7 +545,7 @@ export type RaiseCatalogReply =
  */
 export const raiseCatalogScript: Script<RaiseCatalogKeys, RaiseCatalogArgs, RaiseCatalogReply> = {
   name: 'raise_catalog',
-  functionName: 'raise_catalog_e5a6c4e492a1',
+  functionName: 'raise_catalog_77de27cb5870',
   keysCount: 2,
   binary: false,
   encode: (keys, args) => [keys.fenceKey, keys.catalogKey, args.fence, args.environment, args.catalogVersion],
@@ -572,7 +572,7 @@ export type ReadHoldReply =
  */
 export const readHoldScript: Script<ReadHoldKeys, ReadHoldArgs, ReadHoldReply> = {
   name: 'read_hold',
-  functionName: 'read_hold_e5a6c4e492a1',
+  functionName: 'read_hold_77de27cb5870',
   keysCount: 4,
   binary: true,
   encode: (keys, args) => [keys.fenceKey, keys.clockKey, keys.walletKey, keys.holdsKey, args.fence, args.environment, args.holdRef],
@@ -599,7 +599,7 @@ export type ReadStoredReply =
  */
 export const readStoredScript: Script<ReadStoredKeys, ReadStoredArgs, ReadStoredReply> = {
   name: 'read_stored',
-  functionName: 'read_stored_e5a6c4e492a1',
+  functionName: 'read_stored_77de27cb5870',
   keysCount: 3,
   binary: true,
   encode: (keys) => [keys.walletKey, keys.holdsKey, keys.deadlinesKey],
@@ -623,7 +623,7 @@ export type ReadWalletReply =
  */
 export const readWalletScript: Script<ReadWalletKeys, ReadWalletArgs, ReadWalletReply> = {
   name: 'read_wallet',
-  functionName: 'read_wallet_e5a6c4e492a1',
+  functionName: 'read_wallet_77de27cb5870',
   keysCount: 3,
   binary: true,
   encode: (keys, args) => [keys.fenceKey, keys.clockKey, keys.walletKey, args.fence, args.environment],
@@ -661,7 +661,7 @@ export type ReleaseReply =
  */
 export const releaseScript: Script<ReleaseKeys, ReleaseArgs, ReleaseReply> = {
   name: 'release',
-  functionName: 'release_e5a6c4e492a1',
+  functionName: 'release_77de27cb5870',
   keysCount: 7,
   binary: false,
   encode: (keys, args) => [keys.fenceKey, keys.clockKey, keys.walletKey, keys.holdsKey, keys.deadlinesKey, keys.operationKey, keys.outboxKey, args.fence, args.notAfterMs, args.environment, args.operationId, args.fingerprint, args.keepMs, args.asset, args.holdRef, args.attached, args.lookedUp],
@@ -694,7 +694,7 @@ export type RememberReply =
  */
 export const rememberScript: Script<RememberKeys, RememberArgs, RememberReply> = {
   name: 'remember',
-  functionName: 'remember_e5a6c4e492a1',
+  functionName: 'remember_77de27cb5870',
   keysCount: 2,
   binary: false,
   encode: (keys, args) => [keys.fenceKey, keys.operationKey, args.fence, args.recordPacked, args.keepMs],
@@ -722,7 +722,7 @@ export type RestampReply =
  */
 export const restampScript: Script<RestampKeys, RestampArgs, RestampReply> = {
   name: 'restamp',
-  functionName: 'restamp_e5a6c4e492a1',
+  functionName: 'restamp_77de27cb5870',
   keysCount: 3,
   binary: false,
   encode: (keys, args) => [keys.fenceKey, keys.clockKey, keys.walletKey, args.fence, args.version, args.freeze, args.configVersion, args.configText],
@@ -766,7 +766,7 @@ export type SettleReply =
  */
 export const settleScript: Script<SettleKeys, SettleArgs, SettleReply> = {
   name: 'settle',
-  functionName: 'settle_e5a6c4e492a1',
+  functionName: 'settle_77de27cb5870',
   keysCount: 9,
   binary: false,
   encode: (keys, args) => [keys.fenceKey, keys.clockKey, keys.walletKey, keys.holdsKey, keys.deadlinesKey, keys.operationKey, keys.outboxKey, keys.lateKey, keys.catalogKey, args.fence, args.notAfterMs, args.environment, args.operationId, args.fingerprint, args.keepMs, args.asset, args.holdRef, String(args.amountAtoms), args.final, args.onExcess, args.expiredHold, args.attached, args.lookedUp, args.catalogVersion, args.configVersion, args.toldText, args.duesPacked],
@@ -801,7 +801,7 @@ export type VerifyRunReply =
  */
 export const verifyRunScript: Script<VerifyRunKeys, VerifyRunArgs, VerifyRunReply> = {
   name: 'verify_run',
-  functionName: 'verify_run_e5a6c4e492a1',
+  functionName: 'verify_run_77de27cb5870',
   keysCount: 1,
   binary: false,
   encode: (keys, args) => [keys.fenceKey, args.fence, args.runId],
@@ -832,7 +832,7 @@ export type VoidReply =
  */
 export const voidScript: Script<VoidKeys, VoidArgs, VoidReply> = {
   name: 'void',
-  functionName: 'void_e5a6c4e492a1',
+  functionName: 'void_77de27cb5870',
   keysCount: 7,
   binary: false,
   encode: (keys, args) => [keys.fenceKey, keys.clockKey, keys.walletKey, keys.holdsKey, keys.deadlinesKey, keys.operationKey, keys.outboxKey, args.fence, args.notAfterMs, args.environment, args.operationId, args.fingerprint, args.keepMs, args.asset, args.grantNo, args.attached, args.lookedUp],
@@ -853,7 +853,7 @@ export const voidScript: Script<VoidKeys, VoidArgs, VoidReply> = {
 
 /** What FUNCTION LOAD takes. */
 export const libraryText =
-  "#!lua name=farebox_e5a6c4e492a1\n\
+  "#!lua name=farebox_77de27cb5870\n\
 local loaded, modules = {}, {}\n\
 local function require(name)\n\
 local module = loaded[name]\n\
@@ -874,11 +874,15 @@ local BUCKET_LENGTH = 24\n\
 local ROLLING_BUCKETS = 60\n\
 local SPENT_MAX = 4503599627370496\n\
 local NEVER_ATOMS = 2 * 4503599627370496\n\
+local TOLD_MAX = 64\n\
 local function make(packed)\n\
-local counter = { alerts = 0, told_in = 0, width = 0, thresholds = {}, buckets = {} }\n\
+local counter = { told = {}, told_in = 0, width = 0, thresholds = {}, buckets = {} }\n\
 if packed then\n\
-local count, at\n\
-counter.alerts, counter.told_in, counter.width, count, at = struct.unpack(COUNTER, packed)\n\
+local told_count, count, at\n\
+told_count, counter.told_in, counter.width, count, at = struct.unpack(COUNTER, packed)\n\
+for i = 1, told_count do\n\
+counter.told[i], at = struct.unpack('>d', packed, at)\n\
+end\n\
 for i = 1, count do\n\
 counter.thresholds[i], at = struct.unpack('>d', packed, at)\n\
 end\n\
@@ -890,7 +894,10 @@ end\n\
 return counter\n\
 end\n\
 local function pack(counter)\n\
-local parts = { struct.pack(COUNTER, counter.alerts, counter.told_in, counter.width, #counter.thresholds) }\n\
+local parts = { struct.pack(COUNTER, #counter.told, counter.told_in, counter.width, #counter.thresholds) }\n\
+for _, threshold in ipairs(counter.told) do\n\
+parts[#parts + 1] = struct.pack('>d', threshold)\n\
+end\n\
 for _, threshold in ipairs(counter.thresholds) do\n\
 parts[#parts + 1] = struct.pack('>d', threshold)\n\
 end\n\
@@ -907,7 +914,7 @@ kept[#kept + 1] = bucket\n\
 end\n\
 end\n\
 if counter.told_in < first then\n\
-counter.alerts = 0\n\
+counter.told = {}\n\
 end\n\
 counter.buckets = kept\n\
 end\n\
@@ -966,6 +973,7 @@ budget.counter = counter_of(wallet, budget.no)\n\
 forget_before(budget.counter, first)\n\
 budget.counter.width = width\n\
 budget.counter.thresholds = budget.thresholds\n\
+budget.counter.is_sent = true\n\
 local spent, held = used(budget.counter)\n\
 budget.room = math.max(0, budget.limit - spent - held)\n\
 list[#list + 1] = budget\n\
@@ -1033,6 +1041,13 @@ change(entry, budget.counter, present(entry, budget), atoms, 0)\n\
 end\n\
 end\n\
 end\n\
+function budgets.tag_others(list, entry, tags)\n\
+for _, budget in ipairs(list) do\n\
+if not tag_of(tags, budget.no) then\n\
+hold_in(entry, budget, 0, tags)\n\
+end\n\
+end\n\
+end\n\
 function budgets.spend(wallet, entry, tags, asset, held_atoms, beyond_atoms)\n\
 for _, tag in ipairs(tags) do\n\
 if tag.asset == asset then\n\
@@ -1056,17 +1071,36 @@ end\n\
 tag.held = 0\n\
 end\n\
 end\n\
-function budgets.alert(wallet)\n\
-for _, counter in ipairs(wallet.counters_read or {}) do\n\
-local thresholds = counter.thresholds or {}\n\
-while thresholds[counter.alerts + 1] and used(counter) >= thresholds[counter.alerts + 1] do\n\
-if counter.alerts == 0 then\n\
-counter.told_in = counter.width > 0 and present_bucket(wallet, counter.width) or counter.buckets[1].name\n\
+local function was_told(counter, threshold)\n\
+for _, told in ipairs(counter.told) do\n\
+if told == threshold then\n\
+return true\n\
 end\n\
-counter.alerts = counter.alerts + 1\n\
+end\n\
+return false\n\
+end\n\
+local function is_standing(wallet, counter)\n\
+local config_text = not counter.is_sent and redis.call('HGET', wallet.key, 'x')\n\
+local named = string.format('\"no\":%s,', string.sub(counter.name, 2))\n\
+return not config_text or string.find(config_text, named, 1, true) ~= nil\n\
+end\n\
+local function tell(wallet, counter, threshold)\n\
+if #counter.told == 0 then\n\
+counter.told_in = counter.width > 0 and present_bucket(wallet, counter.width) or counter.buckets[1].name\n\
+elseif #counter.told >= TOLD_MAX then\n\
+table.remove(counter.told, 1)\n\
+end\n\
+counter.told[#counter.told + 1] = threshold\n\
 local entry = entries.begin(14, nil)\n\
 counters.touch(entry, counter, pack)\n\
 entries.append(wallet, entry)\n\
+end\n\
+function budgets.alert(wallet)\n\
+for _, counter in ipairs(wallet.counters_read or {}) do\n\
+for _, threshold in ipairs(counter.thresholds or {}) do\n\
+if used(counter) >= threshold and not was_told(counter, threshold) and is_standing(wallet, counter) then\n\
+tell(wallet, counter, threshold)\n\
+end\n\
 end\n\
 end\n\
 end\n\
@@ -1879,6 +1913,7 @@ local leg = list[i]\n\
 holds.take(wallet, entry, leg, leg.amount)\n\
 budgets.count(sent, entry, leg.asset, leg.amount, tags)\n\
 end\n\
+budgets.tag_others(sent, entry, tags)\n\
 wallet.open_holds = wallet.open_holds + 1\n\
 holds.keep(wallet, entry, {\n\
 ref = string.format('%d.%d', wallet.epoch, wallet.version + 1),\n\
@@ -2610,7 +2645,7 @@ return wallets\n\
 end\n\
 do\n\
 redis.register_function({\n\
-function_name = 'advance_clock_e5a6c4e492a1',\n\
+function_name = 'advance_clock_77de27cb5870',\n\
 flags = {  },\n\
 callback = function(KEYS, ARGV)\n\
 local fence_key = KEYS[1] -- string: installation and epoch of this partition's data\n\
@@ -2635,7 +2670,7 @@ local seal = require('seal')\n\
 local due = require('due')\n\
 local wallets = require('wallet')\n\
 redis.register_function({\n\
-function_name = 'apply_due_e5a6c4e492a1',\n\
+function_name = 'apply_due_77de27cb5870',\n\
 flags = { 'allow-oom' },\n\
 callback = function(KEYS, ARGV)\n\
 local fence_key = KEYS[1] -- string: installation and epoch of this partition's data\n\
@@ -2694,7 +2729,7 @@ local seal = require('seal')\n\
 local staleness = require('stale')\n\
 local wallets = require('wallet')\n\
 redis.register_function({\n\
-function_name = 'authorize_e5a6c4e492a1',\n\
+function_name = 'authorize_77de27cb5870',\n\
 flags = {  },\n\
 callback = function(KEYS, ARGV)\n\
 local fence_key = KEYS[1] -- string: installation and epoch of this partition's data\n\
@@ -2816,7 +2851,7 @@ local seal = require('seal')\n\
 local staleness = require('stale')\n\
 local wallets = require('wallet')\n\
 redis.register_function({\n\
-function_name = 'charge_e5a6c4e492a1',\n\
+function_name = 'charge_77de27cb5870',\n\
 flags = {  },\n\
 callback = function(KEYS, ARGV)\n\
 local fence_key = KEYS[1] -- string: installation and epoch of this partition's data\n\
@@ -2912,8 +2947,9 @@ leg.settled = leg.amount\n\
 end\n\
 entries.append(wallet, entry)\n\
 local main_no = #wallet.entries\n\
+available_atoms, version = account.available, wallet.version\n\
 budgets.alert(wallet)\n\
-available_atoms, version, seq = account.available, wallet.version, wallet.seq\n\
+seq = wallet.seq\n\
 local legs_text = legs.text(wallet, list)\n\
 reply = { 'charged', take_atoms, available_atoms, held_atoms, version, epoch, seq, legs_text, told_text }\n\
 seal.operation(wallet, outbox_key, main_no, operation_id, fingerprint, keep_ms, attached, reply)\n\
@@ -2934,7 +2970,7 @@ do\n\
 local run = require('run')\n\
 local wallets = require('wallet')\n\
 redis.register_function({\n\
-function_name = 'configure_e5a6c4e492a1',\n\
+function_name = 'configure_77de27cb5870',\n\
 flags = { 'allow-oom' },\n\
 callback = function(KEYS, ARGV)\n\
 local fence_key = KEYS[1] -- string: installation and epoch of this partition's data\n\
@@ -2974,7 +3010,7 @@ local run = require('run')\n\
 local seal = require('seal')\n\
 local wallets = require('wallet')\n\
 redis.register_function({\n\
-function_name = 'create_wallet_e5a6c4e492a1',\n\
+function_name = 'create_wallet_77de27cb5870',\n\
 flags = {  },\n\
 callback = function(KEYS, ARGV)\n\
 local fence_key = KEYS[1] -- string: installation and epoch of this partition's data\n\
@@ -3009,7 +3045,7 @@ local due = require('due')\n\
 local seal = require('seal')\n\
 local wallets = require('wallet')\n\
 redis.register_function({\n\
-function_name = 'credit_e5a6c4e492a1',\n\
+function_name = 'credit_77de27cb5870',\n\
 flags = {  },\n\
 callback = function(KEYS, ARGV)\n\
 local fence_key = KEYS[1] -- string: installation and epoch of this partition's data\n\
@@ -3106,7 +3142,7 @@ local holds = require('holds')\n\
 local seal = require('seal')\n\
 local wallets = require('wallet')\n\
 redis.register_function({\n\
-function_name = 'expire_holds_e5a6c4e492a1',\n\
+function_name = 'expire_holds_77de27cb5870',\n\
 flags = { 'allow-oom' },\n\
 callback = function(KEYS, ARGV)\n\
 local fence_key = KEYS[1] -- string: installation and epoch of this partition's data\n\
@@ -3160,7 +3196,7 @@ local seal = require('seal')\n\
 local staleness = require('stale')\n\
 local wallets = require('wallet')\n\
 redis.register_function({\n\
-function_name = 'extend_e5a6c4e492a1',\n\
+function_name = 'extend_77de27cb5870',\n\
 flags = {  },\n\
 callback = function(KEYS, ARGV)\n\
 local fence_key = KEYS[1] -- string: installation and epoch of this partition's data\n\
@@ -3267,7 +3303,7 @@ do\n\
 local run = require('run')\n\
 local wallets = require('wallet')\n\
 redis.register_function({\n\
-function_name = 'forget_e5a6c4e492a1',\n\
+function_name = 'forget_77de27cb5870',\n\
 flags = { 'allow-oom' },\n\
 callback = function(KEYS, ARGV)\n\
 local fence_key = KEYS[1] -- string: installation and epoch of this partition's data\n\
@@ -3298,7 +3334,7 @@ local entries = require('entry')\n\
 local seal = require('seal')\n\
 local wallets = require('wallet')\n\
 redis.register_function({\n\
-function_name = 'freeze_e5a6c4e492a1',\n\
+function_name = 'freeze_77de27cb5870',\n\
 flags = { 'allow-oom' },\n\
 callback = function(KEYS, ARGV)\n\
 local fence_key = KEYS[1] -- string: installation and epoch of this partition's data\n\
@@ -3363,7 +3399,7 @@ local run = require('run')\n\
 local seal = require('seal')\n\
 local wallets = require('wallet')\n\
 redis.register_function({\n\
-function_name = 'hydrate_e5a6c4e492a1',\n\
+function_name = 'hydrate_77de27cb5870',\n\
 flags = { 'allow-oom' },\n\
 callback = function(KEYS, ARGV)\n\
 local fence_key = KEYS[1] -- string: installation and epoch of this partition's data\n\
@@ -3447,7 +3483,7 @@ end\n\
 do\n\
 local run = require('run')\n\
 redis.register_function({\n\
-function_name = 'list_due_e5a6c4e492a1',\n\
+function_name = 'list_due_77de27cb5870',\n\
 flags = { 'no-writes' },\n\
 callback = function(KEYS, ARGV)\n\
 local fence_key = KEYS[1] -- string: installation and epoch of this partition's data\n\
@@ -3478,7 +3514,7 @@ local run = require('run')\n\
 local seal = require('seal')\n\
 local wallets = require('wallet')\n\
 redis.register_function({\n\
-function_name = 'mend_e5a6c4e492a1',\n\
+function_name = 'mend_77de27cb5870',\n\
 flags = { 'allow-oom' },\n\
 callback = function(KEYS, ARGV)\n\
 local fence_key = KEYS[1] -- string: installation and epoch of this partition's data\n\
@@ -3540,7 +3576,7 @@ do\n\
 local run = require('run')\n\
 local wallets = require('wallet')\n\
 redis.register_function({\n\
-function_name = 'peek_operation_e5a6c4e492a1',\n\
+function_name = 'peek_operation_77de27cb5870',\n\
 flags = { 'no-writes' },\n\
 callback = function(KEYS, ARGV)\n\
 local fence_key = KEYS[1] -- string: installation and epoch of this partition's data\n\
@@ -3567,7 +3603,7 @@ end\n\
 do\n\
 local run = require('run')\n\
 redis.register_function({\n\
-function_name = 'raise_catalog_e5a6c4e492a1',\n\
+function_name = 'raise_catalog_77de27cb5870',\n\
 flags = { 'allow-oom' },\n\
 callback = function(KEYS, ARGV)\n\
 local fence_key = KEYS[1] -- string: installation and epoch of this partition's data\n\
@@ -3591,7 +3627,7 @@ end\n\
 do\n\
 local wallets = require('wallet')\n\
 redis.register_function({\n\
-function_name = 'read_hold_e5a6c4e492a1',\n\
+function_name = 'read_hold_77de27cb5870',\n\
 flags = { 'no-writes' },\n\
 callback = function(KEYS, ARGV)\n\
 local fence_key = KEYS[1] -- string: installation and epoch of this partition's data\n\
@@ -3618,7 +3654,7 @@ end\n\
 do\n\
 local wallets = require('wallet')\n\
 redis.register_function({\n\
-function_name = 'read_stored_e5a6c4e492a1',\n\
+function_name = 'read_stored_77de27cb5870',\n\
 flags = { 'no-writes' },\n\
 callback = function(KEYS, ARGV)\n\
 local wallet_key = KEYS[1] -- hash: see lib/wallet.lua\n\
@@ -3638,7 +3674,7 @@ end\n\
 do\n\
 local wallets = require('wallet')\n\
 redis.register_function({\n\
-function_name = 'read_wallet_e5a6c4e492a1',\n\
+function_name = 'read_wallet_77de27cb5870',\n\
 flags = { 'no-writes' },\n\
 callback = function(KEYS, ARGV)\n\
 local fence_key = KEYS[1] -- string: installation and epoch of this partition's data\n\
@@ -3664,7 +3700,7 @@ local legs = require('legs')\n\
 local seal = require('seal')\n\
 local wallets = require('wallet')\n\
 redis.register_function({\n\
-function_name = 'release_e5a6c4e492a1',\n\
+function_name = 'release_77de27cb5870',\n\
 flags = { 'allow-oom' },\n\
 callback = function(KEYS, ARGV)\n\
 local fence_key = KEYS[1] -- string: installation and epoch of this partition's data\n\
@@ -3730,7 +3766,7 @@ end\n\
 do\n\
 local run = require('run')\n\
 redis.register_function({\n\
-function_name = 'remember_e5a6c4e492a1',\n\
+function_name = 'remember_77de27cb5870',\n\
 flags = { 'allow-oom' },\n\
 callback = function(KEYS, ARGV)\n\
 local fence_key = KEYS[1] -- string: installation and epoch of this partition's data\n\
@@ -3751,7 +3787,7 @@ do\n\
 local run = require('run')\n\
 local wallets = require('wallet')\n\
 redis.register_function({\n\
-function_name = 'restamp_e5a6c4e492a1',\n\
+function_name = 'restamp_77de27cb5870',\n\
 flags = { 'allow-oom' },\n\
 callback = function(KEYS, ARGV)\n\
 local fence_key = KEYS[1] -- string: installation and epoch of this partition's data\n\
@@ -3798,7 +3834,7 @@ local seal = require('seal')\n\
 local staleness = require('stale')\n\
 local wallets = require('wallet')\n\
 redis.register_function({\n\
-function_name = 'settle_e5a6c4e492a1',\n\
+function_name = 'settle_77de27cb5870',\n\
 flags = { 'allow-oom' },\n\
 callback = function(KEYS, ARGV)\n\
 local fence_key = KEYS[1] -- string: installation and epoch of this partition's data\n\
@@ -3895,10 +3931,11 @@ open_flag = 1\n\
 holds.keep(wallet, entry, hold, false)\n\
 entries.append(wallet, entry)\n\
 end\n\
+local version, epoch = wallet.version, wallet.epoch\n\
 budgets.alert(wallet)\n\
+local seq = wallet.seq\n\
 local settled_atoms, released_atoms = first.settled, first.released\n\
 local overage_atoms, available_atoms, held_atoms = account.overage, account.available, account.held\n\
-local version, epoch, seq = wallet.version, wallet.epoch, wallet.seq\n\
 local legs_text = legs.text(wallet, hold.legs)\n\
 local reply = {\n\
 'settled',\n\
@@ -3924,7 +3961,7 @@ end\n\
 do\n\
 local run = require('run')\n\
 redis.register_function({\n\
-function_name = 'verify_run_e5a6c4e492a1',\n\
+function_name = 'verify_run_77de27cb5870',\n\
 flags = { 'no-writes' },\n\
 callback = function(KEYS, ARGV)\n\
 local fence_key = KEYS[1] -- string: installation and epoch of this partition's data\n\
@@ -3953,7 +3990,7 @@ local grants = require('grants')\n\
 local seal = require('seal')\n\
 local wallets = require('wallet')\n\
 redis.register_function({\n\
-function_name = 'void_e5a6c4e492a1',\n\
+function_name = 'void_77de27cb5870',\n\
 flags = { 'allow-oom' },\n\
 callback = function(KEYS, ARGV)\n\
 local fence_key = KEYS[1] -- string: installation and epoch of this partition's data\n\

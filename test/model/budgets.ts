@@ -21,6 +21,7 @@ export type OpenBudget = Budget & { counter: Counter; bucket: number; room: bigi
 
 const lengths = { hour: 3_600_000, day: 86_400_000 };
 const rollingBuckets = 60;
+const toldMax = 64;
 
 /** Undefined: the windows sent are not those of now. */
 export function openBudgets(draft: Draft, sent: Sent | undefined, tags?: readonly Tag[]): OpenBudget[] | undefined {
@@ -57,7 +58,7 @@ function counterOf(draft: Draft, no: number): Counter {
   const known = draft.counters.get(no);
   if (known) return known;
   const stored = draft.wallet.counters.get(no);
-  const counter = stored ? copyCounter(stored) : { alerts: 0, toldIn: 0, width: 0, thresholds: [], buckets: [] };
+  const counter = stored ? copyCounter(stored) : { told: [], toldIn: 0, width: 0, thresholds: [], buckets: [] };
   if (counter.width > 0) forget(counter, Math.floor(draft.nowMs / counter.width) - rollingBuckets + 1);
   draft.counters.set(no, counter);
   return counter;
@@ -65,7 +66,7 @@ function counterOf(draft: Draft, no: number): Counter {
 
 function forget(counter: Counter, oldest: number): void {
   counter.buckets = counter.buckets.filter(({ name }) => name >= oldest);
-  if (counter.toldIn < oldest) counter.alerts = 0;
+  if (counter.toldIn < oldest) counter.told = [];
 }
 
 function total({ buckets }: Counter, of: 'spent' | 'held'): bigint {
@@ -134,14 +135,13 @@ export function giveBackBudgets(draft: Draft, hold: Hold): void {
 /** Each threshold that was passed is told of by an entry of its own. */
 export function alertBudgets(draft: Draft): void {
   for (const [no, counter] of draft.counters) {
-    while (
-      counter.alerts < counter.thresholds.length &&
-      total(counter, 'spent') >= counter.thresholds[counter.alerts]!
-    ) {
-      if (counter.alerts === 0) {
+    const spent = total(counter, 'spent');
+    for (const threshold of counter.thresholds) {
+      if (spent < threshold || counter.told.includes(threshold)) continue;
+      if (counter.told.length === 0) {
         counter.toldIn = counter.width > 0 ? Math.floor(draft.nowMs / counter.width) : counter.buckets[0]!.name;
       }
-      counter.alerts += 1;
+      counter.told = [...counter.told, threshold].slice(-toldMax);
       record(draft, 'budget_alert', {}, () => draft.touched.add(no));
     }
   }

@@ -62,6 +62,8 @@ export function authorize(
         takeInto(wallet, leg, leg.amount, flow);
         countBudgets(draft, budgets, leg, hold.tags);
       }
+      // What it may be settled in besides counts there, too.
+      for (const budget of budgets) countBudgets(draft, [budget], { asset: budget.asset, amount: 0n }, hold.tags);
       wallet.holds.set(hold.ref, hold);
     });
     const { available, held } = balances(wallet, ask.asset);
@@ -101,14 +103,15 @@ export function charge(
           countBudgets(draft, budgets, leg);
         }
       });
-      alertBudgets(draft);
     }
+    const { version } = draft.wallet;
+    if (ask.mode !== 'shadow') alertBudgets(draft);
     const { available, held } = balances(draft.wallet, ask.asset);
     const account = { takeAtoms: atoms, availableAtoms: available, heldAtoms: held };
     if (ask.mode === 'shadow') return refused({ status: 'shadow_approved', ...account });
     return done(
       { status: 'charged', ...account },
-      { main, texts: { legsText: legsText(draft.wallet, legs), toldText: ask.told ?? '' } },
+      { main, version, texts: { legsText: legsText(draft.wallet, legs), toldText: ask.told ?? '' } },
     );
   });
 }

@@ -1,7 +1,8 @@
 // What a budget has counted, by window, and a hold's place in it.
 
 export type Counter = {
-  alerts: number;
+  /** Thresholds, in the order told of. */
+  told: bigint[];
   toldIn: number;
   /** Of a bucket; 0: the period is a calendar's. */
   width: number;
@@ -11,5 +12,5 @@ export type Counter = {
 /** A bucket that a hold counts in. */
 export type Tag = { budgetNo: number; asset: number; bucket: number; held: bigint };
 export function copyCounter(counter: Counter): Counter {
-  return { ...counter, buckets: counter.buckets.map((bucket) => ({ ...bucket })) };
+  return { ...counter, told: [...counter.told], buckets: counter.buckets.map((bucket) => ({ ...bucket })) };
 }

@@ -21,6 +21,8 @@ export type Decision =
       late?: string;
       /** Behind its numbers. */
       texts?: Texts;
+      /** The one that it names, where other entries follow. */
+      version?: number;
     };
 type Texts = { legsText: string; toldText?: string };
 
@@ -31,7 +33,7 @@ export function refused(reply: Reply, names: 'version' | 'nothing' = 'version', 
 
 export function done(
   reply: Reply,
-  how: { isMain?: boolean; versioned?: boolean; main?: number; late?: string; texts?: Texts } = {},
+  how: { isMain?: boolean; versioned?: boolean; main?: number; late?: string; texts?: Texts; version?: number } = {},
 ): Decision {
   const { isMain = true, versioned = true, main, ...rest } = how;
   return { status: 'done', reply, isMain, versioned, main, ...rest };
@@ -62,7 +64,7 @@ export function perform(
   const seq = world.seq + entries.length;
   const reply = {
     ...decision.reply,
-    ...(decision.versioned ? { version: wallet.version } : {}),
+    ...(decision.versioned ? { version: decision.version ?? wallet.version } : {}),
     ...{ epoch, seq },
     ...decision.texts,
   };

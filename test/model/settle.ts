@@ -90,6 +90,7 @@ export function settle(world: World, operation: Operation, ask: Ask): Outcome {
         if (isLate) leg.released -= least(leg.released, excess);
       }
     });
+    const { version } = draft.wallet;
     alertBudgets(draft);
     const after = balances(draft.wallet, first.asset);
     const reply = {
@@ -103,7 +104,7 @@ export function settle(world: World, operation: Operation, ask: Ask): Outcome {
       openFlag: isLate || ask.isFinal ? 0 : 1,
     };
     const texts = { legsText: legsText(draft.wallet, hold.legs), toldText: ask.told };
-    return done(reply, { main, texts, ...(isLate ? { late: hold.ref } : {}) });
+    return done(reply, { main, version, texts, ...(isLate ? { late: hold.ref } : {}) });
   });
 }
 

@@ -9,24 +9,21 @@ export function readCounters(counters: readonly Packed[]): Record<number, Counte
 
 function readCounter(packed: Buffer): Counter {
   const from = cursor(packed);
-  const counter: Counter = {
-    alerts: from.byte(),
-    toldIn: from.whole(),
-    width: from.whole(),
-    thresholds: Array.from({ length: from.byte() }, () => from.atoms()),
-    buckets: [],
-  };
+  const [toldCount, toldIn, width, thresholdsCount] = [from.byte(), from.whole(), from.whole(), from.byte()];
+  const list = (length: number) => Array.from({ length }, () => from.atoms());
+  const counter: Counter = { told: list(toldCount), toldIn, width, thresholds: list(thresholdsCount), buckets: [] };
   while (!from.atEnd()) counter.buckets.push({ name: from.whole(), spent: from.atoms(), held: from.atoms() });
   return counter;
 }
 
 export function writeCounters(counters: Record<number, Counter>): Packed[] {
-  return Object.entries(counters).map(([no, { alerts, toldIn, width, thresholds, buckets }]) => ({
+  return Object.entries(counters).map(([no, { told, toldIn, width, thresholds, buckets }]) => ({
     name: `b${no}`,
     packed: Buffer.concat([
-      Buffer.from([alerts]),
+      Buffer.from([told.length]),
       ...[toldIn, width].map(double),
       Buffer.from([thresholds.length]),
+      ...told.map(double),
       ...thresholds.map(double),
       ...buckets.flatMap(({ name, spent, held }) => [name, spent, held].map(double)),
     ]),

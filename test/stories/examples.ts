@@ -401,6 +401,42 @@ export const examples: Record<string, string> = {
     wait   1h
     charge 80            | charge budget_alert budget_alert
   `,
+  'what spends is the version that it names; alerts come after it': `
+    grant  paid 100
+    budget team 100 at 10,20,30
+    charge 10            -> charged version=2 seq=3   | charge budget_alert
+    hold   h1 20         -> approved version=4
+    settle h1 20         -> settled version=5 seq=7   | settle budget_alert budget_alert
+    charge 1             -> charged version=8
+  `,
+  'a limit that changes has other thresholds; one that was told of is not told of again': `
+    grant  paid 1000
+    budget team 100 per hour at 50,80
+    charge 60            | charge budget_alert
+    budget team 200 per hour at 50,100,160
+    charge 1             | charge
+    charge 40            | charge budget_alert
+    budget team 150 per hour at 75,100
+    charge 1             | charge budget_alert
+    wait   1h
+    charge 100           | charge budget_alert budget_alert
+  `,
+  'what a hold is settled in besides counts, in the window that it was opened in': `
+    grant  paid 100
+    grant  paid 100 asset 2
+    budget usd 50 per hour
+    budget tokens 30 per hour asset 2 at 20
+    budget ann 9 per hour of ann asset 2
+    hold   h1 10 ttl 2h
+    settle h1 5 and 25:2 part -> settled open         | settle budget_alert
+    charge 6 asset 2     -> declined budget affordable=5
+    hold   h2 1 ttl 2h
+    wait   1h
+    settle h1 5 and 9:2  -> settled
+    charge 30 asset 2    -> charged
+    settle h2 1 and 4:2  -> settled
+    charge 1 asset 2     -> declined budget affordable=0
+  `,
   'a rolling threshold is told of again a period later': `
     grant  paid 1000
     budget team 100 per 1m alert at 50
