@@ -1,10 +1,16 @@
 // The campaign checks Farebox; this checks the campaign: histories made by hand, each with one thing wrong, and one real run.
 import { spawnSync } from 'node:child_process';
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { describe, expect, test } from 'vitest';
 import { check, type History } from '../scripts/faults/check/check.ts';
 import type { LedgerEntry } from '../scripts/faults/check/ledger-entry.ts';
 import { operationIdOf, verdictOf, type Attempt, type Body, type Request } from '../scripts/faults/history.ts';
+import { openPostgres } from '../scripts/faults/postgres.ts';
+import { tryTrial } from '../scripts/faults/run-trial.ts';
+import type { Scenario } from '../scripts/faults/scenario.ts';
 import { walletOf } from '../src/wallet/keys.ts';
 
 const environmentId = 'abcdefghijkl';
@@ -227,6 +233,30 @@ test('each deliberate bug can still be planted in the program as it is', () => {
   expect(run.stdout.split('NOT PLANTED')[1], run.stderr).toBeUndefined();
   expect(run.stdout).toMatch(/^all \d\d apply$/m);
   expect(run.status).toBe(0);
+});
+
+test('a run that breaks off has failed, and leaves Postgres to the next one', { timeout: 80_000 }, async () => {
+  const folder = mkdtempSync(join(tmpdir(), 'farebox-faults-test-'));
+  const postgres = await openPostgres(join(folder, 'postgres'), () => {});
+  const main = fileURLToPath(new URL('../dist/src/main.js', import.meta.url));
+  const run = (inject: Scenario['inject']) => {
+    const scenario: Scenario = { name: 'broken', fault: 'none', mustHold: 'nothing', inject };
+    return tryTrial({ scenario, seed: 1, rounds: 1, postgres, folder, say: () => {}, world: { gateways: 1, main } });
+  };
+  try {
+    const broken = await run(async ({ world }) => {
+      await world.postgres.kill();
+      throw new Error('a slip of the campaign');
+    });
+    expect(broken.violations).toMatchObject([
+      { check: 'scenario', who: 'broken', what: expect.stringContaining('a slip of the campaign') },
+    ]);
+    const next = await run(async () => {});
+    expect(next.violations).toEqual([]);
+  } finally {
+    await postgres.stop();
+    rmSync(folder, { recursive: true, force: true });
+  }
 });
 
 test('one run on real stores, under load, holds', { timeout: 80_000 }, () => {

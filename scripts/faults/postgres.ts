@@ -12,6 +12,8 @@ export type Postgres = {
   /** As `kill -9` of its postmaster; and up again. */
   readonly kill: () => Promise<void>;
   readonly restart: () => Promise<void>;
+  /** Up again, should a trial that broke off have left it killed. */
+  readonly mend: () => Promise<void>;
   readonly stop: () => Promise<void>;
 };
 
@@ -27,20 +29,27 @@ const settings = { synchronous_commit: 'on' };
 export async function openPostgres(folder: string, say: (line: string) => void): Promise<Postgres> {
   const start = () =>
     startPostgres({ dataDir: folder, database: template, throwaway: true, walSegmentMb, settings, say });
+  let isUp = true;
   let server = await start();
   await migrate(server.url);
   const port = await startSwitch(server.port);
+  const restart = async () => {
+    server = await start();
+    isUp = true;
+    port.leadTo(server.port);
+  };
   return {
     port,
     server: () => server,
     kill: async () => {
       process.kill(server.pid, 'SIGKILL');
       await server.exited;
+      isUp = false;
       port.cut();
     },
-    restart: async () => {
-      server = await start();
-      port.leadTo(server.port);
+    restart,
+    mend: async () => {
+      if (!isUp) await restart();
     },
     stop: async () => {
       await port.stop();

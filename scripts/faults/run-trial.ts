@@ -80,6 +80,24 @@ export async function runTrial(options: TrialOptions): Promise<TrialReport> {
   }
 }
 
+/** One that breaks off is a run that failed, and leaves what the next one needs. */
+export async function tryTrial(options: TrialOptions): Promise<TrialReport> {
+  const beganMs = performance.now();
+  try {
+    return await runTrial(options);
+  } catch (error) {
+    await options.postgres.mend();
+    const what = `broke off: ${error instanceof Error ? (error.stack ?? error.message) : String(error)}`;
+    const { scenario, seed } = options;
+    return {
+      ...{ scenario: scenario.name, seed, operations: 0, sent: 0, yes: 0, no: 0, inDoubt: 0, entries: 0, lost: 0 },
+      counts: {},
+      violations: [{ check: 'scenario', who: scenario.name, what }],
+      tookMs: Math.round(performance.now() - beganMs),
+    };
+  }
+}
+
 async function underLoad(
   world: World,
   options: TrialOptions,
@@ -116,13 +134,13 @@ async function underLoad(
   } finally {
     isOver = true;
     await running;
+    await scenario.heal?.(trial);
   }
   for (const role of [...world.workers, ...world.gateways.map((member) => member.process)]) {
     if (role.running()) continue;
     const said = role.log().trimEnd().split('\n').slice(-12).join(' | ');
     violations.push({ check: 'processes', who: role.name, what: `ended by itself: ${said}` });
   }
-  await scenario.heal?.(trial);
   const inDoubt = await resolveAll(load, options.patienceMs ?? patienceMs);
   violations.push(...(await settleDown(world, options.patienceMs ?? patienceMs)));
   const entries = await readLedger(world.sql, world.environmentId);

@@ -11,7 +11,7 @@ import { openPostgres, type Postgres } from './postgres.ts';
 import { listPlanted, runPlanted } from './planted/run-planted.ts';
 import { reportText, trialLine, violationLines } from './report.ts';
 import { openSaving } from './save.ts';
-import { runTrial, type TrialReport } from './run-trial.ts';
+import { tryTrial, type TrialReport } from './run-trial.ts';
 import { scenarios } from './scenarios/all.ts';
 
 const say = (line: string) => console.log(line);
@@ -69,19 +69,11 @@ async function campaign(options: FaultsOptions, folder: string, postgres: Postgr
   );
   const saving = options.save ? openSaving(scenarios) : undefined;
   const reports: TrialReport[] = [];
+  const { rounds, short: isBrief, keep } = options;
   for (let run = 0; run < options.runs; run += 1) {
     for (const scenario of chosen) {
       const seed = options.seed + run;
-      const report = await runTrial({
-        scenario,
-        seed,
-        rounds: options.rounds,
-        isBrief: options.short,
-        keep: options.keep,
-        postgres,
-        folder,
-        say,
-      });
+      const report = await tryTrial({ scenario, seed, rounds, isBrief, keep, postgres, folder, say });
       reports.push(report);
       say(trialLine(report));
       for (const line of violationLines(report)) say(line);

@@ -39,6 +39,6 @@ export type Scenario = {
   readonly isCalm?: boolean;
   /** Runs beside the load, which goes on until it returns; `rounds` says how long a run is wanted. */
   readonly inject: (trial: Trial, rounds: number) => Promise<void>;
-  /** Once the load has ended: make whole again what is still broken. */
+  /** Once the load has ended, and where `inject` has failed: make whole again what is still broken. */
   readonly heal?: (trial: Trial) => Promise<void>;
 };

@@ -73,7 +73,16 @@ export async function openWorld(postgres: Postgres, folder: string, options: Wor
   mkdirSync(folder, { recursive: true });
   const undo: (() => unknown)[] = [() => rmSync(folder, { recursive: true, force: true })];
   const close = async () => {
-    for (const step of undo.splice(0).reverse()) await step();
+    const failures: unknown[] = [];
+    for (const step of undo.splice(0).reverse()) {
+      try {
+        await step();
+      } catch (error) {
+        // What is behind it must be stopped all the same.
+        failures.push(error);
+      }
+    }
+    if (failures.length > 0) throw failures[0];
   };
   try {
     const { appendonly, redisArgs } = options;

@@ -56,6 +56,7 @@ export const rolling: Scenario = {
   name: 'rolling-deploy',
   fault: 'gateways and workers stopped in order and replaced, one by one',
   mustHold: '0 lost, 0 twice, no answer is lost',
+  isCalm: true,
   inject: async ({ world, random, count, blame }, rounds) => {
     for (let round = 0; round < 2 * rounds; round += 1) {
       await sleep(random.between(300, 1_000));
