@@ -146,9 +146,9 @@ export type Ledger = {
 
   createSubscription: (
     environmentId: string,
-    asked: SubscriptionChange & { productId: string; version: number | undefined },
+    asked: ConfigChange<Subscription> & { productId: string; version: number | undefined },
   ) => Promise<
-    | ChangedSubscription
+    | ChangedConfig
     | {
         status:
           | 'no_customer'
@@ -164,13 +164,13 @@ export type Ledger = {
   listSubscriptions: (environmentId: string, customerId: string, page: PageRequest) => Promise<Listed<Subscription>>;
   cancelSubscription: (
     environmentId: string,
-    asked: SubscriptionChange & { subscriptionId: string },
-  ) => Promise<ChangedSubscription | { status: 'no_customer' | 'conflict' | 'no_subscription' | 'canceled' }>;
+    asked: ConfigChange<Subscription> & { subscriptionId: string },
+  ) => Promise<ChangedConfig | { status: 'no_customer' | 'conflict' | 'no_subscription' | 'canceled' }>;
   migrateSubscription: (
     environmentId: string,
-    asked: SubscriptionChange & { subscriptionId: string; version: number },
+    asked: ConfigChange<Subscription> & { subscriptionId: string; version: number },
   ) => Promise<
-    | ChangedSubscription
+    | ChangedConfig
     | { status: 'no_customer' | 'conflict' | 'no_subscription' | 'canceled' | 'no_version' | 'not_published' }
   >;
   /** The wallet in Redis has this version of its configuration. */
@@ -207,15 +207,16 @@ export type Ledger = {
   rememberReply: (environmentId: string, operationId: string, fingerprint: string, reply: string) => Promise<string>;
 };
 
-export type SubscriptionChange = {
+/** A change of what travels with a customer's wallet. */
+export type ConfigChange<Made> = {
   customerId: string;
   operationId: string;
   fingerprint: string;
   /** Makes the reply, which is kept in the same transaction. */
-  replyOf: (subscription: Subscription) => string;
+  replyOf: (made: Made) => string;
 };
 
-export type ChangedSubscription = {
+export type ChangedConfig = {
   status: 'changed';
   reply: string;
   isRepeat: boolean;

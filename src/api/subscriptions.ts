@@ -3,12 +3,13 @@
 import { z } from '@hono/zod-openapi';
 import type { Subscription as SubscriptionReply } from '../contract.ts';
 import type { Subscription } from '../records.ts';
-import { refuse, type Answer } from './answer.ts';
-import type { ChangedSubscription, SubscriptionChange } from './deps.ts';
+import { refuse } from './answer.ts';
+import type { ConfigChange } from './deps.ts';
 import { operationFor } from './idempotency.ts';
 import { listAnswer, pageOf, pageQuery, pageSchema } from './paging.ts';
 import { defineRoute, type Api, type Call } from './route.ts';
 import { emptyBody, timeOut } from './schemas.ts';
+import { answerChanged } from './tell-wallet.ts';
 import { formatTime, formatTimeOrNull } from './time.ts';
 
 const versionMax = 999_999_999;
@@ -109,35 +110,10 @@ const refusals = {
   conflict: refuse('idempotency_conflict', 'the Idempotency-Key came with another body before'),
 } as const;
 
-function changeOf(api: Api, call: Call): SubscriptionChange {
+function changeOf(api: Api, call: Call): ConfigChange<Subscription> {
   const { id: operationId, fingerprint } = operationFor(api, call);
   const replyOf = (subscription: Subscription) => JSON.stringify(show(subscription));
   return { customerId: call.params.customer_id, operationId, fingerprint, replyOf };
-}
-
-/** Tells Redis first; where it cannot, the refusal says that the worker goes on with it. */
-async function answerChanged(
-  api: Api,
-  call: Call,
-  status: 200 | 201,
-  { reply, isRepeat, unpushed }: ChangedSubscription,
-): Promise<Answer> {
-  const customer = { environmentId: call.environmentId, customerId: call.params.customer_id };
-  if (unpushed) {
-    const configured = await api.wallets.configure(customer, unpushed);
-    if (configured.status !== 'configured') {
-      const why = 'detail' in configured ? configured.detail : configured.status;
-      return refuse('not_yet_effective', `it is done, but the wallet has not been told: ${why}`, {
-        outcome: 'applied',
-        more: { idempotency_key: call.idempotencyKey },
-      });
-    }
-    // Without it the worker tells Redis once more.
-    await api.ledger.noteConfigPushed(customer, configured.version).catch((error: unknown) => {
-      api.log.error({ error, ...customer }, 'a configuration was not noted as told');
-    });
-  }
-  return { status, text: reply, replayed: isRepeat };
 }
 
 function show(subscription: Subscription): SubscriptionReply {

@@ -1,50 +1,27 @@
 // Subscriptions: which version of a product prices a customer. Each stays on its version until it is moved.
-//
-// A change and the reply to its request are kept in one transaction, with the customer's row locked. What the wallet in
-// Redis is to be told comes back with the reply, for a repeat too, as long as Redis is not known to have it.
 import { randomBytes } from 'node:crypto';
 import { and, count, desc, eq, max, sql as raw } from 'drizzle-orm';
 import { subscriptionsMax } from '../limits.ts';
-import type { PageRequest, Subscription, WalletConfig } from '../records.ts';
+import type { PageRequest, Subscription } from '../records.ts';
 import type { PgUpdateSetSource } from 'drizzle-orm/pg-core';
+import { changeConfigOnce, type Asked, type ChangeOnce } from './change-config.ts';
 import { orm, type Orm, type Sql } from './connect.ts';
 import { cursorOf, pageOf, type Listed } from './page.ts';
-import { findReplyIn, keepReply } from './replies.ts';
 import { products, productVersions, subscriptions } from './schema.ts';
-import { lockWalletConfig, raiseWalletConfig, readWalletConfig } from './wallet-config.ts';
-
-type Transaction = Parameters<Parameters<Orm['transaction']>[0]>[0];
-
-type Asked = {
-  customerId: string;
-  operationId: string;
-  fingerprint: string;
-  /** Makes the reply, which is remembered for an hour. */
-  replyOf: (subscription: Subscription) => string;
-};
-
-export type Changed = {
-  status: 'changed';
-  reply: string;
-  isRepeat: boolean;
-  /** What Redis is not known to have. */
-  unpushed: WalletConfig | undefined;
-};
 
 type NotCreated = 'no_product' | 'no_version' | 'not_published' | 'exists' | 'too_many_subscriptions';
 type NotCanceled = 'no_subscription' | 'canceled';
 type NotMigrated = NotCanceled | 'no_version' | 'not_published';
-type Change<Refusal> = Changed | { status: 'no_customer' | 'conflict' | Refusal };
 
 const cursors = cursorOf('number', 'text');
 
 export async function createSubscription(
   sql: Sql,
   environmentId: string,
-  asked: Asked & { productId: string; version: number | undefined },
-): Promise<Change<NotCreated>> {
+  asked: Asked<Subscription> & { productId: string; version: number | undefined },
+): Promise<ChangeOnce<NotCreated>> {
   const { customerId, productId } = asked;
-  return change<NotCreated>(sql, environmentId, asked, async (transaction) => {
+  return changeConfigOnce<Subscription, NotCreated>(sql, environmentId, asked, async (transaction) => {
     const chosen = await chooseVersion(transaction, environmentId, productId, asked.version);
     if (typeof chosen !== 'number') return chosen;
     const [active] = await transaction
@@ -65,16 +42,16 @@ export async function createSubscription(
       .onConflictDoNothing()
       .returning();
     if (!row) return { status: 'exists' };
-    return { status: 'changed', subscription: toSubscription(row) };
+    return { status: 'changed', made: toSubscription(row) };
   });
 }
 
 export async function cancelSubscription(
   sql: Sql,
   environmentId: string,
-  asked: Asked & { subscriptionId: string },
-): Promise<Change<NotCanceled>> {
-  return change<NotCanceled>(sql, environmentId, asked, async (transaction) => {
+  asked: Asked<Subscription> & { subscriptionId: string },
+): Promise<ChangeOnce<NotCanceled>> {
+  return changeConfigOnce<Subscription, NotCanceled>(sql, environmentId, asked, async (transaction) => {
     const found = await findActive(transaction, environmentId, asked);
     if (found.status !== 'active') return found;
     return update(transaction, environmentId, asked, { status: 'canceled', canceledAt: raw`now()` });
@@ -85,13 +62,13 @@ export async function cancelSubscription(
 export async function migrateSubscription(
   sql: Sql,
   environmentId: string,
-  asked: Asked & { subscriptionId: string; version: number },
-): Promise<Change<NotMigrated>> {
-  return change<NotMigrated>(sql, environmentId, asked, async (transaction) => {
+  asked: Asked<Subscription> & { subscriptionId: string; version: number },
+): Promise<ChangeOnce<NotMigrated>> {
+  return changeConfigOnce<Subscription, NotMigrated>(sql, environmentId, asked, async (transaction) => {
     const found = await findActive(transaction, environmentId, asked);
     if (found.status !== 'active') return found;
     const { productId, version } = found.subscription;
-    if (version === asked.version) return { status: 'unchanged', subscription: found.subscription };
+    if (version === asked.version) return { status: 'unchanged', made: found.subscription };
     const chosen = await chooseVersion(transaction, environmentId, productId, asked.version);
     if (typeof chosen !== 'number') {
       if (chosen.status === 'no_product') throw new Error(`subscription to ${productId}, which is not there`);
@@ -127,34 +104,6 @@ export async function listSubscriptions(
     limit: page.limit,
     item: toSubscription,
     cursor: (row) => cursors.write([row.createdAt, row.id]),
-  });
-}
-
-type Outcome<Refusal> = { status: 'changed' | 'unchanged'; subscription: Subscription } | { status: Refusal };
-
-/** Customer and operation first, then `work`: what it changed is kept together with its reply. */
-async function change<Refusal extends string>(
-  sql: Sql,
-  environmentId: string,
-  asked: Asked,
-  work: (transaction: Transaction) => Promise<Outcome<Refusal>>,
-): Promise<Change<Refusal>> {
-  const { customerId, operationId, fingerprint } = asked;
-  const customer = { environmentId, customerId };
-  return orm(sql).transaction(async (transaction) => {
-    if (!(await lockWalletConfig(transaction, customer))) return { status: 'no_customer' };
-    const known = await findReplyIn(transaction, environmentId, operationId, fingerprint);
-    if (known.status === 'conflict') return known;
-    let reply = known.status === 'found' ? known.reply : undefined;
-    if (reply === undefined) {
-      const done = await work(transaction);
-      if (!('subscription' in done)) return done;
-      if (done.status === 'changed') await raiseWalletConfig(transaction, customer);
-      reply = asked.replyOf(done.subscription);
-      await keepReply(transaction, environmentId, operationId, fingerprint, reply);
-    }
-    const { config, isPushed } = await readWalletConfig(transaction, customer);
-    return { status: 'changed', reply, isRepeat: known.status === 'found', unpushed: isPushed ? undefined : config };
   });
 }
 
@@ -203,14 +152,14 @@ async function update(
   environmentId: string,
   named: Named,
   set: PgUpdateSetSource<typeof subscriptions>,
-): Promise<{ status: 'changed'; subscription: Subscription }> {
+): Promise<{ status: 'changed'; made: Subscription }> {
   const [row] = await on
     .update(subscriptions)
     .set({ ...set, changedAt: raw`now()` })
     .where(ofNamed(environmentId, named))
     .returning();
   if (!row) throw new Error('a subscription was changed, and Postgres returned no row');
-  return { status: 'changed', subscription: toSubscription(row) };
+  return { status: 'changed', made: toSubscription(row) };
 }
 
 function ofNamed(environmentId: string, { customerId, subscriptionId }: Named) {
