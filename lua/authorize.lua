@@ -3,7 +3,8 @@
 --
 -- A decline changes nothing and is not remembered, except when it answers a repeat after an unknown outcome:
 -- then the delayed first attempt finds the "no" and cannot take money after it. A shadow decides like `strict`
--- and writes nothing.
+-- and writes nothing. An explanation goes the whole way, tells where the money would come from, and stops where writing
+-- would begin.
 local budgets = require('budgets')
 local codes = require('codes')
 local commit = require('commit')
@@ -31,7 +32,7 @@ local fingerprint = ARGV[5]
 local keep_ms = ARGV[6] -- how long the answer is remembered
 local asset = ARGV[7]
 local amount_atoms = tonumber(ARGV[8])
-local mode = ARGV[9] -- strict, up_to or shadow
+local mode = ARGV[9] -- strict, up_to or shadow; explain_strict, explain_up_to: only tell
 local ttl_ms = tonumber(ARGV[10])
 local repeated = ARGV[11] -- '1' when this repeats an attempt whose outcome is unknown
 local attached = ARGV[12]
@@ -70,7 +71,9 @@ local sent = budgets.open(wallet, budgets_packed)
 if not sent then
   return staleness.refuse(wallet, 0)
 end
-local take_atoms, reason, affordable_atoms, short_asset, budget_no = decide(wallet, list, mode, sent)
+local explains = string.sub(mode, 1, 8) == 'explain_'
+local how = explains and string.sub(mode, 9) or mode
+local take_atoms, reason, affordable_atoms, short_asset, budget_no = decide(wallet, list, how, sent)
 if wallet.freeze ~= codes.freeze.none then
   take_atoms, reason, affordable_atoms, short_asset, budget_no = nil, codes.reason.frozen, 0, 0, 0
 elseif take_atoms and wallet.open_holds >= codes.limit.open_holds then
@@ -100,6 +103,19 @@ if reason == codes.reason.held_in_flight or reason == codes.reason.too_many_hold
   if overdue_refs ~= '' then
     return { 'overdue', overdue_refs }
   end
+end
+
+if explains then
+  local budgets_text = budgets.text(sent)
+  -- What was due is applied here, and written by whoever reads the wallet: it is at this version then.
+  version = wallet.version
+  if take_atoms then
+    list[1].amount = take_atoms
+    holds.open(wallet, entries.begin(codes.kind.hold, account), list, sent, ttl_ms)
+    local sources_text = legs.sources_text(list)
+    return { 'would_approve', take_atoms, version, epoch, seq, sources_text, budgets_text }
+  end
+  return { 'would_decline', reason, affordable_atoms, short_asset, budget_no, version, epoch, seq, budgets_text }
 end
 
 local reply

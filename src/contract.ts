@@ -526,6 +526,136 @@ export type AuthorizeReply = Approved | ShadowApproved | ShadowDeclined;
 /** With status 200. */
 export type ChargeReply = Charged | ShadowApproved | ShadowDeclined;
 
+// ── Explain: POST /v1/explain, GET /v1/holds/{id}/explain ──
+
+/** What authorize would be asked. Mode `shadow` is explained as `strict`. */
+export type ExplainRequest = AuthorizeRequest;
+
+/** What became of one price of the event's type. */
+export type ExplainedPrice = {
+  product_id: string;
+  price_version: number;
+  price_id: string;
+  /** By a subscription of the customer, not because its product prices everybody. */
+  subscribed: boolean;
+  asset: string;
+  /** The field that it counts; null: events. */
+  quantity: string | null;
+  dimensions: { [field: string]: string };
+  /**
+   * `matched`: it is a line. `outranked`: it fits, and another one that counts the same field fits more closely.
+   * `replaced`: its product is a default one that the customer has a subscription to. `no_match`: a dimension differs.
+   */
+  status: 'matched' | 'outranked' | 'replaced' | 'no_match';
+  outranked_by?: { product_id: string; price_version: number; price_id: string } | undefined;
+  differs?: Difference | undefined;
+};
+
+/** `found` is null where the request does not say it. */
+export type Difference = { field: string; wanted: string; found: string | null };
+
+/** A grant that the request could take from, in the order of consumption. */
+export type ExplainedGrant = {
+  id: string;
+  purpose: GrantPurpose;
+  priority: number;
+  /** Before the request. */
+  remaining: Amount;
+  /** What is, or was, taken of it. */
+  taken: Amount;
+  expires_at: Timestamp | null;
+};
+
+/** Balances are those before the request. */
+export type ExplainedAccount = {
+  asset: string;
+  /** Due in this asset. */
+  requested: Amount;
+  available: Amount;
+  held: Amount;
+  overage: Amount;
+  grants: ExplainedGrant[];
+};
+
+/** Balances and counts are those before the request. */
+export type ExplainedBudget = {
+  id: string;
+  asset: string;
+  enforcement: 'hard' | 'alert';
+  /** Whether it covers the request; the fields below it are there for one that does. */
+  covers: boolean;
+  differs?: Difference[] | undefined;
+  limit: Amount;
+  spent?: Amount | undefined;
+  held?: Amount | undefined;
+  remaining?: Amount | undefined;
+  /** It is hard, and has less left than is due in its asset. */
+  refuses?: boolean | undefined;
+  /** When what it counts now counts no longer; null: never, or bit by bit. */
+  resets_at?: Timestamp | null | undefined;
+};
+
+export type RemedyStep =
+  | { kind: 'add_credit'; asset: string; amount: Amount }
+  /** To this limit at least. */
+  | { kind: 'raise_budget'; budget_id: string; limit: Amount }
+  | { kind: 'unfreeze'; freeze_reason: FreezeReason }
+  /** At most this much. */
+  | { kind: 'ask_for'; asset: string; amount: Amount }
+  /** Open holds that come back suffice. */
+  | { kind: 'await_holds' }
+  /** Until the budgets that refuse reset. */
+  | { kind: 'wait_until'; at: Timestamp }
+  /** A price for this type of event that fits its fields. */
+  | { kind: 'publish_price'; event_type: string }
+  /** The field that a price counts. */
+  | { kind: 'send_field'; field: string };
+
+/** Each remedy suffices by itself; all of its steps are needed. */
+export type Remedy = { steps: RemedyStep[] };
+
+/** Why authorize would say what it would say now. Nothing is set aside, and nothing stored. */
+export type Explanation = {
+  customer_id: string;
+  /** `unpriced`: no price, or one that cannot count; authorize refuses it with 422. */
+  status: 'approved' | 'declined' | 'unpriced';
+  /** Of what is not approved: as the refusal has it. */
+  code?:
+    | DeclineCode
+    | 'wallet_frozen'
+    | 'too_many_holds'
+    | 'no_price'
+    | 'missing_quantity'
+    | 'amount_too_large'
+    | undefined;
+  /** A sentence. */
+  detail: string;
+  mode: 'strict' | 'up_to';
+  as_of: Timestamp;
+  /** Of the wallet that is looked at; absent for what is unpriced. */
+  version?: number | undefined;
+  asset?: string | undefined;
+  requested?: Amount | undefined;
+  /** What would be held. */
+  amount?: Amount | undefined;
+  /** What bound, where it is declined; as in the 402. */
+  affordable?: Amount | undefined;
+  shortfall?: Amount | undefined;
+  limit_source?: LimitSource | undefined;
+  budget_id?: string | undefined;
+  freeze_reason?: FreezeReason | undefined;
+  /** Of an event. */
+  lines?: PricedLine[] | undefined;
+  /** Of an event: every price of its type that may be the customer's, those that matched first; a hundred at most. */
+  prices?: ExplainedPrice[] | undefined;
+  /** One for each asset in which something is due. */
+  accounts: ExplainedAccount[];
+  /** Those that cover the request first. */
+  budgets: ExplainedBudget[];
+  /** What would make it approved; empty where it is. */
+  remedies: Remedy[];
+};
+
 // ── Holds: /v1/holds/{id}, …/settle, …/release, …/extend ──
 
 /** What becomes of usage above the hold: taken from the account, cut off, or 422 `exceeds_hold`. Default `charge`. */

@@ -169,6 +169,15 @@ function budgets.tightest(list, asset)
   return room, no
 end
 
+-- For who asks why: of each that was sent its number, and what is spent and held in its window.
+function budgets.text(list)
+  local texts = {}
+  for i, budget in ipairs(list) do
+    texts[i] = string.format('%d %d %d', budget.no, used(budget.counter))
+  end
+  return table.concat(texts, ' ')
+end
+
 local function bucket_of(counter, name)
   for _, bucket in ipairs(counter.buckets) do
     if bucket.name == name then

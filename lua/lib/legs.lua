@@ -102,4 +102,15 @@ function legs.text(wallet, list)
   return table.concat(texts, ' ')
 end
 
+-- For who asks why: which grants the legs take from, in the order taken, and how much: number and atoms in turn.
+function legs.sources_text(list)
+  local texts = {}
+  for _, leg in ipairs(list) do
+    for i = 1, #leg.sources do
+      texts[#texts + 1] = string.format('%d', leg.sources[i])
+    end
+  end
+  return table.concat(texts, ' ')
+end
+
 return legs

@@ -11,6 +11,7 @@ import { createCustomer, getCustomer, listCustomers, updateCustomer } from './cu
 import type { Deps } from './deps.ts';
 import { listEntries } from './entries.ts';
 import { estimate } from './estimate.ts';
+import { explain } from './explain.ts';
 import { extend } from './extend.ts';
 import { createGrant, getGrant, listGrants, voidGrant } from './grants.ts';
 import { getHold } from './holds.ts';
@@ -31,6 +32,7 @@ export const table: readonly TableRow[] = [
   ['POST   /v1/authorize', 'authorize', authorize],
   ['POST   /v1/charge', 'authorize', charge],
   ['POST   /v1/estimate', ['authorize', 'read'], estimate],
+  ['POST   /v1/explain', ['authorize', 'read'], explain],
   ['GET    /v1/holds/{hold_id}', ['authorize', 'read'], getHold],
   ['POST   /v1/holds/{hold_id}/settle', 'authorize', settle],
   ['POST   /v1/holds/{hold_id}/release', 'authorize', release],

@@ -213,7 +213,7 @@ function askedOf(
 }
 
 /** Who spends, and on what: budgets go by it. */
-function spenderOf(body: {
+export function spenderOf(body: {
   subject?: string | undefined;
   labels?: Record<string, string> | undefined;
   event_type?: string | undefined;

@@ -26,6 +26,9 @@ const moneyBody = z.strictObject({ ...moneyFields, ...terms });
 const eventBody = z.strictObject({ ...eventFields, ...terms });
 export const authorizeBody = z.union([moneyBody, eventBody]).openapi('AuthorizeRequest');
 
+/** What is wrong with a body that is neither. */
+export const explainAuthorize = explainSpend(moneyBody, eventBody);
+
 export const approvedReply = z
   .object({
     id: z.string().openapi({ description: '`hold_…`' }),
@@ -56,7 +59,7 @@ export const authorize = defineRoute({
     schema: z.union([approvedReply, shadowApprovedReply, shadowDeclinedReply]),
   },
   errors: [...declineErrors, 'customer_not_found', 'no_price', 'missing_quantity', 'backpressure'],
-  explainInvalid: explainSpend(moneyBody, eventBody),
+  explainInvalid: explainAuthorize,
   handle: async (api, call) => {
     const { environmentId, body } = call;
     const answered = await askSpend(api, call, 'most', (request) =>

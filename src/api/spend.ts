@@ -45,7 +45,7 @@ export const declineErrors = [
   'amount_too_large',
 ] as const satisfies ErrorCode[];
 
-const limitSource = z.enum(['balance', 'held_in_flight', 'overage', 'budget']).openapi({
+export const limitSource = z.enum(['balance', 'held_in_flight', 'overage', 'budget']).openapi({
   description: '`held_in_flight`: once open holds return, the balance would do.',
 });
 
@@ -185,7 +185,7 @@ function declineOf(
 
 type NoCode = DeclineCode | 'wallet_frozen' | 'too_many_holds';
 
-function codeOf(reason: ReasonName): NoCode {
+export function codeOf(reason: ReasonName): NoCode {
   switch (reason) {
     case 'balance':
     case 'held_in_flight':

@@ -1,7 +1,8 @@
 // Why an event has the prices that it has: every price of its type, and what became of it. For people, so it may look at all.
 import type { Candidate, Catalog } from './catalog.ts';
 import { fieldText } from './dimensions.ts';
-import { findWinners, type PricedEvent } from './match.ts';
+import { findWinners, type PricedEvent, type Subscription } from './match.ts';
+import type { Price } from './price.ts';
 
 export type Reason =
   | { status: 'won' }
@@ -12,7 +13,15 @@ export type Reason =
   /** The first field that differs; `found` is undefined where the event does not have it. */
   | { status: 'no_match'; field: string; wanted: string; found: string | undefined };
 
-export type Explained = { productId: string; version: number; priceId: string; reason: Reason };
+export type Explained = {
+  productId: string;
+  version: number;
+  priceId: string;
+  price: Price;
+  /** By a subscription of the customer, not because its product prices everybody. */
+  isSubscribed: boolean;
+  reason: Reason;
+};
 
 export type Explanation =
   | { status: 'explained'; prices: Explained[] }
@@ -31,7 +40,12 @@ export function explainMatch(catalog: Catalog, event: PricedEvent): Explanation 
     ...catalog.defaultCandidates,
   ]
     .filter(({ price }) => price.eventType === event.eventType)
-    .map((candidate) => ({ ...named(candidate), reason: reasonOf(candidate, found.winners, event) }))
+    .map((candidate) => ({
+      ...named(candidate),
+      price: candidate.price,
+      isSubscribed: event.subscriptions.some((own) => isOf(own, candidate)),
+      reason: reasonOf(candidate, found.winners, event),
+    }))
     .sort((a, b) => order[a.reason.status] - order[b.reason.status]);
   return { status: 'explained', prices: prices.slice(0, explainedMax) };
 }
@@ -49,5 +63,8 @@ function reasonOf(candidate: Candidate, winners: readonly Candidate[], event: Pr
   const winner = winners.find((won) => won.price.quantity === price.quantity)!;
   return winner.price === price ? { status: 'won' } : { status: 'lost', to: named(winner) };
 }
+
+const isOf = (subscription: Subscription, { productId, version }: Candidate): boolean =>
+  subscription.productId === productId && subscription.version === version;
 
 const named = ({ productId, version, price }: Candidate) => ({ productId, version, priceId: price.id });

@@ -32,6 +32,8 @@ import type {
   Estimate,
   EstimateRequest,
   Entry,
+  ExplainRequest,
+  Explanation,
   ExtendRequest,
   Grant,
   GrantRequest,
@@ -95,6 +97,8 @@ export type Farebox = {
   readonly charge: Spend<ChargeRequest, ChargeReply, Charged>;
   /** What authorize would hold for an event, with no effect. */
   readonly estimate: (request: EstimateRequest, call?: CallOptions) => Promise<Estimate>;
+  /** Why authorize would say what it would say, and what would make it a yes; nothing happens. */
+  readonly explain: (request: ExplainRequest, call?: CallOptions) => Promise<Explanation>;
   /** Records what the work cost; `hold_closed` (409) when the hold had ended by settle or release. */
   readonly settle: (holdId: string, request: SettleRequest, call?: CallOptions) => Promise<Settled>;
   /** Gives back all that is still held. */
@@ -179,6 +183,7 @@ export function farebox(options: FareboxOptions): Farebox {
     authorize,
     charge: ((body: ChargeRequest, call) => post('/v1/charge', body, call)) as Farebox['charge'],
     estimate: (body, call) => post('/v1/estimate', body, call),
+    explain: (body, call) => post('/v1/explain', body, call),
     hold: (id, call) => get(`/v1/holds/${segment(id)}`, call),
     withHold: (body, work, call) => withHold(holds, body, work, call),
     entries: (id, query = {}, call) => list(`/v1/customers/${segment(id)}/entries`, query, call),

@@ -82,6 +82,9 @@ export async function authorize(
     case 'shadow_approved':
     case 'shadow_declined':
       return shadowOf(reply);
+    case 'would_approve':
+    case 'would_decline':
+      throw new Error('a request was explained that asked for money');
     case 'no_customer':
     case 'conflict':
     case 'unavailable':

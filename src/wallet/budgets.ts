@@ -25,6 +25,20 @@ export function packAllBudgets({ budgets }: WalletConfig, nowMs: number): Buffer
   return budgets.length === 0 ? '' : Buffer.concat(budgets.map((budget) => packBudget(budget, nowMs)));
 }
 
+/** Every field that a budget wants otherwise than the request has it: where there is none, it covers the request. */
+export function differences(
+  { subject, labels, event_type }: Budget['match'],
+  spender: Spender,
+): { field: string; wanted: string; found: string | undefined }[] {
+  return [
+    { field: 'subject', wanted: subject, found: spender.subject },
+    { field: 'event_type', wanted: event_type, found: spender.eventType },
+    ...Object.entries(labels ?? {}).map(([name, wanted]) => ({
+      ...{ field: `labels.${name}`, wanted, found: spender.labels?.[name] },
+    })),
+  ].flatMap(({ field, wanted, found }) => (wanted === undefined || wanted === found ? [] : [{ field, wanted, found }]));
+}
+
 function covers({ subject, labels, event_type }: Budget['match'], spender: Spender): boolean {
   if (subject !== undefined && subject !== spender.subject) return false;
   if (event_type !== undefined && event_type !== spender.eventType) return false;
@@ -53,6 +67,12 @@ function placeOf(period: Period, nowMs: number): { from: number; till: number } 
   if (period.unit === 'rolling') return { from: rollingAt(period.rollingMs, nowMs).widthMs, till: 0 };
   const { startMs, endMs } = windowAt(period, nowMs);
   return { from: startMs, till: endMs };
+}
+
+/** When what a budget counts now counts no longer; undefined: never, or bit by bit. */
+export function resetsAtMs(budget: Budget, nowMs: number): number | undefined {
+  const period = periodOf(budget);
+  return period.unit === 'rolling' || period.unit === 'lifetime' ? undefined : windowAt(period, nowMs).endMs;
 }
 
 const periods = new WeakMap<Budget, Period>();

@@ -24,7 +24,7 @@ export type Shadow = (
 ) &
   Account & { version: number };
 
-const reasonOf: (code: number) => ReasonName = namesByCode(codes.reason);
+export const reasonOf: (code: number) => ReasonName = namesByCode(codes.reason);
 
 type RawDeclined = {
   reason: number;

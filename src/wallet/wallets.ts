@@ -4,6 +4,7 @@ import { charge } from './charge.ts';
 import { openConfigs, type Configs } from './config.ts';
 import { configureWallet } from './configure.ts';
 import { credit } from './credit.ts';
+import { explain } from './explain.ts';
 import { extend } from './extend.ts';
 import { findHold } from './find-hold.ts';
 import { setFreeze } from './freeze.ts';
@@ -49,6 +50,8 @@ export type Wallets = {
   /** What this process knows of the wallet's configuration. */
   configs: Configs;
   authorize: Bound<typeof authorize>;
+  /** What authorize would do, with the wallet that it would do it in. */
+  explain: Bound<typeof explain>;
   charge: Bound<typeof charge>;
   settle: Bound<typeof settle>;
   release: Bound<typeof release>;
@@ -92,6 +95,7 @@ export function openWallets(store: Store): Wallets {
     redisMs: store.clock.nowMs,
     configs: openConfigs(),
     authorize: (request) => authorize(store, request),
+    explain: (request) => explain(store, request),
     charge: (request) => charge(store, request),
     settle: (request) => settle(store, request),
     release: (request) => release(store, request),

@@ -1,0 +1,110 @@
+// Explain: what authorize would do now, and the wallet that it would do it in.
+//
+// The same script decides, and stops where writing would begin, so an explanation cannot differ from what is explained. It
+// names the wallet's version; the wallet is read besides, at that very version. Nothing happens but what time has made due,
+// as with any reading.
+import type { Atoms } from '../units.ts';
+import { atomsFromRedis } from '../units.ts';
+import { reasonOf, type ReasonName } from './decision.ts';
+import type { AuthorizeRequest } from './authorize.ts';
+import { execute } from './execute.ts';
+import { packLegs } from './legs.ts';
+import { readWallet, type LiveWallet } from './read-wallet.ts';
+import { authorizeScript } from './scripts.gen.ts';
+import { knownArgs, staleOf, type Stale } from './stale.ts';
+import type { Store } from './store.ts';
+import { retryAfterMs, type Trouble } from './target.ts';
+
+export type ExplainRequest = Omit<AuthorizeRequest, 'mode'> & { mode: 'strict' | 'up_to' };
+
+export type Explained = {
+  status: 'explained';
+  /** As the request finds it. */
+  wallet: LiveWallet;
+  /** Of the budgets that cover the request, by number, before it. */
+  budgets: Map<number, { spent: Atoms; held: Atoms }>;
+  outcome: Outcome;
+};
+
+export type Outcome =
+  /** `taken`: of each grant, by number. */
+  | { status: 'would_approve'; amount: Atoms; taken: Map<number, Atoms> }
+  | {
+      status: 'would_decline';
+      reason: ReasonName;
+      affordable: Atoms;
+      shortAsset: number | undefined;
+      budgetNo: number | undefined;
+    };
+
+/** Both are sent at once: only another gateway, or what was due, comes between. */
+const roundsMax = 20;
+
+export async function explain(store: Store, request: ExplainRequest): Promise<Explained | Stale | Trouble> {
+  const target = { ...request.wallet, environmentId: request.environmentId };
+  for (let round = 1; round <= roundsMax; round += 1) {
+    const [told, read] = await Promise.all([ask(store, request), readWallet(store, target)]);
+    if (told.status !== 'told') return told;
+    if (read.status !== 'wallet') return read;
+    if (read.wallet.version !== told.version) continue;
+    const { outcome, budgets } = told;
+    return { status: 'explained', wallet: read.wallet, outcome, budgets };
+  }
+  const detail = 'this wallet changes faster than it can be looked at';
+  return { status: 'unavailable', detail, retryAfterMs };
+}
+
+type Told = { status: 'told'; version: number; outcome: Outcome; budgets: Explained['budgets'] };
+
+async function ask(store: Store, request: ExplainRequest): Promise<Told | Stale | Trouble> {
+  const { wallet, environmentId, operation, asset, amount, mode, ttlMs, attached } = request;
+  const target = { ...wallet, environmentId };
+  const reply = await execute(store, authorizeScript, target, operation, {
+    asset,
+    amountAtoms: amount,
+    mode: `explain_${mode}`,
+    ttlMs,
+    attached,
+    ...knownArgs(request),
+    legsPacked: packLegs(request, request.legs),
+  });
+  switch (reply.status) {
+    case 'would_approve': {
+      const taken = new Map<number, Atoms>();
+      for (const [no, atoms] of inGroups(reply.sourcesText, 2)) taken.set(Number(no), atoms!);
+      const outcome = { status: reply.status, amount: reply.takeAtoms, taken } as const;
+      return { status: 'told', version: reply.version, outcome, budgets: readBudgets(reply.budgetsText) };
+    }
+    case 'would_decline': {
+      const outcome = {
+        status: reply.status,
+        reason: reasonOf(reply.reason),
+        affordable: reply.affordableAtoms,
+        shortAsset: reply.shortAsset || undefined,
+        budgetNo: reply.budgetNo || undefined,
+      } as const;
+      return { status: 'told', version: reply.version, outcome, budgets: readBudgets(reply.budgetsText) };
+    }
+    case 'stale':
+      return staleOf(reply);
+    case 'approved':
+    case 'declined':
+    case 'shadow_approved':
+    case 'shadow_declined':
+      throw new Error(`an explanation was answered with ${reply.status}`);
+    case 'no_customer':
+    case 'conflict':
+    case 'unavailable':
+    case 'unknown':
+      return reply;
+  }
+}
+
+function readBudgets(text: string): Explained['budgets'] {
+  return new Map(inGroups(text, 3).map(([no, spent, held]) => [Number(no), { spent: spent!, held: held! }]));
+}
+
+function inGroups(text: string, size: number): Atoms[][] {
+  const numbers = text === '' ? [] : text.split(' ').map((number) => atomsFromRedis(Number(number)));
+  return Array.from({ length: numbers.length / size }, (_, i) => numbers.slice(i * size, (i + 1) * size));
+}

@@ -1,0 +1,229 @@
+// Explanations: what authorize would say and why, over random catalogs, wallets and budgets, and that nothing happens.
+import fc from 'fast-check';
+import { afterAll, expect, test } from 'vitest';
+import { openDatabase } from '../src/db/connect.ts';
+import { walletKey, walletOf } from '../src/wallet/keys.ts';
+import { connectRedis, waitUntilReady } from '../src/wallet/redis.ts';
+import { expectProblem, startContract } from './contract.client.ts';
+import { expectStatus } from './farebox.ts';
+
+const farebox = await startContract();
+const { client } = farebox;
+const sql = openDatabase(farebox.database.url, { connectionsMax: 3, name: 'test' });
+const redis = connectRedis(farebox.redis.url, () => undefined);
+await waitUntilReady(redis, 5_000);
+const [environment] = await sql<{ id: string }[]>`select id from environments where is_default`;
+afterAll(async () => {
+  redis.disconnect();
+  await sql.end();
+});
+await expectStatus(client.post('/v1/assets', { code: 'PTS', scale: 2, kind: 'custom' }), 201);
+const scales = { USD: 9, PTS: 2 } as const;
+
+async function publish(id: string, prices: object[], isDefault = true): Promise<void> {
+  await expectStatus(client.post('/v1/products', { id, name: id, default: isDefault, prices }), 201);
+  await expectStatus(client.post(`/v1/products/${id}/versions/1/publish`), 200);
+}
+
+type Budget = { asset: 'USD' | 'PTS'; units: number; team: string | undefined; isHard: boolean };
+const atomsOf = (asset: 'USD' | 'PTS', units: number) => String(BigInt(units) * 10n ** BigInt(scales[asset]));
+
+async function budgets(id: string, all: readonly Budget[]): Promise<void> {
+  if (all.length === 0) return;
+  await sql.begin(async (transaction) => {
+    for (const [i, { asset, units, team, isHard }] of all.entries()) {
+      const match = team === undefined ? {} : { labels: { team } };
+      const [{ number } = { number: 0 }] = await transaction<{ number: number }[]>`
+        select number from assets where environment_id = ${environment!.id} and code = ${asset}`;
+      await transaction`
+        insert into budgets (environment_id, customer_id, no, id, name, asset, "limit", period, match, is_hard, alert_at)
+        values (${environment!.id}, ${id}, ${i + 1}, ${`bud_${id}_${i + 1}`}, 'b', ${number}, ${atomsOf(asset, units)},
+          ${transaction.json({ unit: 'month' })}, ${transaction.json(match)}, ${isHard}, '{}'::text[])`;
+    }
+    await transaction`update customers set config_version = config_version + 1 where id = ${id}`;
+  });
+  await pushed(id);
+}
+
+async function raiseBudget(id: string, budgetId: string, limit: string): Promise<void> {
+  await sql.begin(async (transaction) => {
+    await transaction`update budgets set "limit" = ${limit} where id = ${budgetId}`;
+    await transaction`update customers set config_version = config_version + 1 where id = ${id}`;
+  });
+  await pushed(id);
+}
+
+/** The worker tells Redis. */
+async function pushed(id: string): Promise<void> {
+  const [customer] = await sql<
+    { version: string }[]
+  >`select config_version::text as version from customers where id = ${id}`;
+  const key = walletKey(walletOf(environment!.id, id));
+  await expect.poll(() => redis.hget(key, 'n'), { timeout: 20_000 }).toBe(customer!.version);
+}
+
+/** All that Redis has of a wallet, and how much there is of everything. */
+async function stored(id: string): Promise<unknown> {
+  const { walletId, partition } = walletOf(environment!.id, id);
+  const keys = (await redis.keys(`{*`)).filter((key) => !/clock|deadlines/.test(key)).toSorted();
+  const wallet = await redis.hgetallBuffer(walletKey({ walletId, partition }));
+  return { keys, wallet };
+}
+
+const explain = (body: object) => expectStatus(client.post('/v1/explain', body), 200).then((reply) => reply.body);
+
+async function remainingOf(id: string): Promise<Map<string, string>> {
+  const wallet = await farebox.walletOf(id);
+  return new Map(wallet.accounts.flatMap(({ grants }: any) => grants.map((grant: any) => [grant.id, grant.remaining])));
+}
+
+const atoms = (text: string): bigint => {
+  const [whole = '0', decimals = ''] = text.split('.');
+  return BigInt(whole + decimals.padEnd(9, '0'));
+};
+
+// ── Random catalogs, wallets, budgets ──
+
+const asset = fc.constantFrom('USD' as const, 'USD' as const, 'PTS' as const);
+const price = fc.record({
+  asset,
+  quantity: fc.constantFrom('n', 'm', undefined),
+  dimensions: fc.constantFrom({}, { model: 'a' }, { model: '*' }, { model: 'a', tier: 'x' }),
+  cost: fc.oneof(
+    fc.record({ model: fc.constant('unit'), unit_amount: fc.constantFrom('0.37', '1', '2.5') }),
+    fc.constant({ model: 'package', package_size: 3, unit_amount: '2' }),
+    fc.constant({
+      model: 'volume',
+      tiers: [
+        { up_to: 4, unit_amount: '2' },
+        { up_to: null, unit_amount: '1' },
+      ],
+    }),
+  ),
+});
+const prices = fc.uniqueArray(price, {
+  selector: ({ quantity, dimensions }) => JSON.stringify([quantity, dimensions]),
+  maxLength: 6,
+});
+const grant = fc.record({
+  asset,
+  amount: fc.constantFrom('1', '3', '8', '20'),
+  priority: fc.constantFrom(50, 50, 10),
+  purpose: fc.constantFrom('paid', 'promotional', 'bundled'),
+});
+const team = fc.constantFrom(undefined, 'red', 'blue');
+const budget = fc.record({ asset, units: fc.constantFrom(0, 5, 12), team, isHard: fc.constantFrom(true, true, false) });
+const request = fc.record({
+  spend: fc.oneof(
+    fc.record({ asset, amount: fc.constantFrom('0', '1', '4', '9.5', '40') }),
+    fc.record({
+      data: fc.record(
+        { model: fc.constantFrom('a', 'b'), tier: fc.constantFrom('x', 'y'), n: fc.nat(9), m: fc.nat(9) },
+        { requiredKeys: ['n'] },
+      ),
+    }),
+  ),
+  mode: fc.constantFrom('strict', 'strict', 'up_to'),
+  team,
+});
+const world = fc.record({
+  prices,
+  grants: fc.array(grant, { maxLength: 5 }),
+  budgets: fc.array(budget, { maxLength: 3 }),
+  before: fc.constantFrom(undefined, undefined, undefined, 'frozen', 'owes'),
+  requests: fc.array(request, { minLength: 1, maxLength: 5 }),
+});
+
+type World = typeof world extends fc.Arbitrary<infer T> ? T : never;
+
+/** How often each came up: a test that meets only one of them shows little. */
+const met = new Map<string, number>();
+let worlds = 0;
+
+async function build({ prices: terms, grants, budgets: limits, before }: World): Promise<string> {
+  worlds += 1;
+  const id = `explained_${worlds}`;
+  const written = terms.map(({ cost, dimensions, quantity, ...rest }, i) => {
+    return { id: `p${i}`, event_type: id, dimensions, ...(quantity && { quantity }), ...rest, ...cost };
+  });
+  await farebox.customer(id);
+  if (written.length > 0) await publish(id, written);
+  if (before === 'owes') {
+    await farebox.grant(id, '1');
+    const held = await farebox.hold(id, '1');
+    await expectStatus(client.post(`/v1/holds/${held.id}/settle`, { amount: '2.5' }), 200);
+  }
+  for (const { amount, ...more } of grants) await farebox.grant(id, amount, more);
+  await budgets(id, limits);
+  if (before === 'frozen') await expectStatus(client.post(`/v1/customers/${id}/wallet/freeze`), 200);
+  return id;
+}
+
+/** Does what a remedy says. */
+async function follow(id: string, steps: any[]): Promise<void> {
+  for (const step of steps) {
+    if (step.kind === 'add_credit') await farebox.grant(id, step.amount, { asset: step.asset });
+    else if (step.kind === 'unfreeze') await expectStatus(client.post(`/v1/customers/${id}/wallet/unfreeze`), 200);
+    else if (step.kind === 'raise_budget') {
+      const [{ code } = { code: 'USD' }] = await sql<{ code: 'USD' | 'PTS' }[]>`
+        select code from assets join budgets on assets.number = budgets.asset where budgets.id = ${step.budget_id}
+          and assets.environment_id = budgets.environment_id`;
+      await raiseBudget(id, step.budget_id, String(atoms(step.limit) / 10n ** BigInt(9 - scales[code as 'USD'])));
+    } else throw new Error(`no way to follow ${JSON.stringify(step)}`);
+  }
+}
+
+test('it is approved exactly when authorize then approves, with the same lines, amounts and grants', async () => {
+  await fc.assert(
+    fc.asyncProperty(world, async (given) => {
+      const id = await build(given);
+      for (const { spend, mode, team: label } of given.requests) {
+        const labels = label === undefined ? {} : { labels: { team: label } };
+        const event = 'data' in spend ? { event_type: id } : {};
+        const body = { customer_id: id, mode, ...labels, ...event, ...spend };
+        const before = await stored(id);
+        const said = await explain(body);
+        expect(await stored(id)).toEqual(before);
+        met.set(said.code ?? said.status, (met.get(said.code ?? said.status) ?? 0) + 1);
+        const grantsBefore = await remainingOf(id);
+        const reply = await client.post('/v1/authorize', body);
+        if (said.status === 'unpriced') {
+          expectProblem(reply, 422, said.code);
+          continue;
+        }
+        if (said.status === 'approved') {
+          expect(reply.status, reply.text).toBe(200);
+          const { requested, amount, asset: code, lines, version } = reply.body;
+          expect(said).toMatchObject({ requested, amount, asset: code, version: version - 1, remedies: [] });
+          expect(said.lines).toEqual(lines);
+          const after = await remainingOf(id);
+          const left = (no: string) => atoms(after.get(no) ?? '0');
+          const taken = [...grantsBefore].map(([no, was]): [string, bigint] => [no, atoms(was) - left(no)]);
+          const told = said.accounts.flatMap(({ grants }: any) => grants.map((one: any) => [one.id, atoms(one.taken)]));
+          const some = (parts: [string, bigint][]) => new Map(parts.filter(([, part]) => part > 0n));
+          expect(some(told)).toEqual(some(taken));
+          continue;
+        }
+        expect(reply.status, reply.text).not.toBe(200);
+        const { code, affordable, shortfall, limit_source, budget_id } = reply.body;
+        const isMoney = reply.status === 402;
+        expect(said).toMatchObject({ code, ...(isMoney && { affordable, shortfall, limit_source }) });
+        expect(said.budget_id).toBe(budget_id);
+        // What it says would help, helps.
+        const less = said.remedies.map(({ steps }: any) => steps[0]).find(({ kind }: any) => kind === 'ask_for');
+        if (less) {
+          const { asset: of, amount } = less;
+          expect(await explain({ customer_id: id, ...labels, asset: of, amount })).toMatchObject({
+            status: 'approved',
+          });
+        }
+        await follow(id, said.remedies[0].steps);
+        expect(await explain(body)).toMatchObject({ status: 'approved' });
+        expect((await client.post('/v1/authorize', body)).status).toBe(200);
+      }
+    }),
+    { numRuns: 20, seed: 4 },
+  );
+  const codes = ['approved', 'insufficient_balance', 'budget_exceeded', 'no_price', 'wallet_frozen'];
+  expect([...met.keys()]).toEqual(expect.arrayContaining(codes));
+}, 300_000);
