@@ -656,6 +656,31 @@ export type Explanation = {
   remedies: Remedy[];
 };
 
+/** What authorize was asked and told when it opened this hold. */
+export type HoldExplanation = {
+  hold_id: string;
+  customer_id: string;
+  /** By now; all else is as it was then. */
+  status: 'open' | 'settled' | 'released' | 'expired';
+  /** When it was approved. */
+  as_of: Timestamp;
+  version: number;
+  asset: string;
+  requested: Amount;
+  amount: Amount;
+  event_type?: string | undefined;
+  data?: { [field: string]: unknown } | undefined;
+  subject?: string | undefined;
+  labels?: Labels | undefined;
+  lines?: PricedLine[] | undefined;
+  /** By the catalog of then; absent where subscriptions have changed since. */
+  prices?: ExplainedPrice[] | undefined;
+  /** With the grants that something was taken from. */
+  accounts: ExplainedAccount[];
+  /** Those that it was counted in, but for deleted ones; `held`: as how much. */
+  budgets: { id: string; asset: string; held: Amount }[];
+};
+
 // ── Holds: /v1/holds/{id}, …/settle, …/release, …/extend ──
 
 /** What becomes of usage above the hold: taken from the account, cut off, or 422 `exceeds_hold`. Default `charge`. */

@@ -254,6 +254,16 @@ export type EntryRecord = {
   occurredAtMs: number;
 };
 
+/** The entry that opened a hold: what it took, and how things stood after it. */
+export type HoldOpening = EntryRecord & {
+  /** What it set aside, leg after leg, in the order of the entry's legs. */
+  amounts: Atoms[];
+  /** In the order taken: what was taken, and what the grant had left then. */
+  sources: { grantNo: number; taken: Atoms; remainingAfter: Atoms }[];
+  tags: BudgetTag[];
+  counters: Counter[];
+};
+
 export type EntryFilter = {
   asset: number | undefined;
   kind: KindName | undefined;

@@ -227,3 +227,109 @@ test('it is approved exactly when authorize then approves, with the same lines, 
   const codes = ['approved', 'insufficient_balance', 'budget_exceeded', 'no_price', 'wallet_frozen'];
   expect([...met.keys()]).toEqual(expect.arrayContaining(codes));
 }, 300_000);
+
+// ── By example ──
+
+const chat = (data: object) => ({ event_type: 'chat', data });
+
+test('near misses, the order of grants, the budget that binds and what would help are told', async () => {
+  const of = { event_type: 'chat', asset: 'USD', model: 'unit' };
+  await publish('chat', [
+    { ...of, id: 'in', quantity: 'input', unit_amount: '0.5', dimensions: { model: 'big' } },
+    { ...of, id: 'in_any', quantity: 'input', unit_amount: '0.1', dimensions: { model: '*' } },
+    { ...of, id: 'in_small', quantity: 'input', unit_amount: '0.2', dimensions: { model: 'small' } },
+  ]);
+  const id = await farebox.customer('by_example');
+  const paid = await farebox.grant(id, '4');
+  const promotional = await farebox.grant(id, '2', { purpose: 'promotional' });
+  await budgets(id, [
+    { asset: 'USD', units: 3, team: 'red', isHard: true },
+    { asset: 'USD', units: 1, team: 'blue', isHard: true },
+  ]);
+  const body = { customer_id: id, ...chat({ model: 'big', input: 10 }), labels: { team: 'red' } };
+  const declined = await explain(body);
+  const name = { product_id: 'chat', price_version: 1 };
+  expect(declined).toMatchObject({
+    ...{ status: 'declined', code: 'budget_exceeded', limit_source: 'budget', budget_id: `bud_${id}_1` },
+    ...{ asset: 'USD', requested: '5', affordable: '3', shortfall: '2', version: 2 },
+    detail: `5 USD asked for, 3 left in budget bud_${id}_1`,
+    lines: [{ price_id: 'in', quantity: '10', amount: '5' }],
+    prices: [
+      { ...name, price_id: 'in', status: 'matched', dimensions: { model: 'big' }, quantity: 'input' },
+      { ...name, price_id: 'in_any', status: 'outranked', outranked_by: { ...name, price_id: 'in' } },
+      { ...name, price_id: 'in_small', status: 'no_match', differs: { field: 'model', wanted: 'small', found: 'big' } },
+    ],
+    accounts: [{ asset: 'USD', requested: '5', available: '6', held: '0', overage: '0' }],
+    budgets: [
+      { id: `bud_${id}_1`, covers: true, limit: '3', spent: '0', held: '0', remaining: '3', refuses: true },
+      { id: `bud_${id}_2`, covers: false, differs: [{ field: 'labels.team', wanted: 'blue', found: 'red' }] },
+    ],
+    remedies: [
+      { steps: [{ kind: 'raise_budget', budget_id: `bud_${id}_1`, limit: '5' }] },
+      { steps: [{ kind: 'ask_for', asset: 'USD', amount: '3' }] },
+    ],
+  });
+  const approved = await explain({ ...body, labels: {} });
+  expect(approved).toMatchObject({ status: 'approved', amount: '5', remedies: [], budgets: [{}, {}] });
+  expect(approved.accounts[0].grants).toMatchObject([
+    { id: promotional.id, purpose: 'promotional', remaining: '2', taken: '2' },
+    { id: paid.id, purpose: 'paid', remaining: '4', taken: '3' },
+  ]);
+  const red = await farebox.hold(id, '2', { labels: { team: 'red' } });
+  const more = await explain({ customer_id: id, asset: 'USD', amount: '2', labels: { team: 'red' } });
+  expect(more.remedies.at(-1)).toEqual({ steps: [{ kind: 'wait_until', at: more.budgets[0].resets_at }] });
+  await expectStatus(client.post(`/v1/holds/${red.id}/release`), 200);
+  const inFlight = await farebox.hold(id, '4');
+  expect((await explain({ ...body, labels: {} })).remedies).toEqual([
+    { steps: [{ kind: 'add_credit', asset: 'USD', amount: '3' }] },
+    { steps: [{ kind: 'ask_for', asset: 'USD', amount: '2' }] },
+    { steps: [{ kind: 'await_holds' }] },
+  ]);
+  await expectStatus(client.post(`/v1/holds/${inFlight.id}/release`), 200);
+  expect(await explain({ ...body, labels: {} })).toMatchObject({ status: 'approved' });
+});
+
+test('what no price fits, or lacks a field, is told with what is missing', async () => {
+  const id = await farebox.customer('unpriced');
+  expect(await explain({ customer_id: id, event_type: 'unheard.of', data: {} })).toMatchObject({
+    ...{ status: 'unpriced', code: 'no_price', prices: [], accounts: [], budgets: [] },
+    remedies: [{ steps: [{ kind: 'publish_price', event_type: 'unheard.of' }] }],
+  });
+  expect(await explain({ customer_id: id, ...chat({ model: 'big' }) })).toMatchObject({
+    ...{ status: 'unpriced', code: 'missing_quantity', detail: expect.stringContaining('data.input') },
+    prices: [{ price_id: 'in', status: 'matched' }, {}, {}],
+    remedies: [{ steps: [{ kind: 'send_field', field: 'input' }] }],
+  });
+  const money = { customer_id: id, asset: 'NONE', amount: '1' };
+  expectProblem(await client.post('/v1/explain', money), 422, 'unknown_asset');
+  const nobody = { ...money, customer_id: 'nobody', asset: 'USD' };
+  expectProblem(await client.post('/v1/explain', nobody), 404, 'customer_not_found');
+  expectProblem(await client.post('/v1/explain', { ...nobody, ...chat({}), asset: 'USD' }), 422, 'invalid_request');
+});
+
+test('a hold tells what was told when it was opened, whatever has happened since', async () => {
+  const id = await farebox.customer('held');
+  const paid = await farebox.grant(id, '4');
+  const promotional = await farebox.grant(id, '2', { purpose: 'promotional' });
+  await budgets(id, [{ asset: 'USD', units: 10, team: 'red', isHard: true }]);
+  const event = { ...chat({ model: 'small', input: 20 }), labels: { team: 'red' }, subject: 'agent:a' };
+  const said = await explain({ customer_id: id, ...event });
+  const { id: hold } = (await expectStatus(client.post('/v1/authorize', { customer_id: id, ...event }), 200)).body;
+  const told = async () => (await expectStatus(client.get(`/v1/holds/${hold}/explain`), 200)).body;
+  const open = await told();
+  expect(open).toMatchObject({ ...event, hold_id: hold, customer_id: id, status: 'open', requested: '4', amount: '4' });
+  expect(open).toMatchObject({ lines: said.lines, prices: said.prices, version: said.version + 1 });
+  expect(open.accounts).toEqual(said.accounts);
+  expect(open.accounts[0].grants).toMatchObject([
+    { id: promotional.id, remaining: '2', taken: '2' },
+    { id: paid.id, remaining: '4', taken: '2' },
+  ]);
+  expect(open.budgets).toEqual([{ id: `bud_${id}_1`, asset: 'USD', held: '4' }]);
+  await expectStatus(client.post(`/v1/holds/${hold}/settle`, { amount: '1' }), 200);
+  const next = { event_type: 'chat', asset: 'USD', model: 'unit', id: 'in_small', quantity: 'input', unit_amount: '9' };
+  await expectStatus(client.post('/v1/products/chat/versions', { prices: [next] }), 201);
+  await expectStatus(client.post('/v1/products/chat/versions/2/publish'), 200);
+  expect(await told()).toEqual({ ...open, status: 'settled' });
+  const unknown = hold.replace(/\.[0-9]+$/, '.999');
+  expectProblem(await client.get(`/v1/holds/${unknown}/explain`), 404, 'hold_not_found');
+});

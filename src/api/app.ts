@@ -12,6 +12,7 @@ import type { Deps } from './deps.ts';
 import { listEntries } from './entries.ts';
 import { estimate } from './estimate.ts';
 import { explain } from './explain.ts';
+import { explainHold } from './explain-hold.ts';
 import { extend } from './extend.ts';
 import { createGrant, getGrant, listGrants, voidGrant } from './grants.ts';
 import { getHold } from './holds.ts';
@@ -34,6 +35,7 @@ export const table: readonly TableRow[] = [
   ['POST   /v1/estimate', ['authorize', 'read'], estimate],
   ['POST   /v1/explain', ['authorize', 'read'], explain],
   ['GET    /v1/holds/{hold_id}', ['authorize', 'read'], getHold],
+  ['GET    /v1/holds/{hold_id}/explain', ['authorize', 'read'], explainHold],
   ['POST   /v1/holds/{hold_id}/settle', 'authorize', settle],
   ['POST   /v1/holds/{hold_id}/release', 'authorize', release],
   ['POST   /v1/holds/{hold_id}/extend', 'authorize', extend],

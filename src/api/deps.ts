@@ -8,6 +8,7 @@ import type {
   EntryFilter,
   EntryRecord,
   GrantRecord,
+  HoldOpening,
   HoldRecord,
   JsonObject,
   Key,
@@ -190,6 +191,8 @@ export type Ledger = {
   listGrants: (environmentId: string, walletId: string, page: PageRequest) => Promise<Listed<GrantRecord>>;
 
   findHold: (environmentId: string, walletId: string, ref: string) => Promise<HoldRecord | undefined>;
+  /** The entry that opened a hold. */
+  findOpening: (environmentId: string, walletId: string, ref: string) => Promise<HoldOpening | undefined>;
   listEntries: (
     environmentId: string,
     walletId: string,

@@ -115,7 +115,7 @@ async function duesOf(api: Api, { environmentId, asked }: What): Promise<Due[]> 
   return [{ asset: asked.asset, due: asked.amount }, ...(await Promise.all(others))];
 }
 
-async function assetOf(api: Api, environmentId: string, number: number): Promise<Shown> {
+export async function assetOf(api: Api, environmentId: string, number: number): Promise<Shown> {
   const found = await api.assets.byNumber(environmentId, number);
   if (!found) throw new Error(`asset ${number} is not among those of its environment`);
   return found;

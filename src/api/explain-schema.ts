@@ -15,7 +15,7 @@ const difference = z
   })
   .openapi('Difference');
 
-const explainedPrice = z
+export const explainedPrice = z
   .object({
     ...priceName,
     subscribed: z.boolean().openapi({ description: 'By a subscription, not because its product prices everybody.' }),
@@ -43,7 +43,7 @@ const explainedGrant = z
   })
   .openapi('ExplainedGrant');
 
-const explainedAccount = z
+export const explainedAccount = z
   .object({
     asset: z.string(),
     requested: amountOut.openapi({ description: 'Due in this asset.' }),

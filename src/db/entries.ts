@@ -1,6 +1,7 @@
 // Entries of the ledger, listed and looked up; they are written by append.ts alone.
 import { and, arrayContains, asc, between, desc, eq, gte, lt } from 'drizzle-orm';
-import type { EntryFilter, EntryRecord, PageRequest } from '../records.ts';
+import type { EntryFilter, EntryRecord, HoldOpening, PageRequest } from '../records.ts';
+import { decodeTags } from '../wallet/packed.ts';
 import { toldOf } from '../wallet/told.ts';
 import { orm, type Sql } from './connect.ts';
 import { cursorOf, pageOf, type Listed } from './page.ts';
@@ -55,6 +56,37 @@ export async function listEntriesBetween(
     )
     .orderBy(asc(entries.version));
   return rows.map(toEntry);
+}
+
+/** The entry that opened a hold, named by what the hold's ref says of it. */
+export async function findOpening(
+  sql: Sql,
+  environmentId: string,
+  walletId: string,
+  ref: string,
+): Promise<HoldOpening | undefined> {
+  const version = Number(ref.split('.')[1]);
+  const [row] = await orm(sql)
+    .select()
+    .from(entries)
+    .where(
+      and(
+        eq(entries.environmentId, environmentId),
+        eq(entries.walletId, walletId),
+        eq(entries.version, version),
+        eq(entries.holdRef, ref),
+        eq(entries.kind, 'hold'),
+      ),
+    );
+  if (!row) return undefined;
+  const sources = (row.holdSourceGrants ?? []).map((grantNo, i) => ({
+    grantNo,
+    taken: element(row.holdSourceAtoms ?? [], i),
+    remainingAfter: element(row.moveRemaining, row.moveGrants.indexOf(grantNo)),
+  }));
+  const counters = (row.counterNames ?? []).map((name, i) => ({ name, packed: element(row.counterStates ?? [], i) }));
+  const tags = decodeTags(row.holdTags ?? Buffer.alloc(0));
+  return { ...toEntry(row), amounts: row.holdAmounts ?? [], sources, tags, counters };
 }
 
 function toEntry(row: typeof entries.$inferSelect): EntryRecord {

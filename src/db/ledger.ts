@@ -4,7 +4,7 @@ import { loadPublished, noteCatalogRaised } from './catalog.ts';
 import type { Sql } from './connect.ts';
 import { beginCredit, hasCredit, refuseCredit } from './credits.ts';
 import { createCustomer, findCustomer, listCustomers, updateCustomer } from './customers.ts';
-import { listEntries } from './entries.ts';
+import { findOpening, listEntries } from './entries.ts';
 import { findGrant, listGrants } from './grants.ts';
 import { findHold } from './holds.ts';
 import { createKeyOnce, findKey, listKeys, revokeKey } from './keys.ts';
@@ -55,6 +55,7 @@ export function openLedger(sql: Sql, { announceRevocation }: { announceRevocatio
     listGrants: bind(listGrants),
 
     findHold: bind(findHold),
+    findOpening: bind(findOpening),
     listEntries: bind(listEntries),
 
     findReply: bind(findReply),

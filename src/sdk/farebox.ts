@@ -38,6 +38,7 @@ import type {
   Grant,
   GrantRequest,
   Hold,
+  HoldExplanation,
   Key,
   KeyRequest,
   Page,
@@ -106,6 +107,8 @@ export type Farebox = {
   /** More time, more money, or both. A decline leaves the hold as it was. */
   readonly extend: (holdId: string, request: ExtendRequest, call?: CallOptions) => Promise<Approved | Declined>;
   readonly hold: (holdId: string, call?: CallOptions) => Promise<Hold>;
+  /** What authorize was asked and told when it opened this hold. */
+  readonly explainHold: (holdId: string, call?: CallOptions) => Promise<HoldExplanation>;
   /**
    * Authorizes, works, and settles what the work said it spent, however it ended. A decline is returned and nothing is
    * worked; what the work throws is thrown again, after settling; a cost that could not be settled is thrown as a
@@ -185,6 +188,7 @@ export function farebox(options: FareboxOptions): Farebox {
     estimate: (body, call) => post('/v1/estimate', body, call),
     explain: (body, call) => post('/v1/explain', body, call),
     hold: (id, call) => get(`/v1/holds/${segment(id)}`, call),
+    explainHold: (id, call) => get(`/v1/holds/${segment(id)}/explain`, call),
     withHold: (body, work, call) => withHold(holds, body, work, call),
     entries: (id, query = {}, call) => list(`/v1/customers/${segment(id)}/entries`, query, call),
     customers: {

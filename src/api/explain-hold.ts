@@ -1,0 +1,188 @@
+// GET /v1/holds/{hold_id}/explain: why a hold was approved as it was, by what its entry says.
+import { z } from '@hono/zod-openapi';
+import type { ExplainedAccount, ExplainedPrice, HoldExplanation, PricedLine } from '../contract.ts';
+import { explainMatch } from '../pricing/explain.ts';
+import type { HoldOpening, HoldRecord } from '../records.ts';
+import { zeroAtoms } from '../units.ts';
+import type { Target } from '../wallet/target.ts';
+import { format } from './amount.ts';
+import { refuse, type Answer } from './answer.ts';
+import { pricedLines, readTold } from './ask-spend.ts';
+import { readAttached } from './attached.ts';
+import { assetOf, showPrice } from './explain-reply.ts';
+import { explainedAccount, explainedPrice } from './explain-schema.ts';
+import { assetOfHold, noHold } from './hold-of.ts';
+import { defineRoute, type Api, type Call } from './route.ts';
+import { amountOut, metadataOut, timeOut } from './schemas.ts';
+import { formatTime, formatTimeOrNull } from './time.ts';
+import { refuseTrouble } from './trouble.ts';
+
+export const holdExplanationReply = z
+  .object({
+    hold_id: z.string(),
+    customer_id: z.string(),
+    status: z.enum(['open', 'settled', 'released', 'expired']).openapi({ description: 'By now.' }),
+    as_of: timeOut.openapi({ description: 'When it was approved: all else is as it was told then.' }),
+    version: z.int(),
+    asset: z.string(),
+    requested: amountOut,
+    amount: amountOut.openapi({ description: 'What was held.' }),
+    event_type: z.string().optional(),
+    data: metadataOut.optional(),
+    subject: z.string().optional(),
+    labels: z.record(z.string(), z.string()).optional(),
+    lines: pricedLines,
+    prices: z.array(explainedPrice).optional().openapi({
+      description:
+        'By the catalog of then; absent where subscriptions have changed since, so that it cannot be said which prices there were.',
+    }),
+    accounts: z.array(explainedAccount).openapi({ description: 'With the grants that something was taken from.' }),
+    budgets: z
+      .array(z.object({ id: z.string(), asset: z.string(), held: amountOut }).openapi('CountedBudget'))
+      .openapi({ description: 'Those that it was counted in, but for deleted ones; `held`: as how much.' }),
+  })
+  .openapi('HoldExplanation');
+
+export const explainHold = defineRoute({
+  summary: 'Explain a hold',
+  description:
+    'What authorize was asked and what it took from where, for open holds and those that ended. What was declined has no hold: `POST /v1/explain` takes the request.',
+  reply: { status: 200, description: 'Explained.', schema: holdExplanationReply },
+  errors: ['hold_not_found'],
+  handle: async (api, call) => {
+    const { environmentId, params } = call;
+    const named = await assetOfHold(api, call);
+    if (named.status === 'refused') return named;
+    const found = await api.wallets.findHold({ environmentId, holdId: params.hold_id });
+    switch (found.status) {
+      case 'found':
+        return answer(api, call, found.hold, named.target);
+      case 'no_hold':
+        return noHold;
+      case 'no_customer':
+      case 'conflict':
+      case 'unavailable':
+      case 'unknown':
+        return refuseTrouble(found, call);
+    }
+  },
+});
+
+async function answer(api: Api, call: Call, hold: HoldRecord, target: Target): Promise<Answer> {
+  const { params } = call;
+  const { environmentId, walletId } = target;
+  const { customerId, ref } = hold;
+  const version = Number(ref.split('.')[1]);
+  if (!(await api.wallets.ledgerHas({ environmentId, customerId, version }))) {
+    return refuse('unavailable', 'the ledger has not caught up with this hold yet', { retryAfterMs });
+  }
+  const opening = await api.ledger.findOpening(environmentId, walletId, ref);
+  if (!opening) return noHold;
+  const accounts = await showAccounts(api, environmentId, walletId, opening);
+  const first = accounts[0]!;
+  const attached = readAttached(opening.attached);
+  const { event_type, data, subject, labels } = attached;
+  const { requested = first.requested, lines } = readTold(opening.told);
+  const event = event_type === undefined || !lines ? undefined : { event_type, data: data ?? {}, lines };
+  const prices = event && (await pricesOf(api, environmentId, hold, event));
+  const explanation: HoldExplanation = {
+    hold_id: params.hold_id,
+    customer_id: customerId,
+    status: hold.status,
+    as_of: formatTime(opening.occurredAtMs),
+    version,
+    asset: first.asset,
+    requested,
+    amount: first.requested,
+    ...{ event_type, data, subject, labels },
+    ...(lines && { lines }),
+    ...(prices && { prices }),
+    accounts,
+    budgets: await showBudgets(api, target, opening),
+  };
+  return { status: 200, body: explanation };
+}
+
+const retryAfterMs = 1_000;
+
+/** An entry's legs and its hold's are in the same order, which is that of the request. */
+async function showAccounts(
+  api: Api,
+  environmentId: string,
+  walletId: string,
+  { legs, amounts, sources }: HoldOpening,
+): Promise<ExplainedAccount[]> {
+  const found = await Promise.all(
+    sources.map(async (source) => ({
+      ...source,
+      grant: await api.ledger.findGrant(environmentId, walletId, source.grantNo),
+    })),
+  );
+  const accounts = legs.map(async (leg, i) => {
+    const asset = await assetOf(api, environmentId, leg.asset);
+    const amount = amounts[i] ?? zeroAtoms;
+    const grants = found.flatMap(({ grantNo, taken, remainingAfter, grant }) => {
+      if (grant?.asset !== leg.asset) return [];
+      const { purpose, priority, expiresAtMs } = grant;
+      return [
+        {
+          ...{ id: api.wallets.grantIdOf(walletId, grantNo), purpose, priority },
+          remaining: format(remainingAfter + taken, asset),
+          taken: format(taken, asset),
+          expires_at: formatTimeOrNull(expiresAtMs),
+        },
+      ];
+    });
+    return {
+      asset: asset.code,
+      requested: format(amount, asset),
+      available: format(leg.availableAfter + amount, asset),
+      held: format(leg.heldAfter - amount, asset),
+      overage: format(leg.overageAfter, asset),
+      grants,
+    };
+  });
+  return Promise.all(accounts);
+}
+
+type Event = { event_type: string; data: Record<string, unknown>; lines: readonly PricedLine[] };
+
+/** Undefined where what is known by now does not lead to the same lines. */
+async function pricesOf(
+  api: Api,
+  environmentId: string,
+  { customerId, createdAtMs }: HoldRecord,
+  { event_type: eventType, data, lines }: Event,
+): Promise<ExplainedPrice[] | undefined> {
+  const listed = await api.ledger.listSubscriptions(environmentId, customerId, subscriptionsPage);
+  if (listed === 'bad_cursor') throw new Error('a page without a cursor');
+  const subscriptions = listed.items.filter(
+    (one) => one.createdAtMs <= createdAtMs && (one.canceledAtMs ?? Infinity) > createdAtMs,
+  );
+  const catalog = await api.catalogs.of(environmentId);
+  const match = explainMatch(catalog.pricedAt(createdAtMs), { eventType, data, subscriptions });
+  if (match.status !== 'explained') return undefined;
+  const won = match.prices.filter(({ reason }) => reason.status === 'won');
+  const same = (id: string, version: number) => (line: PricedLine) =>
+    line.price_id === id && line.price_version === version;
+  const isSame = won.length === lines.length && won.every(({ priceId, version }) => lines.some(same(priceId, version)));
+  return isSame ? match.prices.map(showPrice) : undefined;
+}
+
+/** More than a customer may have active; what was canceled long ago does not matter. */
+const subscriptionsPage = { limit: 100, cursor: undefined };
+
+async function showBudgets(api: Api, wallet: Target, { tags, legs }: HoldOpening): Promise<HoldExplanation['budgets']> {
+  const counted = tags.filter(({ asset }) => legs.some((leg) => leg.asset === asset));
+  if (counted.length === 0) return [];
+  const { configs, readStanding } = api.wallets;
+  const standing = await readStanding(wallet);
+  if (standing.status === 'stale') configs.learn(wallet, standing.configVersion, standing.configText);
+  const { budgets } = configs.of(wallet);
+  const shown = counted.map(async ({ budgetNo, asset, held }) => {
+    const { code, scale } = await assetOf(api, wallet.environmentId, asset);
+    const budget = budgets.find(({ no }) => no === budgetNo);
+    return budget ? [{ id: budget.id, asset: code, held: format(held, { scale }) }] : [];
+  });
+  return (await Promise.all(shown)).flat();
+}
