@@ -32,7 +32,7 @@ local fingerprint = ARGV[5]
 local keep_ms = ARGV[6] -- how long the answer is remembered
 local asset = ARGV[7]
 local amount_atoms = tonumber(ARGV[8])
-local mode = ARGV[9] -- strict, up_to or shadow; explain_strict, explain_up_to: only tell
+local mode = ARGV[9] -- strict, up_to, shadow; explain_strict, explain_up_to: only tell; unpriced: only repeat an answer
 local ttl_ms = tonumber(ARGV[10])
 local repeated = ARGV[11] -- '1' when this repeats an attempt whose outcome is unknown
 local attached = ARGV[12]
@@ -61,6 +61,9 @@ end
 local stale = staleness.check(wallet, catalog_key, catalog_version, config_version)
 if stale then
   return stale
+end
+if mode == 'unpriced' then
+  return { 'unpriced' }
 end
 local account = wallet.account
 local version, epoch, seq = wallet.stored_version, wallet.epoch, wallet.stored_seq
@@ -131,8 +134,19 @@ if take_atoms then
     { 'approved', take_atoms, available_atoms, held_atoms, created_at_ms, version, epoch, seq, legs_text, told_text }
   seal.operation(wallet, outbox_key, #wallet.entries, operation_id, fingerprint, keep_ms, attached, reply)
 else
-  reply =
-    { 'declined', reason, available_atoms, held_atoms, affordable_atoms, short_asset, budget_no, version, epoch, seq }
+  reply = {
+    'declined',
+    reason,
+    available_atoms,
+    held_atoms,
+    affordable_atoms,
+    short_asset,
+    budget_no,
+    version,
+    epoch,
+    seq,
+    told_text,
+  }
   if repeated ~= '1' then
     return reply
   end

@@ -30,7 +30,7 @@ local fingerprint = ARGV[5]
 local keep_ms = ARGV[6] -- how long the answer is remembered
 local asset = ARGV[7]
 local amount_atoms = tonumber(ARGV[8])
-local mode = ARGV[9] -- strict, up_to or shadow
+local mode = ARGV[9] -- strict, up_to or shadow; unpriced: nothing prices it, so only a first answer is repeated
 local repeated = ARGV[10] -- '1' when this repeats an attempt whose outcome is unknown
 local attached = ARGV[11]
 local looked_up = ARGV[12] -- '1': the ledger does not have this operation; '2': it has; '0': nobody has asked it
@@ -58,6 +58,9 @@ end
 local stale = staleness.check(wallet, catalog_key, catalog_version, config_version)
 if stale then
   return stale
+end
+if mode == 'unpriced' then
+  return { 'unpriced' }
 end
 local account = wallet.account
 local version, epoch, seq = wallet.stored_version, wallet.epoch, wallet.stored_seq
@@ -120,8 +123,19 @@ if take_atoms then
   reply = { 'charged', take_atoms, available_atoms, held_atoms, version, epoch, seq, legs_text, told_text }
   seal.operation(wallet, outbox_key, main_no, operation_id, fingerprint, keep_ms, attached, reply)
 else
-  reply =
-    { 'declined', reason, available_atoms, held_atoms, affordable_atoms, short_asset, budget_no, version, epoch, seq }
+  reply = {
+    'declined',
+    reason,
+    available_atoms,
+    held_atoms,
+    affordable_atoms,
+    short_asset,
+    budget_no,
+    version,
+    epoch,
+    seq,
+    told_text,
+  }
   if repeated ~= '1' then
     return reply
   end

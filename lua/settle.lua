@@ -38,7 +38,7 @@ local asset = ARGV[7]
 local hold_ref = ARGV[8]
 local amount_atoms = tonumber(ARGV[9])
 local final = ARGV[10] -- '1' when no part follows
-local on_excess = ARGV[11] -- charge, cap or reject
+local on_excess = ARGV[11] -- charge, cap or reject; unpriced: nothing prices it, so only a first answer is repeated
 local expired_hold = ARGV[12] -- the terms of an expired hold, from the ledger; else empty
 local attached = ARGV[13]
 local looked_up = ARGV[14] -- '1': the ledger does not have this operation; '2': it has; '0': nobody has asked it
@@ -68,6 +68,9 @@ if catalog_version ~= '' then
 end
 if stale then
   return stale
+end
+if on_excess == 'unpriced' then
+  return { 'unpriced' }
 end
 local account = wallet.account
 

@@ -1,5 +1,6 @@
 // Events priced by the catalog: authorize and charge say what happened, and the wallet pays what it costs.
 import fc from 'fast-check';
+import { Redis } from 'ioredis';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { expectStatus, startFarebox, type Client, type Farebox } from './farebox.ts';
 
@@ -333,14 +334,89 @@ test.each([
   }
 });
 
-test('a repeat that nothing prices any more is not told that nothing happened', async () => {
-  const customer_id = await farebox.customer('unpriced', '10');
-  const price = [{ id: 'p', event_type: 'vanishing', asset: 'USD', model: 'unit', unit_amount: '1' }];
-  await publish('vanishing', price);
-  const body = { customer_id, event_type: 'vanishing', data: {} };
-  expect((await client.post('/v1/charge', body, { 'idempotency-key': 'kept' })).status).toBe(200);
-  await publishNext('vanishing', [{ ...price[0], event_type: 'other' }]);
-  expect(await client.post('/v1/charge', body)).toMatchObject({ status: 422, body: { code: 'no_price' } });
-  const again = await client.post('/v1/charge', body, { 'idempotency-key': 'kept' });
-  expect(again).toMatchObject({ status: 503, body: { outcome: 'unknown', idempotency_key: 'kept' } });
+const keyed = (key: string) => ({ 'idempotency-key': key });
+
+/** Another product's price for the same event, listed before this one: from then on its asset is the first. */
+async function priceFirstInEuro(eventType: string): Promise<void> {
+  await publishNext(eventType, [
+    { id: 'eur', event_type: eventType, asset: 'EUR', model: 'unit', unit_amount: '3', quantity: 'n' },
+    { id: 'usd', event_type: eventType, asset: 'USD', model: 'unit', unit_amount: '1' },
+  ]);
+}
+
+test.each(['authorize', 'charge'])(
+  'a repeated %s is answered alike once its event costs in another asset',
+  async (path) => {
+    const customer_id = await farebox.customer(`moved.${path}`, '10');
+    const event_type = `moved.${path}`;
+    await publish(event_type, [{ id: 'usd', event_type, asset: 'USD', model: 'unit', unit_amount: '1.5' }]);
+    const body = { customer_id, event_type, data: { n: 1 } };
+    const ask = () => client.post(`/v1/${path}`, body, keyed('first'));
+    const first = await ask();
+    expect(first).toMatchObject({ status: 200, body: { asset: 'USD', amount: '1.5', available: '8.5' } });
+    await priceFirstInEuro(event_type);
+    expect((await client.post(`/v1/${path}`, body)).body).toMatchObject({ asset: 'EUR', requested: '3' });
+    expect(await ask()).toMatchObject({ status: 200, text: first.text });
+  },
+);
+
+test('a remembered decline is told again as it was, once its event costs in another asset', async () => {
+  const customer_id = await farebox.customer('moved.declined', '1');
+  const event_type = 'moved.declined';
+  await publish(event_type, [{ id: 'usd', event_type, asset: 'USD', model: 'unit', unit_amount: '1.5' }]);
+  const body = { customer_id, event_type, data: { n: 1 } };
+  const ask = () => client.post('/v1/charge', body, keyed('declined'));
+  await expectStatus(client.post('/v1/estimate', body), 200);
+  const redis = new Redis(farebox.redis.url);
+  // Longer than a call waits: its outcome is unknown, so the answer to its repeat is remembered.
+  await redis.call('CLIENT', 'PAUSE', '1900', 'ALL');
+  redis.disconnect();
+  const first = await ask();
+  const decline = { asset: 'USD', requested: '1.5', available: '1', shortfall: '0.5' };
+  expect(first).toMatchObject({ status: 402, body: decline });
+  await priceFirstInEuro(event_type);
+  expect((await client.post('/v1/estimate', body)).body).toMatchObject({ asset: 'EUR' });
+  const again = await ask();
+  expect(again).toMatchObject({ status: 402, body: decline });
+  expect(again.headers.get('idempotent-replayed')).toBe('true');
+  expect({ ...again.body, request_id: '' }).toEqual({ ...first.body, request_id: '' });
+});
+
+test.each(['authorize', 'charge'])('a repeated %s that nothing prices any more gets its first answer', async (path) => {
+  const customer_id = await farebox.customer(`unpriced.${path}`, '10');
+  const event_type = `vanishing.${path}`;
+  const price = { id: 'p', event_type, asset: 'USD', model: 'unit', unit_amount: '1' };
+  await publish(event_type, [price]);
+  const body = { customer_id, event_type, data: {} };
+  const ask = (key: string) => client.post(`/v1/${path}`, body, keyed(key));
+  const first = await ask('kept');
+  expect(first.status).toBe(200);
+  await publishNext(event_type, [{ ...price, event_type: 'other' }]);
+  expect(await ask('kept')).toMatchObject({ status: 200, text: first.text });
+  const elsewhere = await farebox.addGateway();
+  expect(await elsewhere.post(`/v1/${path}`, body, keyed('kept'))).toMatchObject({ status: 200, text: first.text });
+  const refused = { status: 422, body: { code: 'no_price', outcome: 'not_applied' } };
+  expect(await ask('new')).toMatchObject(refused);
+  expect(await client.post(`/v1/${path}`, body)).toMatchObject(refused);
+  expect(await client.post(`/v1/${path}`, { ...body, data: { n: 1 } }, keyed('kept'))).toMatchObject({
+    status: 422,
+    body: { code: 'idempotency_conflict' },
+  });
+  expect((await client.get(`/v1/customers/${customer_id}/wallet`)).body.version).toBe(2);
+});
+
+test('a repeated settle that nothing prices any more gets its first answer', async () => {
+  const customer_id = await farebox.customer('unpriced.settle', '10');
+  const event_type = 'vanishing.settle';
+  const price = { id: 'p', event_type, asset: 'USD', model: 'unit', unit_amount: '1' };
+  await publish(event_type, [price]);
+  const hold = async () =>
+    (await client.post('/v1/authorize', { customer_id, asset: 'USD', amount: '1' })).body.id as string;
+  const [settled, fresh] = [await hold(), await hold()];
+  const settle = (id: string) => client.post(`/v1/holds/${id}/settle`, { event_type, data: {} }, keyed('kept'));
+  const first = await settle(settled);
+  expect(first.status).toBe(200);
+  await publishNext(event_type, [{ ...price, event_type: 'other' }]);
+  expect(await settle(fresh)).toMatchObject({ status: 422, body: { code: 'no_price', outcome: 'not_applied' } });
+  expect(await settle(settled)).toMatchObject({ status: 200, text: first.text });
 });

@@ -3,12 +3,12 @@
 import { z } from '@hono/zod-openapi';
 import type { PricedLine, UsageEvent } from '../contract.ts';
 import type { Asset, WalletConfig } from '../records.ts';
-import { zeroAtoms, type Atoms } from '../units.ts';
+import { parseAmount, zeroAtoms, type Atoms } from '../units.ts';
 import type { AuthorizeRequest } from '../wallet/authorize.ts';
 import type { AskedLeg } from '../wallet/legs.ts';
 import type { Operation } from '../wallet/operation.ts';
 import type { Stale } from '../wallet/stale.ts';
-import type { Target, Trouble } from '../wallet/target.ts';
+import type { Trouble } from '../wallet/target.ts';
 import { format, normalized, readAmount } from './amount.ts';
 import type { Refused } from './answer.ts';
 import { unknownAsset } from './assets.ts';
@@ -25,11 +25,18 @@ import { refuseTrouble } from './trouble.ts';
 type Spend = { asset: string; amount: string } | UsageEvent;
 type Body = Spend & Attached & { customer_id: string; mode: AuthorizeRequest['mode'] };
 
-export type Asked = {
+/** What an answer is about: on a repeat, what the first one was about, whatever the catalog says by now. */
+export type Spoken = {
   asset: Pick<Asset, 'number' | 'code' | 'scale'>;
   amount: Atoms;
   /** The amount as replies write it. */
   requested: string;
+  /** Of an event. */
+  lines?: PricedLine[] | undefined;
+};
+
+export type Asked = Spoken & {
+  status: 'asked';
   /** What is due in other assets, besides. */
   legs: AskedLeg[];
   /** Undefined: nothing was priced. */
@@ -38,87 +45,55 @@ export type Asked = {
   told: string;
 };
 
+/** No price of the catalog at this version can say what is asked for; `refused` is the answer, unless there was one before. */
+export type Unpriced = { status: 'unpriced'; refused: Refused; catalogVersion: number };
+
+type Spent = { status: string; told?: string; replayed?: true };
+type Answered<Reply> = Exclude<Reply, { status: 'unpriced' | 'stale' | Trouble['status'] }>;
+
 /**
  * `exact`: what the event costs; `most`: what any usage up to it can cost, which a hold sets aside. `ask` is called once for
  * each round, with everything that authorize and charge share.
  */
-export async function askSpend<Reply extends { status: string }>(
+export async function askSpend<Reply extends Spent>(
   api: Api,
   call: Call<Body>,
   how: 'exact' | 'most',
   ask: (request: Omit<AuthorizeRequest, 'ttlMs'>) => Promise<Reply | Stale>,
-): Promise<{ status: 'asked'; asked: Asked; config: WalletConfig; reply: Exclude<Reply, Stale> | Trouble } | Refused> {
+): Promise<
+  { status: 'asked'; walletId: string; spoken: Spoken; config: WalletConfig; reply: Answered<Reply> } | Refused
+> {
   const { environmentId, body } = call;
   const wallet = { ...api.wallets.walletOf(environmentId, body.customer_id), environmentId };
   const attached = attachedOf(body);
   let operation: Operation | undefined;
-  let last: { asked: Asked; config: WalletConfig } | undefined;
-  const reply = await askFresh<Reply | Refused | Trouble>(api, wallet, async (fresh) => {
+  let last: { asked: Asked | Unpriced; config: WalletConfig } | undefined;
+  const reply = await askFresh<Reply | Refused>(api, wallet, async (fresh) => {
     const reading = readAsked(api, environmentId, body, fresh.config, how);
     const asked = reading instanceof Promise ? await reading : reading;
-    if ('status' in asked) return 'event_type' in body ? refuseEvent(api, call, wallet, fresh.config, asked) : asked;
+    if (asked.status === 'refused') return asked;
     last = { asked, config: fresh.config };
     operation ??= operationFor(api, call, body.customer_id);
+    const request = { wallet, environmentId, operation, attached, ...fresh, spender: spenderOf(body) };
+    if (asked.status === 'unpriced') return ask({ ...request, ...nothingAsked, catalogVersion: asked.catalogVersion });
     // A shadow stores nothing.
     const isNew = body.mode !== 'shadow';
     const refused = api.backpressure() && isNew && (await refuseSpending(api, call, body.customer_id, operation));
     if (refused) return refused;
     const { asset, amount, legs, catalogVersion, told } = asked;
-    return ask({
-      ...{ wallet, environmentId, asset: asset.number, amount, legs, mode: body.mode, operation, attached },
-      ...{ ...fresh, catalogVersion, told, spender: spenderOf(body) },
-    });
+    return ask({ ...request, asset: asset.number, amount, legs, mode: body.mode, catalogVersion, told });
   });
   if (isRefused(reply)) return reply;
-  if (last) return { status: 'asked', ...last, reply };
   if (isTrouble(reply)) return refuseTrouble(reply, call);
-  throw new Error('the wallet answered before it was asked');
+  if (!last) throw new Error('the wallet answered before it was asked');
+  const { asked, config } = last;
+  const spoken = (reply.replayed && (await spokenFirst(api, environmentId, reply.told))) || asked;
+  if (spoken.status === 'unpriced') return spoken.refused;
+  return { status: 'asked', walletId: wallet.walletId, spoken, config, reply: reply as unknown as Answered<Reply> };
 }
 
-/**
- * Whether catalog and configuration are what Redis has, asked where no script does. `catalogVersion` is that of the catalog
- * that priced; undefined: what this process has by now.
- */
-export async function checkStanding(
-  api: Api,
-  wallet: Target,
-  config: WalletConfig,
-  catalogVersion?: number,
-): Promise<'current' | Stale | Trouble> {
-  const standing = await api.wallets.readStanding(wallet);
-  if (standing.status !== 'stale') return standing;
-  const pricedBy = catalogVersion ?? (await api.catalogs.of(wallet.environmentId)).version;
-  const isReplaced = standing.catalogVersion > pricedBy || standing.configVersion !== config.version;
-  return isReplaced ? standing : 'current';
-}
-
-/** What nothing prices here may be priced by now: nobody is refused by a catalog, or a subscription, that was replaced. */
-export async function refuseFresh(
-  api: Api,
-  wallet: Target,
-  config: WalletConfig,
-  refused: Refused,
-): Promise<Refused | Stale | Trouble> {
-  const standing = await checkStanding(api, wallet, config);
-  return standing === 'current' ? refused : standing;
-}
-
-/** A repeat is no refusal, whatever the catalog says by now. */
-async function refuseEvent(
-  api: Api,
-  call: Call<Body>,
-  wallet: Target,
-  config: WalletConfig,
-  refused: Refused,
-): Promise<Refused | Stale | Trouble> {
-  const answer = await refuseFresh(api, wallet, config, refused);
-  if (answer.status !== 'refused' || call.isKeyOwn) return answer;
-  const { id } = operationFor(api, call, call.body.customer_id);
-  if (!(await api.wallets.hasOperation(wallet, id))) return answer;
-  const detail =
-    'a request with this key was begun before, and nothing prices its event any more: its entry says what it cost';
-  return { status: 'unknown', detail };
-}
+/** Asked for where nothing prices what is: the script looks for a first answer, and whether Redis has other prices. */
+const nothingAsked = { asset: 0, amount: zeroAtoms, legs: [], mode: 'unpriced', told: '' } as const;
 
 function isTrouble(reply: { status: string }): reply is Trouble {
   return ['no_customer', 'conflict', 'unavailable', 'unknown'].includes(reply.status);
@@ -143,10 +118,26 @@ export const pricedLines = z
   .optional()
   .openapi({ description: 'Of an event: what it was priced by.' });
 
+/** Undefined where the first answer was not about an event: then the request says it. */
+async function spokenFirst(
+  api: Api,
+  environmentId: string,
+  told = '',
+): Promise<(Spoken & { status: 'first' }) | undefined> {
+  const { requested = '', lines } = readTold(told);
+  const code = lines?.[0]?.asset;
+  const asset = code === undefined ? undefined : await api.assets.byCode(environmentId, code);
+  if (!asset) return undefined;
+  const amount = parseAmount(requested, asset.scale);
+  return amount.status === 'ok' ? { status: 'first', asset, amount: amount.atoms, requested, lines } : undefined;
+}
+
 /** What the first reply to this request said of its event. */
 export function readTold(told: string): { requested?: string; lines?: PricedLine[] } {
   return told === '' ? {} : (JSON.parse(told) as { requested: string; lines: PricedLine[] });
 }
+
+export type Reading = Asked | Unpriced | Refused;
 
 /** What is asked for, in atoms; at once when asset and catalog are known to this process. */
 export function readAsked(
@@ -155,7 +146,7 @@ export function readAsked(
   spend: Spend,
   config: WalletConfig,
   how: 'exact' | 'most',
-): Asked | Refused | Promise<Asked | Refused> {
+): Reading | Promise<Reading> {
   if ('event_type' in spend) {
     const catalog = api.catalogs.of(environmentId);
     return catalog instanceof Promise
@@ -171,7 +162,7 @@ function moneyOf(asset: Asset | undefined, money: { asset: string; amount: strin
   const atoms = readAmount(money.amount, asset, 'amount');
   if (typeof atoms !== 'bigint') return atoms;
   const requested = normalized(money.amount, atoms, asset);
-  return { asset, amount: atoms, requested, legs: [], catalogVersion: undefined, told: '' };
+  return { status: 'asked', asset, amount: atoms, requested, legs: [], catalogVersion: undefined, told: '' };
 }
 
 function askedOf(
@@ -181,11 +172,11 @@ function askedOf(
   event: UsageEvent,
   config: WalletConfig,
   how: 'exact' | 'most',
-): Asked | Refused | Promise<Asked | Refused> {
+): Asked | Unpriced | Promise<Asked | Unpriced> {
   const priced = priceEvent(catalog, config, event, how);
   switch (priced.status) {
     case 'refused':
-      return priced;
+      return { status: 'unpriced', refused: priced, catalogVersion: catalog.version };
     case 'behind':
       // The subscription is to a version that was published since.
       return api.catalogs.atLeast(environmentId, catalog.version + 1).then((newer) => {
@@ -194,11 +185,14 @@ function askedOf(
       });
     case 'priced': {
       const [first, ...others] = priced.dues;
+      const { lines } = priced;
       const requested = format(first.atoms, first.asset);
       return {
+        status: 'asked',
         asset: first.asset,
         amount: first.atoms,
         requested,
+        lines,
         legs: others.map(({ asset, atoms }) => ({
           asset: asset.number,
           amount: atoms,
@@ -206,7 +200,7 @@ function askedOf(
           den: zeroAtoms,
         })),
         catalogVersion: catalog.version,
-        told: JSON.stringify({ requested, lines: priced.lines }),
+        told: JSON.stringify({ requested, lines }),
       };
     }
   }

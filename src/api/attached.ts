@@ -1,7 +1,8 @@
 // What the caller attaches to an operation: kept in the ledger's entry as it came, and given back with it.
 import type { VendorCost } from '../contract.ts';
 
-type Attachment = {
+/** What an entry may carry. */
+export type Attached = {
   subject?: string | undefined;
   labels?: Record<string, string> | undefined;
   metadata?: Record<string, unknown> | undefined;
@@ -10,11 +11,8 @@ type Attachment = {
   data?: Record<string, unknown> | undefined;
 };
 
-/** What an entry may carry. */
-export type Attached = Attachment;
-
 /** JSON text, or empty when there is nothing. */
-export function attachedOf({ event_type, data, subject, labels, metadata, costs }: Attachment): string {
+export function attachedOf({ event_type, data, subject, labels, metadata, costs }: Attached): string {
   const isNothing = subject === undefined && labels === undefined && metadata === undefined && costs === undefined;
   if (isNothing && event_type === undefined) return '';
   return JSON.stringify({ event_type, data, subject, labels, metadata, costs });

@@ -3,7 +3,7 @@ import { z } from '@hono/zod-openapi';
 import type { Approved } from '../contract.ts';
 import { holdTtlMs } from '../limits.ts';
 import { format } from './amount.ts';
-import { askSpend, pricedLines, readTold } from './ask-spend.ts';
+import { askSpend, pricedLines } from './ask-spend.ts';
 import { heldLegs, showHeldLegs } from './legs.ts';
 import { defineRoute } from './route.ts';
 import { amountOut, durability, timeOut, ttlMs } from './schemas.ts';
@@ -19,7 +19,6 @@ import {
   spendFields,
 } from './spend.ts';
 import { formatTime } from './time.ts';
-import { refuseTrouble } from './trouble.ts';
 
 const terms = { ...spendFields, ttl_ms: ttlMs.default(holdTtlMs.default) };
 const moneyBody = z.strictObject({ ...moneyFields, ...terms });
@@ -66,18 +65,17 @@ export const authorize = defineRoute({
       api.wallets.authorize({ ...request, ttlMs: body.ttl_ms }),
     );
     if (answered.status === 'refused') return answered;
-    const { asked, config, reply } = answered;
-    const { asset, amount } = asked;
+    const { walletId, spoken, config, reply } = answered;
+    const { asset, amount, requested, lines } = spoken;
     switch (reply.status) {
       case 'approved': {
-        const { requested = asked.requested, lines } = readTold(reply.told);
         const approved: Approved = {
-          id: reply.holdId,
+          id: api.wallets.holdIdOf(walletId, asset.number, reply.holdRef),
           status: 'approved',
           customer_id: body.customer_id,
           asset: asset.code,
           requested,
-          amount: reply.amount === amount ? asked.requested : format(reply.amount, asset),
+          amount: reply.amount === amount ? requested : format(reply.amount, asset),
           ...(lines && { lines }),
           available: format(reply.available, asset),
           held: format(reply.held, asset),
@@ -89,15 +87,10 @@ export const authorize = defineRoute({
         return { status: 200, body: approved, replayed: reply.replayed, unconfirmed: reply.unconfirmed };
       }
       case 'declined':
-        return refuseDeclined(reply, asked, config);
+        return refuseDeclined(reply, spoken, config);
       case 'shadow_approved':
       case 'shadow_declined':
-        return shadowAnswer(reply, body.customer_id, asked, config);
-      case 'no_customer':
-      case 'conflict':
-      case 'unavailable':
-      case 'unknown':
-        return refuseTrouble(reply, call);
+        return shadowAnswer(reply, body.customer_id, spoken, config);
     }
   },
 });

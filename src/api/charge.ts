@@ -2,7 +2,7 @@
 import { z } from '@hono/zod-openapi';
 import type { Charged } from '../contract.ts';
 import { format } from './amount.ts';
-import { askSpend, pricedLines, readTold } from './ask-spend.ts';
+import { askSpend, pricedLines } from './ask-spend.ts';
 import { heldLegs, showHeldLegs } from './legs.ts';
 import { defineRoute } from './route.ts';
 import { amountOut, durability } from './schemas.ts';
@@ -17,7 +17,6 @@ import {
   shadowDeclinedReply,
   spendFields,
 } from './spend.ts';
-import { refuseTrouble } from './trouble.ts';
 
 const moneyBody = z.strictObject({ ...moneyFields, ...spendFields });
 const eventBody = z.strictObject({ ...eventFields, ...spendFields });
@@ -54,17 +53,16 @@ export const charge = defineRoute({
     const { environmentId, body } = call;
     const answered = await askSpend(api, call, 'exact', (request) => api.wallets.charge(request));
     if (answered.status === 'refused') return answered;
-    const { asked, config, reply } = answered;
-    const { asset, amount } = asked;
+    const { spoken, config, reply } = answered;
+    const { asset, amount, requested, lines } = spoken;
     switch (reply.status) {
       case 'charged': {
-        const { requested = asked.requested, lines } = readTold(reply.told);
         const charged: Charged = {
           id: reply.chargeId,
           status: 'charged',
           asset: asset.code,
           requested,
-          amount: reply.amount === amount ? asked.requested : format(reply.amount, asset),
+          amount: reply.amount === amount ? requested : format(reply.amount, asset),
           ...(lines && { lines }),
           available: format(reply.available, asset),
           held: format(reply.held, asset),
@@ -74,15 +72,10 @@ export const charge = defineRoute({
         return { status: 200, body: charged, replayed: reply.replayed, unconfirmed: reply.unconfirmed };
       }
       case 'declined':
-        return refuseDeclined(reply, asked, config);
+        return refuseDeclined(reply, spoken, config);
       case 'shadow_approved':
       case 'shadow_declined':
-        return shadowAnswer(reply, body.customer_id, asked, config);
-      case 'no_customer':
-      case 'conflict':
-      case 'unavailable':
-      case 'unknown':
-        return refuseTrouble(reply, call);
+        return shadowAnswer(reply, body.customer_id, spoken, config);
     }
   },
 });

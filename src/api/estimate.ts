@@ -2,11 +2,12 @@
 import { z } from '@hono/zod-openapi';
 import type { Estimate } from '../contract.ts';
 import { format } from './amount.ts';
-import { readAsked, readTold, checkStanding, pricedLines } from './ask-spend.ts';
+import { pricedLines, readAsked } from './ask-spend.ts';
 import { askFresh } from './fresh.ts';
 import { defineRoute } from './route.ts';
 import { amountOut, customerId } from './schemas.ts';
 import { eventFields } from './spend.ts';
+import { checkStanding } from './standing.ts';
 import { refuseTrouble } from './trouble.ts';
 
 export const estimateBody = z.strictObject({ customer_id: customerId, ...eventFields }).openapi('EstimateRequest');
@@ -36,16 +37,16 @@ export const estimate = defineRoute({
     const wallet = { ...api.wallets.walletOf(environmentId, body.customer_id), environmentId };
     const priced = await askFresh(api, wallet, async ({ config }) => {
       const asked = await readAsked(api, environmentId, body, config, 'most');
-      const version = 'status' in asked ? undefined : asked.catalogVersion;
-      const standing = await checkStanding(api, wallet, config, version);
+      if (asked.status === 'refused') return asked;
+      const standing = await checkStanding(api, wallet, config, asked.catalogVersion);
       if (standing !== 'current') return standing;
-      return 'status' in asked ? asked : { status: 'priced' as const, asked };
+      return asked.status === 'unpriced' ? asked.refused : asked;
     });
     switch (priced.status) {
       case 'refused':
         return priced;
-      case 'priced': {
-        const { asset, amount, legs, told } = priced.asked;
+      case 'asked': {
+        const { asset, amount, legs, lines = [] } = priced;
         const others = await Promise.all(
           legs.map(async (leg) => {
             const found = await api.assets.byNumber(environmentId, leg.asset);
@@ -55,7 +56,6 @@ export const estimate = defineRoute({
           }),
         );
         const first = { asset: asset.code, amount: format(amount, asset) };
-        const { lines = [] } = readTold(told);
         const estimated: Estimate = {
           customer_id: body.customer_id,
           ...first,

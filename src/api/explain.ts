@@ -6,13 +6,14 @@ import type { WalletConfig } from '../records.ts';
 import type { Stale } from '../wallet/stale.ts';
 import type { Trouble } from '../wallet/target.ts';
 import type { Refused } from './answer.ts';
-import { readAsked, refuseFresh, spenderOf, type Asked } from './ask-spend.ts';
+import { readAsked, spenderOf, type Reading } from './ask-spend.ts';
 import { attachedOf } from './attached.ts';
 import { authorizeBody, explainAuthorize } from './authorize.ts';
 import { showExplained, showPrice } from './explain-reply.ts';
 import { explanationReply } from './explain-schema.ts';
 import { askFresh, type Fresh } from './fresh.ts';
 import { defineRoute, type Api, type Call } from './route.ts';
+import { checkStanding } from './standing.ts';
 import { formatTime } from './time.ts';
 import { refuseTrouble } from './trouble.ts';
 
@@ -56,12 +57,13 @@ async function explainOnce(
   const { asked, prices, remedy } = await readExplained(api, environmentId, body, config);
   const mode = body.mode === 'up_to' ? 'up_to' : 'strict';
   const { customer_id } = body;
-  if ('status' in asked) {
-    const { code, detail } = asked;
+  if (asked.status === 'refused') return asked;
+  if (asked.status === 'unpriced') {
+    const { code, detail } = asked.refused;
     const isUnpriced = code === 'no_price' || code === 'missing_quantity' || code === 'amount_too_large';
-    if (!prices || !isUnpriced) return asked;
-    const refused = await refuseFresh(api, wallet, config, asked);
-    if (refused.status !== 'refused') return refused;
+    if (!prices || !isUnpriced) return asked.refused;
+    const standing = await checkStanding(api, wallet, config, asked.catalogVersion);
+    if (standing !== 'current') return standing;
     const nothing = { accounts: [], budgets: [], remedies: remedy ? [{ steps: [remedy] }] : [] };
     const as_of = formatTime(redisMs);
     return {
@@ -89,7 +91,7 @@ async function readExplained(
   environmentId: string,
   body: Body,
   config: WalletConfig,
-): Promise<{ asked: Asked | Refused; prices?: ExplainedPrice[]; remedy?: RemedyStep | undefined }> {
+): Promise<{ asked: Reading; prices?: ExplainedPrice[]; remedy?: RemedyStep | undefined }> {
   for (;;) {
     const before = await api.catalogs.of(environmentId);
     const asked = await readAsked(api, environmentId, body, config, 'most');

@@ -8,7 +8,7 @@ import type { Operation } from '../wallet/operation.ts';
 import type { Target } from '../wallet/target.ts';
 import { format, readAmount } from './amount.ts';
 import { refuse, type Refused } from './answer.ts';
-import { pricedLines, readAsked, readTold, refuseFresh } from './ask-spend.ts';
+import { pricedLines, readAsked, readTold } from './ask-spend.ts';
 import { unknownAsset } from './assets.ts';
 import { attachedOf } from './attached.ts';
 import { assetOfHold, noHold, refuseClosed } from './hold-of.ts';
@@ -125,25 +125,41 @@ export const settle = defineRoute({
   },
 });
 
+type SettleOutcome = Awaited<ReturnType<Api['wallets']['settle']>>;
+
 /** What it says, or what the event costs by what Redis has by now. */
 async function askSettle(api: Api, call: Call<Body>, { asset, target }: { asset: Asset; target: Target }) {
   const { environmentId, params, body } = call;
   const spend = 'event_type' in body ? body : { asset: asset.code, amount: body.amount };
   let operation: Operation | undefined;
-  return askFresh<Awaited<ReturnType<Api['wallets']['settle']>> | Refused>(api, target, async ({ config }) => {
+  return askFresh<Exclude<SettleOutcome, { status: 'unpriced' }> | Refused>(api, target, async ({ config }) => {
     const asked = await readAsked(api, environmentId, spend, config, 'exact');
-    if ('status' in asked) return 'event_type' in body ? refuseFresh(api, target, config, asked) : asked;
-    const dues = [{ asset: asked.asset.number, amount: asked.amount }, ...asked.legs];
+    if (asked.status === 'refused') return asked;
     operation ??= operationFor(api, call);
-    return api.wallets.settle({
-      ...{ environmentId, holdId: params.hold_id, operation, attached: attachedOf(body) },
-      ...{ final: body.final, onExcess: body.on_excess },
+    const { catalogVersion } = asked;
+    const request = {
+      ...{ environmentId, holdId: params.hold_id, operation, attached: attachedOf(body), final: body.final },
+      ...{ catalogVersion, config },
+    };
+    if (asked.status === 'unpriced') {
+      const reply = await api.wallets.settle({ ...request, ...nothingDue });
+      return reply.status === 'unpriced' ? asked.refused : reply;
+    }
+    const dues = [{ asset: asked.asset.number, amount: asked.amount }, ...asked.legs];
+    const reply = await api.wallets.settle({
+      ...request,
+      onExcess: body.on_excess,
       amount: dues.find((due) => due.asset === asset.number)?.amount ?? zeroAtoms,
       dues: dues.filter((due) => due.asset !== asset.number),
-      ...{ catalogVersion: asked.catalogVersion, config, told: asked.told },
+      told: asked.told,
     });
+    if (reply.status === 'unpriced') throw new Error('what was priced was settled as if nothing priced it');
+    return reply;
   });
 }
+
+/** Where nothing prices the event: the script looks for a first answer, and whether Redis has other prices. */
+const nothingDue = { onExcess: 'unpriced', amount: zeroAtoms, dues: [], told: '' } as const;
 
 /** They move nothing, but must be amounts of assets that exist. */
 async function checkCosts(api: Api, environmentId: string, costs: VendorCost[]): Promise<Refused | undefined> {

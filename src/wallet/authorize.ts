@@ -2,13 +2,12 @@
 import type { Atoms } from '../units.ts';
 import { declinedOf, shadowOf, type Account, type Declined, type Shadow } from './decision.ts';
 import { execute } from './execute.ts';
-import { holdIdOf } from './ids.ts';
 import type { WalletRef } from './keys.ts';
 import { packLegs, readLegsText, type AskedLeg, type ToldLeg } from './legs.ts';
 import { marksOf, type Marks } from './marks.ts';
 import type { Operation } from './operation.ts';
 import { authorizeScript } from './scripts.gen.ts';
-import { knownArgs, staleOf, type Known, type Stale } from './stale.ts';
+import { knownArgs, staleOf, type Known, type Stale, type Unpriced } from './stale.ts';
 import type { Store } from './store.ts';
 import type { Trouble } from './target.ts';
 
@@ -19,7 +18,8 @@ export type AuthorizeRequest = {
   amount: Atoms;
   /** What goes with it in other assets: all or none. */
   legs?: readonly AskedLeg[];
-  mode: 'strict' | 'up_to' | 'shadow';
+  /** `unpriced`: only a first answer is repeated. */
+  mode: 'strict' | 'up_to' | 'shadow' | 'unpriced';
   ttlMs: number;
   operation: Operation;
   /** JSON that the caller attached, kept in the entry as it is. */
@@ -29,7 +29,8 @@ export type AuthorizeRequest = {
 export type Approved = Account &
   Marks & {
     status: 'approved';
-    holdId: string;
+    /** With its wallet and its first asset this is its id. */
+    holdRef: string;
     amount: Atoms;
     /** Where several assets are held: each, the first one too. */
     legs: ToldLeg[] | undefined;
@@ -43,7 +44,7 @@ export type Approved = Account &
 export async function authorize(
   store: Store,
   request: AuthorizeRequest,
-): Promise<Approved | Declined | Shadow | Stale | Trouble> {
+): Promise<Approved | Declined | Shadow | Unpriced | Stale | Trouble> {
   const { wallet } = request;
   const reply = await execute(
     store,
@@ -64,7 +65,7 @@ export async function authorize(
     case 'approved':
       return {
         status: 'approved',
-        holdId: holdIdOf(wallet.walletId, request.asset, `${reply.epoch}.${reply.version}`),
+        holdRef: `${reply.epoch}.${reply.version}`,
         amount: reply.takeAtoms,
         legs: readLegsText(reply.legsText),
         available: reply.availableAtoms,
@@ -85,6 +86,7 @@ export async function authorize(
     case 'would_approve':
     case 'would_decline':
       throw new Error('a request was explained that asked for money');
+    case 'unpriced':
     case 'no_customer':
     case 'conflict':
     case 'unavailable':

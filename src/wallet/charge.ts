@@ -7,7 +7,7 @@ import { chargeIdOf } from './ids.ts';
 import { packLegs, readLegsText, type ToldLeg } from './legs.ts';
 import { marksOf, type Marks } from './marks.ts';
 import { chargeScript } from './scripts.gen.ts';
-import { knownArgs, staleOf, type Stale } from './stale.ts';
+import { knownArgs, staleOf, type Stale, type Unpriced } from './stale.ts';
 import type { Store } from './store.ts';
 import type { Trouble } from './target.ts';
 
@@ -26,7 +26,7 @@ export type Charged = Account &
 export async function charge(
   store: Store,
   request: Omit<AuthorizeRequest, 'ttlMs'>,
-): Promise<Charged | Declined | Shadow | Stale | Trouble> {
+): Promise<Charged | Declined | Shadow | Unpriced | Stale | Trouble> {
   const { wallet } = request;
   const reply = await execute(
     store,
@@ -62,6 +62,7 @@ export async function charge(
     case 'shadow_approved':
     case 'shadow_declined':
       return shadowOf(reply);
+    case 'unpriced':
     case 'no_customer':
     case 'conflict':
     case 'unavailable':

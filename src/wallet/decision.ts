@@ -16,6 +16,8 @@ export type Declined = {
   shortAsset: number | undefined;
   /** The tightest budget that refuses, by its number in the wallet; undefined where none does. */
   budgetNo: number | undefined;
+  /** What the request brought to be told; on a repeat, what the first one brought. */
+  told: string;
   replayed?: true;
 };
 export type Shadow = (
@@ -33,6 +35,8 @@ type RawDeclined = {
   affordableAtoms: Atoms;
   shortAsset: number;
   budgetNo: number;
+  /** Not of an extend: its asset is the hold's. */
+  toldText?: string;
   replayed?: true;
 };
 type RawShadow = { availableAtoms: Atoms; heldAtoms: Atoms; version: number } & (
@@ -49,6 +53,7 @@ export function declinedOf(reply: RawDeclined): Declined {
     affordable: reply.affordableAtoms,
     shortAsset: reply.shortAsset || undefined,
     budgetNo: reply.budgetNo || undefined,
+    told: reply.toldText ?? '',
     ...(reply.replayed && { replayed: true }),
   };
 }

@@ -91,6 +91,7 @@ async function ask(store: Store, request: ExplainRequest): Promise<Told | Stale 
     case 'declined':
     case 'shadow_approved':
     case 'shadow_declined':
+    case 'unpriced':
       throw new Error(`an explanation was answered with ${reply.status}`);
     case 'no_customer':
     case 'conflict':

@@ -3,7 +3,7 @@ import { atomsFromRedis as atoms, type Atoms } from '../units.ts';
 import type { Script } from './script.ts';
 
 /** The Redis library that holds all scripts; names end in its hash. */
-export const libraryHash = 'f1094e408204';
+export const libraryHash = '126e9467b20d';
 
 export type AdvanceClockKeys = { fenceKey: string; clockKey: string };
 export type AdvanceClockArgs = { fence: string; toMs: number };
@@ -16,7 +16,7 @@ export type AdvanceClockReply =
  */
 export const advanceClockScript: Script<AdvanceClockKeys, AdvanceClockArgs, AdvanceClockReply> = {
   name: 'advance_clock',
-  functionName: 'advance_clock_f1094e408204',
+  functionName: 'advance_clock_126e9467b20d',
   keysCount: 2,
   binary: false,
   encode: (keys, args) => [keys.fenceKey, keys.clockKey, args.fence, args.toMs],
@@ -47,7 +47,7 @@ export type ApplyDueReply =
  */
 export const applyDueScript: Script<ApplyDueKeys, ApplyDueArgs, ApplyDueReply> = {
   name: 'apply_due',
-  functionName: 'apply_due_f1094e408204',
+  functionName: 'apply_due_126e9467b20d',
   keysCount: 7,
   binary: false,
   encode: (keys, args) => [keys.fenceKey, keys.clockKey, keys.walletKey, keys.holdsKey, keys.deadlinesKey, keys.operationKey, keys.outboxKey, args.fence, args.notAfterMs, args.environment, args.operationId, args.fingerprint, args.keepMs],
@@ -76,13 +76,14 @@ export type AuthorizeReply =
   | { status: 'missing'; replayed?: true }
   | { status: 'due'; replayed?: true }
   | { status: 'stale'; standingVersion: number; standingConfig: number; redisMs: number; configText: string; replayed?: true }
+  | { status: 'unpriced'; replayed?: true }
   | { status: 'shadow_approved'; takeAtoms: Atoms; availableAtoms: Atoms; heldAtoms: Atoms; version: number; epoch: number; seq: number; replayed?: true }
   | { status: 'shadow_declined'; reason: number; availableAtoms: Atoms; heldAtoms: Atoms; affordableAtoms: Atoms; shortAsset: number; budgetNo: number; version: number; epoch: number; seq: number; replayed?: true }
   | { status: 'overdue'; overdueRefs: string; replayed?: true }
   | { status: 'would_approve'; takeAtoms: Atoms; version: number; epoch: number; seq: number; sourcesText: string; budgetsText: string; replayed?: true }
   | { status: 'would_decline'; reason: number; affordableAtoms: Atoms; shortAsset: number; budgetNo: number; version: number; epoch: number; seq: number; budgetsText: string; replayed?: true }
   | { status: 'approved'; takeAtoms: Atoms; availableAtoms: Atoms; heldAtoms: Atoms; createdAtMs: number; version: number; epoch: number; seq: number; legsText: string; toldText: string; replayed?: true }
-  | { status: 'declined'; reason: number; availableAtoms: Atoms; heldAtoms: Atoms; affordableAtoms: Atoms; shortAsset: number; budgetNo: number; version: number; epoch: number; seq: number; replayed?: true };
+  | { status: 'declined'; reason: number; availableAtoms: Atoms; heldAtoms: Atoms; affordableAtoms: Atoms; shortAsset: number; budgetNo: number; version: number; epoch: number; seq: number; toldText: string; replayed?: true };
 
 /**
  * Authorize: check the wallet and hold the money for one request, or say no.
@@ -94,7 +95,7 @@ export type AuthorizeReply =
  */
 export const authorizeScript: Script<AuthorizeKeys, AuthorizeArgs, AuthorizeReply> = {
   name: 'authorize',
-  functionName: 'authorize_f1094e408204',
+  functionName: 'authorize_126e9467b20d',
   keysCount: 8,
   binary: false,
   encode: (keys, args) => [keys.fenceKey, keys.clockKey, keys.walletKey, keys.holdsKey, keys.deadlinesKey, keys.operationKey, keys.outboxKey, keys.catalogKey, args.fence, args.notAfterMs, args.environment, args.operationId, args.fingerprint, args.keepMs, args.asset, String(args.amountAtoms), args.mode, args.ttlMs, args.repeated, args.attached, args.lookedUp, args.catalogVersion, args.configVersion, args.toldText, args.legsPacked, args.budgetsPacked],
@@ -108,13 +109,14 @@ export const authorizeScript: Script<AuthorizeKeys, AuthorizeArgs, AuthorizeRepl
     missing: () => ({ status: 'missing' }),
     due: () => ({ status: 'due' }),
     stale: (reply) => ({ status: 'stale', standingVersion: reply[1] as number, standingConfig: reply[2] as number, redisMs: reply[3] as number, configText: String(reply[4]) }),
+    unpriced: () => ({ status: 'unpriced' }),
     shadow_approved: (reply) => ({ status: 'shadow_approved', takeAtoms: atoms(reply[1]), availableAtoms: atoms(reply[2]), heldAtoms: atoms(reply[3]), version: reply[4] as number, epoch: reply[5] as number, seq: reply[6] as number }),
     shadow_declined: (reply) => ({ status: 'shadow_declined', reason: reply[1] as number, availableAtoms: atoms(reply[2]), heldAtoms: atoms(reply[3]), affordableAtoms: atoms(reply[4]), shortAsset: reply[5] as number, budgetNo: reply[6] as number, version: reply[7] as number, epoch: reply[8] as number, seq: reply[9] as number }),
     overdue: (reply) => ({ status: 'overdue', overdueRefs: String(reply[1]) }),
     would_approve: (reply) => ({ status: 'would_approve', takeAtoms: atoms(reply[1]), version: reply[2] as number, epoch: reply[3] as number, seq: reply[4] as number, sourcesText: String(reply[5]), budgetsText: String(reply[6]) }),
     would_decline: (reply) => ({ status: 'would_decline', reason: reply[1] as number, affordableAtoms: atoms(reply[2]), shortAsset: reply[3] as number, budgetNo: reply[4] as number, version: reply[5] as number, epoch: reply[6] as number, seq: reply[7] as number, budgetsText: String(reply[8]) }),
     approved: (reply) => ({ status: 'approved', takeAtoms: atoms(reply[1]), availableAtoms: atoms(reply[2]), heldAtoms: atoms(reply[3]), createdAtMs: reply[4] as number, version: reply[5] as number, epoch: reply[6] as number, seq: reply[7] as number, legsText: String(reply[8]), toldText: String(reply[9]) }),
-    declined: (reply) => ({ status: 'declined', reason: reply[1] as number, availableAtoms: atoms(reply[2]), heldAtoms: atoms(reply[3]), affordableAtoms: atoms(reply[4]), shortAsset: reply[5] as number, budgetNo: reply[6] as number, version: reply[7] as number, epoch: reply[8] as number, seq: reply[9] as number }),
+    declined: (reply) => ({ status: 'declined', reason: reply[1] as number, availableAtoms: atoms(reply[2]), heldAtoms: atoms(reply[3]), affordableAtoms: atoms(reply[4]), shortAsset: reply[5] as number, budgetNo: reply[6] as number, version: reply[7] as number, epoch: reply[8] as number, seq: reply[9] as number, toldText: String(reply[10]) }),
   },
 };
 
@@ -130,11 +132,12 @@ export type ChargeReply =
   | { status: 'missing'; replayed?: true }
   | { status: 'due'; replayed?: true }
   | { status: 'stale'; standingVersion: number; standingConfig: number; redisMs: number; configText: string; replayed?: true }
+  | { status: 'unpriced'; replayed?: true }
   | { status: 'shadow_approved'; takeAtoms: Atoms; availableAtoms: Atoms; heldAtoms: Atoms; version: number; epoch: number; seq: number; replayed?: true }
   | { status: 'shadow_declined'; reason: number; availableAtoms: Atoms; heldAtoms: Atoms; affordableAtoms: Atoms; shortAsset: number; budgetNo: number; version: number; epoch: number; seq: number; replayed?: true }
   | { status: 'overdue'; overdueRefs: string; replayed?: true }
   | { status: 'charged'; takeAtoms: Atoms; availableAtoms: Atoms; heldAtoms: Atoms; version: number; epoch: number; seq: number; legsText: string; toldText: string; replayed?: true }
-  | { status: 'declined'; reason: number; availableAtoms: Atoms; heldAtoms: Atoms; affordableAtoms: Atoms; shortAsset: number; budgetNo: number; version: number; epoch: number; seq: number; replayed?: true };
+  | { status: 'declined'; reason: number; availableAtoms: Atoms; heldAtoms: Atoms; affordableAtoms: Atoms; shortAsset: number; budgetNo: number; version: number; epoch: number; seq: number; toldText: string; replayed?: true };
 
 /**
  * Charge: check the wallet and take the money in one step, with no hold before it, or say no.
@@ -143,7 +146,7 @@ export type ChargeReply =
  */
 export const chargeScript: Script<ChargeKeys, ChargeArgs, ChargeReply> = {
   name: 'charge',
-  functionName: 'charge_f1094e408204',
+  functionName: 'charge_126e9467b20d',
   keysCount: 8,
   binary: false,
   encode: (keys, args) => [keys.fenceKey, keys.clockKey, keys.walletKey, keys.holdsKey, keys.deadlinesKey, keys.operationKey, keys.outboxKey, keys.catalogKey, args.fence, args.notAfterMs, args.environment, args.operationId, args.fingerprint, args.keepMs, args.asset, String(args.amountAtoms), args.mode, args.repeated, args.attached, args.lookedUp, args.catalogVersion, args.configVersion, args.toldText, args.legsPacked, args.budgetsPacked],
@@ -157,11 +160,12 @@ export const chargeScript: Script<ChargeKeys, ChargeArgs, ChargeReply> = {
     missing: () => ({ status: 'missing' }),
     due: () => ({ status: 'due' }),
     stale: (reply) => ({ status: 'stale', standingVersion: reply[1] as number, standingConfig: reply[2] as number, redisMs: reply[3] as number, configText: String(reply[4]) }),
+    unpriced: () => ({ status: 'unpriced' }),
     shadow_approved: (reply) => ({ status: 'shadow_approved', takeAtoms: atoms(reply[1]), availableAtoms: atoms(reply[2]), heldAtoms: atoms(reply[3]), version: reply[4] as number, epoch: reply[5] as number, seq: reply[6] as number }),
     shadow_declined: (reply) => ({ status: 'shadow_declined', reason: reply[1] as number, availableAtoms: atoms(reply[2]), heldAtoms: atoms(reply[3]), affordableAtoms: atoms(reply[4]), shortAsset: reply[5] as number, budgetNo: reply[6] as number, version: reply[7] as number, epoch: reply[8] as number, seq: reply[9] as number }),
     overdue: (reply) => ({ status: 'overdue', overdueRefs: String(reply[1]) }),
     charged: (reply) => ({ status: 'charged', takeAtoms: atoms(reply[1]), availableAtoms: atoms(reply[2]), heldAtoms: atoms(reply[3]), version: reply[4] as number, epoch: reply[5] as number, seq: reply[6] as number, legsText: String(reply[7]), toldText: String(reply[8]) }),
-    declined: (reply) => ({ status: 'declined', reason: reply[1] as number, availableAtoms: atoms(reply[2]), heldAtoms: atoms(reply[3]), affordableAtoms: atoms(reply[4]), shortAsset: reply[5] as number, budgetNo: reply[6] as number, version: reply[7] as number, epoch: reply[8] as number, seq: reply[9] as number }),
+    declined: (reply) => ({ status: 'declined', reason: reply[1] as number, availableAtoms: atoms(reply[2]), heldAtoms: atoms(reply[3]), affordableAtoms: atoms(reply[4]), shortAsset: reply[5] as number, budgetNo: reply[6] as number, version: reply[7] as number, epoch: reply[8] as number, seq: reply[9] as number, toldText: String(reply[10]) }),
   },
 };
 
@@ -181,7 +185,7 @@ export type ConfigureReply =
  */
 export const configureScript: Script<ConfigureKeys, ConfigureArgs, ConfigureReply> = {
   name: 'configure',
-  functionName: 'configure_f1094e408204',
+  functionName: 'configure_126e9467b20d',
   keysCount: 3,
   binary: false,
   encode: (keys, args) => [keys.fenceKey, keys.clockKey, keys.walletKey, args.fence, args.version, args.configText],
@@ -208,7 +212,7 @@ export type CreateWalletReply =
  */
 export const createWalletScript: Script<CreateWalletKeys, CreateWalletArgs, CreateWalletReply> = {
   name: 'create_wallet',
-  functionName: 'create_wallet_f1094e408204',
+  functionName: 'create_wallet_126e9467b20d',
   keysCount: 3,
   binary: false,
   encode: (keys, args) => [keys.fenceKey, keys.clockKey, keys.walletKey, args.fence, args.environment, args.customerId, args.freeze],
@@ -242,7 +246,7 @@ export type CreditReply =
  */
 export const creditScript: Script<CreditKeys, CreditArgs, CreditReply> = {
   name: 'credit',
-  functionName: 'credit_f1094e408204',
+  functionName: 'credit_126e9467b20d',
   keysCount: 7,
   binary: false,
   encode: (keys, args) => [keys.fenceKey, keys.clockKey, keys.walletKey, keys.holdsKey, keys.deadlinesKey, keys.operationKey, keys.outboxKey, args.fence, args.notAfterMs, args.environment, args.operationId, args.fingerprint, args.keepMs, args.asset, args.grantNo, String(args.amountAtoms), args.purpose, args.priority, args.effectiveAtMs, args.expiresAtMs, args.attached, args.lookedUp],
@@ -281,7 +285,7 @@ export type ExpireHoldsReply =
  */
 export const expireHoldsScript: Script<ExpireHoldsKeys, ExpireHoldsArgs, ExpireHoldsReply> = {
   name: 'expire_holds',
-  functionName: 'expire_holds_f1094e408204',
+  functionName: 'expire_holds_126e9467b20d',
   keysCount: 7,
   binary: false,
   encode: (keys, args) => [keys.fenceKey, keys.clockKey, keys.walletKey, keys.holdsKey, keys.deadlinesKey, keys.operationKey, keys.outboxKey, args.fence, args.notAfterMs, args.environment, args.operationId, args.fingerprint, args.keepMs, args.holdRefs],
@@ -325,7 +329,7 @@ export type ExtendReply =
  */
 export const extendScript: Script<ExtendKeys, ExtendArgs, ExtendReply> = {
   name: 'extend',
-  functionName: 'extend_f1094e408204',
+  functionName: 'extend_126e9467b20d',
   keysCount: 7,
   binary: false,
   encode: (keys, args) => [keys.fenceKey, keys.clockKey, keys.walletKey, keys.holdsKey, keys.deadlinesKey, keys.operationKey, keys.outboxKey, args.fence, args.notAfterMs, args.environment, args.operationId, args.fingerprint, args.keepMs, args.asset, args.holdRef, String(args.amountAtoms), args.ttlMs, args.repeated, args.attached, args.lookedUp, args.configVersion, args.budgetsPacked],
@@ -367,7 +371,7 @@ export type ForgetReply =
  */
 export const forgetScript: Script<ForgetKeys, ForgetArgs, ForgetReply> = {
   name: 'forget',
-  functionName: 'forget_f1094e408204',
+  functionName: 'forget_126e9467b20d',
   keysCount: 4,
   binary: false,
   encode: (keys, args) => [keys.fenceKey, keys.walletKey, keys.holdsKey, keys.deadlinesKey, args.fence, args.headPacked],
@@ -402,7 +406,7 @@ export type FreezeReply =
  */
 export const freezeScript: Script<FreezeKeys, FreezeArgs, FreezeReply> = {
   name: 'freeze',
-  functionName: 'freeze_f1094e408204',
+  functionName: 'freeze_126e9467b20d',
   keysCount: 7,
   binary: false,
   encode: (keys, args) => [keys.fenceKey, keys.clockKey, keys.walletKey, keys.holdsKey, keys.deadlinesKey, keys.operationKey, keys.outboxKey, args.fence, args.notAfterMs, args.environment, args.operationId, args.fingerprint, args.keepMs, args.fromFreeze, args.toFreeze, args.attached, args.lookedUp, args.seenAt],
@@ -440,7 +444,7 @@ export type HydrateReply =
  */
 export const hydrateScript: Script<HydrateKeys, HydrateArgs, HydrateReply> = {
   name: 'hydrate',
-  functionName: 'hydrate_f1094e408204',
+  functionName: 'hydrate_126e9467b20d',
   keysCount: 5,
   binary: false,
   encode: (keys, args) => [keys.fenceKey, keys.clockKey, keys.walletKey, keys.holdsKey, keys.deadlinesKey, args.fence, args.environment, args.customerId, args.version, args.freeze, args.accountsPacked, args.grantsPacked, args.holdsPacked, args.replacedVersion, args.lookUpUntilMs, args.configVersion, args.configText, args.countersPacked],
@@ -467,7 +471,7 @@ export type ListDueReply =
  */
 export const listDueScript: Script<ListDueKeys, ListDueArgs, ListDueReply> = {
   name: 'list_due',
-  functionName: 'list_due_f1094e408204',
+  functionName: 'list_due_126e9467b20d',
   keysCount: 3,
   binary: false,
   encode: (keys, args) => [keys.fenceKey, keys.clockKey, keys.deadlinesKey, args.fence, args.membersMax],
@@ -496,7 +500,7 @@ export type MendReply =
  */
 export const mendScript: Script<MendKeys, MendArgs, MendReply> = {
   name: 'mend',
-  functionName: 'mend_f1094e408204',
+  functionName: 'mend_126e9467b20d',
   keysCount: 5,
   binary: false,
   encode: (keys, args) => [keys.fenceKey, keys.clockKey, keys.walletKey, keys.holdsKey, keys.deadlinesKey, args.fence, args.seenAt],
@@ -523,7 +527,7 @@ export type PeekOperationReply =
  */
 export const peekOperationScript: Script<PeekOperationKeys, PeekOperationArgs, PeekOperationReply> = {
   name: 'peek_operation',
-  functionName: 'peek_operation_f1094e408204',
+  functionName: 'peek_operation_126e9467b20d',
   keysCount: 4,
   binary: false,
   encode: (keys, args) => [keys.fenceKey, keys.clockKey, keys.walletKey, keys.operationKey, args.fence],
@@ -550,7 +554,7 @@ export type RaiseCatalogReply =
  */
 export const raiseCatalogScript: Script<RaiseCatalogKeys, RaiseCatalogArgs, RaiseCatalogReply> = {
   name: 'raise_catalog',
-  functionName: 'raise_catalog_f1094e408204',
+  functionName: 'raise_catalog_126e9467b20d',
   keysCount: 2,
   binary: false,
   encode: (keys, args) => [keys.fenceKey, keys.catalogKey, args.fence, args.environment, args.catalogVersion],
@@ -577,7 +581,7 @@ export type ReadHoldReply =
  */
 export const readHoldScript: Script<ReadHoldKeys, ReadHoldArgs, ReadHoldReply> = {
   name: 'read_hold',
-  functionName: 'read_hold_f1094e408204',
+  functionName: 'read_hold_126e9467b20d',
   keysCount: 4,
   binary: true,
   encode: (keys, args) => [keys.fenceKey, keys.clockKey, keys.walletKey, keys.holdsKey, args.fence, args.environment, args.holdRef],
@@ -604,7 +608,7 @@ export type ReadStoredReply =
  */
 export const readStoredScript: Script<ReadStoredKeys, ReadStoredArgs, ReadStoredReply> = {
   name: 'read_stored',
-  functionName: 'read_stored_f1094e408204',
+  functionName: 'read_stored_126e9467b20d',
   keysCount: 3,
   binary: true,
   encode: (keys) => [keys.walletKey, keys.holdsKey, keys.deadlinesKey],
@@ -628,7 +632,7 @@ export type ReadWalletReply =
  */
 export const readWalletScript: Script<ReadWalletKeys, ReadWalletArgs, ReadWalletReply> = {
   name: 'read_wallet',
-  functionName: 'read_wallet_f1094e408204',
+  functionName: 'read_wallet_126e9467b20d',
   keysCount: 3,
   binary: true,
   encode: (keys, args) => [keys.fenceKey, keys.clockKey, keys.walletKey, args.fence, args.environment],
@@ -666,7 +670,7 @@ export type ReleaseReply =
  */
 export const releaseScript: Script<ReleaseKeys, ReleaseArgs, ReleaseReply> = {
   name: 'release',
-  functionName: 'release_f1094e408204',
+  functionName: 'release_126e9467b20d',
   keysCount: 7,
   binary: false,
   encode: (keys, args) => [keys.fenceKey, keys.clockKey, keys.walletKey, keys.holdsKey, keys.deadlinesKey, keys.operationKey, keys.outboxKey, args.fence, args.notAfterMs, args.environment, args.operationId, args.fingerprint, args.keepMs, args.asset, args.holdRef, args.attached, args.lookedUp],
@@ -699,7 +703,7 @@ export type RememberReply =
  */
 export const rememberScript: Script<RememberKeys, RememberArgs, RememberReply> = {
   name: 'remember',
-  functionName: 'remember_f1094e408204',
+  functionName: 'remember_126e9467b20d',
   keysCount: 2,
   binary: false,
   encode: (keys, args) => [keys.fenceKey, keys.operationKey, args.fence, args.recordPacked, args.keepMs],
@@ -727,7 +731,7 @@ export type RestampReply =
  */
 export const restampScript: Script<RestampKeys, RestampArgs, RestampReply> = {
   name: 'restamp',
-  functionName: 'restamp_f1094e408204',
+  functionName: 'restamp_126e9467b20d',
   keysCount: 3,
   binary: false,
   encode: (keys, args) => [keys.fenceKey, keys.clockKey, keys.walletKey, args.fence, args.version, args.freeze, args.configVersion, args.configText],
@@ -751,6 +755,7 @@ export type SettleReply =
   | { status: 'missing'; replayed?: true }
   | { status: 'due'; replayed?: true }
   | { status: 'stale'; standingVersion: number; standingConfig: number; redisMs: number; configText: string; replayed?: true }
+  | { status: 'unpriced'; replayed?: true }
   | { status: 'unknown_hold'; replayed?: true }
   | { status: 'closed'; replayed?: true }
   | { status: 'too_many_assets'; replayed?: true }
@@ -771,7 +776,7 @@ export type SettleReply =
  */
 export const settleScript: Script<SettleKeys, SettleArgs, SettleReply> = {
   name: 'settle',
-  functionName: 'settle_f1094e408204',
+  functionName: 'settle_126e9467b20d',
   keysCount: 9,
   binary: false,
   encode: (keys, args) => [keys.fenceKey, keys.clockKey, keys.walletKey, keys.holdsKey, keys.deadlinesKey, keys.operationKey, keys.outboxKey, keys.lateKey, keys.catalogKey, args.fence, args.notAfterMs, args.environment, args.operationId, args.fingerprint, args.keepMs, args.asset, args.holdRef, String(args.amountAtoms), args.final, args.onExcess, args.expiredHold, args.attached, args.lookedUp, args.catalogVersion, args.configVersion, args.toldText, args.duesPacked],
@@ -785,6 +790,7 @@ export const settleScript: Script<SettleKeys, SettleArgs, SettleReply> = {
     missing: () => ({ status: 'missing' }),
     due: () => ({ status: 'due' }),
     stale: (reply) => ({ status: 'stale', standingVersion: reply[1] as number, standingConfig: reply[2] as number, redisMs: reply[3] as number, configText: String(reply[4]) }),
+    unpriced: () => ({ status: 'unpriced' }),
     unknown_hold: () => ({ status: 'unknown_hold' }),
     closed: () => ({ status: 'closed' }),
     too_many_assets: () => ({ status: 'too_many_assets' }),
@@ -806,7 +812,7 @@ export type VerifyRunReply =
  */
 export const verifyRunScript: Script<VerifyRunKeys, VerifyRunArgs, VerifyRunReply> = {
   name: 'verify_run',
-  functionName: 'verify_run_f1094e408204',
+  functionName: 'verify_run_126e9467b20d',
   keysCount: 1,
   binary: false,
   encode: (keys, args) => [keys.fenceKey, args.fence, args.runId],
@@ -837,7 +843,7 @@ export type VoidReply =
  */
 export const voidScript: Script<VoidKeys, VoidArgs, VoidReply> = {
   name: 'void',
-  functionName: 'void_f1094e408204',
+  functionName: 'void_126e9467b20d',
   keysCount: 7,
   binary: false,
   encode: (keys, args) => [keys.fenceKey, keys.clockKey, keys.walletKey, keys.holdsKey, keys.deadlinesKey, keys.operationKey, keys.outboxKey, args.fence, args.notAfterMs, args.environment, args.operationId, args.fingerprint, args.keepMs, args.asset, args.grantNo, args.attached, args.lookedUp],
@@ -858,7 +864,7 @@ export const voidScript: Script<VoidKeys, VoidArgs, VoidReply> = {
 
 /** What FUNCTION LOAD takes. */
 export const libraryText =
-  "#!lua name=farebox_f1094e408204\n\
+  "#!lua name=farebox_126e9467b20d\n\
 local loaded, modules = {}, {}\n\
 local function require(name)\n\
 local module = loaded[name]\n\
@@ -2666,7 +2672,7 @@ return wallets\n\
 end\n\
 do\n\
 redis.register_function({\n\
-function_name = 'advance_clock_f1094e408204',\n\
+function_name = 'advance_clock_126e9467b20d',\n\
 flags = {  },\n\
 callback = function(KEYS, ARGV)\n\
 local fence_key = KEYS[1] -- string: installation and epoch of this partition's data\n\
@@ -2691,7 +2697,7 @@ local seal = require('seal')\n\
 local due = require('due')\n\
 local wallets = require('wallet')\n\
 redis.register_function({\n\
-function_name = 'apply_due_f1094e408204',\n\
+function_name = 'apply_due_126e9467b20d',\n\
 flags = { 'allow-oom' },\n\
 callback = function(KEYS, ARGV)\n\
 local fence_key = KEYS[1] -- string: installation and epoch of this partition's data\n\
@@ -2750,7 +2756,7 @@ local seal = require('seal')\n\
 local staleness = require('stale')\n\
 local wallets = require('wallet')\n\
 redis.register_function({\n\
-function_name = 'authorize_f1094e408204',\n\
+function_name = 'authorize_126e9467b20d',\n\
 flags = {  },\n\
 callback = function(KEYS, ARGV)\n\
 local fence_key = KEYS[1] -- string: installation and epoch of this partition's data\n\
@@ -2769,7 +2775,7 @@ local fingerprint = ARGV[5]\n\
 local keep_ms = ARGV[6] -- how long the answer is remembered\n\
 local asset = ARGV[7]\n\
 local amount_atoms = tonumber(ARGV[8])\n\
-local mode = ARGV[9] -- strict, up_to or shadow; explain_strict, explain_up_to: only tell\n\
+local mode = ARGV[9] -- strict, up_to, shadow; explain_strict, explain_up_to: only tell; unpriced: only repeat an answer\n\
 local ttl_ms = tonumber(ARGV[10])\n\
 local repeated = ARGV[11] -- '1' when this repeats an attempt whose outcome is unknown\n\
 local attached = ARGV[12]\n\
@@ -2797,6 +2803,9 @@ end\n\
 local stale = staleness.check(wallet, catalog_key, catalog_version, config_version)\n\
 if stale then\n\
 return stale\n\
+end\n\
+if mode == 'unpriced' then\n\
+return { 'unpriced' }\n\
 end\n\
 local account = wallet.account\n\
 local version, epoch, seq = wallet.stored_version, wallet.epoch, wallet.stored_seq\n\
@@ -2861,8 +2870,19 @@ reply =\n\
 { 'approved', take_atoms, available_atoms, held_atoms, created_at_ms, version, epoch, seq, legs_text, told_text }\n\
 seal.operation(wallet, outbox_key, #wallet.entries, operation_id, fingerprint, keep_ms, attached, reply)\n\
 else\n\
-reply =\n\
-{ 'declined', reason, available_atoms, held_atoms, affordable_atoms, short_asset, budget_no, version, epoch, seq }\n\
+reply = {\n\
+'declined',\n\
+reason,\n\
+available_atoms,\n\
+held_atoms,\n\
+affordable_atoms,\n\
+short_asset,\n\
+budget_no,\n\
+version,\n\
+epoch,\n\
+seq,\n\
+told_text,\n\
+}\n\
 if repeated ~= '1' then\n\
 return reply\n\
 end\n\
@@ -2885,7 +2905,7 @@ local seal = require('seal')\n\
 local staleness = require('stale')\n\
 local wallets = require('wallet')\n\
 redis.register_function({\n\
-function_name = 'charge_f1094e408204',\n\
+function_name = 'charge_126e9467b20d',\n\
 flags = {  },\n\
 callback = function(KEYS, ARGV)\n\
 local fence_key = KEYS[1] -- string: installation and epoch of this partition's data\n\
@@ -2904,7 +2924,7 @@ local fingerprint = ARGV[5]\n\
 local keep_ms = ARGV[6] -- how long the answer is remembered\n\
 local asset = ARGV[7]\n\
 local amount_atoms = tonumber(ARGV[8])\n\
-local mode = ARGV[9] -- strict, up_to or shadow\n\
+local mode = ARGV[9] -- strict, up_to or shadow; unpriced: nothing prices it, so only a first answer is repeated\n\
 local repeated = ARGV[10] -- '1' when this repeats an attempt whose outcome is unknown\n\
 local attached = ARGV[11]\n\
 local looked_up = ARGV[12] -- '1': the ledger does not have this operation; '2': it has; '0': nobody has asked it\n\
@@ -2931,6 +2951,9 @@ end\n\
 local stale = staleness.check(wallet, catalog_key, catalog_version, config_version)\n\
 if stale then\n\
 return stale\n\
+end\n\
+if mode == 'unpriced' then\n\
+return { 'unpriced' }\n\
 end\n\
 local account = wallet.account\n\
 local version, epoch, seq = wallet.stored_version, wallet.epoch, wallet.stored_seq\n\
@@ -2988,8 +3011,19 @@ local legs_text = legs.text(wallet, list)\n\
 reply = { 'charged', take_atoms, available_atoms, held_atoms, version, epoch, seq, legs_text, told_text }\n\
 seal.operation(wallet, outbox_key, main_no, operation_id, fingerprint, keep_ms, attached, reply)\n\
 else\n\
-reply =\n\
-{ 'declined', reason, available_atoms, held_atoms, affordable_atoms, short_asset, budget_no, version, epoch, seq }\n\
+reply = {\n\
+'declined',\n\
+reason,\n\
+available_atoms,\n\
+held_atoms,\n\
+affordable_atoms,\n\
+short_asset,\n\
+budget_no,\n\
+version,\n\
+epoch,\n\
+seq,\n\
+told_text,\n\
+}\n\
 if repeated ~= '1' then\n\
 return reply\n\
 end\n\
@@ -3004,7 +3038,7 @@ do\n\
 local run = require('run')\n\
 local wallets = require('wallet')\n\
 redis.register_function({\n\
-function_name = 'configure_f1094e408204',\n\
+function_name = 'configure_126e9467b20d',\n\
 flags = { 'allow-oom' },\n\
 callback = function(KEYS, ARGV)\n\
 local fence_key = KEYS[1] -- string: installation and epoch of this partition's data\n\
@@ -3044,7 +3078,7 @@ local run = require('run')\n\
 local seal = require('seal')\n\
 local wallets = require('wallet')\n\
 redis.register_function({\n\
-function_name = 'create_wallet_f1094e408204',\n\
+function_name = 'create_wallet_126e9467b20d',\n\
 flags = {  },\n\
 callback = function(KEYS, ARGV)\n\
 local fence_key = KEYS[1] -- string: installation and epoch of this partition's data\n\
@@ -3079,7 +3113,7 @@ local due = require('due')\n\
 local seal = require('seal')\n\
 local wallets = require('wallet')\n\
 redis.register_function({\n\
-function_name = 'credit_f1094e408204',\n\
+function_name = 'credit_126e9467b20d',\n\
 flags = {  },\n\
 callback = function(KEYS, ARGV)\n\
 local fence_key = KEYS[1] -- string: installation and epoch of this partition's data\n\
@@ -3176,7 +3210,7 @@ local holds = require('holds')\n\
 local seal = require('seal')\n\
 local wallets = require('wallet')\n\
 redis.register_function({\n\
-function_name = 'expire_holds_f1094e408204',\n\
+function_name = 'expire_holds_126e9467b20d',\n\
 flags = { 'allow-oom' },\n\
 callback = function(KEYS, ARGV)\n\
 local fence_key = KEYS[1] -- string: installation and epoch of this partition's data\n\
@@ -3230,7 +3264,7 @@ local seal = require('seal')\n\
 local staleness = require('stale')\n\
 local wallets = require('wallet')\n\
 redis.register_function({\n\
-function_name = 'extend_f1094e408204',\n\
+function_name = 'extend_126e9467b20d',\n\
 flags = {  },\n\
 callback = function(KEYS, ARGV)\n\
 local fence_key = KEYS[1] -- string: installation and epoch of this partition's data\n\
@@ -3337,7 +3371,7 @@ do\n\
 local run = require('run')\n\
 local wallets = require('wallet')\n\
 redis.register_function({\n\
-function_name = 'forget_f1094e408204',\n\
+function_name = 'forget_126e9467b20d',\n\
 flags = { 'allow-oom' },\n\
 callback = function(KEYS, ARGV)\n\
 local fence_key = KEYS[1] -- string: installation and epoch of this partition's data\n\
@@ -3368,7 +3402,7 @@ local entries = require('entry')\n\
 local seal = require('seal')\n\
 local wallets = require('wallet')\n\
 redis.register_function({\n\
-function_name = 'freeze_f1094e408204',\n\
+function_name = 'freeze_126e9467b20d',\n\
 flags = { 'allow-oom' },\n\
 callback = function(KEYS, ARGV)\n\
 local fence_key = KEYS[1] -- string: installation and epoch of this partition's data\n\
@@ -3433,7 +3467,7 @@ local run = require('run')\n\
 local seal = require('seal')\n\
 local wallets = require('wallet')\n\
 redis.register_function({\n\
-function_name = 'hydrate_f1094e408204',\n\
+function_name = 'hydrate_126e9467b20d',\n\
 flags = { 'allow-oom' },\n\
 callback = function(KEYS, ARGV)\n\
 local fence_key = KEYS[1] -- string: installation and epoch of this partition's data\n\
@@ -3517,7 +3551,7 @@ end\n\
 do\n\
 local run = require('run')\n\
 redis.register_function({\n\
-function_name = 'list_due_f1094e408204',\n\
+function_name = 'list_due_126e9467b20d',\n\
 flags = { 'no-writes' },\n\
 callback = function(KEYS, ARGV)\n\
 local fence_key = KEYS[1] -- string: installation and epoch of this partition's data\n\
@@ -3548,7 +3582,7 @@ local run = require('run')\n\
 local seal = require('seal')\n\
 local wallets = require('wallet')\n\
 redis.register_function({\n\
-function_name = 'mend_f1094e408204',\n\
+function_name = 'mend_126e9467b20d',\n\
 flags = { 'allow-oom' },\n\
 callback = function(KEYS, ARGV)\n\
 local fence_key = KEYS[1] -- string: installation and epoch of this partition's data\n\
@@ -3610,7 +3644,7 @@ do\n\
 local run = require('run')\n\
 local wallets = require('wallet')\n\
 redis.register_function({\n\
-function_name = 'peek_operation_f1094e408204',\n\
+function_name = 'peek_operation_126e9467b20d',\n\
 flags = { 'no-writes' },\n\
 callback = function(KEYS, ARGV)\n\
 local fence_key = KEYS[1] -- string: installation and epoch of this partition's data\n\
@@ -3637,7 +3671,7 @@ end\n\
 do\n\
 local run = require('run')\n\
 redis.register_function({\n\
-function_name = 'raise_catalog_f1094e408204',\n\
+function_name = 'raise_catalog_126e9467b20d',\n\
 flags = { 'allow-oom' },\n\
 callback = function(KEYS, ARGV)\n\
 local fence_key = KEYS[1] -- string: installation and epoch of this partition's data\n\
@@ -3661,7 +3695,7 @@ end\n\
 do\n\
 local wallets = require('wallet')\n\
 redis.register_function({\n\
-function_name = 'read_hold_f1094e408204',\n\
+function_name = 'read_hold_126e9467b20d',\n\
 flags = { 'no-writes' },\n\
 callback = function(KEYS, ARGV)\n\
 local fence_key = KEYS[1] -- string: installation and epoch of this partition's data\n\
@@ -3688,7 +3722,7 @@ end\n\
 do\n\
 local wallets = require('wallet')\n\
 redis.register_function({\n\
-function_name = 'read_stored_f1094e408204',\n\
+function_name = 'read_stored_126e9467b20d',\n\
 flags = { 'no-writes' },\n\
 callback = function(KEYS, ARGV)\n\
 local wallet_key = KEYS[1] -- hash: see lib/wallet.lua\n\
@@ -3708,7 +3742,7 @@ end\n\
 do\n\
 local wallets = require('wallet')\n\
 redis.register_function({\n\
-function_name = 'read_wallet_f1094e408204',\n\
+function_name = 'read_wallet_126e9467b20d',\n\
 flags = { 'no-writes' },\n\
 callback = function(KEYS, ARGV)\n\
 local fence_key = KEYS[1] -- string: installation and epoch of this partition's data\n\
@@ -3734,7 +3768,7 @@ local legs = require('legs')\n\
 local seal = require('seal')\n\
 local wallets = require('wallet')\n\
 redis.register_function({\n\
-function_name = 'release_f1094e408204',\n\
+function_name = 'release_126e9467b20d',\n\
 flags = { 'allow-oom' },\n\
 callback = function(KEYS, ARGV)\n\
 local fence_key = KEYS[1] -- string: installation and epoch of this partition's data\n\
@@ -3800,7 +3834,7 @@ end\n\
 do\n\
 local run = require('run')\n\
 redis.register_function({\n\
-function_name = 'remember_f1094e408204',\n\
+function_name = 'remember_126e9467b20d',\n\
 flags = { 'allow-oom' },\n\
 callback = function(KEYS, ARGV)\n\
 local fence_key = KEYS[1] -- string: installation and epoch of this partition's data\n\
@@ -3821,7 +3855,7 @@ do\n\
 local run = require('run')\n\
 local wallets = require('wallet')\n\
 redis.register_function({\n\
-function_name = 'restamp_f1094e408204',\n\
+function_name = 'restamp_126e9467b20d',\n\
 flags = { 'allow-oom' },\n\
 callback = function(KEYS, ARGV)\n\
 local fence_key = KEYS[1] -- string: installation and epoch of this partition's data\n\
@@ -3868,7 +3902,7 @@ local seal = require('seal')\n\
 local staleness = require('stale')\n\
 local wallets = require('wallet')\n\
 redis.register_function({\n\
-function_name = 'settle_f1094e408204',\n\
+function_name = 'settle_126e9467b20d',\n\
 flags = { 'allow-oom' },\n\
 callback = function(KEYS, ARGV)\n\
 local fence_key = KEYS[1] -- string: installation and epoch of this partition's data\n\
@@ -3890,7 +3924,7 @@ local asset = ARGV[7]\n\
 local hold_ref = ARGV[8]\n\
 local amount_atoms = tonumber(ARGV[9])\n\
 local final = ARGV[10] -- '1' when no part follows\n\
-local on_excess = ARGV[11] -- charge, cap or reject\n\
+local on_excess = ARGV[11] -- charge, cap or reject; unpriced: nothing prices it, so only a first answer is repeated\n\
 local expired_hold = ARGV[12] -- the terms of an expired hold, from the ledger; else empty\n\
 local attached = ARGV[13]\n\
 local looked_up = ARGV[14] -- '1': the ledger does not have this operation; '2': it has; '0': nobody has asked it\n\
@@ -3919,6 +3953,9 @@ stale = staleness.check(wallet, catalog_key, catalog_version, config_version)\n\
 end\n\
 if stale then\n\
 return stale\n\
+end\n\
+if on_excess == 'unpriced' then\n\
+return { 'unpriced' }\n\
 end\n\
 local account = wallet.account\n\
 local hold = holds.read(holds_key, hold_ref)\n\
@@ -3995,7 +4032,7 @@ end\n\
 do\n\
 local run = require('run')\n\
 redis.register_function({\n\
-function_name = 'verify_run_f1094e408204',\n\
+function_name = 'verify_run_126e9467b20d',\n\
 flags = { 'no-writes' },\n\
 callback = function(KEYS, ARGV)\n\
 local fence_key = KEYS[1] -- string: installation and epoch of this partition's data\n\
@@ -4024,7 +4061,7 @@ local grants = require('grants')\n\
 local seal = require('seal')\n\
 local wallets = require('wallet')\n\
 redis.register_function({\n\
-function_name = 'void_f1094e408204',\n\
+function_name = 'void_126e9467b20d',\n\
 flags = { 'allow-oom' },\n\
 callback = function(KEYS, ARGV)\n\
 local fence_key = KEYS[1] -- string: installation and epoch of this partition's data\n\

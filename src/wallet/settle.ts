@@ -10,7 +10,7 @@ import { marksOf, type Marks } from './marks.ts';
 import type { Operation } from './operation.ts';
 import { packDues, packHold, type HoldTerms } from './packed.ts';
 import { settleScript } from './scripts.gen.ts';
-import { staleOf, type Known, type Stale } from './stale.ts';
+import { staleOf, type Known, type Stale, type Unpriced } from './stale.ts';
 import type { Store } from './store.ts';
 import type { Trouble } from './target.ts';
 
@@ -22,7 +22,8 @@ export type SettleRequest = {
   /** In other assets, each once. */
   dues: readonly { asset: number; amount: Atoms }[];
   final: boolean;
-  onExcess: 'charge' | 'cap' | 'reject';
+  /** `unpriced`: only a first answer is repeated. */
+  onExcess: 'charge' | 'cap' | 'reject' | 'unpriced';
   operation: Operation;
   attached: string;
 } & Pick<Known, 'catalogVersion' | 'config' | 'told'>;
@@ -47,6 +48,7 @@ type SettleOutcome =
   /** In this asset, which still holds that much. */
   | { status: 'exceeds_hold'; asset: number; held: Atoms }
   | { status: 'too_many_assets' }
+  | Unpriced
   | Stale
   | Closed
   | NoHold
@@ -129,6 +131,7 @@ async function settleOnce(
       return 'not_in_redis';
     case 'no_customer':
       return { status: 'no_hold' };
+    case 'unpriced':
     case 'conflict':
     case 'unavailable':
     case 'unknown':

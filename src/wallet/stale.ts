@@ -23,6 +23,9 @@ export type Stale = {
   redisMs: number;
 };
 
+/** Nothing prices the request by what Redis has, and it was not answered before: nothing was done. */
+export type Unpriced = { status: 'unpriced' };
+
 export function knownArgs({ catalogVersion, config, redisMs, spender, told }: Known) {
   return {
     catalogVersion: catalogVersion === undefined ? '' : String(catalogVersion),

@@ -39,7 +39,7 @@ export function authorize(
     const budgets = openBudgets(draft, ask.budgets);
     if (!budgets) return stale(draft);
     const decision = decide(draft, ask, { opensHold: true, budgets });
-    if (decision.no) return declined(draft, decision, ask);
+    if (decision.no) return declined(draft, decision, { ...ask, told: ask.told ?? '' });
     if (ask.mode === 'shadow') {
       const { available, held } = balances(wallet, ask.asset);
       return refused({
@@ -92,7 +92,7 @@ export function charge(
     const budgets = openBudgets(draft, ask.budgets);
     if (!budgets) return stale(draft);
     const decision = decide(draft, ask, { opensHold: false, budgets });
-    if (decision.no) return declined(draft, decision, ask);
+    if (decision.no) return declined(draft, decision, { ...ask, told: ask.told ?? '' });
     const { atoms } = decision;
     const main = draft.entries.length;
     const legs = legsOf({ ...ask, amount: atoms }).map((leg) => ({ ...leg, settled: leg.amount }));

@@ -42,7 +42,7 @@ function decideOne(wallet: Wallet, budgets: OpenBudget[], { asset, amount, mode 
 export function declined(
   { wallet, nowMs }: Draft,
   { no, affordable, short, budgetNo }: No,
-  { asset, mode, repeated }: Ask & { repeated: boolean },
+  { asset, mode, repeated, told }: Ask & { repeated: boolean; told?: string },
 ): Decision {
   const { available, held } = balances(wallet, asset);
   const account = {
@@ -57,5 +57,7 @@ export function declined(
   const mayReturn = no === 'held_in_flight' || no === 'too_many_holds' || no === 'budget';
   const overdue = mayReturn ? overdueRefs(wallet, nowMs) : [];
   if (overdue.length > 0) return refused({ status: 'overdue', overdueRefs: overdue.join(' ') }, 'nothing');
-  return refused({ status: 'declined', ...account }, 'version', repeated);
+  // An extend is told nothing besides.
+  const texts = told === undefined ? {} : { toldText: told };
+  return refused({ status: 'declined', ...account, ...texts }, 'version', repeated);
 }
