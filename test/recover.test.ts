@@ -175,6 +175,31 @@ describe('after FLUSHALL', () => {
     const kept = 100 - Number((await scene.account(id)).available);
     await expect.poll(async () => (await scene.lost()) - lostBefore + kept, { timeout: 5_000 }).toBe(7);
   });
+
+  test('what was acknowledged by a repeat alone is counted, too', { timeout: 60_000 }, async () => {
+    const id = await scene.customer();
+    await scene.drained();
+    const lostBefore = await scene.lost();
+    const { databaseUrl, redisUrl, bootstrapKey = '' } = scene.farebox.config;
+    const env = { DATABASE_URL: databaseUrl, REDIS_URL: redisUrl, FAREBOX_BOOTSTRAP_KEY: bootstrapKey };
+    const gateway = await startGateway({ folder: mkdtempSync(join(inject('stores').folder, 'gateway-')), env });
+    const body = { customer_id: id, asset: 'USD', amount: '1' };
+    const key = { 'idempotency-key': 'heard the second time' };
+    await scene.losing(() =>
+      scene.withDrainStopped(async () => {
+        // It dies before it can say that it has acknowledged anything.
+        await clientOf(gateway.url, scene.farebox.key).post('/v1/charge', body, key);
+        await gateway.kill();
+        const repeated = await scene.farebox.client.post('/v1/charge', body, key);
+        expect(repeated.headers.get('idempotent-replayed')).toBe('true');
+        await scene.redis.flushall();
+        await expect.poll(scene.isReady, { timeout: 5_000 }).toBe(false);
+      }),
+    );
+    // A drain that had read it before the flush writes it after it.
+    const kept = 100 - Number((await scene.account(id)).available);
+    await expect.poll(async () => (await scene.lost()) - lostBefore + kept, { timeout: 5_000 }).toBe(1);
+  });
 });
 
 describe("when yesterday's Redis is put back", () => {

@@ -164,10 +164,9 @@ async function ask<Args extends CommonArgs, Reply extends { status: string }>(
         await expireHolds(store, target, (reply as unknown as { overdueRefs: string }).overdueRefs);
         break;
       default: {
-        const isNew = !(reply as { replayed?: true }).replayed;
-        if (isNew) store.markDirty(partition);
+        if (!(reply as { replayed?: true }).replayed) store.markDirty(partition);
         const answer = 'confirmed' in reply ? await whenConfirmed(reply) : reply;
-        if (isNew) noteAcknowledged(store, partition, answer);
+        noteAcknowledged(store, partition, answer);
         return answer;
       }
     }
@@ -175,7 +174,8 @@ async function ask<Args extends CommonArgs, Reply extends { status: string }>(
   return unavailable('this wallet has more to catch up with than one call may do');
 }
 
-// Of a reply that was not replayed: it names the newest entry's place. Who is told `unconfirmed` is promised nothing.
+// A reply names the newest entry's place, one that is replayed that of its own: the first may have been heard by nobody. Who
+// is told `unconfirmed` is promised nothing.
 function noteAcknowledged(store: Store, partition: number, reply: object): void {
   const { epoch, seq, unconfirmed } = reply as { epoch?: number; seq?: number; unconfirmed?: true };
   if (epoch !== undefined && seq !== undefined && !unconfirmed) store.acknowledge(partition, epoch, seq);
