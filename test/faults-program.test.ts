@@ -6,11 +6,14 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { describe, expect, test } from 'vitest';
 import { check, type History } from '../scripts/faults/check/check.ts';
+import type { MayLose } from '../scripts/faults/check/kept.ts';
 import type { LedgerEntry } from '../scripts/faults/check/ledger-entry.ts';
+import { checkReported } from '../scripts/faults/check/reported.ts';
 import { operationIdOf, verdictOf, type Attempt, type Body, type Request } from '../scripts/faults/history.ts';
 import { openPostgres } from '../scripts/faults/postgres.ts';
 import { tryTrial } from '../scripts/faults/run-trial.ts';
 import type { Scenario } from '../scripts/faults/scenario.ts';
+import { holdIdOf } from '../src/wallet/ids.ts';
 import { walletOf } from '../src/wallet/keys.ts';
 
 const environmentId = 'abcdefghijkl';
@@ -129,10 +132,107 @@ const sound: History = {
   entries: [grantEntry, chargeEntry(2, first, 7n), chargeEntry(3, second, 4n)],
 };
 
+/** Entries happened when their versions say, in milliseconds of the clients' clock: the epoch was sealed behind version 3. */
+const { partition } = walletOf(environmentId, customerId);
+const epoch = (over: object) => ({ partition, epoch: 1, openedAtMs: 0, sealedSeq: 3, acknowledgedSeq: 3, ...over });
+const mayLose: MayLose = {
+  epochs: [epoch({}), epoch({ epoch: 2, openedAtMs: beganAtMs + 1_000, sealedSeq: undefined, acknowledgedSeq: 0 })],
+  wallClock: (clientMs) => ({ leastMs: beganAtMs + clientMs, mostMs: beganAtMs + clientMs }),
+  windows: [],
+};
+
 function caught(history: Partial<History>, how = {}): string[] {
   const { violations } = check({ ...sound, ...history }, how);
   return [...new Set(violations.map((violation) => violation.check))].sort();
 }
+
+describe('where something may be lost, the checker', () => {
+  // The last entry of the wallet is at 100: what was answered before was decided before, and is kept.
+  const last = chargeRequest('k9', [answered(90, 110, 200, charged(4, '1'))]);
+  const entries = [...sound.entries, { ...chargeEntry(4, last, 1n), atMs: beganAtMs + 100 }];
+  const requests = [...sound.requests, last];
+  const where = (over: Partial<MayLose> = {}) => ({ mayLose: { ...mayLose, ...over } });
+
+  test('has nothing against a sound history', () => {
+    expect(check({ ...sound, requests, entries }, where()).violations).toEqual([]);
+  });
+
+  test('finds a yes that is lost though what came after it is not', () => {
+    const hidden = chargeRequest('k5', [answered(60, 70, 200, charged(4, '1'))]);
+    const history = { ...sound, requests: [...requests, hidden], entries };
+    expect(caught(history, where())).toEqual(['acknowledged']);
+    // Somebody else may have said so, or it came behind the last entry: then it is lost, and no more.
+    expect(caught(history, where({ windows: [{ fromMs: 65, toMs: 66 }] }))).toEqual([]);
+    const behind = { ...hidden, attempts: [answered(90, 101, 200, charged(4, '1'))] };
+    expect(caught({ requests: [...requests, behind], entries }, where())).toEqual([]);
+  });
+
+  test('finds a no for which there was no reason', () => {
+    const wrong = { ...refused, attempts: [answered(60, 70, 402, declined('7'))] };
+    expect(caught({ requests: [grantRequest, first, second, wrong, last], entries }, where())).toEqual(['refusals']);
+    const behind = { ...refused, attempts: [answered(160, 170, 402, declined('7'))] };
+    expect(caught({ requests: [grantRequest, first, second, behind, last], entries }, where())).toEqual([]);
+  });
+
+  test('finds a yes that tells other numbers than the ledger, and an order that clients saw otherwise', () => {
+    const told = { ...second, attempts: [answered(40, 50, 200, charged(3, '5'))] };
+    expect(caught({ requests: [grantRequest, first, told, refused, last], entries }, where())).toEqual(['replies']);
+    const late = { ...first, attempts: [answered(60, 70, 200, charged(2, '7'))] };
+    expect(caught({ requests: [grantRequest, late, second, refused, last], entries }, where())).toContain('real-time');
+  });
+
+  test('believes that a hold is not there where its entry is lost, and not where it is there', () => {
+    const denied: Request = {
+      kind: 'release',
+      customerId,
+      path: `/v1/holds/${holdIdOf(walletId, 1, '1.4')}/release`,
+      body: {},
+      key: 'k8',
+      attempts: [answered(60, 70, 404, { code: 'hold_not_found', outcome: 'not_applied' })],
+    };
+    expect(caught({ requests: [...requests, denied], entries }, where())).toEqual([]);
+    const expiresAtMs = beganAtMs + 3 + 60_000;
+    const expires_at = new Date(expiresAtMs).toISOString();
+    const taken = { ...charged(3, '4'), held: '3', id: holdIdOf(walletId, 1, '1.3'), status: 'approved', expires_at };
+    const asked: Request = {
+      ...chargeRequest('k3', [answered(40, 50, 200, taken)]),
+      ...{ kind: 'authorize', path: '/v1/authorize' },
+    };
+    const held: LedgerEntry = {
+      ...{ ...chargeEntry(3, asked, 4n), kind: 'hold', amounts: [0n], held: [3n * unit] },
+      moves: [{ grantNo: 1, remaining: 4n * unit, held: 3n * unit }],
+      hold: {
+        ...{ ref: '1.3', status: 'open', createdAtMs: beganAtMs + 3, expiresAtMs },
+        legs: [[1, 3n * unit, 3n * unit, 0n, 0n, 1n, 1n]],
+        taken: [{ grantNo: 1, atoms: 3n * unit }],
+      },
+    };
+    const behind = chargeRequest('k9', [answered(90, 110, 200, { ...charged(4, '1'), held: '3' })]);
+    const moves = [{ grantNo: 1, remaining: unit, held: 3n * unit }];
+    const ends = { ...chargeEntry(4, behind, 1n), held: [3n * unit], moves, atMs: beganAtMs + 100 };
+    const history = { requests: [grantRequest, first, asked, behind], entries: [grantEntry, entries[1]!, held, ends] };
+    expect(caught(history, where())).toEqual([]);
+    const wrong = { ...denied, path: denied.path.replace('1.4', '1.3') };
+    expect(caught({ ...history, requests: [...history.requests, wrong] }, where())).toEqual(['refusals']);
+  });
+
+  test('finds a report of too little, and of too much', () => {
+    const lost = chargeRequest('k6', [answered(200, 210, 200, charged(6, '0'))]);
+    const found = (acknowledgedSeq: number, asked: Request[]) => {
+      const [ended, present] = mayLose.epochs;
+      const epochs = [{ ...ended!, sealedSeq: 4, acknowledgedSeq }, present!];
+      const history = { environmentId, requests: [...requests, ...asked], entries };
+      return checkReported(history, { ...mayLose, epochs }).map(({ what }) => what);
+    };
+    expect(found(6, [lost])).toEqual([]);
+    expect(found(5, [lost])).toEqual(['1 entries are reported lost; clients know of 2 at least, and 2 at most']);
+    expect(found(7, [lost])).toEqual(['3 entries are reported lost; clients know of 2 at least, and 2 at most']);
+    // What nobody heard may have been more.
+    const unheard = chargeRequest('k7', [{ gateway: 'g', sentMs: 200, endedMs: 210, reply: undefined }]);
+    expect(found(7, [lost, unheard])).toEqual([]);
+    expect(found(4, [])).toEqual([]);
+  });
+});
 
 describe('the checker', () => {
   test('has nothing against a sound history', () => {
@@ -147,7 +247,7 @@ describe('the checker', () => {
   test('finds a yes that is not in the ledger, and calls it lost where losses may be', () => {
     const entries = sound.entries.slice(0, 2);
     expect(caught({ entries })).toContain('acknowledged');
-    const { violations, lost } = check({ ...sound, entries }, { mayLose: true });
+    const { violations, lost } = check({ ...sound, entries }, { mayLose });
     expect(violations).toEqual([]);
     expect(lost.map(({ key }) => key)).toEqual(['k3']);
   });

@@ -14,7 +14,9 @@ import { cursor } from '../../src/wallet/packed.ts';
 import { readStoredWallet, walletDifferences } from '../../src/wallet/stored-wallet.ts';
 import { check } from './check/check.ts';
 import { checkEnds } from './check/ends.ts';
+import { openWallClock, readEpochs } from './check/kept.ts';
 import { checkLosses, type LossWindow } from './check/losses.ts';
+import { checkReported } from './check/reported.ts';
 import { readLedger } from './check/ledger-entry.ts';
 import type { Violation } from './check/violation.ts';
 import { verdictOf, type Request } from './history.ts';
@@ -107,6 +109,7 @@ async function underLoad(
   const violations: Violation[] = [];
   const counts: Record<string, number> = {};
   const windows: LossWindow[] = [];
+  const wallClock = openWallClock();
   const customers = Array.from({ length: customersCount }, (_, i) => `c${i}`);
   await createCustomers(world, customers);
   let isOver = false;
@@ -143,14 +146,14 @@ async function underLoad(
   }
   const inDoubt = await resolveAll(load, options.patienceMs ?? patienceMs);
   violations.push(...(await settleDown(world, options.patienceMs ?? patienceMs)));
+  const reported = await lossesReported(world);
   const entries = await readLedger(world.sql, world.environmentId);
-  const findings = check(
-    { environmentId: world.environmentId, requests, entries },
-    { mayLose: scenario.mayLose ?? false, isCalm: scenario.isCalm ?? false },
-  );
+  const mayLose = scenario.mayLose ? { epochs: await readEpochs(world.sql), wallClock, windows } : undefined;
+  const history = { environmentId: world.environmentId, requests, entries };
+  const findings = check(history, { mayLose, isCalm: scenario.isCalm ?? false });
+  if (mayLose) violations.push(...checkReported(history, mayLose));
   violations.push(...findings.violations, ...(await checkStored(world, customers)));
   violations.push(...(await checkEnds(world, findings.timelines)), ...(await checkBooks(world)));
-  const reported = await lossesReported(world);
   const { lost } = findings;
   violations.push(...checkLosses({ lost, reported, windows, keepsConfirmed: scenario.keepsConfirmed ?? false }));
   if (reported > 0) counts['entries reported lost'] = reported;

@@ -18,7 +18,9 @@ import { recover } from '../../src/worker/recover.ts';
 import { startRedis } from '../stores/redis.ts';
 import { appendOnlyFolder, cutAppendOnlyFile } from './append-only-file.ts';
 import { check } from './check/check.ts';
+import { openWallClock, readEpochs } from './check/kept.ts';
 import { readLedger } from './check/ledger-entry.ts';
+import { checkReported } from './check/reported.ts';
 import type { Violation } from './check/violation.ts';
 import type { Copies } from './copy-database.ts';
 import { describeRequest, isYes, verdictOf, type Body, type Reply, type Request } from './history.ts';
@@ -67,9 +69,14 @@ export async function tryCut(torn: Torn, bytes: number, dataDir: string): Promis
     await recovered(stores, drain);
     const violations = await checkWallets(gateway, torn.customers);
     const entries = await readLedger(sql, environmentId);
-    const found = check({ environmentId, requests, entries }, { mayLose: torn.mayLose });
+    const mayLose = torn.mayLose
+      ? { epochs: await readEpochs(sql), wallClock: openWallClock(), windows: [] }
+      : undefined;
+    const history = { environmentId, requests, entries };
+    const found = check(history, { mayLose });
     violations.push(
       ...found.violations,
+      ...(mayLose ? checkReported(history, mayLose) : []),
       ...(await checkStored(stores, torn.customers, Infinity)),
       ...(await checkBooks(stores)),
     );

@@ -3,10 +3,12 @@
 // A wallet's operations have an order that needs no search: each version is one entry. So it is enough to replay that
 // order through the model, to compare it with what was told, and to see that no answer came before its question.
 import { walletOf } from '../../../src/wallet/keys.ts';
-import { describeRequest, isInDoubt, operationIdOf, type Request } from '../history.ts';
+import { describeRequest, isInDoubt, isYes, operationIdOf, type Request } from '../history.ts';
+import { groupBy } from './group-by.ts';
+import { allKept, firstYesMs, keptOf, type Kept, type MayLose } from './kept.ts';
 import type { LedgerEntry } from './ledger-entry.ts';
 import { checkRealTime, checkVersions, windowsOf } from './order.ts';
-import { checkRefusals, checkRepeats, checkYeses, timesDone } from './replies.ts';
+import { checkRefusals, checkRepeats, checkYeses } from './replies.ts';
 import { replay, type Timeline } from './replay.ts';
 import { checkTold } from './told.ts';
 import type { Violation } from './violation.ts';
@@ -26,76 +28,81 @@ export type Findings = {
   readonly timelines: ReadonlyMap<string, Timeline>;
 };
 
-/** `mayLose`: what is lost is told, and is no violation by itself. `isCalm`: no outcome was ever in doubt. */
+/** `mayLose`: what is lost is told, and is no violation where it could be lost. `isCalm`: no outcome was ever in doubt. */
 export function check(
   { environmentId, requests, entries }: History,
-  { mayLose = false, isCalm = false } = {},
+  { mayLose, isCalm = false }: { mayLose?: MayLose | undefined; isCalm?: boolean } = {},
 ): Findings {
   const wallets = new Set(requests.map(({ customerId }) => walletOf(environmentId, customerId).walletId));
   const own = entries.filter(({ walletId }) => wallets.has(walletId));
   const told = checkTold(environmentId, requests, own);
-  const violations = [
-    ...told.violations,
-    ...checkRepeats(requests, { mayLose, isCalm }),
-    ...checkAnswers(requests, { mayLose, isCalm }),
-  ];
-  if (!mayLose) {
-    const what = 'was acknowledged, and the ledger does not have it';
-    violations.push(
-      ...told.lost.map((request) => ({ check: 'acknowledged' as const, who: describeRequest(request), what })),
-    );
-  }
+  const violations = [...told.violations];
   const entriesBy = groupBy(own, ({ walletId }) => walletId);
   const timelines = new Map<string, Timeline>();
   for (const [customerId, asked] of groupBy(requests, (request) => request.customerId)) {
-    const ledger = entriesBy.get(walletOf(environmentId, customerId).walletId) ?? [];
-    const byOperation = new Map(
-      asked.filter(({ reusesKey }) => !reusesKey).map((request) => [operationIdOf(environmentId, request), request]),
-    );
-    const timeline = replay(ledger, byOperation);
+    const { walletId, partition } = walletOf(environmentId, customerId);
+    const ledger = entriesBy.get(walletId) ?? [];
+    const isKept = mayLose ? keptOf(ledger, partition, mayLose) : allKept;
+    const timeline = replay(ledger, byOperationOf(environmentId, asked));
     timelines.set(customerId, timeline);
-    const placed = ledger.flatMap(({ operationId, version }) => {
-      const request = operationId === null ? undefined : byOperation.get(operationId);
-      // Lost and done anew: its first answer is of a version that is no more. Credit is done anew by the worker.
-      const isSure = !mayLose || (request && timesDone(request) <= 1 && request.kind !== 'grant');
-      return request && isSure ? [{ request, version }] : [];
-    });
-    violations.push(...checkVersions(ledger), ...checkRealTime(placed), ...checkYeses(timeline, mayLose));
-    if (timeline.parted) {
-      const { version, differences } = timeline.parted;
-      violations.push({ check: 'replay', who: `${customerId} at version ${version}`, what: differences.join('; ') });
-    } else if (!mayLose) {
-      // After a loss answers may belong to versions that are no more.
-      violations.push(...checkRefusals(timeline, asked, windowsOf(placed, ledger)));
-    }
+    const lost = told.lost.filter((request) => request.customerId === customerId);
+    violations.push(
+      ...checkKept(lost, isKept),
+      ...checkRepeats(asked, { isKept, isCalm }),
+      ...checkAnswers(asked, isCalm),
+      ...checkWallet({ environmentId, customerId, asked, ledger, timeline, isKept }),
+    );
   }
   return { violations, lost: told.lost, timelines };
 }
 
-function checkAnswers(
-  requests: readonly Request[],
-  { mayLose, isCalm }: { mayLose: boolean; isCalm: boolean },
-): Violation[] {
+/** What may not be lost, and is. */
+function checkKept(lost: readonly Request[], isKept: Kept): Violation[] {
+  const what = 'was acknowledged, and the ledger does not have it';
+  return lost
+    .filter(({ attempts }) => attempts.some((attempt) => isYes(attempt.reply) && isKept(attempt)))
+    .map((request) => ({ check: 'acknowledged', who: describeRequest(request), what }));
+}
+
+type Wallet = {
+  environmentId: string;
+  customerId: string;
+  asked: readonly Request[];
+  ledger: readonly LedgerEntry[];
+  timeline: Timeline;
+  isKept: Kept;
+};
+
+function checkWallet({ environmentId, customerId, asked, ledger, timeline, isKept }: Wallet): Violation[] {
+  const byOperation = byOperationOf(environmentId, asked);
+  const placed = ledger.flatMap(({ operationId, version }) => {
+    const request = operationId === null ? undefined : byOperation.get(operationId);
+    return request ? [{ request, version, yesMs: firstYesMs(request, isKept) }] : [];
+  });
+  const violations = [...checkVersions(ledger), ...checkRealTime(placed), ...checkYeses(timeline, isKept)];
+  if (timeline.parted) {
+    const { version, differences } = timeline.parted;
+    return [
+      ...violations,
+      { check: 'replay', who: `${customerId} at version ${version}`, what: differences.join('; ') },
+    ];
+  }
+  return [...violations, ...checkRefusals({ timeline, requests: asked, windowOf: windowsOf(placed, ledger), isKept })];
+}
+
+function byOperationOf(environmentId: string, asked: readonly Request[]): Map<string, Request> {
+  return new Map(
+    asked.filter(({ reusesKey }) => !reusesKey).map((request) => [operationIdOf(environmentId, request), request]),
+  );
+}
+
+function checkAnswers(requests: readonly Request[], isCalm: boolean): Violation[] {
   return requests.flatMap((request): Violation[] => {
     const wrong = request.attempts.find(
-      ({ reply }) =>
-        (isCalm && isInDoubt(reply)) ||
-        reply?.status === 500 ||
-        reply?.status === 401 ||
-        (!mayLose && reply?.status === 404 && request.kind !== 'void'),
+      ({ reply }) => (isCalm && isInDoubt(reply)) || reply?.status === 500 || reply?.status === 401,
     );
     return wrong
       ? [{ check: 'answers', who: describeRequest(request), what: `answered ${wrong.reply?.status ?? 'nothing'}` }]
       : [];
   });
-}
-
-function groupBy<T>(all: readonly T[], nameOf: (one: T) => string): Map<string, T[]> {
-  const groups = new Map<string, T[]>();
-  for (const one of all) {
-    const group = groups.get(nameOf(one));
-    if (group) group.push(one);
-    else groups.set(nameOf(one), [one]);
-  }
-  return groups;
 }

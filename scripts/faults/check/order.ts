@@ -1,5 +1,6 @@
 // The order of a wallet's operations: versions without gaps, time that goes forward, and the order that clients saw.
-import { describeRequest, isYes, type Request } from '../history.ts';
+import { describeRequest, type Request } from '../history.ts';
+import { firstSentMs } from './kept.ts';
 import type { LedgerEntry } from './ledger-entry.ts';
 import type { Violation } from './violation.ts';
 
@@ -19,13 +20,8 @@ export function checkVersions(entries: readonly LedgerEntry[]): Violation[] {
   return violations.slice(0, 3);
 }
 
-/** When an operation of the ledger was first sent, and when its yes was first there (for ever, where none was). */
-export type Placed = { readonly request: Request; readonly version: number };
-
-export const firstSentMs = ({ attempts }: Request): number =>
-  attempts.reduce((first, { sentMs }) => Math.min(first, sentMs), Infinity);
-const firstYesMs = ({ attempts }: Request): number =>
-  attempts.reduce((first, { reply, endedMs }) => (isYes(reply) ? Math.min(first, endedMs) : first), Infinity);
+/** An operation of the ledger, and when its yes was first there: for ever, where none was that is not lost. */
+export type Placed = { readonly request: Request; readonly version: number; readonly yesMs: number };
 
 /**
  * What was answered before another was asked for must have the smaller version. Read from the last version down: the
@@ -33,15 +29,14 @@ const firstYesMs = ({ attempts }: Request): number =>
  */
 export function checkRealTime(placed: readonly Placed[]): Violation[] {
   const violations: Violation[] = [];
-  let earliest: { yesMs: number; placed: Placed } | undefined;
+  let earliest: Placed | undefined;
   for (const one of [...placed].sort((a, b) => b.version - a.version)) {
     if (earliest && earliest.yesMs < firstSentMs(one.request)) {
-      const after = `version ${earliest.placed.version}, ${describeRequest(earliest.placed.request)}`;
+      const after = `version ${earliest.version}, ${describeRequest(earliest.request)}`;
       const what = `version ${one.version} was asked for after the answer to ${after}`;
       violations.push({ check: 'real-time', who: describeRequest(one.request), what });
     }
-    const yesMs = firstYesMs(one.request);
-    if (!earliest || yesMs < earliest.yesMs) earliest = { yesMs, placed: one };
+    if (!earliest || one.yesMs < earliest.yesMs) earliest = one;
   }
   return violations.slice(0, 3);
 }
@@ -52,9 +47,7 @@ export type Window = (sentMs: number, endedMs: number) => { from: number; to: nu
 /** Between which versions a wallet was while a request was under way. */
 export function windowsOf(placed: readonly Placed[], entries: readonly LedgerEntry[]): Window {
   const last = entries.length;
-  const answered = placed
-    .map(({ request, version }) => ({ version, atMs: firstYesMs(request) }))
-    .sort((a, b) => a.atMs - b.atMs);
+  const answered = placed.map(({ version, yesMs }) => ({ version, atMs: yesMs })).sort((a, b) => a.atMs - b.atMs);
   const asked = placed
     .map(({ request, version }) => ({ version, atMs: firstSentMs(request) }))
     .sort((a, b) => a.atMs - b.atMs);

@@ -28,7 +28,9 @@ export function isRefusalOf(timeline: Timeline, version: number, { request, repl
       return code === 'exceeds_hold' && ask.kind === 'settle' && exceeds(timeline, world, ask);
     case 404:
       // A grant that was never applied, or has left: the ledger's view, which may be behind.
-      return ask.kind === 'void' && code === 'grant_not_found';
+      if (ask.kind === 'void') return code === 'grant_not_found';
+      // A hold that was lost, and that nobody knows any more.
+      return code === 'hold_not_found' && 'ref' in ask && !isKnown(timeline, version, ask.ref);
     default:
       return false;
   }
@@ -82,6 +84,11 @@ function isClosedOf(timeline: Timeline, version: number, ask: Ask, { body }: Rep
     const told = { hold_status: status, settled: money(settled), released: money(released) };
     return endedAt <= version && bodyDifferences(told, body).length === 0;
   });
+}
+
+function isKnown({ worlds, ended }: Timeline, version: number, ref: string): boolean {
+  const isOpen = worlds.get(version)?.wallet.holds.has(ref) ?? false;
+  return isOpen || (ended.get(ref) ?? []).some((end) => end.version <= version);
 }
 
 function exceeds(timeline: Timeline, world: World, ask: Ask & { kind: 'settle' }): boolean {

@@ -1,23 +1,24 @@
 // Each yes against the model's at its place; each repeat against the first; each no against the versions there were meanwhile.
 import { describeRequest, isNo, isYes, type Attempt, type Request } from '../history.ts';
 import { bodyDifferences, expectedBody } from './expected-body.ts';
-import { firstSentMs, type Window } from './order.ts';
+import { firstSentMs, type Kept } from './kept.ts';
+import type { Window } from './order.ts';
 import { isRefusalOf, type Refusal } from './refusals.ts';
 import type { Timeline } from './replay.ts';
 import type { Violation } from './violation.ts';
 
-export function checkYeses({ done }: Timeline, mayLose: boolean): Violation[] {
+export function checkYeses({ done }: Timeline, isKept: Kept): Violation[] {
   return done.flatMap((one) => {
     const expected = expectedBody(one);
     const { request } = one;
     const told = request.attempts
       .filter(({ reply }) => isYes(reply))
-      .map(({ reply }) => bodyDifferences(expected, reply!.body));
+      .map((attempt) => ({ isSure: isKept(attempt), differences: bodyDifferences(expected, attempt.reply!.body) }));
     // What was lost with Redis and done anew was told twice: once of what is no more. Credit is done anew by the worker.
-    if (mayLose && request.kind === 'grant') return [];
-    if (mayLose && told.some((differences) => differences.length === 0)) return [];
+    const isTold = request.kind === 'grant' || told.some(({ differences }) => differences.length === 0);
     return told
-      .flat()
+      .filter(({ isSure }) => isSure || !isTold)
+      .flatMap(({ differences }) => differences)
       .slice(0, 3)
       .map((what) => ({ check: 'replies' as const, who: describeRequest(request), what }));
   });
@@ -26,7 +27,7 @@ export function checkYeses({ done }: Timeline, mayLose: boolean): Violation[] {
 /** Of several times yes, one was done and the others were told of it; a key that came with another body is refused. */
 export function checkRepeats(
   requests: readonly Request[],
-  { mayLose, isCalm }: { mayLose: boolean; isCalm: boolean },
+  { isKept, isCalm }: { isKept: Kept; isCalm: boolean },
 ): Violation[] {
   return requests.flatMap((request): Violation[] => {
     const who = describeRequest(request);
@@ -39,17 +40,17 @@ export function checkRepeats(
     if (isShadow(request)) return [];
     if (isCalm && request.attempts.some(({ reply }) => isNo(reply) && reply!.replayed))
       return [{ check: 'repeats', who, what: 'a "no" is remembered, though nothing was in doubt' }];
-    const times = timesDone(request);
-    if (times > 1 && !mayLose) return [{ check: 'repeats', who, what: `done anew ${times} times` }];
+    const times = timesDone(request, isKept);
+    if (times > 1) return [{ check: 'repeats', who, what: `done anew ${times} times` }];
     if (request.attempts.some(({ reply }) => reply?.body['code'] === conflict))
       return [{ check: 'repeats', who, what: 'its own key is said to have come with another body' }];
     return [];
   });
 }
 
-/** How often a yes was said that repeats no other. */
-export function timesDone({ attempts }: Request): number {
-  return attempts.filter(({ reply }) => isYes(reply) && !reply!.replayed).length;
+/** How often a yes was said that repeats no other, and is not lost. */
+function timesDone({ attempts }: Request, isKept: Kept): number {
+  return attempts.filter((attempt) => isYes(attempt.reply) && !attempt.reply!.replayed && isKept(attempt)).length;
 }
 
 const conflict = 'idempotency_conflict';
@@ -59,12 +60,22 @@ export function isShadow({ body }: Request): boolean {
 }
 
 /** A no, or a shadow's answer, that the model gives at no version within the window. */
-export function checkRefusals(timeline: Timeline, requests: readonly Request[], windowOf: Window): Violation[] {
+export function checkRefusals({
+  timeline,
+  requests,
+  windowOf,
+  isKept,
+}: {
+  timeline: Timeline;
+  requests: readonly Request[];
+  windowOf: Window;
+  isKept: Kept;
+}): Violation[] {
   return requests.flatMap((request) => {
     if (request.reusesKey) return [];
     return request.attempts.flatMap((attempt): Violation[] => {
       const refusal = refusalOf(request, attempt);
-      if (!refusal) return [];
+      if (!refusal || !isKept(attempt)) return [];
       // A "no" that is remembered may have been decided when it was first asked for.
       const sentMs = attempt.reply?.replayed ? firstSentMs(request) : attempt.sentMs;
       const { from, to } = windowOf(sentMs, attempt.endedMs);
