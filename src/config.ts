@@ -1,9 +1,18 @@
 // What the environment says, parsed once; every variable is in README's table.
 import { z } from 'zod';
+import type { StripeSettings } from './records.ts';
 
 const text = z.string().trim().min(1);
 const unsetWhenEmpty = (value: unknown) => (typeof value === 'string' && value.trim() === '' ? undefined : value);
 const optional = <T extends z.ZodType>(schema: T) => z.preprocess(unsetWhenEmpty, schema.optional());
+
+// A list, with room for the one that is being replaced.
+const secrets = text.transform((value) =>
+  value
+    .split(',')
+    .map((secret) => secret.trim())
+    .filter(Boolean),
+);
 
 const schema = z.object({
   HOST: z.preprocess(unsetWhenEmpty, text.default('127.0.0.1')),
@@ -14,6 +23,10 @@ const schema = z.object({
   FAREBOX_BOOTSTRAP_KEY: optional(text.min(24).startsWith('fb_test_')),
   FAREBOX_ADMIN_PASSWORD: optional(text),
   FAREBOX_DURABILITY: z.preprocess(unsetWhenEmpty, z.enum(['fast', 'durable', 'replicated']).default('fast')),
+  // Of test mode, since the environment that they are for is.
+  STRIPE_SECRET_KEY: optional(text.regex(/^(sk|rk)_test_\S+$/)),
+  STRIPE_WEBHOOK_SECRET: optional(secrets),
+  STRIPE_API_BASE: optional(z.url({ protocol: /^https?$/ })),
   LOG_LEVEL: z.preprocess(
     unsetWhenEmpty,
     z.enum(['fatal', 'error', 'warn', 'info', 'debug', 'trace', 'silent']).default('info'),
@@ -30,6 +43,8 @@ export type Config = {
   adminPassword: string | undefined;
   durability: 'fast' | 'durable' | 'replicated';
   logLevel: string;
+  /** Of the default test environment. */
+  stripe?: StripeSettings | undefined;
 };
 
 /** The configuration, or one line for each variable that is missing or wrong; never a value, which may be a secret. */
@@ -56,6 +71,16 @@ export function readConfig(
       adminPassword: read.FAREBOX_ADMIN_PASSWORD,
       durability: read.FAREBOX_DURABILITY,
       logLevel: read.LOG_LEVEL,
+      stripe: read.STRIPE_SECRET_KEY === undefined ? undefined : stripeOf(read, read.STRIPE_SECRET_KEY),
     },
+  };
+}
+
+function stripeOf(read: z.output<typeof schema>, secretKey: string): StripeSettings {
+  return {
+    secretKey,
+    webhookSecrets: read.STRIPE_WEBHOOK_SECRET ?? [],
+    apiBase: read.STRIPE_API_BASE,
+    mode: 'test',
   };
 }

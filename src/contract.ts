@@ -180,6 +180,26 @@ export type VoidedGrant = Grant &
     voided: Amount;
   };
 
+// ── Money in: /v1/customers/{id}/payment-methods ──
+
+export type PaymentMethodSetupRequest = {
+  /** Where Stripe's page leads to in the end. */
+  return_url: string;
+};
+
+/** `url`: Stripe's page, where the customer enters what to pay with. */
+export type PaymentMethodSetup = { url: string };
+
+export type PaymentMethod = {
+  id: string;
+  /** `card`, or another of Stripe's types. */
+  type: string;
+  card: { brand: string; last4: string; exp_month: number; exp_year: number } | null;
+  /** Whether it is charged where none is named. */
+  default: boolean;
+  created_at: Timestamp;
+};
+
 // ── Keys: /v1/keys ──
 
 /** `admin` includes all others. */

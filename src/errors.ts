@@ -4,7 +4,7 @@
 import type { Outcome } from './contract.ts';
 
 type ErrorEntry = {
-  status: 400 | 401 | 402 | 403 | 404 | 405 | 409 | 413 | 415 | 422 | 429 | 500 | 503;
+  status: 400 | 401 | 402 | 403 | 404 | 405 | 409 | 413 | 415 | 422 | 429 | 500 | 501 | 503;
   title: string;
   /** Whether the same request may succeed later, with nothing else changed. */
   retryable: boolean;
@@ -100,6 +100,12 @@ export const errors = {
     status: 404,
     title: 'No such subscription',
     whatToDo: 'Take the id from the list of subscriptions; it belongs to one customer.',
+  },
+  payment_method_not_found: {
+    ...never,
+    status: 404,
+    title: 'No such payment method',
+    whatToDo: 'Take the id from the list of payment methods; it belongs to one customer.',
   },
   key_not_found: {
     ...never,
@@ -234,6 +240,12 @@ export const errors = {
     title: 'More than is held',
     whatToDo: 'Settle at most what is held, or use another `on_excess`; the hold is unchanged.',
   },
+  stripe_refused: {
+    ...never,
+    status: 422,
+    title: 'Stripe refused the request',
+    whatToDo: 'See `detail`: it is what Stripe says. Nothing was charged.',
+  },
   no_price: {
     ...never,
     status: 422,
@@ -258,6 +270,13 @@ export const errors = {
     status: 500,
     title: 'Something is broken here',
     whatToDo: 'Repeat with the same Idempotency-Key; tell the operator the `request_id` if it stays.',
+  },
+  payments_not_configured: {
+    ...never,
+    status: 501,
+    title: 'Payments are not configured',
+    whatToDo:
+      "Give the environment Stripe's keys: `farebox environment stripe`, or `STRIPE_SECRET_KEY` for the default test environment.",
   },
   unavailable: {
     ...later,

@@ -16,6 +16,7 @@ farebox gateway                                     decide: the HTTP API
 farebox worker                                      drain, expire, keep the books
 farebox environment create <name> --mode test|live  a new environment and its first key
 farebox environment list
+farebox environment stripe <id> < file               give it Stripe's keys
 farebox keys create <name> --scopes a,b [--environment <id>]
 farebox keys list [--environment <id>]
 farebox keys revoke <key id> [--environment <id>]

@@ -271,5 +271,28 @@ export type EntryFilter = {
   toMs: number | undefined;
 };
 
+/** How an environment reaches Stripe. */
+export type StripeSettings = {
+  secretKey: string;
+  /** All are good: while one is replaced, there are two. */
+  webhookSecrets: string[];
+  /** Absent: Stripe itself; else a stand-in. */
+  apiBase: string | undefined;
+  mode: EnvironmentMode;
+};
+
+/** A customer as Stripe knows it. */
+export type Payer = {
+  customerId: string;
+  stripeCustomerId: string | undefined;
+  /** Counts the times that it had to be made anew. */
+  generation: number;
+  /** As they were when it was made: a repeat asks Stripe for the very same. */
+  name: string | undefined;
+  email: string | undefined;
+  /** The payment method that was chosen last. */
+  defaultMethodId: string | undefined;
+};
+
 /** How far the ledger has a partition. */
 export type Checkpoint = { partition: number; epoch: number; seq: number };

@@ -15,6 +15,7 @@ import type { holdReply } from '../src/api/holds.ts';
 import type { createdKeyReply, keyBody, keyReply } from '../src/api/keys.ts';
 import { openApiOf } from '../src/api/openapi.ts';
 import type { declinedReply, holdClosedReply, problemReply } from '../src/api/problem-schemas.ts';
+import type { paymentMethodReply, setupBody, setupReply } from '../src/api/payment-methods.ts';
 import type { releasedReply } from '../src/api/release.ts';
 import type { settleBody, settledReply } from '../src/api/settle.ts';
 import type {
@@ -162,6 +163,7 @@ test('requests are those of the contract', () => {
     Same<Unpriced<z.input<typeof versionBody>>, Unpriced<contract.ProductVersionRequest>>
   >().toEqualTypeOf<true>();
   expectTypeOf<Same<z.input<typeof grantBody>, Omit<contract.GrantRequest, 'scope'>>>().toEqualTypeOf<true>();
+  expectTypeOf<Same<z.input<typeof setupBody>, contract.PaymentMethodSetupRequest>>().toEqualTypeOf<true>();
   expectTypeOf<z.input<typeof keyBody>>().toExtend<contract.KeyRequest>();
   expectTypeOf<Same<z.input<typeof authorizeBody>, contract.AuthorizeRequest>>().toEqualTypeOf<true>();
   expectTypeOf<Same<z.input<typeof chargeBody>, contract.ChargeRequest>>().toEqualTypeOf<true>();
@@ -184,6 +186,8 @@ test('replies are those of the contract', () => {
   >().toEqualTypeOf<true>();
   expectTypeOf<z.output<typeof grantReply>>().toExtend<contract.Grant>();
   expectTypeOf<z.output<typeof voidedGrantReply>>().toExtend<contract.VoidedGrant>();
+  expectTypeOf<Same<z.output<typeof setupReply>, contract.PaymentMethodSetup>>().toEqualTypeOf<true>();
+  expectTypeOf<Same<z.output<typeof paymentMethodReply>, contract.PaymentMethod>>().toEqualTypeOf<true>();
   expectTypeOf<Same<z.output<typeof keyReply>, contract.Key>>().toEqualTypeOf<true>();
   expectTypeOf<Same<z.output<typeof createdKeyReply>, contract.CreatedKey>>().toEqualTypeOf<true>();
   expectTypeOf<Same<z.output<typeof walletReply>, contract.Wallet>>().toEqualTypeOf<true>();

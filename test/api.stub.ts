@@ -61,6 +61,7 @@ export function stubApp({
       ...wallets,
     }),
     catalogs: untouched<Deps['catalogs']>('catalogs', {}),
+    payments: untouched<Deps['payments']>('payments', {}),
     authenticate: keyOf,
     isUnavailable: (error) => error instanceof Error && error.message === 'unreachable',
     backpressure: () => undefined,

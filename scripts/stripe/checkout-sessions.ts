@@ -48,7 +48,7 @@ const created = z.strictObject({
       setup_future_usage: z.enum(['off_session', 'on_session']).optional(),
     })
     .optional(),
-  payment_method_types: z.array(z.literal('card')).optional(),
+  allowed_payment_method_types: z.array(z.literal('card')).optional(),
   setup_intent_data: z.strictObject({ metadata: metadata.optional() }).optional(),
   expand,
 });
@@ -65,6 +65,9 @@ export function createCheckoutSession(world: World, params: Params): Reply {
   if (found && 'status' in found) return found;
   if (mode === 'payment' && line_items.length === 0) {
     return invalid('Missing required param: line_items.', { code: 'parameter_missing', param: 'line_items' });
+  }
+  if (mode === 'setup' && !given.value.currency && !given.value.allowed_payment_method_types) {
+    return invalid('Missing required param: currency.', { code: 'parameter_missing', param: 'currency' });
   }
   const subtotal = line_items.reduce((sum, item) => sum + item.quantity * item.price_data.unit_amount, 0);
   const session = makeSession(world, { ...given.value, customer, subtotal });

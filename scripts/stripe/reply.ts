@@ -85,6 +85,9 @@ type Listing = z.output<z.ZodObject<typeof listParams>>;
 export function list(url: string, all: { id: string; created: number }[], params: Listing): Reply {
   const newest = all.filter((item) => isWithin(item.created, params.created)).toReversed();
   const after = params.starting_after === undefined ? -1 : newest.findIndex(({ id }) => id === params.starting_after);
+  if (params.starting_after !== undefined && after < 0) {
+    return invalid(`No such object: '${params.starting_after}'`, { code: 'resource_missing', param: 'starting_after' });
+  }
   const from = after + 1;
   const data = newest.slice(from, from + params.limit);
   return ok({ object: 'list', data, has_more: from + data.length < newest.length, url });

@@ -25,7 +25,7 @@ const created = z.strictObject({
   description: text.optional(),
   metadata: metadata.optional(),
   payment_method: text.optional(),
-  payment_method_types: z.array(z.literal('card')).optional(),
+  allowed_payment_method_types: z.array(z.literal('card')).optional(),
   usage: z.enum(['off_session', 'on_session']).default('off_session'),
   expand,
 });

@@ -18,6 +18,7 @@ import { createGrant, getGrant, listGrants, voidGrant } from './grants.ts';
 import { getHold } from './holds.ts';
 import { createKey, listKeys, revokeKey } from './keys.ts';
 import { openApiOf } from './openapi.ts';
+import { chooseDefaultMethod, listPaymentMethods, removePaymentMethod, setUpPaymentMethod } from './payment-methods.ts';
 import { createProduct, createVersion, getProduct, getVersion, listProducts, publishVersion } from './products.ts';
 import { release } from './release.ts';
 import { requestIds } from './request-id.ts';
@@ -65,6 +66,11 @@ export const table: readonly TableRow[] = [
     ['catalog', 'credit'],
     migrateSubscription,
   ],
+
+  ['POST   /v1/customers/{customer_id}/payment-methods/setup', 'credit', setUpPaymentMethod],
+  ['GET    /v1/customers/{customer_id}/payment-methods', 'read', listPaymentMethods],
+  ['POST   /v1/customers/{customer_id}/payment-methods/{payment_method_id}/default', 'credit', chooseDefaultMethod],
+  ['DELETE /v1/customers/{customer_id}/payment-methods/{payment_method_id}', 'credit', removePaymentMethod],
 
   ['POST   /v1/products', 'catalog', createProduct],
   ['GET    /v1/products', 'read', listProducts],

@@ -29,6 +29,7 @@ import type { Catalogs } from './catalog-cache.ts';
 export type Deps = {
   ledger: Ledger;
   wallets: Wallets;
+  payments: Payments;
   /** What prices by: published products, in the process's memory. */
   catalogs: Catalogs;
   /** The key that a secret belongs to; at once when it is in the process's cache. Unknown and revoked: undefined. */
@@ -43,6 +44,38 @@ export type Deps = {
   /** Called once for each request; `path` is the route's pattern, or empty where there is none. */
   observe: (request: { method: string; path: string; status: number; tookMs: number }) => void;
   log: { error: (fields: Record<string, unknown>, message: string) => void };
+};
+
+/** What may come of asking Stripe; `refused`, `unavailable`: it has not happened. */
+export type AskedStripe<T> =
+  | { status: 'done'; value: T }
+  | { status: 'refused' | 'unavailable' | 'unknown'; detail: string }
+  | { status: 'not_configured' };
+
+export type PaymentMethodRecord = {
+  id: string;
+  type: string;
+  card: { brand: string; last4: string; expMonth: number; expYear: number } | undefined;
+  isDefault: boolean;
+  createdAtMs: number;
+};
+
+type PayingCustomer = { environmentId: string; customerId: string };
+
+/** Money in. Where Stripe's keys are missing, every answer is `not_configured`. */
+export type Payments = {
+  isConfigured: (environmentId: string) => Promise<boolean>;
+  /** `key`: the same one has the same page. */
+  setUpMethod: (
+    customer: PayingCustomer,
+    asked: { returnUrl: string; key: string },
+  ) => Promise<AskedStripe<{ url: string }> | { status: 'no_customer' }>;
+  listMethods: (customer: PayingCustomer, page: PageRequest) => Promise<AskedStripe<Page<PaymentMethodRecord>>>;
+  chooseMethod: (
+    customer: PayingCustomer,
+    methodId: string,
+  ) => Promise<AskedStripe<PaymentMethodRecord> | { status: 'no_method' }>;
+  removeMethod: (customer: PayingCustomer, methodId: string) => Promise<AskedStripe<unknown> | { status: 'no_method' }>;
 };
 
 export type Readiness = {

@@ -89,6 +89,7 @@ function tagOf(path: string): string {
     'holds',
     'wallet',
     'grants',
+    'payment-methods',
     'entries',
     'subscriptions',
     'products',

@@ -13,6 +13,7 @@ export type ParamName =
   | 'product_id'
   | 'version'
   | 'subscription_id'
+  | 'payment_method_id'
   | 'key_id'
   | 'code';
 export type Params = Record<ParamName, string>;
@@ -29,6 +30,11 @@ export const paramRules: Record<ParamName, { pattern: RegExp; missing: ErrorCode
     pattern: idPattern,
     missing: 'subscription_not_found',
     description: "The subscription's id, `sub_…`.",
+  },
+  payment_method_id: {
+    pattern: idPattern,
+    missing: 'payment_method_not_found',
+    description: "The payment method's id, `pm_…`.",
   },
   key_id: { pattern: idPattern, missing: 'key_not_found', description: "The key's id; not its secret." },
   code: { pattern: assetCodePattern, missing: 'unknown_asset', description: "The asset's code." },

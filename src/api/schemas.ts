@@ -9,6 +9,8 @@ import { parseTime } from './time.ts';
 /** Of names and of what labels call things: long enough for words, short enough for a line in a report. */
 const nameLengthMax = 256;
 const descriptionLengthMax = 1_024;
+/** Stripe takes 5,000 characters; a browser's address line is happy with less. */
+const urlLengthMax = 2_048;
 /** What RFC 5321 §4.5.3.1.3 leaves of a path, less its brackets. */
 const emailLengthMax = 254;
 /** A vendor's line each; a call uses a handful. */
@@ -48,6 +50,11 @@ export const email = z
   .string()
   .max(emailLengthMax)
   .regex(/^[^\s@]+@[^\s@]+$/, 'must be an e-mail address');
+/** Where a page of Stripe's leads to in the end. */
+export const returnUrl = z
+  .url({ protocol: /^https?$/, error: 'must be an http or https URL' })
+  .max(urlLengthMax)
+  .openapi({ example: 'https://shop.example/wallet' });
 export const description = z.string().max(descriptionLengthMax);
 export const subject = z.string().min(1).max(nameLengthMax).openapi({ example: 'agent:planner' });
 

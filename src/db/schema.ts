@@ -408,6 +408,46 @@ export const credits = pgTable(
   ],
 );
 
+// ── Money in ─────────────────────────────────────────────────────────────────────────────────────────────────────
+
+/** How an environment reaches Stripe; those of the default test environment may come with the process instead. */
+export const stripeSettings = pgTable('stripe_settings', {
+  environmentId: identifier()
+    .primaryKey()
+    .references(() => environments.id),
+  secretKey: text().notNull(),
+  webhookSecrets: text().array().notNull(),
+  apiBase: text(),
+  changedAt: instant()
+    .notNull()
+    .default(sql`now()`),
+});
+
+/** A customer as Stripe knows it; written before Stripe is asked to make it. */
+export const payers = pgTable(
+  'payers',
+  {
+    environmentId: identifier().notNull(),
+    customerId: identifier().notNull(),
+    stripeCustomerId: identifier(),
+    generation: integer().notNull().default(1),
+    name: text(),
+    email: text(),
+    defaultMethodId: identifier(),
+    createdAt: instant()
+      .notNull()
+      .default(sql`now()`),
+  },
+  (row) => [
+    primaryKey({ columns: [row.environmentId, row.customerId] }),
+    foreignKey({
+      name: 'payers_customer',
+      columns: [row.environmentId, row.customerId],
+      foreignColumns: [customers.environmentId, customers.id],
+    }),
+  ],
+);
+
 /** What other operations answered, for an hour: an operation that credits or spends is remembered where its money is. */
 export const replies = pgTable(
   'replies',

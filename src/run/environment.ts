@@ -4,10 +4,13 @@ import type { Config } from '../config.ts';
 import { openDatabase } from '../db/connect.ts';
 import { createEnvironment, listEnvironments } from '../db/environments.ts';
 import { createKey } from '../db/keys.ts';
+import { runEnvironmentStripe } from './environment-stripe.ts';
 
-const usage = 'use: farebox environment create <name> --mode test|live, or farebox environment list';
+const usage =
+  'use: farebox environment create <name> --mode test|live, farebox environment list, or farebox environment stripe <id>';
 
 export async function runEnvironment(config: Config, args: string[]): Promise<string | undefined> {
+  if (args[0] === 'stripe') return runEnvironmentStripe(config.databaseUrl, args[1]);
   const parsed = parse(args);
   if (typeof parsed === 'string') return parsed;
   const sql = openDatabase(config.databaseUrl, { connectionsMax: 1, name: 'environment' });

@@ -16,6 +16,7 @@ import type { Log } from '../log.ts';
 import { gatewayMetrics } from '../metrics.ts';
 import { oldestEntryAtMs } from '../outbox/age.ts';
 import { openNudge } from '../outbox/nudge.ts';
+import { openPayments } from '../payments/payments.ts';
 import { confirmByReplica } from '../wallet/confirm.ts';
 import { durabilityRank } from '../wallet/durability.ts';
 import { readHealth, unknownHealth, type Health } from '../wallet/health.ts';
@@ -27,6 +28,7 @@ import { openWallets } from '../wallet/wallets.ts';
 import { operatorPages } from '../web/operator-pages.ts';
 import { connectStore } from './connect-store.ts';
 import { every } from './every.ts';
+import { paymentStore } from './payment-store.ts';
 import { allMetrics } from './shared-metrics.ts';
 
 const databaseConnectionsMax = 8;
@@ -109,6 +111,7 @@ export async function runGateway(config: Config, log: Log): Promise<Running> {
   const app = createApp({
     ledger,
     wallets,
+    payments: openPayments(paymentStore(sql, config)),
     catalogs,
     authenticate: keys.authenticate,
     isUnavailable: isDatabaseUnavailable,

@@ -9,6 +9,8 @@ import { openLog } from '../../src/log.ts';
 import type { Key } from '../../src/records.ts';
 import { connectStore } from '../../src/run/connect-store.ts';
 import { connectRedis } from '../../src/wallet/redis.ts';
+import { openPayments } from '../../src/payments/payments.ts';
+import { paymentStore } from '../../src/run/payment-store.ts';
 import { openWallets } from '../../src/wallet/wallets.ts';
 
 type Reply = { status: number; headers: Headers; body: any; text: string };
@@ -45,6 +47,7 @@ export async function smallGateway(options: {
     ledger,
     wallets,
     catalogs: catalogCache({ ledger, readVersions: wallets.catalogVersions, onError: () => undefined }),
+    payments: openPayments(paymentStore(sql, {})),
     authenticate: () => key,
     isUnavailable: isDatabaseUnavailable,
     backpressure: () => undefined,

@@ -36,12 +36,18 @@ function check(ajv: Ajv, definition: string, value: unknown): string[] {
   return (validate.errors ?? []).slice(0, 5).map((error) => `${error.instancePath} ${error.message}`);
 }
 
+/** What Stripe has taken since; the compiler knows it. */
+const newer = new Set(['allowed_payment_method_types']);
+
+const described = (params: Exchange['params']): Exchange['params'] =>
+  Object.fromEntries(Object.entries(params).filter(([name]) => !newer.has(name)));
+
 /** What is wrong with it; of a request that was refused, only the reply is looked at. */
 export function violations({ target, params, status, body }: Exchange): string[] {
   const at = targets.indexOf(target);
   if (at < 0) return [`${target} is not described`];
   const found = [
-    ...(status === 200 ? check(forms, `params-${at}`, params).map((what) => `params${what}`) : []),
+    ...(status === 200 ? check(forms, `params-${at}`, described(params)).map((what) => `params${what}`) : []),
     ...check(replies, status === 200 ? `reply-${at}` : 'error', body).map((what) => `reply${what}`),
   ];
   return found.map((what) => `${target}: ${what}`);
