@@ -341,7 +341,26 @@ export type SubscriptionRequest = {
 };
 
 /** `version`: another published one of the product, later or earlier. */
-export type MigrateRequest = { version: number };
+export type MigrateRequest = {
+  version: number;
+  /** Default false; with it nothing is moved. */
+  dry_run?: boolean | undefined;
+  /** Of a dry run: the last so many, 0–100, default 20. */
+  events?: number | undefined;
+};
+
+/** Reply to a dry run: what the last events that were charged or settled cost by both versions, newest first. */
+export type SubscriptionMigration = {
+  dry_run: true;
+  customer_id: string;
+  subscription_id: string;
+  product_id: string;
+  from: number;
+  to: number;
+  events: MigrationEvent[];
+  /** Over what can be priced. */
+  difference: MigrationDifference[];
+};
 
 /** It stays on its version until it is moved. */
 export type Subscription = {
@@ -354,6 +373,59 @@ export type Subscription = {
   /** When it was made, migrated or canceled last. */
   changed_at: Timestamp;
   canceled_at: Timestamp | null;
+};
+
+// ── Migration: POST /v1/products/{id}/versions/{version}/migrate ──
+
+/** Moves the customers that are subscribed to a version to the version `to`. */
+export type MigrationRequest = {
+  to: number;
+  /** Default false; with it nobody is moved. */
+  dry_run?: boolean | undefined;
+  /** Of a dry run: the last so many of each customer, 0–100, default 20. */
+  events?: number | undefined;
+  /** Customers of this call, 1–100, default 50. */
+  limit?: number | undefined;
+  /** Of a dry run: go on behind this customer. */
+  after?: string | undefined;
+};
+
+/** What an event costs in each asset; or why it cannot be priced. */
+type PricedBy = { asset: string; amount: Amount }[] | { code: string };
+
+export type MigrationEvent = {
+  entry_id: string;
+  event_type: string;
+  occurred_at: Timestamp;
+  before: PricedBy;
+  after: PricedBy;
+};
+
+/** Signed: `after` − `before`. */
+export type MigrationDifference = { asset: string; before: Amount; after: Amount; difference: Amount };
+
+export type MigrationCustomer = {
+  customer_id: string;
+  subscription_id: string;
+  /** Of a dry run, newest first. */
+  events?: MigrationEvent[] | undefined;
+  /** Of a dry run, over what can be priced. */
+  difference?: MigrationDifference[] | undefined;
+};
+
+export type Migration = {
+  product_id: string;
+  from: number;
+  to: number;
+  dry_run: boolean;
+  /** Those of this call, who were moved or would be. */
+  customers: MigrationCustomer[];
+  /** Of a dry run, over the customers of this call. */
+  difference?: MigrationDifference[] | undefined;
+  /** How many are on the version after this call: repeat it until there are none. */
+  customers_left: number;
+  /** Of a dry run: where the next call goes on. */
+  next_after: string | null;
 };
 
 // ── Wallet: /v1/customers/{id}/wallet, …/wallet/freeze, …/wallet/unfreeze ──

@@ -19,6 +19,7 @@ import { getHold } from './holds.ts';
 import { createKey, listKeys, revokeKey } from './keys.ts';
 import { openApiOf } from './openapi.ts';
 import { chooseDefaultMethod, listPaymentMethods, removePaymentMethod, setUpPaymentMethod } from './payment-methods.ts';
+import { migrateVersion } from './migrate-version.ts';
 import { createProduct, createVersion, getProduct, getVersion, listProducts, publishVersion } from './products.ts';
 import { release } from './release.ts';
 import { requestIds } from './request-id.ts';
@@ -78,6 +79,7 @@ export const table: readonly TableRow[] = [
   ['POST   /v1/products/{product_id}/versions', 'catalog', createVersion],
   ['GET    /v1/products/{product_id}/versions/{version}', 'read', getVersion],
   ['POST   /v1/products/{product_id}/versions/{version}/publish', 'catalog', publishVersion],
+  ['POST   /v1/products/{product_id}/versions/{version}/migrate', 'catalog', migrateVersion],
   ['POST   /v1/assets', 'catalog', createAsset],
   ['GET    /v1/assets', 'read', listAssets],
   ['GET    /v1/assets/{code}', 'read', getAsset],

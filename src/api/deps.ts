@@ -194,6 +194,12 @@ export type Ledger = {
           | 'too_many_subscriptions';
       }
   >;
+  /** A canceled one, too. */
+  findSubscription: (
+    environmentId: string,
+    customerId: string,
+    subscriptionId: string,
+  ) => Promise<Subscription | undefined>;
   /** Canceled ones too. */
   listSubscriptions: (environmentId: string, customerId: string, page: PageRequest) => Promise<Listed<Subscription>>;
   cancelSubscription: (
@@ -207,6 +213,20 @@ export type Ledger = {
     | ChangedConfig
     | { status: 'no_customer' | 'conflict' | 'no_subscription' | 'canceled' | 'no_version' | 'not_published' }
   >;
+  /** Everybody on a version of a product, in the order of the customers' ids, after `after`. */
+  listSubscribed: (
+    environmentId: string,
+    asked: { productId: string; version: number; after: string | undefined; limit: number },
+  ) => Promise<{ customerId: string; subscriptionId: string }[]>;
+  countSubscribed: (environmentId: string, asked: { productId: string; version: number }) => Promise<number>;
+  /** One customer, at once; `left`: canceled or moved by somebody else meanwhile. */
+  moveSubscription: (
+    environmentId: string,
+    asked: { customerId: string; subscriptionId: string; from: number; to: number },
+  ) => Promise<{ status: 'moved' | 'left'; unpushed: WalletConfig | undefined }>;
+  readConfig: (environmentId: string, customerId: string) => Promise<WalletConfig>;
+  /** What was charged or settled by event, newest first. */
+  listPricedEvents: (environmentId: string, walletId: string, limit: number) => Promise<EntryRecord[]>;
   /** The wallet in Redis has this version of its configuration. */
   noteConfigPushed: (customer: { environmentId: string; customerId: string }, version: number) => Promise<void>;
 

@@ -1,12 +1,14 @@
 // Subscriptions: which version of a product prices a customer. They travel with the wallet, so a change is answered when
 // the wallet in Redis has it, and every request that starts after the reply goes by it.
 import { z } from '@hono/zod-openapi';
-import type { Subscription as SubscriptionReply } from '../contract.ts';
+import type { Subscription as SubscriptionReply, SubscriptionMigration } from '../contract.ts';
 import type { Subscription } from '../records.ts';
-import { refuse } from './answer.ts';
+import { refuse, type Answer } from './answer.ts';
 import type { ConfigChange } from './deps.ts';
 import { operationFor } from './idempotency.ts';
+import { differences, migrationEvents, refuseVersions } from './migrate-version.ts';
 import { listAnswer, pageOf, pageQuery, pageSchema } from './paging.ts';
+import { differencesOf } from './price-difference.ts';
 import { defineRoute, type Api, type Call } from './route.ts';
 import { emptyBody, timeOut } from './schemas.ts';
 import { answerChanged } from './tell-wallet.ts';
@@ -22,7 +24,13 @@ export const subscriptionBody = z
   })
   .openapi('SubscriptionRequest');
 
-export const migrateBody = z.strictObject({ version }).openapi('MigrateRequest');
+export const migrateBody = z
+  .strictObject({
+    version,
+    dry_run: z.boolean().default(false).openapi({ description: 'Move nothing: show what events would cost.' }),
+    events: z.int().min(0).max(100).default(20).openapi({ description: 'Of a dry run: the last so many.' }),
+  })
+  .openapi('MigrateRequest');
 
 export const subscriptionReply = z
   .object({
@@ -38,6 +46,19 @@ export const subscriptionReply = z
   .openapi('Subscription');
 
 const effective = '`not_yet_effective`: it is done, and the wallet in Redis has not been told.';
+
+export const subscriptionMigrationReply = z
+  .object({
+    dry_run: z.literal(true),
+    customer_id: z.string(),
+    subscription_id: z.string(),
+    product_id: z.string(),
+    from: z.int(),
+    to: z.int(),
+    events: migrationEvents,
+    difference: differences,
+  })
+  .openapi('SubscriptionMigration');
 
 export const createSubscription = defineRoute({
   summary: 'Subscribe a customer to a product',
@@ -86,17 +107,43 @@ export const cancelSubscription = defineRoute({
 
 export const migrateSubscription = defineRoute({
   summary: 'Move a subscription to another version of its product',
-  description: `Later or earlier, but published. ${effective}`,
+  description: `Later or earlier, but published. With \`dry_run\` nothing is moved, and the reply shows what the last events that were charged or settled cost by both versions. ${effective}`,
   body: migrateBody,
-  reply: { status: 200, description: 'On that version.', schema: subscriptionReply },
+  reply: {
+    status: 200,
+    description: 'On that version; or what would come of it.',
+    schema: z.union([subscriptionReply, subscriptionMigrationReply]),
+  },
   errors: ['version_not_found', 'version_not_published', 'subscription_canceled', 'not_yet_effective'],
   handle: async (api, call) => {
     const { params, body } = call;
+    if (body.dry_run) return showMigration(api, call);
     const asked = { ...changeOf(api, call), subscriptionId: params.subscription_id, version: body.version };
     const made = await api.ledger.migrateSubscription(call.environmentId, asked);
     return made.status === 'changed' ? answerChanged(api, call, 200, made) : refusals[made.status];
   },
 });
+
+async function showMigration(api: Api, call: Call<z.output<typeof migrateBody>>): Promise<Answer> {
+  const { environmentId, params, body } = call;
+  const { customer_id: customerId, subscription_id: subscriptionId } = params;
+  const found = await api.ledger.findSubscription(environmentId, customerId, subscriptionId);
+  if (!found) {
+    const isCustomer = await api.ledger.findCustomer(environmentId, customerId);
+    return isCustomer ? refusals.no_subscription : refusals.no_customer;
+  }
+  if (found.canceledAtMs !== undefined) return refusals.canceled;
+  const { productId, version: from } = found;
+  const refused = await refuseVersions(api, environmentId, { productId, from, to: body.version });
+  if (refused) return refused;
+  const change = { productId, from, to: body.version };
+  const { events, difference } = await differencesOf(api, environmentId, customerId, change, body.events);
+  const shown: SubscriptionMigration = {
+    ...{ dry_run: true, customer_id: customerId, subscription_id: subscriptionId, product_id: productId },
+    ...{ from, to: body.version, events, difference },
+  };
+  return { status: 200, body: shown };
+}
 
 const refusals = {
   no_customer: refuse('customer_not_found', 'there is no such customer in this environment'),

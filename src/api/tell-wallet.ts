@@ -6,13 +6,18 @@ import type { ChangedConfig } from './deps.ts';
 import type { Api, Call } from './route.ts';
 
 /** `unpushed`: what Redis is not known to have. */
-export async function tellWallet(
+export function tellWallet(api: Api, call: Call, unpushed: WalletConfig | undefined): Promise<Refused | undefined> {
+  return tellCustomer(api, call, call.params.customer_id, unpushed);
+}
+
+export async function tellCustomer(
   api: Api,
   call: Call,
+  customerId: string,
   unpushed: WalletConfig | undefined,
 ): Promise<Refused | undefined> {
   if (!unpushed) return undefined;
-  const customer = { environmentId: call.environmentId, customerId: call.params.customer_id };
+  const customer = { environmentId: call.environmentId, customerId };
   const configured = await api.wallets.configure(customer, unpushed);
   if (configured.status !== 'configured') {
     const why = 'detail' in configured ? configured.detail : configured.status;

@@ -89,7 +89,7 @@ export async function findOpening(
   return { ...toEntry(row), amounts: row.holdAmounts ?? [], sources, tags, counters };
 }
 
-function toEntry(row: typeof entries.$inferSelect): EntryRecord {
+export function toEntry(row: typeof entries.$inferSelect): EntryRecord {
   return {
     walletId: row.walletId,
     version: row.version,

@@ -8,9 +8,16 @@ import { findOpening, listEntries } from './entries.ts';
 import { findGrant, listGrants } from './grants.ts';
 import { findHold } from './holds.ts';
 import { createKeyOnce, findKey, listKeys, revokeKey } from './keys.ts';
+import { countSubscribed, listPricedEvents, listSubscribed, moveSubscription, readConfig } from './migrate-version.ts';
 import { createProduct, createVersion, findProduct, findVersion, listProducts, publishVersion } from './products.ts';
 import { findReply, rememberReply } from './replies.ts';
-import { cancelSubscription, createSubscription, listSubscriptions, migrateSubscription } from './subscriptions.ts';
+import {
+  cancelSubscription,
+  createSubscription,
+  findSubscription,
+  listSubscriptions,
+  migrateSubscription,
+} from './subscriptions.ts';
 import { noteConfigPushed } from './wallet-config.ts';
 
 /** `announceRevocation` tells the gateways that a key was revoked: it raises a counter in Redis that they poll. */
@@ -43,9 +50,15 @@ export function openLedger(sql: Sql, { announceRevocation }: { announceRevocatio
     updateCustomer: bind(updateCustomer),
 
     createSubscription: bind(createSubscription),
+    findSubscription: bind(findSubscription),
     listSubscriptions: bind(listSubscriptions),
     cancelSubscription: bind(cancelSubscription),
     migrateSubscription: bind(migrateSubscription),
+    listSubscribed: bind(listSubscribed),
+    countSubscribed: bind(countSubscribed),
+    moveSubscription: bind(moveSubscription),
+    readConfig: bind(readConfig),
+    listPricedEvents: bind(listPricedEvents),
     noteConfigPushed: bind(noteConfigPushed),
 
     beginCredit: bind(beginCredit),

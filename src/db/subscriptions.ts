@@ -54,7 +54,7 @@ export async function cancelSubscription(
   return changeConfigOnce<Subscription, NotCanceled>(sql, environmentId, asked, async (transaction) => {
     const found = await findActive(transaction, environmentId, asked);
     if (found.status !== 'active') return found;
-    return update(transaction, environmentId, asked, { status: 'canceled', canceledAt: raw`now()` });
+    return updateSubscription(transaction, environmentId, asked, { status: 'canceled', canceledAt: raw`now()` });
   });
 }
 
@@ -74,8 +74,22 @@ export async function migrateSubscription(
       if (chosen.status === 'no_product') throw new Error(`subscription to ${productId}, which is not there`);
       return { status: chosen.status };
     }
-    return update(transaction, environmentId, asked, { version: chosen });
+    return updateSubscription(transaction, environmentId, asked, { version: chosen });
   });
+}
+
+/** A canceled one, too. */
+export async function findSubscription(
+  sql: Sql,
+  environmentId: string,
+  customerId: string,
+  subscriptionId: string,
+): Promise<Subscription | undefined> {
+  const [row] = await orm(sql)
+    .select()
+    .from(subscriptions)
+    .where(ofNamed(environmentId, { customerId, subscriptionId }));
+  return row && toSubscription(row);
 }
 
 /** Canceled ones too. */
@@ -137,7 +151,7 @@ async function chooseVersion(
 
 type Named = { customerId: string; subscriptionId: string };
 
-async function findActive(
+export async function findActive(
   on: Pick<Orm, 'select'>,
   environmentId: string,
   named: Named,
@@ -147,7 +161,7 @@ async function findActive(
   return row.status === 'canceled' ? { status: 'canceled' } : { status: 'active', subscription: toSubscription(row) };
 }
 
-async function update(
+export async function updateSubscription(
   on: Pick<Orm, 'update'>,
   environmentId: string,
   named: Named,
