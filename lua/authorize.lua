@@ -42,6 +42,7 @@ local config_version = ARGV[15] -- of the wallet's subscriptions and budgets, as
 local told_text = ARGV[16] -- what the answer says besides, kept with it: the lines that were priced
 local legs_packed = ARGV[17] -- H asset, d atoms, d num, d den each: what goes with it in other assets
 local budgets_packed = ARGV[18] -- the budgets that this counts in; see lib/budgets.lua
+local scopes_packed = ARGV[19] -- by which scopes what of it is covered; see lib/scopes.lua
 
 local wallet, refusal = wallets.open(
   fence_key,
@@ -69,7 +70,7 @@ local account = wallet.account
 local version, epoch, seq = wallet.stored_version, wallet.epoch, wallet.stored_seq
 local available_atoms, held_atoms = account.available, account.held
 
-local list = legs.list(account.asset, amount_atoms, legs_packed)
+local list, scopes = legs.list(account.asset, amount_atoms, legs_packed, scopes_packed)
 local sent = budgets.open(wallet, budgets_packed)
 if not sent then
   return staleness.refuse(wallet, 0)
@@ -114,7 +115,7 @@ if explains then
   version = wallet.version
   if take_atoms then
     list[1].amount = take_atoms
-    holds.open(wallet, entries.begin(codes.kind.hold, account), list, sent, ttl_ms)
+    holds.open(wallet, entries.begin(codes.kind.hold, account), list, sent, ttl_ms, scopes)
     local sources_text = legs.sources_text(list)
     return { 'would_approve', take_atoms, version, epoch, seq, sources_text, budgets_text }
   end
@@ -125,7 +126,7 @@ local reply
 if take_atoms then
   local entry = entries.begin(codes.kind.hold, account)
   list[1].amount = take_atoms
-  holds.open(wallet, entry, list, sent, ttl_ms)
+  holds.open(wallet, entry, list, sent, ttl_ms, scopes)
   entries.append(wallet, entry)
   local created_at_ms = wallet.now_ms
   available_atoms, held_atoms, version, seq = account.available, account.held, wallet.version, wallet.seq

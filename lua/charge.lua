@@ -39,6 +39,7 @@ local config_version = ARGV[14] -- of the wallet's subscriptions and budgets, as
 local told_text = ARGV[15] -- what the answer says besides, kept with it: the lines that were priced
 local legs_packed = ARGV[16] -- H asset, d atoms, d num, d den each: what goes with it in other assets
 local budgets_packed = ARGV[17] -- the budgets that this counts in; see lib/budgets.lua
+local scopes_packed = ARGV[18] -- by which scopes what of it is covered; see lib/scopes.lua
 
 local wallet, refusal = wallets.open(
   fence_key,
@@ -66,7 +67,7 @@ local account = wallet.account
 local version, epoch, seq = wallet.stored_version, wallet.epoch, wallet.stored_seq
 local available_atoms, held_atoms = account.available, account.held
 
-local list = legs.list(account.asset, amount_atoms, legs_packed)
+local list = legs.list(account.asset, amount_atoms, legs_packed, scopes_packed)
 local sent = budgets.open(wallet, budgets_packed)
 if not sent then
   return staleness.refuse(wallet, 0)
@@ -108,7 +109,7 @@ if take_atoms then
   for i = 1, #list do
     local leg = list[i]
     local of_leg = wallets.account(wallet, leg.asset)
-    grants.take(wallet, entry, of_leg, leg.amount, false)
+    grants.take(wallet, entry, of_leg, leg.amount, false, leg.parts)
     entries.transfer(entry, of_leg, codes.account.available, codes.account.revenue, leg.amount)
     budgets.count(sent, entry, leg.asset, leg.amount)
     leg.settled = leg.amount

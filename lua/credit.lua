@@ -33,6 +33,7 @@ local effective_at_ms = tonumber(ARGV[12]) -- 0: now
 local expires_at_ms = tonumber(ARGV[13]) -- 0: never
 local attached = ARGV[14]
 local looked_up = ARGV[15] -- '1': the ledger does not have this operation; '2': it has; '0': nobody has asked it
+local scope = tonumber(ARGV[16]) -- of the wallet's, which says what it may be spent on; 0: anything
 
 local wallet, refusal = wallets.open(
   fence_key,
@@ -52,7 +53,8 @@ end
 local account = wallet.account
 
 local at_ms = wallet.now_ms
-local repaid_atoms = effective_at_ms > at_ms and 0 or math.min(account.overage, amount_atoms)
+local repays = effective_at_ms <= at_ms and scope == 0
+local repaid_atoms = repays and math.min(account.overage, amount_atoms) or 0
 if account.available + account.held + account.scheduled + amount_atoms - repaid_atoms > codes.limit.balance_atoms then
   return { 'out_of_bounds', codes.bound.balance }
 elseif wallet.live_grants >= codes.limit.grants then
@@ -63,7 +65,7 @@ local terms = {
   state = codes.grant_state.scheduled,
   purpose = purpose,
   priority = priority,
-  scoped = 0,
+  scope = scope,
   asset = account.asset,
   amount = amount_atoms,
   effective_at_ms = effective_at_ms == 0 and at_ms or effective_at_ms,

@@ -69,7 +69,11 @@ local sent = budgets.open(wallet, budgets_packed, hold.tags)
 if not sent then
   return staleness.refuse(wallet, 0)
 end
-local list = legs.list(account.asset, amount_atoms, '')
+local list = legs.list(account.asset, amount_atoms, '', '')
+if hold.scopes then
+  first.parts = { { atoms = amount_atoms, scopes = hold.scopes } }
+  list[1].parts = first.parts
+end
 local take_atoms, reason, affordable_atoms, short_asset, budget_no = decide(wallet, list, 'strict', sent)
 local expired = hold.expires_at_ms <= wallet.now_ms
 if wallet.freeze ~= codes.freeze.none then

@@ -9,6 +9,7 @@ local due = require('due')
 local grants = require('grants')
 local holds = require('holds')
 local run = require('run')
+local scopes = require('scopes')
 local seal = require('seal')
 local wallets = require('wallet')
 
@@ -41,11 +42,17 @@ local wallet = wallets.build(wallet_key, found[2], head.environment, version, he
 wallet.due = ''
 local grant_nos = {}
 for _, field in ipairs(redis.call('HKEYS', wallet_key)) do
-  local kind, number = string.match(field, '^([ot])(%d+)$')
-  if kind == 'o' then
+  local kind, number, scope = string.match(field, '^([aot])(%d+)%.?(%d*)$')
+  if kind == 'o' and scope ~= '' then
+    scopes.clear(wallets.account(wallet, tonumber(number)), field)
+  elseif kind == 'o' then
     local account = wallets.account(wallet, tonumber(number))
     account.order = ''
     account.order_changed = true
+  elseif kind == 'a' then
+    local account = wallets.account(wallet, tonumber(number))
+    account.changed = account.scoped > 0
+    account.scoped = 0
   elseif kind == 't' then
     grant_nos[#grant_nos + 1] = tonumber(number)
   end

@@ -46,6 +46,7 @@ local catalog_version = ARGV[15] -- that priced this; empty: nothing was priced
 local config_version = ARGV[16] -- of the wallet's subscriptions, as the caller knows them
 local told_text = ARGV[17] -- what the answer says besides, kept with it: the lines that were priced
 local dues_packed = ARGV[18] -- H asset, d atoms each: what is due in other assets than the first
+local scopes_packed = ARGV[19] -- of an event: by which scopes what of it is covered; see lib/scopes.lua
 
 local wallet, refusal = wallets.open(
   fence_key,
@@ -91,7 +92,7 @@ elseif not hold then
 end
 
 local first = hold.legs[1]
-if not dues.assign(hold, amount_atoms, dues_packed) then
+if not dues.assign(hold, amount_atoms, dues_packed, scopes_packed, catalog_version ~= '') then
   return { 'too_many_assets' }
 end
 local no = dues.plan(wallet, hold.legs, late, on_excess)

@@ -62,7 +62,7 @@ else
   local grant = wallets.grant(wallet, grant_no)
   taken_atoms, held_atoms = grant.remaining, grant.held
   entries.transfer(entry, account, codes.account.available, codes.account.voided, taken_atoms)
-  grants.leave_order(account, grant_no)
+  grants.leave_order(wallet, account, grant_no)
   grant.remaining = 0
   entries.touch(entry, grant)
 end

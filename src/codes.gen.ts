@@ -69,6 +69,7 @@ export const codes = {
     open_holds: 10000,
     hold_legs: 8,
     grants: 1000,
+    scopes: 255,
     due_events: 16,
     expire_batch: 100,
     late_keep_ms: 3600000,

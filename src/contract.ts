@@ -127,12 +127,16 @@ export type Asset = {
 export type GrantPurpose = 'promotional' | 'bundled' | 'paid';
 export type GrantStatus = 'scheduled' | 'active' | 'spent' | 'expired' | 'voided';
 
-/** What a grant may pay for: spending that carries all of this. */
+/** What a grant may pay for: lines of priced events for which all of this is so. */
 export type GrantScope = {
-  event_type?: string | undefined;
-  subject?: string | undefined;
-  labels?: Labels | undefined;
+  /** One of these. */
+  event_types?: string[] | undefined;
+  /** The line's price is one of these products'. */
+  products?: string[] | undefined;
+  /** Fields of `data`: each is what is named, or one of those; `"*"` is any value. */
+  dimensions?: { [field: string]: DimensionValue | DimensionValue[] } | undefined;
 };
+export type DimensionValue = string | number | boolean;
 
 export type GrantRequest = {
   asset: string;
@@ -449,10 +453,12 @@ export type ChangedWallet = Wallet & Durability;
 
 export type Account = {
   asset: string;
-  /** What a new hold could take now. */
+  /** What a new hold could take now, as far as scopes of grants let it. */
   available: Amount;
+  /** How much of `available` is in grants with a `scope`; absent where nothing is. */
+  scoped?: Amount | undefined;
   held: Amount;
-  /** What the account owes; above zero only with `available` zero. */
+  /** What the account owes; above zero only where nothing is available that is not scoped. */
   overage: Amount;
   /** The active ones with something left or held, in the order they are spent. */
   grants: AccountGrant[];
@@ -465,6 +471,8 @@ export type AccountGrant = {
   remaining: Amount;
   held: Amount;
   expires_at: Timestamp | null;
+  /** Absent: it may be spent on anything. */
+  scope?: GrantScope | undefined;
 };
 
 // ── Authorize and charge: POST /v1/authorize, POST /v1/charge ──
@@ -656,6 +664,9 @@ export type ExplainedGrant = {
   /** What is, or was, taken of it. */
   taken: Amount;
   expires_at: Timestamp | null;
+  scope: GrantScope | null;
+  /** Whether its scope covers any of what is asked for. */
+  covers: boolean;
 };
 
 /** Balances are those before the request. */

@@ -228,6 +228,13 @@ export const errors = {
     title: 'The wallet has too many grants',
     whatToDo: 'At most 1,000 may be active or scheduled: add larger ones, or void some.',
   },
+  too_many_scopes: {
+    ...never,
+    status: 422,
+    title: 'The wallet has too many different scopes',
+    whatToDo:
+      'Grants of a customer may name 255 different scopes, ended grants included: use one that was used before.',
+  },
   too_many_subscriptions: {
     ...never,
     status: 422,

@@ -1,6 +1,6 @@
 // What the ledger's side and the request's side tell each other: plain records, made by db/, read by api/ and wallet/.
 import type { codes } from './codes.gen.ts';
-import type { Price } from './contract.ts';
+import type { GrantScope, Price } from './contract.ts';
 import type { Atoms } from './units.ts';
 
 export type KindName = keyof typeof codes.kind;
@@ -106,6 +106,8 @@ export type Credit = {
   amount: Atoms;
   purpose: PurposeName;
   priority: number;
+  /** What it may be spent on, and its number in the wallet; undefined: anything. */
+  scope: NumberedScope | undefined;
   /** Undefined: from the moment that it is applied. */
   effectiveAtMs: number | undefined;
   expiresAtMs: number | undefined;
@@ -153,6 +155,13 @@ export type SourcedLeg = HoldLeg & { sources: { grantNo: number; atoms: Atoms }[
 /** A budget that a hold counts in: the bucket, and what it still holds there. */
 export type BudgetTag = { budgetNo: number; asset: number; bucket: number; held: Atoms };
 
+/** What a hold carries besides its legs. */
+export type HoldMarks = {
+  tags: BudgetTag[];
+  /** The wallet's scopes that cover all of what was asked for; undefined where none covered any of it. */
+  scopes?: number[] | undefined;
+};
+
 /** A hold as the ledger has it. */
 export type HoldRecord = {
   ref: string;
@@ -160,11 +169,10 @@ export type HoldRecord = {
   status: HoldStatusName;
   late: boolean;
   legs: HoldLegs;
-  tags: BudgetTag[];
   createdAtMs: number;
   expiresAtMs: number;
   endedAtMs: number | undefined;
-};
+} & HoldMarks;
 
 /** A product's version that prices a customer besides the default products. */
 export type SubscribedVersion = { productId: string; version: number };
@@ -196,8 +204,16 @@ export type Budget = {
   thresholds: string[];
 };
 
+/** A scope as it travels with its wallet: grants there name it by this number. */
+export type NumberedScope = GrantScope & { no: number };
+
 /** What travels with a wallet besides its money; `version` counts its changes, 0: there never was one. */
-export type WalletConfig = { version: number; subscriptions: SubscribedVersion[]; budgets: Budget[] };
+export type WalletConfig = {
+  version: number;
+  subscriptions: SubscribedVersion[];
+  budgets: Budget[];
+  scopes: NumberedScope[];
+};
 
 /** What was counted by a budget or a price: a field of the wallet, as scripts pack it. */
 export type Counter = { name: string; packed: Buffer };
@@ -218,14 +234,14 @@ export type LedgerWallet = {
     state: GrantStateName;
     purpose: PurposeName;
     priority: number;
-    scoped: boolean;
+    scope: number;
     asset: number;
     amount: Atoms;
     effectiveAtMs: number;
     expiresAtMs: number | undefined;
     createdAtMs: number;
   }[];
-  holds: { ref: string; createdAtMs: number; expiresAtMs: number; legs: HoldLegs<SourcedLeg>; tags: BudgetTag[] }[];
+  holds: ({ ref: string; createdAtMs: number; expiresAtMs: number; legs: HoldLegs<SourcedLeg> } & HoldMarks)[];
   counters: Counter[];
 };
 

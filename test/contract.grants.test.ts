@@ -110,14 +110,6 @@ describe('terms', () => {
     expect((await grant('extremes', '1', { priority: 100 })).priority).toBe(100);
   });
 
-  test('a grant for some spending only is refused, as long as there is no catalog to say what that is', async () => {
-    await customer('scoped');
-    const body = { asset: 'USD', amount: '1', scope: { event_types: ['image'] } };
-    const reply = await client.post('/v1/customers/scoped/grants', body);
-    expectProblem(reply, 422, 'invalid_request');
-    expect(reply.body.errors).toMatchObject([{ path: 'scope' }]);
-  });
-
   test('a grant is found only with its customer', async () => {
     const [one] = [await customer('owner'), await customer('stranger')];
     const { id } = await grant(one, '5');

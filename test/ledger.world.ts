@@ -113,6 +113,7 @@ export async function grant(world: World, customerId: string, terms: Grant) {
     priority,
     effectiveAtMs: effectiveAtMs ?? 0,
     expiresAtMs: expiresAtMs ?? 0,
+    scope: 0,
     attached: '{"from":"a test"}',
   });
   if (reply.status !== 'granted') throw new Error(reply.status);
@@ -136,7 +137,7 @@ export async function hold(
     attached: '{"subject":"agent:\\"planner\\"","labels":{"team":"rød"}}',
     ...{ catalogVersion: '', configVersion: '0', toldText: '' },
     budgetsPacked: '',
-    legsPacked: packLegs({ asset }, legs),
+    ...{ legsPacked: packLegs({ asset }, legs), scopesPacked: '' },
   });
   if (reply.status !== 'approved') throw new Error(reply.status);
   return `${reply.epoch}.${reply.version}`;
@@ -167,7 +168,7 @@ export async function settle(
       onExcess: 'charge',
       expiredHold,
       attached: '',
-      ...{ catalogVersion: '', configVersion: '0', toldText: '', duesPacked: '' },
+      ...{ catalogVersion: '', configVersion: '0', toldText: '', duesPacked: '', scopesPacked: '' },
     },
     ref,
   );
@@ -210,7 +211,7 @@ export async function charge(world: World, customerId: string, amount: number, l
     catalogVersion: '',
     configVersion: '0',
     toldText: '',
-    legsPacked: packLegs({ asset: 1 }, legs),
+    ...{ legsPacked: packLegs({ asset: 1 }, legs), scopesPacked: '' },
   });
   if (reply.status !== 'charged') throw new Error(reply.status);
   return reply;

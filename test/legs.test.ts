@@ -181,6 +181,7 @@ async function call(customerId: string, what: { usd: number; credits: number }) 
       budgetsPacked: '',
     },
     legsPacked: packLegs({ asset: 1 }, [{ asset: 3, amount: BigInt(what.credits) as Atoms, ...rate }]),
+    scopesPacked: '',
   };
   return { keys: moneyKeys(wallet, Number(fence.split(':')[1]), operationId), args, walletId: wallet.walletId };
 }

@@ -63,8 +63,11 @@ function count(replies: { status: string; replayed?: true }[]): Record<string, n
 }
 
 const noConfig = { configVersion: '0', configText: '', countersPacked: '' };
-const unpriced = { catalogVersion: '', configVersion: '0', toldText: '', duesPacked: '' };
-const known = { catalogVersion: '', configVersion: '0', toldText: '', legsPacked: '', budgetsPacked: '' };
+const unpriced = { catalogVersion: '', configVersion: '0', toldText: '', duesPacked: '', scopesPacked: '' };
+const known = {
+  ...{ catalogVersion: '', configVersion: '0', toldText: '' },
+  ...{ legsPacked: '', budgetsPacked: '', scopesPacked: '' },
+};
 const one = { asset: 1, amountAtoms: 1n as Atoms, mode: 'strict', repeated: '0', attached: '', ...known };
 
 async function authorize(over: Redis, { wallet }: Scene, id: string) {

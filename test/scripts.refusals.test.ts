@@ -221,7 +221,14 @@ describe('time', () => {
 
 async function authorizeNothing({ wallet }: Scene, id: string) {
   const ownArgs = { asset: 1, amountAtoms: 0n as Atoms, mode: 'strict', ttlMs: 60_000, repeated: '0', attached: '' };
-  const known = { catalogVersion: '', configVersion: '0', toldText: '', legsPacked: '', budgetsPacked: '' };
+  const known = {
+    catalogVersion: '',
+    configVersion: '0',
+    toldText: '',
+    legsPacked: '',
+    budgetsPacked: '',
+    scopesPacked: '',
+  };
   const operationId = `${wallet.customerId}/${id}`;
   const reply = await ask(redis, authorizeScript, keysOf(wallet, operationId), {
     ...commonArgs(operationId),

@@ -48,6 +48,8 @@ codes.limit = {
   hold_legs = 8,
   -- Live and scheduled grants of a wallet: what one read of a wallet has to carry.
   grants = 1000,
+  -- Scopes of a wallet: a grant's terms have a byte for its own.
+  scopes = 255,
   -- Due events that one call applies before its own work; more ask for a call of their own.
   due_events = 16,
   -- Overdue holds that one call expires.

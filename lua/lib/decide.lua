@@ -3,20 +3,26 @@ local budgets = require('budgets')
 local codes = require('codes')
 local wallets = require('wallet')
 
-local function of_account(account, requested, mode, room, budget_no)
+local function of_account(wallet, account, leg, mode, room, budget_no)
+  local requested = leg.amount
   if requested == 0 then
     return requested
   elseif account.overage > 0 then
     return nil, codes.reason.overage, 0, 0
-  elseif account.available >= requested and room >= requested then
+  end
+  local available = account.available - account.scoped
+  if leg.parts then
+    available = require('scopes').reach(wallet, account, leg.parts)
+  end
+  if available >= requested and room >= requested then
     return requested
   end
-  local affordable = math.min(account.available, room)
+  local affordable = math.min(available, room)
   if mode == 'up_to' and affordable > 0 then
     return affordable
-  elseif room < account.available then
+  elseif room < available then
     return nil, codes.reason.budget, affordable, budget_no
-  elseif account.available + account.held >= requested then
+  elseif available + account.held >= requested then
     return nil, codes.reason.held_in_flight, affordable, 0
   end
   return nil, codes.reason.balance, affordable, 0
@@ -30,7 +36,7 @@ local function decide(wallet, list, mode, budgets_sent)
     local account = i == 1 and wallet.account or wallets.account(wallet, leg.asset)
     local room, no = budgets.tightest(budgets_sent, leg.asset)
     local how = list[2] and 'strict' or mode
-    local atoms, reason, affordable, budget_no = of_account(account, leg.amount, how, room, no)
+    local atoms, reason, affordable, budget_no = of_account(wallet, account, leg, how, room, no)
     if not atoms then
       return nil, reason, i == 1 and affordable or 0, leg.asset, budget_no
     elseif not list[2] then

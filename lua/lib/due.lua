@@ -74,7 +74,7 @@ local function expire(wallet, grant_no, terms, at_ms)
   local entry = entries.begin(codes.kind.expire_grant, account)
   local grant = wallets.grant(wallet, grant_no)
   entries.transfer(entry, account, codes.account.available, codes.account.expired, grant.remaining)
-  grants.leave_order(account, grant_no)
+  grants.leave_order(wallet, account, grant_no)
   grant.remaining = 0
   entries.touch(entry, grant)
   terms.state = codes.grant_state.expired

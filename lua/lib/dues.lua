@@ -27,21 +27,40 @@ local function leg_in(hold, asset)
   return leg
 end
 
--- Say of each leg what is due in its asset: `H asset, d atoms` each, for others than the first. False when the hold
--- would be in more assets than it may.
-function dues.assign(hold, amount_atoms, packed)
+-- Say of each leg what is due in its asset: `H asset, d atoms` each, for others than the first; and, where an event is
+-- settled by, which scopes cover what of it. False when the hold would be in more assets than it may.
+function dues.assign(hold, amount_atoms, packed, scopes_packed, by_event)
   hold.legs[1].due = amount_atoms
   for at = 1, #packed, DUE_LENGTH do
     local asset, atoms = struct.unpack(DUE, packed, at)
     leg_in(hold, asset).due = atoms
   end
+  if hold.scopes or scopes_packed ~= '' then
+    require('scopes').assign(hold, scopes_packed, by_event)
+  end
   return #hold.legs <= codes.limit.hold_legs
+end
+
+-- What a leg has by the hold's terms; of what it took from scoped grants, as much as they cover.
+local function has(wallet, leg, late)
+  if late then
+    return leg.released
+  end
+  return leg.parts and require('scopes').held(wallet, leg, leg.parts) or leg.held
 end
 
 -- Late, the money has come back already: what came back is what may be taken without being an excess, as far as it is
 -- still there.
 local function usable(wallet, leg, late)
-  return late and math.min(leg.released, wallets.account(wallet, leg.asset).available) or leg.held
+  if not late then
+    return has(wallet, leg, late)
+  end
+  local account = wallets.account(wallet, leg.asset)
+  local available = account.available - account.scoped
+  if leg.parts then
+    available = require('scopes').reach(wallet, account, leg.parts)
+  end
+  return math.min(leg.released, available)
 end
 
 -- What is taken of a due, or nil when it is refused.
@@ -52,12 +71,17 @@ local function within(due_atoms, within_atoms, on_excess)
   return on_excess == 'cap' and within_atoms or nil
 end
 
--- An excess is taken from what is available, and what is missing becomes overage.
-function dues.bound(wallet, list, late)
+-- An excess is taken from what is available, and what is missing becomes overage. Of what is due of the first leg,
+-- others give `covered` atoms.
+function dues.bound(wallet, list, late, covered)
   for i = 1, #list do
     local leg = list[i]
     local account = wallets.account(wallet, leg.asset)
-    leg.from_available = math.min(leg.excess, account.available - (late and leg.part or 0))
+    if leg.parts then
+      leg.from_available = require('scopes').beyond(wallet, account, leg, i == 1 and covered or 0, late)
+    else
+      leg.from_available = math.min(leg.excess, account.available - account.scoped - (late and leg.part or 0))
+    end
     leg.from_overage = leg.excess - leg.from_available
     if
       leg.settled + leg.part + leg.excess > codes.limit.balance_atoms
@@ -70,19 +94,19 @@ end
 
 -- Of each leg: what it gives (`part`), and what is taken beyond (`excess`). Or the refusal.
 function dues.plan(wallet, list, late, on_excess)
-  local of = late and 'released' or 'held'
   local first = list[1]
-  local within_atoms, short_asset = first[of], first.asset
+  local within_atoms, short_asset = has(wallet, first, late), first.asset
   for i = 2, #list do
     local leg = list[i]
-    local spend_atoms = within(leg.due or 0, leg[of], on_excess)
+    local has_atoms = has(wallet, leg, late)
+    local spend_atoms = within(leg.due or 0, has_atoms, on_excess)
     if not spend_atoms then
-      within_atoms, short_asset = leg[of], leg.asset
+      within_atoms, short_asset = has_atoms, leg.asset
       return { 'exceeds_hold', within_atoms, short_asset }
     end
     leg.part = math.min(spend_atoms, usable(wallet, leg, late))
     leg.excess = spend_atoms - leg.part
-    within_atoms = within_atoms + legs.covers(leg, leg[of] - leg.part)
+    within_atoms = within_atoms + legs.covers(leg, has_atoms - leg.part)
   end
   within_atoms = math.min(within_atoms, codes.limit.balance_atoms)
   local left_atoms = within(first.due, within_atoms, on_excess)
@@ -91,6 +115,7 @@ function dues.plan(wallet, list, late, on_excess)
   end
   -- Leg after leg gives what it can; what they don't cover is an excess, of the first leg's asset.
   first.part = 0
+  local due_atoms = left_atoms
   for i = 1, #list do
     local leg = list[i]
     local covered = math.min(left_atoms, legs.covers(leg, usable(wallet, leg, late) - leg.part))
@@ -98,7 +123,7 @@ function dues.plan(wallet, list, late, on_excess)
     left_atoms = left_atoms - covered
   end
   first.excess = left_atoms
-  return dues.bound(wallet, list, late)
+  return dues.bound(wallet, list, late, due_atoms - first.part - left_atoms)
 end
 
 -- Take it.
@@ -112,7 +137,7 @@ function dues.settle(wallet, entry, hold, late)
     local leg = hold.legs[i]
     if leg.excess > 0 then
       local account = wallets.account(wallet, leg.asset)
-      grants.take(wallet, entry, account, leg.from_available, false)
+      grants.take(wallet, entry, account, leg.from_available, false, leg.beyond)
       entries.transfer(entry, account, codes.account.available, codes.account.revenue, leg.from_available)
       entries.transfer(entry, account, codes.account.overage, codes.account.revenue, leg.from_overage)
       leg.settled = leg.settled + leg.excess

@@ -1,67 +1,45 @@
 -- Taking money from grants in consumption order, and giving it back.
 --
 -- The order of an account is a string of grant numbers, four bytes each, of the grants that have something
--- left; taking reads from its head, and a grant that runs empty leaves it. Giving back finds the place by
--- bisection, so a thousand grants cost ten reads.
+-- left; taking reads from its head, and a grant that runs empty leaves it. Scoped grants stand in orders of their own,
+-- and lib/scopes.lua, which is entered for them alone, takes from several orders as if they were one.
 local codes = require('codes')
 local entries = require('entry')
+local order = require('order')
 local wallets = require('wallet')
 
 local grants = {}
 
 local AVAILABLE, HELD, OVERAGE = codes.account.available, codes.account.held, codes.account.overage
-local NUMBER_LENGTH = 4
-
--- Consumption order: priority, scoped before unscoped, sooner expiry, promotional before bundled before paid,
--- earlier effective, earlier created, number.
-local function comes_before(terms, grant_no, other, other_no)
-  if terms.priority ~= other.priority then
-    return terms.priority < other.priority
-  elseif terms.scoped ~= other.scoped then
-    return terms.scoped > other.scoped
-  elseif terms.expires_at_ms ~= other.expires_at_ms then
-    return terms.expires_at_ms < other.expires_at_ms
-  elseif terms.purpose ~= other.purpose then
-    return terms.purpose < other.purpose
-  elseif terms.effective_at_ms ~= other.effective_at_ms then
-    return terms.effective_at_ms < other.effective_at_ms
-  elseif terms.created_at_ms ~= other.created_at_ms then
-    return terms.created_at_ms < other.created_at_ms
-  end
-  return grant_no < other_no
-end
+local NUMBER_LENGTH = order.NUMBER_LENGTH
 
 -- Put a grant that has something left in its place.
 function grants.enter_order(wallet, account, grant_no)
-  local terms = wallets.terms(wallet, grant_no)
-  local low, high = 0, #account.order / NUMBER_LENGTH
-  while low < high do
-    local middle = math.floor((low + high) / 2)
-    local other_no = struct.unpack('>I4', account.order, middle * NUMBER_LENGTH + 1)
-    if comes_before(terms, grant_no, wallets.terms(wallet, other_no), other_no) then
-      high = middle
-    else
-      low = middle + 1
-    end
+  if wallets.terms(wallet, grant_no).scope > 0 then
+    return require('scopes').enter(wallet, account, grant_no)
   end
-  local at = low * NUMBER_LENGTH
-  account.order = string.sub(account.order, 1, at) .. struct.pack('>I4', grant_no) .. string.sub(account.order, at + 1)
+  account.order = order.insert(wallet, account.order, grant_no)
   account.order_changed = true
 end
 
--- Take a grant out of the order, wherever it stands.
-function grants.leave_order(account, grant_no)
-  for at = 1, #account.order, NUMBER_LENGTH do
-    if struct.unpack('>I4', account.order, at) == grant_no then
-      account.order = string.sub(account.order, 1, at - 1) .. string.sub(account.order, at + NUMBER_LENGTH)
-      account.order_changed = true
-      return
-    end
+-- Take a grant out of the order, wherever it stands, with all that it has left.
+function grants.leave_order(wallet, account, grant_no)
+  if wallets.terms(wallet, grant_no).scope > 0 then
+    return require('scopes').leave(wallet, account, grant_no)
+  end
+  local rest = order.remove(account.order, grant_no)
+  if rest then
+    account.order = rest
+    account.order_changed = true
   end
 end
 
 -- Take `atoms` of what is available: into a hold, or for good. Returns where from: number, atoms, number, atoms …
-function grants.take(wallet, entry, account, atoms, into_hold)
+-- Without `parts` it is for what no scope covers; with them, for so much of each as it can have.
+function grants.take(wallet, entry, account, atoms, into_hold, parts)
+  if parts then
+    return require('scopes').take(wallet, entry, account, atoms, into_hold, parts)
+  end
   local sources = {}
   local at = 1
   local missing = atoms
@@ -90,6 +68,9 @@ end
 
 -- Spend `atoms` of what one leg of a hold holds, first taken first; its sources keep the rest.
 function grants.spend_held(wallet, entry, leg, atoms)
+  if leg.parts then
+    return require('scopes').spend_held(wallet, entry, leg, atoms)
+  end
   local sources, rest = leg.sources, {}
   for i = 1, #sources, 2 do
     local part = math.min(atoms, sources[i + 1])
@@ -107,7 +88,8 @@ function grants.spend_held(wallet, entry, leg, atoms)
   leg.sources = rest
 end
 
--- Give back all that one leg of a hold still holds, last taken first. Overage is repaid before anything gets available.
+-- Give back all that one leg of a hold still holds, last taken first. Overage is repaid before anything gets available,
+-- but not by what is scoped: it pays for what its scope covers, and nothing says that this was it.
 --
 -- What went to grants that have ended meanwhile is added to `leaving`: it must leave again by entries of their own.
 function grants.give_back(wallet, entry, leg, leaving)
@@ -115,19 +97,21 @@ function grants.give_back(wallet, entry, leg, leaving)
   for i = #leg.sources - 1, 1, -2 do
     local grant_no, atoms = leg.sources[i], leg.sources[i + 1]
     local grant = wallets.grant(wallet, grant_no)
-    local repaid = math.min(account.overage, atoms)
+    local terms = wallets.terms(wallet, grant_no)
+    local repaid = terms.scope > 0 and 0 or math.min(account.overage, atoms)
     local back = atoms - repaid
     grant.held = grant.held - atoms
     entries.touch(entry, grant)
     entries.transfer(entry, account, HELD, OVERAGE, repaid)
     entries.transfer(entry, account, HELD, AVAILABLE, back)
     if back > 0 then
-      local terms = wallets.terms(wallet, grant_no)
       grant.remaining = grant.remaining + back
       if terms.state ~= codes.grant_state.active then
         leaving[#leaving + 1] = grant_no
       elseif grant.remaining == back then
         grants.enter_order(wallet, account, grant_no)
+      elseif terms.scope > 0 then
+        require('scopes').add(wallet, account, terms.scope, back)
       end
     end
   end
@@ -151,9 +135,9 @@ function grants.leave(wallet, leaving)
   end
 end
 
--- Fund a grant's amount into its account: overage is repaid first, the rest can be spent.
+-- Fund a grant's amount into its account: overage is repaid first, unless the grant is scoped; the rest can be spent.
 function grants.fund(wallet, entry, account, grant_no, terms)
-  local repaid = math.min(account.overage, terms.amount)
+  local repaid = terms.scope > 0 and 0 or math.min(account.overage, terms.amount)
   entries.transfer(entry, account, codes.account.funding, OVERAGE, repaid)
   entries.transfer(entry, account, codes.account.funding, AVAILABLE, terms.amount - repaid)
   local grant = { no = grant_no, field = string.format('g%d', grant_no), remaining = terms.amount - repaid, held = 0 }

@@ -3,7 +3,8 @@
 -- A record is the first leg's asset, what was set aside in all, is still held, was settled, came back; when the hold
 -- was opened and when it ends; then where the held money was taken from: grant number and atoms, in the order first
 -- taken. Where a grant's number would be 0, another leg begins: its asset, the same numbers, its rate, and its own
--- sources; or, where its asset would be 0, a budget's tag. So most holds are as short as if there were neither.
+-- sources; or, where its asset would be 0, a budget's tag; or, where the budget's number would be 0, the scopes that
+-- cover all of what was asked for. So most holds are as short as if there were none of these.
 local budgets = require('budgets')
 local codes = require('codes')
 local entries = require('entry')
@@ -20,6 +21,9 @@ local NEXT_LEG = '>I4Hdddddd'
 local NEXT_LEG_LENGTH = 54
 local TAG = '>I4HHHdd'
 local TAG_LENGTH = 26
+-- Not shorter than a source.
+local SCOPES = '>I4HHI4'
+local SCOPES_LENGTH = 12
 
 local function add_sources(parts, sources)
   for i = 1, #sources, 2 do
@@ -51,6 +55,9 @@ function holds.pack(hold)
   for _, tag in ipairs(hold.tags) do
     parts[#parts + 1] = struct.pack(TAG, 0, 0, tag.no, tag.asset, tag.bucket, tag.held)
   end
+  if hold.scopes then
+    parts[#parts + 1] = struct.pack(SCOPES, 0, 0, 0, #hold.scopes) .. string.char(unpack(hold.scopes))
+  end
   return table.concat(parts)
 end
 
@@ -66,6 +73,10 @@ function holds.unpack(ref, packed)
       leg.sources[#leg.sources + 1] = grant_no
       leg.sources[#leg.sources + 1] = atoms
       at = at + SOURCE_LENGTH
+    elseif struct.unpack('>I4', packed, at + 4) == 0 then
+      local _, _, _, count = struct.unpack(SCOPES, packed, at)
+      hold.scopes = { string.byte(packed, at + SCOPES_LENGTH, at + SCOPES_LENGTH + count - 1) }
+      at = at + SCOPES_LENGTH + count
     elseif struct.unpack('>H', packed, at + 4) == 0 then
       local tag, _ = {}, nil
       _, _, tag.no, tag.asset, tag.bucket, tag.held = struct.unpack(TAG, packed, at)
@@ -87,7 +98,7 @@ end
 -- than its wallet has grants.
 function holds.take(wallet, entry, leg, atoms)
   local account = wallets.account(wallet, leg.asset)
-  local taken = grants.take(wallet, entry, account, atoms, true)
+  local taken = grants.take(wallet, entry, account, atoms, true, leg.parts)
   entries.transfer(entry, account, codes.account.available, codes.account.held, atoms)
   leg.held = leg.held + atoms
   if not leg.sources or #leg.sources == 0 then
@@ -110,8 +121,8 @@ function holds.take(wallet, entry, leg, atoms)
 end
 
 -- Open a hold: each of its legs is taken from its account, which has been seen to have that much, and counts in
--- budgets.
-function holds.open(wallet, entry, list, sent, ttl_ms)
+-- budgets. `scopes` cover all of it; nil where none covers any.
+function holds.open(wallet, entry, list, sent, ttl_ms, scopes)
   local tags = {}
   for i = 1, #list do
     local leg = list[i]
@@ -125,6 +136,7 @@ function holds.open(wallet, entry, list, sent, ttl_ms)
     ref = string.format('%d.%d', wallet.epoch, wallet.version + 1),
     legs = list,
     tags = tags,
+    scopes = scopes,
     created_at_ms = wallet.now_ms,
     expires_at_ms = wallet.now_ms + ttl_ms,
   }, true)

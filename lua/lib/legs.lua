@@ -19,14 +19,15 @@ function legs.make(asset, atoms, num, den)
   return { asset = asset, amount = atoms, held = 0, settled = 0, released = 0, num = num, den = den }
 end
 
--- The leg that was asked for, and those that go with it: `H asset, d atoms, d num, d den` each.
-function legs.list(asset, atoms, packed)
+-- The leg that was asked for, and those that go with it: `H asset, d atoms, d num, d den` each. Where scopes cover some
+-- of it (lib/scopes.lua), legs have parts, and the scopes that cover all of it come with them.
+function legs.list(asset, atoms, packed, scopes_packed)
   local list = { legs.make(asset, atoms, 1, 1) }
-  if packed == '' then
-    return list
-  end
   for at = 1, #packed, ASKED_LENGTH do
     list[#list + 1] = legs.make(struct.unpack(ASKED, packed, at))
+  end
+  if scopes_packed ~= '' then
+    return list, require('scopes').read(scopes_packed, list)
   end
   return list
 end
@@ -67,7 +68,7 @@ end
 function legs.settle(wallet, entry, leg, atoms, late)
   local account = wallets.account(wallet, leg.asset)
   if late then
-    grants.take(wallet, entry, account, atoms, false)
+    grants.take(wallet, entry, account, atoms, false, leg.parts)
     entries.transfer(entry, account, codes.account.available, codes.account.revenue, atoms)
     leg.released = leg.released - atoms
   else

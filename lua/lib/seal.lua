@@ -24,6 +24,13 @@ local function changed_fields(wallet)
     if account.order_changed then
       add(fields, string.format('o%d', asset), account.order)
     end
+    for _, list in pairs(account.scopes or {}) do
+      if list.changed and list.order ~= '' then
+        add(fields, list.field, require('scopes').pack(list))
+      elseif list.changed then
+        wallet.fields_gone[#wallet.fields_gone + 1] = list.field
+      end
+    end
   end
   for _, grant in pairs(wallet.grants) do
     if grant.changed then
@@ -60,8 +67,8 @@ end
 
 -- The wallet itself: its fields, what left it, and when it is due next.
 function seal.wallet(wallet)
-  wallet.fields = changed_fields(wallet)
   wallet.fields_gone = {}
+  wallet.fields = changed_fields(wallet)
   for _, grant_no in ipairs(wallet.ended) do
     add(wallet.fields_gone, string.format('g%d', grant_no), string.format('t%d', grant_no))
   end

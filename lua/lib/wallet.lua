@@ -3,10 +3,10 @@
 -- Fields of the hash, packed with `struct` (figures in ARCHITECTURE.md):
 --   w        version, due_at_ms, epoch verified in, open holds, live grants, freeze, environment
 --   c        the customer's id, for replies that start from a hold
---   a<asset> available, held, overage, scheduled
---   o<asset> numbers of the grants with something left, in consumption order
+--   a<asset> available, held, overage, scheduled; where there is any, how much of what is available is scoped
+--   o<asset> numbers of the grants with something left, in consumption order; of scoped ones lib/scopes.lua has others
 --   g<no>    a grant's remaining and held
---   t<no>    a grant's terms: state, purpose, priority, scoped, asset, amount, effective, expires, created
+--   t<no>    a grant's terms: state, purpose, priority, scope (0: none), asset, amount, effective, expires, created
 --   d        what falls due: instant and grant number, soonest first
 --   n, x     version and text of the wallet's configuration: subscriptions, budgets; see lib/stale.lua
 --   l        until when an operation that Redis does not know is looked up in the ledger: after a rebuilding
@@ -21,6 +21,7 @@ local META = '>ddI4HHBc12'
 local ACCOUNT = '>dddd'
 local GRANT = '>dd'
 local ACCOUNT_LENGTH = 32
+local SCOPED = '>d'
 local TERMS = '>BBBBHdddd'
 local TERMS_LENGTH = 38
 local WALLET_ID_LENGTH = 22
@@ -41,9 +42,12 @@ local function read_meta(wallet, packed)
 end
 
 local function read_account(asset, field, packed, order)
-  local account = { asset = asset, field = field, order = order or '' }
+  local account = { asset = asset, field = field, order = order or '', scoped = 0 }
   if packed then
     account.available, account.held, account.overage, account.scheduled = struct.unpack(ACCOUNT, packed)
+    if #packed > ACCOUNT_LENGTH then
+      account.scoped = struct.unpack(SCOPED, packed, ACCOUNT_LENGTH + 1)
+    end
   else
     account.available, account.held, account.overage, account.scheduled = 0, 0, 0, 0
   end
@@ -51,13 +55,13 @@ local function read_account(asset, field, packed, order)
 end
 
 local function unpack_terms(packed, at)
-  local state, purpose, priority, scoped, asset, amount, effective_at_ms, expires_at_ms, created_at_ms =
+  local state, purpose, priority, scope, asset, amount, effective_at_ms, expires_at_ms, created_at_ms =
     struct.unpack(TERMS, packed, at)
   return {
     state = state,
     purpose = purpose,
     priority = priority,
-    scoped = scoped,
+    scope = scope,
     asset = asset,
     amount = amount,
     effective_at_ms = effective_at_ms,
@@ -220,6 +224,7 @@ function wallets.build(wallet_key, clock, environment, version, freeze)
   wallet.version = version
   wallet.freeze = freeze
   wallet.environment = environment
+  wallet.made_anew = true
   wallet.due_at_ms = codes.never_ms
   wallet.open_holds = 0
   wallet.live_grants = 0
@@ -314,7 +319,8 @@ function wallets.pack_meta(wallet)
 end
 
 function wallets.pack_account(account)
-  return struct.pack(ACCOUNT, account.available, account.held, account.overage, account.scheduled)
+  local packed = struct.pack(ACCOUNT, account.available, account.held, account.overage, account.scheduled)
+  return account.scoped > 0 and packed .. struct.pack(SCOPED, account.scoped) or packed
 end
 
 function wallets.pack_grant(grant)
@@ -327,7 +333,7 @@ function wallets.pack_terms(terms)
     terms.state,
     terms.purpose,
     terms.priority,
-    terms.scoped,
+    terms.scope,
     terms.asset,
     terms.amount,
     terms.effective_at_ms,

@@ -9,6 +9,7 @@ export type GrantTerms = {
   purpose: string;
   priority: number;
   scoped: boolean;
+  scope: number;
   asset: number;
   amount: bigint;
   effectiveAt: string;
@@ -68,6 +69,7 @@ export type EntryRow = {
   grantPurpose: string;
   grantPriority: number;
   grantScoped: boolean;
+  grantScope: number;
   grantAsset: number;
   grantAmount: bigint;
   grantEffectiveAt: string;
@@ -113,6 +115,7 @@ export function applyEntry(
     applyTerms(wallet, entry, transfers) ??
     applyLegs(wallet, entry, changes, scheduled) ??
     applyMoves(wallet, entry, changes) ??
+    repaidFirst(wallet, entry) ??
     applyHold(wallet, entry, changes)
   );
 }
@@ -149,6 +152,7 @@ function applyTerms(wallet: RebuiltWallet, entry: EntryRow, transfers: readonly 
     purpose: entry.grantPurpose,
     priority: entry.grantPriority,
     scoped: entry.grantScoped,
+    scope: entry.grantScope,
     asset: entry.grantAsset,
     amount: entry.grantAmount,
     effectiveAt: entry.grantEffectiveAt,
@@ -188,7 +192,6 @@ function applyLegs(
       if (entry[name][i] !== after[name]) return `${name} after it is ${entry[name][i]}, by transfers ${after[name]}`;
       said[name] = after[name];
     }
-    if (after.overage > 0n && after.available > 0n) return 'overage, and money that is available';
     const amount = change.available + change.held - change.overage;
     if (entry.amounts[i] !== amount) return `its amount is ${entry.amounts[i]}, by transfers ${amount}`;
     wallet.accounts.set(asset, after);
@@ -217,6 +220,19 @@ function applyMoves(wallet: RebuiltWallet, entry: EntryRow, changes: ReadonlyMap
     const sum = moved.get(asset);
     if ((change?.available ?? 0n) !== (sum?.available ?? 0n) || (change?.held ?? 0n) !== (sum?.held ?? 0n))
       return `its grants do not move as asset ${asset} does`;
+  }
+  return undefined;
+}
+
+/** What a scope binds repays nothing: whoever owes has none left of the rest. */
+function repaidFirst({ accounts, grants }: RebuiltWallet, { assets }: EntryRow): string | undefined {
+  for (const asset of assets) {
+    const { overage, available } = accounts.get(asset)!;
+    if (overage === 0n || available === 0n) continue;
+    const owes = [...grants.values()].some(
+      (grant) => grant.asset === asset && grant.scope === 0 && grant.remaining > 0n,
+    );
+    if (owes) return 'overage, and money that is available';
   }
   return undefined;
 }

@@ -20,7 +20,8 @@ export async function openWalletStreams(sql: Transaction) {
         scheduled_after as scheduled,
         move_grants as "moveGrants", move_remaining as "moveRemaining", move_held as "moveHeld",
         grant_no as "grantNo", grant_state as "grantState", grant_purpose as "grantPurpose",
-        grant_priority as "grantPriority", grant_scoped as "grantScoped", grant_asset as "grantAsset",
+        grant_priority as "grantPriority", grant_scoped as "grantScoped",
+        coalesce(grant_scope, 0) as "grantScope", grant_asset as "grantAsset",
         grant_amount as "grantAmount", grant_effective_at::text as "grantEffectiveAt",
         grant_expires_at::text as "grantExpiresAt", grant_created_at::text as "grantCreatedAt",
         hold_ref as "holdRef", hold_status as "holdStatus", hold_created_at::text as "holdCreatedAt",
@@ -49,7 +50,7 @@ export async function openWalletStreams(sql: Transaction) {
     grants: await openStream<OfWallet & Grant & { no: number }>(
       sql,
       'audit_grants',
-      sql`select ${place}, grant_no as no, state, purpose, priority, scoped, asset, amount, remaining, held,
+      sql`select ${place}, grant_no as no, state, purpose, priority, scoped, scope, asset, amount, remaining, held,
         effective_at::text as "effectiveAt", expires_at::text as "expiresAt", created_at::text as "createdAt"
         from grants ${order}`,
     ),

@@ -7,6 +7,7 @@ import { parseAmount, zeroAtoms, type Atoms } from '../units.ts';
 import type { AuthorizeRequest } from '../wallet/authorize.ts';
 import type { AskedLeg } from '../wallet/legs.ts';
 import type { Operation } from '../wallet/operation.ts';
+import type { ScopedPart } from '../wallet/scopes.ts';
 import type { Stale } from '../wallet/stale.ts';
 import type { Trouble } from '../wallet/target.ts';
 import { format, normalized, readAmount } from './amount.ts';
@@ -39,6 +40,8 @@ export type Asked = Spoken & {
   status: 'asked';
   /** What is due in other assets, besides. */
   legs: AskedLeg[];
+  /** What scopes of grants cover of an event; none of a plain amount. */
+  parts: readonly ScopedPart[];
   /** Undefined: nothing was priced. */
   catalogVersion: number | undefined;
   /** What a reply says of an event, kept with it so that a repeat says the same. */
@@ -80,8 +83,8 @@ export async function askSpend<Reply extends Spent>(
     const isNew = body.mode !== 'shadow';
     const refused = api.backpressure() && isNew && (await refuseSpending(api, call, body.customer_id, operation));
     if (refused) return refused;
-    const { asset, amount, legs, catalogVersion, told } = asked;
-    return ask({ ...request, asset: asset.number, amount, legs, mode: body.mode, catalogVersion, told });
+    const { asset, amount, legs, parts, catalogVersion, told } = asked;
+    return ask({ ...request, asset: asset.number, amount, legs, parts, mode: body.mode, catalogVersion, told });
   });
   if (isRefused(reply)) return reply;
   if (isTrouble(reply)) return refuseTrouble(reply, call);
@@ -162,7 +165,7 @@ function moneyOf(asset: Asset | undefined, money: { asset: string; amount: strin
   const atoms = readAmount(money.amount, asset, 'amount');
   if (typeof atoms !== 'bigint') return atoms;
   const requested = normalized(money.amount, atoms, asset);
-  return { status: 'asked', asset, amount: atoms, requested, legs: [], catalogVersion: undefined, told: '' };
+  return { status: 'asked', asset, amount: atoms, requested, legs: [], parts: [], catalogVersion: undefined, told: '' };
 }
 
 function askedOf(
@@ -199,6 +202,7 @@ function askedOf(
           num: zeroAtoms,
           den: zeroAtoms,
         })),
+        parts: priced.parts,
         catalogVersion: catalog.version,
         told: JSON.stringify({ requested, lines }),
       };

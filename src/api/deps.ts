@@ -1,5 +1,5 @@
 // What the API needs from the rest, handed in by main.ts, so that nothing here reaches Postgres or Node by import.
-import type { Price } from '../contract.ts';
+import type { GrantScope, Price } from '../contract.ts';
 import type {
   Asset,
   CatalogVersion,
@@ -233,8 +233,16 @@ export type Ledger = {
   /** Writes the intent to credit, or finds the one that this operation wrote before. One that was refused is begun anew. */
   beginCredit: (
     environmentId: string,
-    credit: Omit<Credit, 'grantNo' | 'walletId' | 'applied' | 'createdAtMs'>,
-  ) => Promise<{ status: 'begun'; credit: BegunCredit } | { status: 'no_customer' | 'conflict' }>;
+    credit: Omit<Credit, 'grantNo' | 'walletId' | 'applied' | 'scope'> & { scope?: GrantScope | undefined },
+  ) => Promise<
+    | {
+        status: 'begun';
+        credit: BegunCredit;
+        /** The wallet's configuration, where Redis is not known to have the grant's scope. */
+        unpushed: WalletConfig | undefined;
+      }
+    | { status: 'no_customer' | 'conflict' | 'too_many_scopes' }
+  >;
   /** Whether this operation has begun a credit, and not been refused. */
   hasCredit: (environmentId: string, operationId: string) => Promise<boolean>;
   /** It was not applied, and nothing may apply it later; false when that cannot be said. */

@@ -6,6 +6,7 @@ import type { HoldOpening, HoldRecord } from '../records.ts';
 import { zeroAtoms } from '../units.ts';
 import type { Target } from '../wallet/target.ts';
 import { format } from './amount.ts';
+import { showScope } from './grant-scope.ts';
 import { refuse, type Answer } from './answer.ts';
 import { pricedLines, readTold } from './ask-spend.ts';
 import { readAttached } from './attached.ts';
@@ -123,13 +124,14 @@ async function showAccounts(
     const amount = amounts[i] ?? zeroAtoms;
     const grants = found.flatMap(({ grantNo, taken, remainingAfter, grant }) => {
       if (grant?.asset !== leg.asset) return [];
-      const { purpose, priority, expiresAtMs } = grant;
+      const { purpose, priority, expiresAtMs, scope } = grant;
       return [
         {
           ...{ id: api.wallets.grantIdOf(walletId, grantNo), purpose, priority },
           remaining: format(remainingAfter + taken, asset),
           taken: format(taken, asset),
           expires_at: formatTimeOrNull(expiresAtMs),
+          ...{ scope: showScope(scope), covers: true },
         },
       ];
     });

@@ -6,6 +6,7 @@ import { differences, resetsAtMs, type Spender } from '../wallet/budgets.ts';
 import type { Explained } from '../wallet/explain.ts';
 import { format } from './amount.ts';
 import { readTold, type Asked } from './ask-spend.ts';
+import { showScope } from './grant-scope.ts';
 import { remediesFor, roomOf, type Limit, type Need } from './remedies.ts';
 import type { Api } from './route.ts';
 import { codeOf } from './spend.ts';
@@ -50,7 +51,11 @@ export async function showExplained(api: Api, what: What): Promise<Omit<Explanat
   const { reason, affordable, budgetNo } = outcome;
   const isAboutMoney = reason !== 'frozen' && reason !== 'too_many_holds';
   const limit = limits.find(({ budget }) => budget.no === budgetNo);
-  const needs = dues.map((due) => ({ ...due, ...balancesOf(wallet, due.asset) }));
+  const needs = dues.map((due) => ({
+    ...due,
+    ...balancesOf(wallet, due.asset),
+    available: coveredBy(what, due.asset),
+  }));
   return {
     status: 'declined',
     code: codeOf(reason),
@@ -128,8 +133,28 @@ function balancesOf(wallet: Explained['wallet'], asset: Shown) {
   return { available, held, overage };
 }
 
-function showAccount(api: Api, { wallet: { walletId }, explained }: What, { asset, due }: Due): ExplainedAccount {
+/**
+ * How much is there for it: what no scope binds, and what is bound to scopes that cover it. Where they cover each line otherwise,
+ * which line gets what depends on the order of grants; then only what all lines can have counts.
+ */
+function coveredBy({ asked, explained }: What, { number }: Shown): bigint {
+  const parts = asked.parts.filter(({ asset }) => asset === number);
+  const covers = ({ scope }: { scope: number }) =>
+    scope === 0 || (parts.length === 1 && parts[0]!.scopes.includes(scope));
+  const grants = explained.wallet.accounts.find(({ asset }) => asset === number)?.grants ?? [];
+  return grants.filter(covers).reduce((total, { remaining }) => total + remaining, 0n);
+}
+
+function showAccount(
+  api: Api,
+  { asked, wallet: { walletId }, explained }: What,
+  { asset, due }: Due,
+): ExplainedAccount {
   const { wallet, outcome } = explained;
+  const scopes = new Set([
+    0,
+    ...asked.parts.filter((part) => part.asset === asset.number).flatMap((part) => part.scopes),
+  ]);
   const taken = outcome.status === 'would_approve' ? outcome.taken : undefined;
   const { available, held, overage } = balancesOf(wallet, asset);
   const grants = wallet.accounts.find((account) => account.asset === asset.number)?.grants ?? [];
@@ -148,6 +173,8 @@ function showAccount(api: Api, { wallet: { walletId }, explained }: What, { asse
         remaining: format(grant.remaining, asset),
         taken: format(taken?.get(grant.no) ?? 0n, asset),
         expires_at: formatTimeOrNull(grant.expiresAtMs),
+        scope: showScope(wallet.scopes.find(({ no }) => no === grant.scope)),
+        covers: scopes.has(grant.scope),
       })),
   };
 }

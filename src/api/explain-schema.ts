@@ -1,5 +1,6 @@
 // What an explanation looks like on the wire.
 import { z } from '@hono/zod-openapi';
+import { grantScope } from './grant-scope.ts';
 import { pricedLines } from './ask-spend.ts';
 import { amountOut, timeOut } from './schemas.ts';
 import { limitSource } from './spend.ts';
@@ -40,6 +41,8 @@ const explainedGrant = z
     remaining: amountOut.openapi({ description: 'Before the request.' }),
     taken: amountOut.openapi({ description: 'What is, or was, taken of it.' }),
     expires_at: timeOut.nullable(),
+    scope: grantScope.nullable(),
+    covers: z.boolean().openapi({ description: 'Whether its scope covers any of what is asked for.' }),
   })
   .openapi('ExplainedGrant');
 

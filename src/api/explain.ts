@@ -71,13 +71,13 @@ async function explainOnce(
       explanation: { customer_id, status: 'unpriced', code, detail, mode, as_of, prices, ...nothing },
     };
   }
-  const { asset, amount, legs, catalogVersion, told } = asked;
+  const { asset, amount, legs, parts, catalogVersion, told } = asked;
   const operation = api.wallets.operationOf({
     ...{ environmentId, path: '', customerId: undefined, key: undefined, body: undefined },
   });
   const spender = spenderOf(body);
   const explained = await api.wallets.explain({
-    ...{ wallet, environmentId, asset: asset.number, amount, legs, mode, operation, attached: attachedOf(body) },
+    ...{ wallet, environmentId, asset: asset.number, amount, legs, parts, mode, operation, attached: attachedOf(body) },
     ...{ config, redisMs, catalogVersion, told, spender, ttlMs: body.ttl_ms },
   });
   if (explained.status !== 'explained') return explained;

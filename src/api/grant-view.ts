@@ -4,6 +4,7 @@ import type { Grant as GrantReply } from '../contract.ts';
 import type { Asset, Credit, CreditApplied, GrantRecord } from '../records.ts';
 import { zeroAtoms, type Atoms } from '../units.ts';
 import { format } from './amount.ts';
+import { grantScope, showScope } from './grant-scope.ts';
 import type { LiveGrant, LiveWallet } from '../wallet/read-wallet.ts';
 import { amountOut, metadataOut, timeOut } from './schemas.ts';
 import { formatTime, formatTimeOrNull } from './time.ts';
@@ -21,7 +22,7 @@ export const grantReply = z
     status: z.enum(['scheduled', 'active', 'spent', 'expired', 'voided']),
     effective_at: timeOut,
     expires_at: timeOut.nullable(),
-    scope: z.object({}).nullable().openapi({ description: 'What it may pay for; null: anything.' }),
+    scope: grantScope.nullable().openapi({ description: 'What it may pay for; null: anything.' }),
     description: z.string().nullable(),
     metadata: metadataOut,
     created_at: timeOut,
@@ -88,7 +89,7 @@ function show(id: string, terms: Terms, numbers: Numbers, asset: Asset): GrantRe
     status: isSpent ? 'spent' : numbers.state,
     effective_at: formatTime(numbers.effectiveAtMs),
     expires_at: formatTimeOrNull(terms.expiresAtMs),
-    scope: null,
+    scope: showScope(terms.scope),
     description: terms.description ?? null,
     metadata: terms.metadata,
     created_at: formatTime(terms.createdAtMs),

@@ -5,15 +5,15 @@
 // applied; once the ledger has the wallet's version, its row says which.
 import { z } from '@hono/zod-openapi';
 import type { VoidedGrant } from '../contract.ts';
-import type { Asset, GrantRecord } from '../records.ts';
+import type { Asset, GrantRecord, WalletConfig } from '../records.ts';
 import { zeroAtoms } from '../units.ts';
 import { format, readAmount } from './amount.ts';
 import { refuse, refuseFields, type Answer, type Refused } from './answer.ts';
 import { unknownAsset } from './assets.ts';
 import { refuseNewWork } from './backpressure.ts';
 import { noCustomer } from './customers.ts';
-import type { BegunCredit } from './deps.ts';
 import { grantAsApplied, grantAsItIs, grantAsVoided, grantReply, hasEnded, liveGrantsOf } from './grant-view.ts';
+import { grantScope } from './grant-scope.ts';
 import { operationFor } from './idempotency.ts';
 import { badCursor, pageOf, pageQuery, pageSchema } from './paging.ts';
 import { defineRoute, type Api, type Call } from './route.ts';
@@ -29,6 +29,7 @@ import {
   timestamp,
 } from './schemas.ts';
 import { refuseTrouble } from './trouble.ts';
+import type { Trouble } from '../wallet/target.ts';
 
 const priority = { least: 0, most: 100, default: 50 } as const;
 
@@ -44,6 +45,7 @@ export const grantBody = z
     expires_at: timestamp.optional().openapi({
       description: 'Exclusive: at this instant it can no longer be spent. Absent: never.',
     }),
+    scope: grantScope.optional().openapi({ description: 'What it may pay for: all that is named. Absent: anything.' }),
     description: description.optional(),
     metadata: metadata.optional(),
   })
@@ -75,6 +77,7 @@ export const createGrant = defineRoute({
     'amount_too_large',
     'balance_limit',
     'too_many_grants',
+    'too_many_scopes',
     'backpressure',
   ],
   handle: async (api, call) => {
@@ -101,6 +104,7 @@ export const createGrant = defineRoute({
       amount: atoms,
       purpose: body.purpose,
       priority: body.priority,
+      scope: body.scope,
       effectiveAtMs: body.effective_at,
       expiresAtMs: body.expires_at,
       description: body.description,
@@ -111,17 +115,23 @@ export const createGrant = defineRoute({
         return noCustomer;
       case 'conflict':
         return refuse('idempotency_conflict', 'the Idempotency-Key came with another body before');
+      case 'too_many_scopes':
+        return refuse(begun.status, 'grants of this customer name as many different scopes as they may');
       case 'begun':
-        return applyCredit(api, call, begun.credit, asset);
+        return applyCredit(api, call, begun, asset);
     }
   },
 });
 
-async function applyCredit(api: Api, call: Call, credit: BegunCredit, asset: Asset): Promise<Answer> {
+type Begun = Extract<Awaited<ReturnType<Api['ledger']['beginCredit']>>, { status: 'begun' }>;
+
+async function applyCredit(api: Api, call: Call, { credit, unpushed }: Begun, asset: Asset): Promise<Answer> {
   const { environmentId } = call;
   const id = api.wallets.grantIdOf(credit.walletId, credit.grantNo);
   if (credit.applied) return { status: 201, body: grantAsApplied(id, credit, credit.applied, asset), replayed: true };
-  const reply = await api.wallets.credit({ ...credit, environmentId });
+  // Who spends has to know what the grant is for by the time that it can be spent.
+  const told = unpushed && (await tellConfig(api, { environmentId, ...credit }, unpushed));
+  const reply = told ?? (await api.wallets.credit({ ...credit, environmentId }));
   switch (reply.status) {
     case 'granted':
       return {
@@ -153,6 +163,22 @@ async function applyCredit(api: Api, call: Call, credit: BegunCredit, asset: Ass
     case 'unavailable':
       return refuseTrouble(reply, call);
   }
+}
+
+/** Undefined: the wallet in Redis has it. */
+async function tellConfig(
+  api: Api,
+  { environmentId, customerId }: { environmentId: string; customerId: string },
+  config: WalletConfig,
+): Promise<Trouble | undefined> {
+  const customer = { environmentId, customerId };
+  const configured = await api.wallets.configure(customer, config);
+  if (configured.status !== 'configured') return configured;
+  // Without it the worker tells Redis once more.
+  await api.ledger.noteConfigPushed(customer, configured.version).catch((error: unknown) => {
+    api.log.error({ error, ...customer }, 'a configuration was not noted as told');
+  });
+  return undefined;
 }
 
 export const listGrants = defineRoute({

@@ -7,6 +7,7 @@ import { matchPrices, type MatchedLine } from '../pricing/match.ts';
 import { fineDecimals, type PricedAsset } from '../pricing/price.ts';
 import type { WalletConfig } from '../records.ts';
 import { formatAmount, toAtoms, type Atoms } from '../units.ts';
+import { scopesOf, type ScopedPart } from '../wallet/scopes.ts';
 import { refuse, type Refused } from './answer.ts';
 import type { Catalog } from './catalog-cache.ts';
 
@@ -17,7 +18,13 @@ const linesMax = 100;
 /** What is due in one asset, over all lines in it. */
 export type Due = { asset: PricedAsset; atoms: Atoms };
 
-export type PricedEvent = { status: 'priced'; lines: PricedLine[]; dues: [Due, ...Due[]] };
+export type PricedEvent = {
+  status: 'priced';
+  lines: PricedLine[];
+  dues: [Due, ...Due[]];
+  /** The same by what scopes of grants cover it, in the order of lines. */
+  parts: ScopedPart[];
+};
 
 /**
  * `most`: what any usage up to the event's can cost, which a hold sets aside; `exact`: what it costs. They differ for volume
@@ -25,7 +32,7 @@ export type PricedEvent = { status: 'priced'; lines: PricedLine[]; dues: [Due, .
  */
 export function priceEvent(
   catalog: Catalog,
-  { subscriptions }: WalletConfig,
+  { subscriptions, scopes }: WalletConfig,
   { event_type: eventType, data }: UsageEvent,
   how: 'exact' | 'most',
 ): PricedEvent | { status: 'behind' } | Refused {
@@ -38,14 +45,19 @@ export function priceEvent(
     case 'missing_quantity':
       return refuse('missing_quantity', match.message);
     case 'matched':
-      return sumUp(match.lines, how);
+      return sumUp(match.lines, how, (productId) => scopesOf(scopes, { eventType, data, productId }));
   }
 }
 
-function sumUp(matched: readonly MatchedLine[], how: 'exact' | 'most'): PricedEvent | Refused {
+function sumUp(
+  matched: readonly MatchedLine[],
+  how: 'exact' | 'most',
+  scopesOfProduct: (productId: string) => number[],
+): PricedEvent | Refused {
   const lines: PricedLine[] = [];
+  const parts: ScopedPart[] = [];
   const dues: Due[] = [];
-  for (const { price, version, quantity } of matched) {
+  for (const { productId, price, version, quantity } of matched) {
     const { asset, cost, id } = price;
     const line = how === 'most' ? mostOf(cost, quantity) : costOf(cost, quantity);
     const due = dues.find((known) => known.asset.number === asset.number);
@@ -55,6 +67,7 @@ function sumUp(matched: readonly MatchedLine[], how: 'exact' | 'most'): PricedEv
     }
     if (due) due.atoms = toAtoms(atoms);
     else dues.push({ asset, atoms: toAtoms(atoms) });
+    addPart(parts, { asset: asset.number, atoms: line.atoms, scopes: scopesOfProduct(productId) });
     lines.push({
       price_id: id,
       price_version: version,
@@ -70,5 +83,11 @@ function sumUp(matched: readonly MatchedLine[], how: 'exact' | 'most'): PricedEv
       `this event costs in ${dues.length} assets, in ${lines.length} lines: ${most} at most`,
     );
   }
-  return { status: 'priced', lines, dues: dues as [Due, ...Due[]] };
+  return { status: 'priced', lines, dues: dues as [Due, ...Due[]], parts };
+}
+
+function addPart(parts: ScopedPart[], { asset, atoms, scopes }: ScopedPart): void {
+  const known = parts.find((part) => part.asset === asset && part.scopes.join() === scopes.join());
+  if (known) known.atoms = toAtoms(known.atoms + atoms);
+  else parts.push({ asset, atoms, scopes });
 }

@@ -10,7 +10,7 @@ const name = (lengthMax: number) => z.string().max(lengthMax).regex(namePattern,
 /** What happened, in the caller's words. */
 export const eventType = name(128).openapi({ example: 'chat.completion' });
 /** A field of an event's `data`. */
-const field = name(64).openapi({ example: 'input_tokens' });
+export const field = name(64).openapi({ example: 'input_tokens' });
 const priceId = z
   .string()
   .regex(/^[A-Za-z0-9][A-Za-z0-9_.:/-]{0,127}$/, 'must be 1 to 128 letters, digits and _ . : / -')
@@ -34,18 +34,15 @@ const tiersOver = z.enum(['event', 'hour', 'day', 'week', 'month']).openapi({
   description: 'Default `event`; else usage is counted per customer and price over that period.',
 });
 
-const dimensions = z
-  .record(
-    field,
-    z.union(
-      [z.string().min(1).max(256), z.number(), z.boolean()],
-      'must be 1 to 256 characters, a number, true or false',
-    ),
-  )
-  .openapi({
-    description: `Fields of \`data\` that must match, exactly or with \`"*"\` any value; at most ${dimensionsMax}.`,
-    example: { model: 'gpt-5' },
-  });
+export const dimensionValue = z.union(
+  [z.string().min(1).max(256), z.number(), z.boolean()],
+  'must be 1 to 256 characters, a number, true or false',
+);
+
+const dimensions = z.record(field, dimensionValue).openapi({
+  description: `Fields of \`data\` that must match, exactly or with \`"*"\` any value; at most ${dimensionsMax}.`,
+  example: { model: 'gpt-5' },
+});
 
 const fallback = z
   .array(z.strictObject({ asset: assetCode, rate }))

@@ -151,6 +151,7 @@ async function askSettle(api: Api, call: Call<Body>, { asset, target }: { asset:
       onExcess: body.on_excess,
       amount: dues.find((due) => due.asset === asset.number)?.amount ?? zeroAtoms,
       dues: dues.filter((due) => due.asset !== asset.number),
+      parts: asked.parts,
       told: asked.told,
     });
     if (reply.status === 'unpriced') throw new Error('what was priced was settled as if nothing priced it');
@@ -159,7 +160,7 @@ async function askSettle(api: Api, call: Call<Body>, { asset, target }: { asset:
 }
 
 /** Where nothing prices the event: the script looks for a first answer, and whether Redis has other prices. */
-const nothingDue = { onExcess: 'unpriced', amount: zeroAtoms, dues: [], told: '' } as const;
+const nothingDue = { onExcess: 'unpriced', amount: zeroAtoms, dues: [], parts: [], told: '' } as const;
 
 /** They move nothing, but must be amounts of assets that exist. */
 async function checkCosts(api: Api, environmentId: string, costs: VendorCost[]): Promise<Refused | undefined> {

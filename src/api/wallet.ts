@@ -1,10 +1,11 @@
 // A customer's wallet: what can be spent now; freezing it, and lifting that.
 import { z } from '@hono/zod-openapi';
-import type { Account, Wallet } from '../contract.ts';
+import type { Account, GrantScope, Wallet } from '../contract.ts';
 import { zeroAtoms } from '../units.ts';
 import { format } from './amount.ts';
 import { refuse, type Answer, type Refused } from './answer.ts';
 import type { LiveWallet } from '../wallet/read-wallet.ts';
+import { grantScope, showScope } from './grant-scope.ts';
 import { operationFor } from './idempotency.ts';
 import { defineRoute, type Api, type Call } from './route.ts';
 import { amountOut, durability, emptyBody, timeOut } from './schemas.ts';
@@ -25,7 +26,12 @@ export const walletReply = z
       .array(
         z.object({
           asset: z.string(),
-          available: amountOut.openapi({ description: 'What a new hold could take now.' }),
+          available: amountOut.openapi({
+            description: 'What a new hold could take now, as far as scopes of grants let it.',
+          }),
+          scoped: amountOut.optional().openapi({
+            description: 'How much of `available` is in grants with a `scope`; absent where nothing is.',
+          }),
           held: amountOut,
           overage: amountOut.openapi({ description: 'What the account owes.' }),
           grants: z
@@ -37,6 +43,7 @@ export const walletReply = z
                 remaining: amountOut,
                 held: amountOut,
                 expires_at: timeOut.nullable(),
+                scope: grantScope.optional().openapi({ description: 'Absent: it may be spent on anything.' }),
               }),
             )
             .openapi({ description: 'The active ones with something left or held, in the order they are spent.' }),
@@ -141,6 +148,7 @@ async function show(api: Api, { environmentId, params }: Call, wallet: LiveWalle
     return {
       asset: asset.code,
       available: format(account.available, asset),
+      ...(account.scoped > zeroAtoms && { scoped: format(account.scoped, asset) }),
       held: format(account.held, asset),
       overage: format(account.overage, asset),
       grants: account.grants
@@ -152,6 +160,7 @@ async function show(api: Api, { environmentId, params }: Call, wallet: LiveWalle
           remaining: format(grant.remaining, asset),
           held: format(grant.held, asset),
           expires_at: formatTimeOrNull(grant.expiresAtMs),
+          ...scopeOf(wallet, grant),
         })),
     };
   });
@@ -163,6 +172,11 @@ async function show(api: Api, { environmentId, params }: Call, wallet: LiveWalle
     as_of: formatTime(wallet.asOfMs),
     accounts: await Promise.all(accounts),
   };
+}
+
+function scopeOf({ scopes }: LiveWallet, { scope: number }: { scope: number }): { scope?: GrantScope } {
+  const scope = showScope(scopes.find(({ no }) => no === number));
+  return scope ? { scope } : {};
 }
 
 function whyNot(freeze: LiveWallet['freeze']): string {

@@ -3,7 +3,7 @@
 // Rows here are fewer than entries: of what changes several times in a batch, only the last state is written.
 import type { Entry } from '../outbox/entry.ts';
 import type { DecodedEntry } from '../outbox/flaw.ts';
-import { packTags } from '../wallet/packed.ts';
+import { packMarks } from '../wallet/packed.ts';
 import { arrayText, arrayTexts, columns, nothing, quoted } from './array-text.ts';
 import { addHoldLeg, expiryOf, ledgerAccount, type Batch } from './batch.ts';
 
@@ -43,7 +43,7 @@ function emptyColumns() {
     wallets: columns('version', 'freeze'),
     accounts: columns('walletNo', 'asset', 'available', 'held', 'overage', 'scheduled'),
     terms: columns(
-      ...(['walletNo', 'grantNo', 'state', 'purpose', 'priority', 'scoped', 'asset', 'amount'] as const),
+      ...(['walletNo', 'grantNo', 'state', 'purpose', 'priority', 'scoped', 'scope', 'asset', 'amount'] as const),
       ...(['effectiveAtMs', 'expiresAtMs', 'createdAtMs'] as const),
     ),
     moves: columns('walletNo', 'grantNo', 'remaining', 'held'),
@@ -134,7 +134,8 @@ function addWallet(
     to.terms.state.push(terms.state);
     to.terms.purpose.push(terms.purpose);
     to.terms.priority.push(terms.priority);
-    to.terms.scoped.push(terms.scoped);
+    to.terms.scoped.push(terms.scope > 0);
+    to.terms.scope.push(terms.scope);
     to.terms.asset.push(terms.asset);
     to.terms.amount.push(terms.amount);
     to.terms.effectiveAtMs.push(terms.effectiveAtMs);
@@ -180,5 +181,5 @@ function addHold(
   const sources = terms.legs.flatMap((leg) => leg.sources);
   to.sourceGrants.push(quoted(arrayText(sources.map(({ grantNo }) => grantNo))));
   to.sourceAtoms.push(quoted(arrayText(sources.map(({ atoms }) => atoms))));
-  to.tagsHex.push(quoted(packTags(terms.tags).toString('hex')));
+  to.tagsHex.push(quoted(packMarks(terms).toString('hex')));
 }

@@ -9,7 +9,7 @@ import { codes } from '../codes.gen.ts';
 import { changeOf, type Entry, type Transfer } from '../outbox/entry.ts';
 import type { DecodedEntry } from '../outbox/flaw.ts';
 import type { HoldLeg, PurposeName } from '../records.ts';
-import { packTags } from '../wallet/packed.ts';
+import { packMarks } from '../wallet/packed.ts';
 import { arrayTexts, columns, nothing, quoted, type Column } from './array-text.ts';
 import type { LedgerAccount } from './schema.ts';
 
@@ -78,7 +78,7 @@ function emptyColumns() {
     transfers: columns('entryNo', 'walletNo', 'no', 'asset', 'debit', 'credit', 'amount'),
     moves: columns('entryNo', 'walletNo', 'grantNo', 'remaining', 'held', 'asset', 'amount'),
     terms: columns(
-      ...(['grantNo', 'state', 'purpose', 'priority', 'scoped', 'asset', 'amount'] as const),
+      ...(['grantNo', 'state', 'purpose', 'priority', 'scoped', 'scope', 'asset', 'amount'] as const),
       ...(['effectiveAtMs', 'expiresAtMs', 'createdAtMs'] as const),
     ),
     holds: columns('no', 'ref', 'status', 'createdAtMs', 'expiresAtMs', 'tagsHex'),
@@ -198,7 +198,8 @@ function addTerms({ terms: to }: Columns, grant: Entry['grant']): void {
   to.state.push(terms?.state ?? nothing);
   to.purpose.push(terms?.purpose ?? nothing);
   to.priority.push(terms?.priority ?? nothing);
-  to.scoped.push(terms?.scoped ?? nothing);
+  to.scoped.push(terms ? terms.scope > 0 : nothing);
+  to.scope.push(terms?.scope ?? nothing);
   to.asset.push(terms?.asset ?? nothing);
   to.amount.push(terms?.amount ?? nothing);
   to.effectiveAtMs.push(terms?.effectiveAtMs ?? nothing);
@@ -219,7 +220,7 @@ function addHold(to: Columns, hold: Entry['hold'], { holdNos }: OfWallet, entryN
   holds.status.push(hold?.status ?? nothing);
   holds.createdAtMs.push(terms?.createdAtMs ?? nothing);
   holds.expiresAtMs.push(terms?.expiresAtMs ?? nothing);
-  holds.tagsHex.push(terms ? quoted(packTags(terms.tags).toString('hex')) : nothing);
+  holds.tagsHex.push(terms ? quoted(packMarks(terms).toString('hex')) : nothing);
   if (!terms) return;
   for (const leg of terms.legs) {
     holdLegs.entryNo.push(entryNo);

@@ -4,21 +4,30 @@
 // remembered for ever under its operation, so a repeat finds it, years later too. A pending one that nobody follows up,
 // because its gateway died, is found by the worker's sweep and applied under the same operation: at most once.
 import { and, eq, inArray, isNotNull, lt, notExists, sql as raw } from 'drizzle-orm';
-import type { Credit, CreditApplied } from '../records.ts';
+import type { GrantScope } from '../contract.ts';
+import type { Credit, CreditApplied, NumberedScope, WalletConfig } from '../records.ts';
 import { zeroAtoms } from '../units.ts';
 import { orm, type Orm, type Sql } from './connect.ts';
-import { credits, customers, entries, wallets } from './schema.ts';
+import { credits, customers, entries, scopes, wallets } from './schema.ts';
+import { numberScope } from './scopes.ts';
+import { raiseWalletConfig, readWalletConfig } from './wallet-config.ts';
 
-export type NewCredit = Omit<Credit, 'grantNo' | 'walletId' | 'applied' | 'createdAtMs'>;
+export type NewCredit = Omit<Credit, 'grantNo' | 'walletId' | 'applied' | 'scope'> & { scope?: GrantScope | undefined };
 /** `createdAtMs` is when the intent was written, `attemptedAtMs` when somebody last began to apply it. */
 export type BegunCredit = Credit & { createdAtMs: number; attemptedAtMs: number };
+export type Begun = {
+  status: 'begun';
+  credit: BegunCredit;
+  /** The wallet's configuration, where it is not known to have the grant's scope. */
+  unpushed: WalletConfig | undefined;
+};
 
 /** Writes the intent to credit, or finds the one that this operation wrote before. One that was refused is begun anew. */
 export async function beginCredit(
   sql: Sql,
   environmentId: string,
   credit: NewCredit,
-): Promise<{ status: 'begun'; credit: BegunCredit } | { status: 'no_customer' | 'conflict' }> {
+): Promise<Begun | { status: 'no_customer' | 'conflict' | 'too_many_scopes' }> {
   return orm(sql).transaction(async (transaction) => {
     // The customer's row numbers grants, and lets one operation through at a time: its id names the customer.
     const [customer] = await transaction
@@ -28,7 +37,13 @@ export async function beginCredit(
       .for('no key update');
     if (!customer) return { status: 'no_customer' };
     const known = await repeatCredit(transaction, environmentId, credit.operationId, credit.fingerprint);
-    if (known) return known;
+    if (known?.status === 'conflict') return known;
+    if (known) return { ...known, unpushed: await unpushedFor(transaction, environmentId, known.credit) };
+    const ofCustomer = { environmentId, customerId: credit.customerId };
+    const numbered = credit.scope && (await numberScope(transaction, ofCustomer, credit.scope));
+    if (numbered === 'too_many_scopes') return { status: numbered };
+    if (numbered?.isNew) await raiseWalletConfig(transaction, ofCustomer);
+    const scope = numbered && { ...credit.scope, no: numbered.no };
     const grantNo = customer.grantsCount + 1;
     await transaction
       .update(customers)
@@ -47,6 +62,7 @@ export async function beginCredit(
         amount: credit.amount,
         purpose: credit.purpose,
         priority: credit.priority,
+        scope: scope?.no ?? null,
         effectiveAt: credit.effectiveAtMs ?? null,
         expiresAt: credit.expiresAtMs ?? null,
         description: credit.description ?? null,
@@ -54,8 +70,19 @@ export async function beginCredit(
       })
       .returning();
     if (!row) throw new Error('a credit was inserted, and Postgres returned no row');
-    return { status: 'begun', credit: toCredit(row, undefined) };
+    const begun = toCredit(row, scope, undefined);
+    return { status: 'begun', credit: begun, unpushed: await unpushedFor(transaction, environmentId, begun) };
   });
+}
+
+async function unpushedFor(
+  on: Pick<Orm, 'select'>,
+  environmentId: string,
+  { scope, customerId }: Credit,
+): Promise<WalletConfig | undefined> {
+  if (!scope) return undefined;
+  const { config, isPushed } = await readWalletConfig(on, { environmentId, customerId });
+  return isPushed ? undefined : config;
 }
 
 /** Whether this operation has begun a credit, and not been refused. */
@@ -164,7 +191,9 @@ export async function claimPendingCredits(
           ),
         )
         .returning();
-      if (attempted) claimed.push({ environmentId: row.environmentId, credit: toCredit(attempted, undefined) });
+      if (!attempted) continue;
+      const credit = toCredit(attempted, await findScope(transaction, attempted), undefined);
+      claimed.push({ environmentId: row.environmentId, credit });
     }
     return claimed;
   });
@@ -182,14 +211,15 @@ async function repeatCredit(
   const [row] = await on.select().from(credits).where(ofOperation);
   if (!row) return undefined;
   if (row.fingerprint !== fingerprint) return { status: 'conflict' };
+  const scope = await findScope(on, row);
   const [attempted] = await on
     .update(credits)
     .set({ state: 'pending', attemptedAt: raw`now()` })
     // The drain may find its entry meanwhile.
     .where(and(ofOperation, inArray(credits.state, ['refused', 'pending'])))
     .returning();
-  if (attempted) return { status: 'begun', credit: toCredit(attempted, undefined) };
-  return { status: 'begun', credit: toCredit(row, await findApplied(on, environmentId, operationId)) };
+  if (attempted) return { status: 'begun', credit: toCredit(attempted, scope, undefined) };
+  return { status: 'begun', credit: toCredit(row, scope, await findApplied(on, environmentId, operationId)) };
 }
 
 /** What the script answered, from the entry that it wrote. */
@@ -210,7 +240,24 @@ async function findApplied(on: On, environmentId: string, operationId: string): 
   };
 }
 
-function toCredit(row: typeof credits.$inferSelect, applied: CreditApplied | undefined): BegunCredit {
+async function findScope(
+  on: Pick<Orm, 'select'>,
+  { environmentId, customerId, scope: no }: typeof credits.$inferSelect,
+): Promise<NumberedScope | undefined> {
+  if (no === null) return undefined;
+  const ofCustomer = and(eq(scopes.environmentId, environmentId), eq(scopes.customerId, customerId));
+  const [row] = await on
+    .select({ scope: scopes.scope })
+    .from(scopes)
+    .where(and(ofCustomer, eq(scopes.no, no)));
+  return row && { ...row.scope, no };
+}
+
+function toCredit(
+  row: typeof credits.$inferSelect,
+  scope: NumberedScope | undefined,
+  applied: CreditApplied | undefined,
+): BegunCredit {
   return {
     grantNo: row.grantNo,
     customerId: row.customerId,
@@ -221,6 +268,7 @@ function toCredit(row: typeof credits.$inferSelect, applied: CreditApplied | und
     amount: row.amount,
     purpose: row.purpose,
     priority: row.priority,
+    scope,
     effectiveAtMs: row.effectiveAt ?? undefined,
     expiresAtMs: row.expiresAt ?? undefined,
     description: row.description ?? undefined,

@@ -1,7 +1,7 @@
 // Entries of the ledger, listed and looked up; they are written by append.ts alone.
 import { and, arrayContains, asc, between, desc, eq, gte, lt } from 'drizzle-orm';
 import type { EntryFilter, EntryRecord, HoldOpening, PageRequest } from '../records.ts';
-import { decodeTags } from '../wallet/packed.ts';
+import { decodeMarks } from '../wallet/packed.ts';
 import { toldOf } from '../wallet/told.ts';
 import { orm, type Sql } from './connect.ts';
 import { cursorOf, pageOf, type Listed } from './page.ts';
@@ -85,7 +85,7 @@ export async function findOpening(
     remainingAfter: element(row.moveRemaining, row.moveGrants.indexOf(grantNo)),
   }));
   const counters = (row.counterNames ?? []).map((name, i) => ({ name, packed: element(row.counterStates ?? [], i) }));
-  const tags = decodeTags(row.holdTags ?? Buffer.alloc(0));
+  const { tags } = decodeMarks(row.holdTags ?? Buffer.alloc(0));
   return { ...toEntry(row), amounts: row.holdAmounts ?? [], sources, tags, counters };
 }
 

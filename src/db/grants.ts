@@ -4,7 +4,7 @@ import type { GrantRecord, PageRequest } from '../records.ts';
 import { zeroAtoms } from '../units.ts';
 import { orm, type Sql } from './connect.ts';
 import { cursorOf, pageOf, type Listed } from './page.ts';
-import { credits, grants } from './schema.ts';
+import { credits, grants, scopes } from './schema.ts';
 
 const cursors = cursorOf('number');
 
@@ -45,6 +45,14 @@ function select(sql: Sql) {
         eq(grants.walletId, credits.walletId),
         eq(grants.grantNo, credits.grantNo),
       ),
+    )
+    .leftJoin(
+      scopes,
+      and(
+        eq(scopes.environmentId, credits.environmentId),
+        eq(scopes.customerId, credits.customerId),
+        eq(scopes.no, credits.scope),
+      ),
     );
 }
 
@@ -55,8 +63,9 @@ function ofWallet(environmentId: string, walletId: string) {
 function toGrant(row: {
   credits: typeof credits.$inferSelect;
   grants: typeof grants.$inferSelect | null;
+  scopes: typeof scopes.$inferSelect | null;
 }): GrantRecord {
-  const { credits: credit, grants: grant } = row;
+  const { credits: credit, grants: grant, scopes: scope } = row;
   return {
     grantNo: credit.grantNo,
     customerId: credit.customerId,
@@ -65,6 +74,7 @@ function toGrant(row: {
     amount: credit.amount,
     purpose: credit.purpose,
     priority: credit.priority,
+    scope: scope ? { ...scope.scope, no: scope.no } : undefined,
     effectiveAtMs: grant?.effectiveAt ?? credit.effectiveAt ?? undefined,
     expiresAtMs: credit.expiresAt ?? undefined,
     description: credit.description ?? undefined,

@@ -2,7 +2,7 @@
 import { and, eq } from 'drizzle-orm';
 import type { HoldRecord } from '../records.ts';
 import { orm, type Sql } from './connect.ts';
-import { decodeTags } from '../wallet/packed.ts';
+import { decodeMarks } from '../wallet/packed.ts';
 import { legsOf } from './hold-legs.ts';
 import { holds, wallets } from './schema.ts';
 
@@ -25,7 +25,7 @@ export async function findHold(
     status: hold.status,
     late: hold.late,
     legs: legsOf(hold),
-    tags: decodeTags(hold.tags),
+    ...decodeMarks(hold.tags),
     createdAtMs: hold.createdAt,
     expiresAtMs: hold.expiresAt,
     endedAtMs: hold.endedAt ?? undefined,

@@ -78,7 +78,11 @@ export async function prove(sql: Transaction, batch: Batch): Promise<Objection[]
         or leg.held <> coalesce(held_before, stored.held, 0) + coalesce(change.held, 0)
         or leg.overage <> coalesce(overage_before, stored.overage, 0) + coalesce(change.overage, 0)
         or leg.scheduled <> coalesce(scheduled_before, stored.scheduled, 0) + scheduled_change
-        or (leg.overage > 0 and leg.available > 0)
+        -- What is scoped repays nothing.
+        or (leg.overage > 0 and leg.available > 0 and not exists (
+          select from credits where (credits.environment_id, credits.wallet_id, credits.asset)
+            = (wallet.environment_id, wallet.wallet_id, leg.asset) and credits.scope is not null
+        ))
     ),
 
     move as materialized (

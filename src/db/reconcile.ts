@@ -6,7 +6,7 @@ import { and, asc, eq, gt, lte, sql as raw } from 'drizzle-orm';
 import type { LedgerWallet } from '../records.ts';
 import { zeroAtoms } from '../units.ts';
 import { orm, type Sql } from './connect.ts';
-import { decodeTags } from '../wallet/packed.ts';
+import { decodeMarks } from '../wallet/packed.ts';
 import { sourcedLegsOf } from './hold-legs.ts';
 import { entries, reconciliation, wallets } from './schema.ts';
 
@@ -162,7 +162,7 @@ function termsOf(entry: EntryRow): Omit<Grant, 'remaining' | 'held'> | undefined
     state: entry.grantState!,
     purpose: entry.grantPurpose!,
     priority: entry.grantPriority!,
-    scoped: entry.grantScoped!,
+    scope: entry.grantScope ?? 0,
     asset: entry.grantAsset!,
     amount: entry.grantAmount!,
     effectiveAtMs: entry.grantEffectiveAt!,
@@ -191,6 +191,6 @@ function openHoldOf(entry: EntryRow, grants: ReadonlyMap<number, Grant>): Ledger
       },
       [...grants.values()],
     ),
-    tags: entry.holdTags === null ? [] : decodeTags(entry.holdTags),
+    ...(entry.holdTags === null ? { tags: [] } : decodeMarks(entry.holdTags)),
   };
 }

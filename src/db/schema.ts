@@ -25,7 +25,7 @@ import {
   uuid,
 } from 'drizzle-orm/pg-core';
 import { codes } from '../codes.gen.ts';
-import type { Price } from '../contract.ts';
+import type { GrantScope, Price } from '../contract.ts';
 import type { AccountName, BudgetMatch, BudgetPeriod, JsonObject, PurposeName, Scope } from '../records.ts';
 import { atoms, atomsArray, bytes, counter, identifier, instant } from './columns.ts';
 
@@ -358,6 +358,27 @@ export const budgets = pgTable(
   ],
 );
 
+/** What grants of a customer may be spent on: a grant in its wallet names one by its number. */
+export const scopes = pgTable(
+  'scopes',
+  {
+    environmentId: identifier().notNull(),
+    customerId: identifier().notNull(),
+    no: smallint().notNull(),
+    /** In one order of keys and values, so that the same scope is the same text. */
+    scope: json().notNull().$type<GrantScope>(),
+  },
+  (row) => [
+    primaryKey({ columns: [row.environmentId, row.customerId, row.no] }),
+    foreignKey({
+      name: 'scopes_customer',
+      columns: [row.environmentId, row.customerId],
+      foreignColumns: [customers.environmentId, customers.id],
+    }),
+    check('scopes_number', sql`${row.no} between 1 and ${sql.raw(String(codes.limit.scopes))}`),
+  ],
+);
+
 /** Grants that were asked for, written before the script runs: what Redis may forget, this never does. */
 export const credits = pgTable(
   'credits',
@@ -373,6 +394,8 @@ export const credits = pgTable(
     amount: atoms().notNull(),
     purpose: purpose().notNull(),
     priority: smallint().notNull(),
+    /** Null: it may be spent on anything. */
+    scope: smallint(),
     /** Null: from the moment that it is applied. */
     effectiveAt: instant(),
     expiresAt: instant(),
@@ -398,6 +421,11 @@ export const credits = pgTable(
       name: 'credits_asset',
       columns: [row.environmentId, row.asset],
       foreignColumns: [assets.environmentId, assets.number],
+    }),
+    foreignKey({
+      name: 'credits_scope',
+      columns: [row.environmentId, row.customerId, row.scope],
+      foreignColumns: [scopes.environmentId, scopes.customerId, scopes.no],
     }),
     index('credits_pending')
       .on(row.attemptedAt)
@@ -499,6 +527,8 @@ export const entries = pgTable(
     grantPurpose: purpose(),
     grantPriority: smallint(),
     grantScoped: boolean(),
+    /** Which of the wallet's scopes; null in entries of releases that had none. */
+    grantScope: smallint(),
     grantAsset: integer(),
     grantAmount: atoms(),
     grantEffectiveAt: instant(),
@@ -656,7 +686,6 @@ export const accounts = pgTable(
       'accounts_within_limit',
       sql`${row.available} + ${row.held} <= ${balanceMax} and ${row.overage} <= ${balanceMax}`,
     ),
-    check('accounts_overage_repaid_first', sql`${row.overage} = 0 or ${row.available} = 0`),
   ],
 );
 
@@ -696,6 +725,8 @@ export const grants = pgTable(
     purpose: purpose().notNull(),
     priority: smallint().notNull(),
     scoped: boolean().notNull(),
+    /** Which of the wallet's scopes; 0: it may be spent on anything. */
+    scope: smallint().notNull().default(0),
     asset: integer().notNull(),
     amount: atoms().notNull(),
     remaining: atoms().notNull(),

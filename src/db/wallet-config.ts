@@ -1,11 +1,14 @@
-// What travels with a wallet besides its money: the customer's subscriptions, and the version that counts their changes.
+// What travels with a wallet besides its money: subscriptions, budgets and scopes of grants, and the version that counts
+// their changes.
 //
 // Whoever changes them has the customer's row, raises `config_version` in the same transaction, and tells Redis after the
 // commit. `config_pushed_version` is how far Redis is known to have been told; a worker sees to the rest.
 import { and, asc, eq, isNull, lt, sql as raw } from 'drizzle-orm';
 import type { Budget, WalletConfig } from '../records.ts';
+import { noConfig } from '../wallet/config.ts';
 import { orm, type Orm, type Sql } from './connect.ts';
 import { budgets, customers, subscriptions } from './schema.ts';
+import { listScopes } from './scopes.ts';
 
 type OfCustomer = { environmentId: string; customerId: string };
 
@@ -20,7 +23,7 @@ export async function readWalletConfig(
     .where(and(eq(customers.environmentId, environmentId), eq(customers.id, customerId)));
   if (!customer) throw new Error(`there is no customer ${customerId} in ${environmentId}`);
   const { version, pushedVersion } = customer;
-  if (version === 0) return { config: { version, subscriptions: [], budgets: [] }, isPushed: true };
+  if (version === 0) return { config: noConfig, isPushed: true };
   const subscribed = await on
     .select({ productId: subscriptions.productId, version: subscriptions.version })
     .from(subscriptions)
@@ -37,7 +40,8 @@ export async function readWalletConfig(
     .from(budgets)
     .where(and(eq(budgets.environmentId, environmentId), eq(budgets.customerId, customerId), isNull(budgets.deletedAt)))
     .orderBy(asc(budgets.no));
-  const config = { version, subscriptions: subscribed, budgets: limits.map(toBudget) };
+  const scopes = await listScopes(on, { environmentId, customerId });
+  const config = { version, subscriptions: subscribed, budgets: limits.map(toBudget), scopes };
   return { config, isPushed: pushedVersion >= version };
 }
 

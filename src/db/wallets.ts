@@ -5,7 +5,7 @@ import { zeroAtoms } from '../units.ts';
 import { orm, type Sql } from './connect.ts';
 import { sourcedLegsOf } from './hold-legs.ts';
 import { readWalletConfig } from './wallet-config.ts';
-import { decodeTags } from '../wallet/packed.ts';
+import { decodeMarks } from '../wallet/packed.ts';
 import { accounts, counters, grants, holds, wallets } from './schema.ts';
 
 export type WalletAddress =
@@ -108,7 +108,7 @@ function toGrant(row: typeof grants.$inferSelect): LedgerWallet['grants'][number
     state: row.state,
     purpose: row.purpose,
     priority: row.priority,
-    scoped: row.scoped,
+    scope: row.scope,
     asset: row.asset,
     amount: row.amount,
     effectiveAtMs: row.effectiveAt,
@@ -129,6 +129,6 @@ function toHold(
       row,
       grantRows.map(({ grantNo, asset }) => ({ no: grantNo, asset })),
     ),
-    tags: decodeTags(row.tags),
+    ...decodeMarks(row.tags),
   };
 }

@@ -30,7 +30,7 @@ function insertEntries(sql: Transaction, batch: Batch) {
       environment_id, wallet_id, version, occurred_at, partition, epoch, seq, kind, late, freeze_reason,
       assets, amounts, available_after, held_after, overage_after, scheduled_after,
       move_grants, move_remaining, move_held,
-      grant_no, grant_state, grant_purpose, grant_priority, grant_scoped, grant_asset, grant_amount,
+      grant_no, grant_state, grant_purpose, grant_priority, grant_scoped, grant_scope, grant_asset, grant_amount,
       grant_effective_at, grant_expires_at, grant_created_at,
       hold_ref, hold_status, hold_created_at, hold_expires_at,
       hold_assets, hold_amounts, hold_held, hold_settled, hold_released, hold_rate_nums, hold_rate_dens,
@@ -45,7 +45,7 @@ function insertEntries(sql: Transaction, batch: Batch) {
       (${legs.overage}::bigint[])[leg_from:leg_to], (${legs.scheduled}::bigint[])[leg_from:leg_to],
       (${moves.grantNo}::integer[])[move_from:move_to], (${moves.remaining}::bigint[])[move_from:move_to],
       (${moves.held}::bigint[])[move_from:move_to],
-      grant_no, grant_state, grant_purpose, grant_priority, grant_scoped, grant_asset, grant_amount,
+      grant_no, grant_state, grant_purpose, grant_priority, grant_scoped, grant_scope, grant_asset, grant_amount,
       to_timestamp(grant_effective_ms::float8 / 1000), to_timestamp(grant_expires_ms::float8 / 1000),
       to_timestamp(grant_created_ms::float8 / 1000),
       hold_ref, hold_status,
@@ -75,7 +75,8 @@ function insertEntries(sql: Transaction, batch: Batch) {
       ${heads.sourceFrom}::integer[], ${heads.sourceTo}::integer[],
       ${heads.counterFrom}::integer[], ${heads.counterTo}::integer[],
       ${terms.grantNo}::integer[], ${terms.state}::grant_state[], ${terms.purpose}::purpose[],
-      ${terms.priority}::smallint[], ${terms.scoped}::boolean[], ${terms.asset}::integer[], ${terms.amount}::bigint[],
+      ${terms.priority}::smallint[], ${terms.scoped}::boolean[], ${terms.scope}::smallint[], ${terms.asset}::integer[],
+      ${terms.amount}::bigint[],
       ${terms.effectiveAtMs}::bigint[], ${terms.expiresAtMs}::bigint[], ${terms.createdAtMs}::bigint[],
       ${holds.ref}::text[], ${holds.status}::hold_status[], ${holds.createdAtMs}::bigint[],
       ${holds.expiresAtMs}::bigint[], ${holds.tagsHex}::text[],
@@ -85,7 +86,7 @@ function insertEntries(sql: Transaction, batch: Batch) {
       wallet_no, version, at_ms, partition, epoch, seq, kind, late, freeze_reason,
       leg_from, leg_to, move_from, move_to, hold_leg_from, hold_leg_to, source_from, source_to,
       counter_from, counter_to,
-      grant_no, grant_state, grant_purpose, grant_priority, grant_scoped, grant_asset, grant_amount,
+      grant_no, grant_state, grant_purpose, grant_priority, grant_scoped, grant_scope, grant_asset, grant_amount,
       grant_effective_ms, grant_expires_ms, grant_created_ms,
       hold_ref, hold_status, hold_created_ms, hold_expires_ms, tags_hex,
       operation_id, fingerprint, reply_hex, attached
@@ -133,19 +134,20 @@ function upsertAccounts(sql: Transaction, { wallets }: Batch, { accounts }: Afte
 function upsertGrants(sql: Transaction, { wallets }: Batch, { terms }: After) {
   return sql`
     insert into grants (
-      environment_id, wallet_id, grant_no, state, purpose, priority, scoped, asset, amount, remaining, held,
+      environment_id, wallet_id, grant_no, state, purpose, priority, scoped, scope, asset, amount, remaining, held,
       effective_at, expires_at, created_at
     )
-    select environment_id, wallet_id, grant_no, state, purpose, priority, scoped, asset, amount, 0, 0,
+    select environment_id, wallet_id, grant_no, state, purpose, priority, scoped, scope, asset, amount, 0, 0,
       to_timestamp(effective_ms::float8 / 1000), to_timestamp(expires_ms::float8 / 1000),
       to_timestamp(created_ms::float8 / 1000)
     from unnest(
       ${terms.walletNo}::integer[], ${terms.grantNo}::integer[], ${terms.state}::grant_state[],
       ${terms.purpose}::purpose[], ${terms.priority}::smallint[], ${terms.scoped}::boolean[],
+      ${terms.scope}::smallint[],
       ${terms.asset}::integer[], ${terms.amount}::bigint[],
       ${terms.effectiveAtMs}::bigint[], ${terms.expiresAtMs}::bigint[], ${terms.createdAtMs}::bigint[]
     ) as terms (
-      wallet_no, grant_no, state, purpose, priority, scoped, asset, amount, effective_ms, expires_ms, created_ms
+      wallet_no, grant_no, state, purpose, priority, scoped, scope, asset, amount, effective_ms, expires_ms, created_ms
     )
     join ${walletRows(sql, wallets)} using (wallet_no)
     on conflict (environment_id, wallet_id, grant_no) do update set state = excluded.state`;

@@ -6,6 +6,7 @@ import type { WalletRef } from './keys.ts';
 import { packLegs, readLegsText, type AskedLeg, type ToldLeg } from './legs.ts';
 import { marksOf, type Marks } from './marks.ts';
 import type { Operation } from './operation.ts';
+import { packScopes, type ScopedPart } from './scopes.ts';
 import { authorizeScript } from './scripts.gen.ts';
 import { knownArgs, staleOf, type Known, type Stale, type Unpriced } from './stale.ts';
 import type { Store } from './store.ts';
@@ -18,6 +19,8 @@ export type AuthorizeRequest = {
   amount: Atoms;
   /** What goes with it in other assets: all or none. */
   legs?: readonly AskedLeg[];
+  /** What scopes of grants cover of it; they make up the amounts. None: nothing that a scope could cover. */
+  parts?: readonly ScopedPart[];
   /** `unpriced`: only a first answer is repeated. */
   mode: 'strict' | 'up_to' | 'shadow' | 'unpriced';
   ttlMs: number;
@@ -59,6 +62,7 @@ export async function authorize(
       attached: request.attached,
       ...knownArgs(request),
       legsPacked: packLegs(request, request.legs),
+      scopesPacked: packScopes(request.parts ?? []),
     },
   );
   switch (reply.status) {

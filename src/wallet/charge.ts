@@ -6,6 +6,7 @@ import { execute } from './execute.ts';
 import { chargeIdOf } from './ids.ts';
 import { packLegs, readLegsText, type ToldLeg } from './legs.ts';
 import { marksOf, type Marks } from './marks.ts';
+import { packScopes } from './scopes.ts';
 import { chargeScript } from './scripts.gen.ts';
 import { knownArgs, staleOf, type Stale, type Unpriced } from './stale.ts';
 import type { Store } from './store.ts';
@@ -40,6 +41,7 @@ export async function charge(
       attached: request.attached,
       ...knownArgs(request),
       legsPacked: packLegs(request, request.legs),
+      scopesPacked: packScopes(request.parts ?? []),
     },
   );
   switch (reply.status) {

@@ -1,4 +1,5 @@
-// What a gateway knows of a wallet before it asks: the customer's subscriptions and budgets, as Redis last told them.
+// What a gateway knows of a wallet before it asks: the customer's subscriptions, budgets and scopes of grants, as Redis last told
+// them.
 //
 // Kept by wallet, most recently learned last. Being wrong costs a round trip and no more: every call names the version
 // that it goes by, and the script refuses another one with the right text.
@@ -13,7 +14,7 @@ export type Configs = {
   learn: (wallet: Named, version: number, text: string) => void;
 };
 
-export const noConfig: WalletConfig = { version: 0, subscriptions: [], budgets: [] };
+export const noConfig: WalletConfig = { version: 0, subscriptions: [], budgets: [], scopes: [] };
 
 /** Some 100 MB of customers with a few budgets each. */
 const walletsMax = 100_000;
@@ -41,6 +42,6 @@ export function parseConfig(version: number, text: string): WalletConfig {
 }
 
 /** What Redis keeps; the version stands beside it. */
-export function configText({ subscriptions, budgets }: WalletConfig): string {
-  return JSON.stringify({ subscriptions, budgets });
+export function configText({ subscriptions, budgets, scopes }: WalletConfig): string {
+  return JSON.stringify({ subscriptions, budgets, scopes });
 }

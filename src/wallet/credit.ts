@@ -35,6 +35,7 @@ export async function credit(
       effectiveAtMs: request.effectiveAtMs ?? 0,
       expiresAtMs: request.expiresAtMs ?? 0,
       attached: '',
+      scope: request.scope?.no ?? 0,
     },
   );
   switch (reply.status) {

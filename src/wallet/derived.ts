@@ -5,14 +5,17 @@
 // comes. So they are held against what they follow from; lua/mend.lua makes them anew.
 import { codes } from '../codes.gen.ts';
 import type { LedgerWallet } from '../records.ts';
+import { zeroAtoms, type Atoms } from '../units.ts';
 import { cursor } from './packed.ts';
 
 export type DerivedFields = {
   dueAtMs: number;
   openHolds: number;
   liveGrants: number;
-  /** By asset: grant numbers, four bytes each. */
-  orders: Map<number, Buffer>;
+  /** By asset, `1`, the numbers of its unscoped grants, four bytes each; by asset and scope, `1.3`, their sum before them. */
+  orders: Map<string, Buffer>;
+  /** By asset: how much of what is available is scoped. */
+  scoped: Map<number, Atoms>;
   /** Instants and grant numbers, soonest first. */
   due: Buffer;
   /** Score in the partition's deadlines by hold ref; by the empty string, the wallet's own. */
@@ -28,13 +31,17 @@ const shownLength = 60;
 export function derivedDamage(derived: DerivedFields, { accounts, grants, holds }: LedgerWallet): string[] {
   const due = dueEvents(derived.due);
   const dueAtMs = due?.[0]?.atMs ?? codes.never_ms;
-  const assets = new Set([...accounts, ...grants].map(({ asset }) => asset));
-  for (const asset of derived.orders.keys()) assets.add(asset);
+  const expected = ordersOf(accounts, grants);
+  const orders = new Set([...expected.keys(), ...derived.orders.keys()]);
   const ownDeadline = dueAtMs === codes.never_ms ? undefined : dueAtMs;
   return [
-    ...[...assets].flatMap((asset) => {
-      const order = derived.orders.get(asset) ?? Buffer.alloc(0);
-      return line(`order of asset ${asset}`, orderText(order), orderOf(grants, asset).join(' '));
+    ...[...orders].flatMap((name) => {
+      const order = derived.orders.get(name) ?? Buffer.alloc(0);
+      return line(`order of asset ${name}`, orderText(name, order), expected.get(name) ?? '');
+    }),
+    ...accounts.flatMap(({ asset }) => {
+      const scoped = sum(grants.filter((grant) => grant.asset === asset && grant.scope > 0));
+      return line(`scoped in asset ${asset}`, String(derived.scoped.get(asset) ?? zeroAtoms), String(scoped));
     }),
     ...dueDamage(due, grants),
     ...line('due_at', derived.dueAtMs, dueAtMs),
@@ -56,11 +63,26 @@ function shown(value: number | string | undefined): string {
   return text === '' ? 'nothing' : text.length > shownLength ? `${text.slice(0, shownLength)}…` : text;
 }
 
-/** As `comes_before` in lua/lib/grants.lua. */
-function orderOf(grants: readonly Grant[], asset: number): number[] {
+/** By their names. An order of scoped grants is not there when it is empty. */
+function ordersOf(accounts: readonly { asset: number }[], grants: readonly Grant[]): Map<string, string> {
+  const orders = new Map(accounts.map(({ asset }) => [String(asset), '']));
+  const spendable = grants.filter(({ remaining }) => remaining > zeroAtoms);
+  const nameOf = ({ asset, scope }: Grant) => (scope === 0 ? String(asset) : `${asset}.${scope}`);
+  for (const name of new Set(spendable.map(nameOf))) {
+    const standing = spendable.filter((grant) => nameOf(grant) === name);
+    const numbers = inOrder(standing).join(' ');
+    orders.set(name, name.includes('.') ? `${sum(standing)}: ${numbers}` : numbers);
+  }
+  return orders;
+}
+
+const sum = (grants: readonly Grant[]) => grants.reduce((total, { remaining }) => total + remaining, 0n);
+
+/** As `comes_before` in lua/lib/order.lua. */
+function inOrder(grants: readonly Grant[]): number[] {
   const rank = (grant: Grant) => [
     grant.priority,
-    grant.scoped ? 0 : 1,
+    grant.scope > 0 ? 0 : 1,
     grant.expiresAtMs ?? codes.never_ms,
     codes.purpose[grant.purpose],
     grant.effectiveAtMs,
@@ -68,15 +90,17 @@ function orderOf(grants: readonly Grant[], asset: number): number[] {
     grant.no,
   ];
   return grants
-    .filter((grant) => grant.asset === asset && grant.remaining > 0n)
     .map((grant) => ({ no: grant.no, rank: rank(grant) }))
     .sort((a, b) => a.rank.reduce((found, value, i) => found || value - b.rank[i]!, 0))
     .map(({ no }) => no);
 }
 
-function orderText(packed: Buffer): string {
+function orderText(name: string, packed: Buffer): string {
   const numberLength = 4;
   if (packed.length % numberLength !== 0) return `${packed.length} bytes`;
+  if (name.includes('.') && packed.length > 0) {
+    return `${packed.readDoubleBE()}: ${orderText('', packed.subarray(Float64Array.BYTES_PER_ELEMENT))}`;
+  }
   return Array.from({ length: packed.length / numberLength }, (_, i) => packed.readUInt32BE(i * numberLength)).join(
     ' ',
   );

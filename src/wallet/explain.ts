@@ -10,6 +10,7 @@ import type { AuthorizeRequest } from './authorize.ts';
 import { execute } from './execute.ts';
 import { packLegs } from './legs.ts';
 import { readWallet, type LiveWallet } from './read-wallet.ts';
+import { packScopes } from './scopes.ts';
 import { authorizeScript } from './scripts.gen.ts';
 import { knownArgs, staleOf, type Stale } from './stale.ts';
 import type { Store } from './store.ts';
@@ -67,6 +68,7 @@ async function ask(store: Store, request: ExplainRequest): Promise<Told | Stale 
     attached,
     ...knownArgs(request),
     legsPacked: packLegs(request, request.legs),
+    scopesPacked: packScopes(request.parts ?? []),
   });
   switch (reply.status) {
     case 'would_approve': {

@@ -44,7 +44,7 @@ async function look(
   });
   switch (reply.status) {
     case 'hold': {
-      const { createdAtMs, expiresAtMs, legs, tags } = decodeHold(reply.holdRecord);
+      const { createdAtMs, expiresAtMs, legs, tags, scopes } = decodeHold(reply.holdRecord);
       if (legs[0].asset !== target.asset) return { status: 'no_hold' };
       if (expiresAtMs <= reply.atMs) {
         // Its time is over, though no sweep has come by: it ends now.
@@ -59,7 +59,7 @@ async function look(
           status: 'open',
           late: false,
           legs,
-          tags,
+          ...{ tags, scopes },
           createdAtMs,
           expiresAtMs,
           endedAtMs: undefined,

@@ -2,26 +2,27 @@
 import { codes } from '../codes.gen.ts';
 import type {
   AccountName,
-  BudgetTag,
   Counter,
   FreezeName,
   GrantStateName,
   HoldLeg,
   HoldLegs,
+  HoldMarks,
   HoldStatusName,
   KindName,
   LedgerWallet,
   PurposeName,
   SourcedLeg,
 } from '../records.ts';
-import { atomsFromRedis, type Atoms } from '../units.ts';
+import { atomsFromRedis, zeroAtoms, type Atoms } from '../units.ts';
 
 export type Balances = { available: Atoms; held: Atoms; overage: Atoms; scheduled: Atoms };
 export type GrantTerms = {
   state: GrantStateName;
   purpose: PurposeName;
   priority: number;
-  scoped: boolean;
+  /** Which of the wallet's scopes; 0: it may be spent on anything. */
+  scope: number;
   asset: number;
   amount: Atoms;
   effectiveAtMs: number;
@@ -29,7 +30,7 @@ export type GrantTerms = {
   expiresAtMs: number;
   createdAtMs: number;
 };
-export type HoldTerms = { createdAtMs: number; expiresAtMs: number; legs: HoldLegs<SourcedLeg>; tags: BudgetTag[] };
+export type HoldTerms = { createdAtMs: number; expiresAtMs: number; legs: HoldLegs<SourcedLeg> } & HoldMarks;
 
 export function namesByCode<T extends Record<string, number>>(table: T): (code: number) => keyof T {
   const names = new Map(Object.entries(table).map(([name, code]) => [code, name]));
@@ -57,30 +58,36 @@ export function decodeHold(packed: Buffer): HoldTerms {
     const grantNo = from.uint32();
     const asset = grantNo > 0 ? undefined : from.uint16();
     if (asset === undefined) leg.sources.push({ grantNo, atoms: from.atoms() });
-    else if (asset === 0) hold.tags.push(readTag(from));
+    else if (asset === 0) readMark(from, hold);
     else hold.legs.push((leg = { asset, ...readLeg(from), num: from.atoms(), den: from.atoms(), sources: [] }));
   }
   return hold;
 }
 
-/** Tags of a hold as the ledger keeps them: each as in the hold's record, less what tells it from a leg. */
-export function decodeTags(packed: Buffer): BudgetTag[] {
+/** What a hold carries besides its legs, as the ledger keeps it: as in the hold's record, less what tells it from a leg. */
+export function decodeMarks(packed: Buffer): HoldMarks {
   const from = cursor(packed);
-  const tags: BudgetTag[] = [];
-  while (!from.atEnd()) tags.push(readTag(from));
-  return tags;
+  const marks: HoldMarks = { tags: [] };
+  while (!from.atEnd()) readMark(from, marks);
+  return marks;
 }
 
-export function packTags(tags: readonly BudgetTag[]): Buffer {
-  return Buffer.concat(
-    tags.map(({ budgetNo, asset, bucket, held }) =>
-      Buffer.concat([uint16(budgetNo), uint16(asset), doubles(bucket, held)]),
-    ),
+export function packMarks(marks: HoldMarks): Buffer {
+  return Buffer.concat(marksOf(marks));
+}
+
+function marksOf({ tags, scopes }: HoldMarks): Buffer[] {
+  const marks = tags.map(({ budgetNo, asset, bucket, held }) =>
+    Buffer.concat([uint16(budgetNo), uint16(asset), doubles(bucket, held)]),
   );
+  // No budget has the number 0.
+  return scopes ? [...marks, Buffer.concat([uint16(0), uint32(scopes.length), Buffer.from(scopes)])] : marks;
 }
 
-function readTag(from: Cursor): BudgetTag {
-  return { budgetNo: from.uint16(), asset: from.uint16(), bucket: from.whole(), held: from.atoms() };
+function readMark(from: Cursor, marks: HoldMarks): void {
+  const budgetNo = from.uint16();
+  if (budgetNo === 0) marks.scopes = [...from.bytes(from.uint32())];
+  else marks.tags.push({ budgetNo, asset: from.uint16(), bucket: from.whole(), held: from.atoms() });
 }
 
 const one = 1n as Atoms;
@@ -98,12 +105,18 @@ export function readBalances(from: Cursor): Balances {
   return { available: from.atoms(), held: from.atoms(), overage: from.atoms(), scheduled: from.atoms() };
 }
 
+/** Of an account's record: how much of what is available is scoped. */
+export function readScoped(from: Cursor): Atoms {
+  readBalances(from);
+  return from.atEnd() ? zeroAtoms : from.atoms();
+}
+
 export function readGrantTerms(from: Cursor): GrantTerms {
   return {
     state: grantStateOf(from.byte()),
     purpose: purposeOf(from.byte()),
     priority: from.byte(),
-    scoped: from.byte() === 1,
+    scope: from.byte(),
     asset: from.uint16(),
     amount: from.atoms(),
     effectiveAtMs: from.whole(),
@@ -157,12 +170,7 @@ export function packGrants(grants: LedgerWallet['grants']): Buffer {
       Buffer.concat([
         uint32(grant.no),
         doubles(grant.remaining, grant.held),
-        Buffer.from([
-          codes.grant_state[grant.state],
-          codes.purpose[grant.purpose],
-          grant.priority,
-          grant.scoped ? 1 : 0,
-        ]),
+        Buffer.from([codes.grant_state[grant.state], codes.purpose[grant.purpose], grant.priority, grant.scope]),
         uint16(grant.asset),
         doubles(grant.amount, grant.effectiveAtMs, grant.expiresAtMs ?? codes.never_ms, grant.createdAtMs),
       ]),
@@ -190,11 +198,11 @@ export function packCounters(counters: readonly Counter[]): Buffer {
 }
 
 /** A hold's record, as lua/lib/holds.lua packs it. */
-export function packHold({ createdAtMs, expiresAtMs, legs: [first, ...others], tags }: HoldTerms): Buffer {
+export function packHold({ createdAtMs, expiresAtMs, legs: [first, ...others], ...marks }: HoldTerms): Buffer {
   return Buffer.concat([
     packLeg(first, createdAtMs, expiresAtMs),
     ...others.flatMap((leg) => [uint32(0), packLeg(leg, leg.num, leg.den)]),
-    ...tags.map((tag) => Buffer.concat([uint32(0), uint16(0), packTags([tag])])),
+    ...marksOf(marks).map((mark) => Buffer.concat([uint32(0), uint16(0), mark])),
   ]);
 }
 
@@ -218,7 +226,7 @@ export function packDues(dues: readonly Pick<HoldLeg, 'asset' | 'amount'>[]): Bu
   return Buffer.concat(dues.map(({ asset, amount }) => Buffer.concat([uint16(asset), doubles(amount)])));
 }
 
-function uint16(value: number): Buffer {
+export function uint16(value: number): Buffer {
   const packed = Buffer.alloc(2);
   packed.writeUInt16BE(value);
   return packed;
@@ -230,7 +238,7 @@ function uint32(value: number): Buffer {
   return packed;
 }
 
-function doubles(...values: (Atoms | number)[]): Buffer {
+export function doubles(...values: (Atoms | number)[]): Buffer {
   const packed = Buffer.alloc(8 * values.length);
   values.forEach((value, index) => packed.writeDoubleBE(Number(value), 8 * index));
   return packed;

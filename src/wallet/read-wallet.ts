@@ -1,12 +1,13 @@
 // Read a wallet as it is now: what is due has been applied first.
 import { codes } from '../codes.gen.ts';
-import type { FreezeName } from '../records.ts';
+import type { FreezeName, NumberedScope } from '../records.ts';
 import type { Atoms } from '../units.ts';
 import { call } from './call.ts';
+import { parseConfig } from './config.ts';
 import { applyDue } from './execute.ts';
 import { hydrateWallet } from './hydrate.ts';
 import { clockKey, fenceKey, walletKey } from './keys.ts';
-import { cursor, freezeOf, readBalances, readGrantTerms, type GrantTerms } from './packed.ts';
+import { cursor, freezeOf, readBalances, readGrantTerms, readScoped, type GrantTerms } from './packed.ts';
 import { readWalletScript } from './scripts.gen.ts';
 import type { Store } from './store.ts';
 import { fencedDetail, retryAfterMs, type Target, type Trouble } from './target.ts';
@@ -24,6 +25,8 @@ export type LiveAccount = {
   overage: Atoms;
   /** In consumption order; one that has ended stays while a hold has some of it. */
   grants: LiveGrant[];
+  /** How much of what is available only some events can take. */
+  scoped: Atoms;
 };
 export type LiveWallet = {
   version: number;
@@ -31,6 +34,8 @@ export type LiveWallet = {
   asOfMs: number;
   accounts: LiveAccount[];
   scheduled: LiveGrant[];
+  /** What scopes of its grants cover. */
+  scopes: NumberedScope[];
 };
 
 const roundsMax = 200;
@@ -82,7 +87,7 @@ export async function readWallet(
 }
 
 // The hash, field by field (lua/lib/wallet.lua lists them).
-function decodeFields(fields: Buffer[]): Pick<LiveWallet, 'accounts' | 'scheduled'> {
+function decodeFields(fields: Buffer[]): Pick<LiveWallet, 'accounts' | 'scheduled' | 'scopes'> {
   const values = new Map<string, Buffer>();
   for (let i = 0; i < fields.length; i += 2) values.set(String(fields[i]), fields[i + 1]!);
   const grants = [...values]
@@ -100,11 +105,13 @@ function decodeFields(fields: Buffer[]): Pick<LiveWallet, 'accounts' | 'schedule
         available,
         held,
         overage,
+        scoped: readScoped(cursor(packed)),
         grants: grants.filter((grant) => grant.asset === asset && grant.state !== 'scheduled').sort(inConsumptionOrder),
       };
     })
     .sort((a, b) => a.asset - b.asset);
-  return { accounts, scheduled: grants.filter((grant) => grant.state === 'scheduled') };
+  const { scopes } = parseConfig(1, String(values.get('x') ?? '{}'));
+  return { accounts, scheduled: grants.filter((grant) => grant.state === 'scheduled'), scopes };
 }
 
 function decodeGrant(no: number, packedTerms: Buffer, packed: Buffer | undefined): LiveGrant {
@@ -123,7 +130,7 @@ function decodeGrant(no: number, packedTerms: Buffer, packed: Buffer | undefined
 function inConsumptionOrder(a: LiveGrant, b: LiveGrant): number {
   return (
     a.priority - b.priority ||
-    Number(b.scoped) - Number(a.scoped) ||
+    Number(b.scope > 0) - Number(a.scope > 0) ||
     (a.expiresAtMs ?? codes.never_ms) - (b.expiresAtMs ?? codes.never_ms) ||
     codes.purpose[a.purpose] - codes.purpose[b.purpose] ||
     a.effectiveAtMs - b.effectiveAtMs ||

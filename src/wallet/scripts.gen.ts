@@ -3,7 +3,7 @@ import { atomsFromRedis as atoms, type Atoms } from '../units.ts';
 import type { Script } from './script.ts';
 
 /** The Redis library that holds all scripts; names end in its hash. */
-export const libraryHash = '126e9467b20d';
+export const libraryHash = 'f0cb6c330569';
 
 export type AdvanceClockKeys = { fenceKey: string; clockKey: string };
 export type AdvanceClockArgs = { fence: string; toMs: number };
@@ -16,7 +16,7 @@ export type AdvanceClockReply =
  */
 export const advanceClockScript: Script<AdvanceClockKeys, AdvanceClockArgs, AdvanceClockReply> = {
   name: 'advance_clock',
-  functionName: 'advance_clock_126e9467b20d',
+  functionName: 'advance_clock_f0cb6c330569',
   keysCount: 2,
   binary: false,
   encode: (keys, args) => [keys.fenceKey, keys.clockKey, args.fence, args.toMs],
@@ -47,7 +47,7 @@ export type ApplyDueReply =
  */
 export const applyDueScript: Script<ApplyDueKeys, ApplyDueArgs, ApplyDueReply> = {
   name: 'apply_due',
-  functionName: 'apply_due_126e9467b20d',
+  functionName: 'apply_due_f0cb6c330569',
   keysCount: 7,
   binary: false,
   encode: (keys, args) => [keys.fenceKey, keys.clockKey, keys.walletKey, keys.holdsKey, keys.deadlinesKey, keys.operationKey, keys.outboxKey, args.fence, args.notAfterMs, args.environment, args.operationId, args.fingerprint, args.keepMs],
@@ -65,7 +65,7 @@ export const applyDueScript: Script<ApplyDueKeys, ApplyDueArgs, ApplyDueReply> =
 };
 
 export type AuthorizeKeys = { fenceKey: string; clockKey: string; walletKey: string; holdsKey: string; deadlinesKey: string; operationKey: string; outboxKey: string; catalogKey: string };
-export type AuthorizeArgs = { fence: string; notAfterMs: number; environment: string; operationId: string; fingerprint: string; keepMs: number; asset: number; amountAtoms: Atoms; mode: string; ttlMs: number; repeated: string; attached: string; lookedUp: string; catalogVersion: string; configVersion: string; toldText: string; legsPacked: Buffer | string; budgetsPacked: Buffer | string };
+export type AuthorizeArgs = { fence: string; notAfterMs: number; environment: string; operationId: string; fingerprint: string; keepMs: number; asset: number; amountAtoms: Atoms; mode: string; ttlMs: number; repeated: string; attached: string; lookedUp: string; catalogVersion: string; configVersion: string; toldText: string; legsPacked: Buffer | string; budgetsPacked: Buffer | string; scopesPacked: Buffer | string };
 export type AuthorizeReply =
   | { status: 'fenced'; replayed?: true }
   | { status: 'unverified'; replayed?: true }
@@ -95,10 +95,10 @@ export type AuthorizeReply =
  */
 export const authorizeScript: Script<AuthorizeKeys, AuthorizeArgs, AuthorizeReply> = {
   name: 'authorize',
-  functionName: 'authorize_126e9467b20d',
+  functionName: 'authorize_f0cb6c330569',
   keysCount: 8,
   binary: false,
-  encode: (keys, args) => [keys.fenceKey, keys.clockKey, keys.walletKey, keys.holdsKey, keys.deadlinesKey, keys.operationKey, keys.outboxKey, keys.catalogKey, args.fence, args.notAfterMs, args.environment, args.operationId, args.fingerprint, args.keepMs, args.asset, String(args.amountAtoms), args.mode, args.ttlMs, args.repeated, args.attached, args.lookedUp, args.catalogVersion, args.configVersion, args.toldText, args.legsPacked, args.budgetsPacked],
+  encode: (keys, args) => [keys.fenceKey, keys.clockKey, keys.walletKey, keys.holdsKey, keys.deadlinesKey, keys.operationKey, keys.outboxKey, keys.catalogKey, args.fence, args.notAfterMs, args.environment, args.operationId, args.fingerprint, args.keepMs, args.asset, String(args.amountAtoms), args.mode, args.ttlMs, args.repeated, args.attached, args.lookedUp, args.catalogVersion, args.configVersion, args.toldText, args.legsPacked, args.budgetsPacked, args.scopesPacked],
   decode: {
     fenced: () => ({ status: 'fenced' }),
     unverified: () => ({ status: 'unverified' }),
@@ -121,7 +121,7 @@ export const authorizeScript: Script<AuthorizeKeys, AuthorizeArgs, AuthorizeRepl
 };
 
 export type ChargeKeys = { fenceKey: string; clockKey: string; walletKey: string; holdsKey: string; deadlinesKey: string; operationKey: string; outboxKey: string; catalogKey: string };
-export type ChargeArgs = { fence: string; notAfterMs: number; environment: string; operationId: string; fingerprint: string; keepMs: number; asset: number; amountAtoms: Atoms; mode: string; repeated: string; attached: string; lookedUp: string; catalogVersion: string; configVersion: string; toldText: string; legsPacked: Buffer | string; budgetsPacked: Buffer | string };
+export type ChargeArgs = { fence: string; notAfterMs: number; environment: string; operationId: string; fingerprint: string; keepMs: number; asset: number; amountAtoms: Atoms; mode: string; repeated: string; attached: string; lookedUp: string; catalogVersion: string; configVersion: string; toldText: string; legsPacked: Buffer | string; budgetsPacked: Buffer | string; scopesPacked: Buffer | string };
 export type ChargeReply =
   | { status: 'fenced'; replayed?: true }
   | { status: 'unverified'; replayed?: true }
@@ -146,10 +146,10 @@ export type ChargeReply =
  */
 export const chargeScript: Script<ChargeKeys, ChargeArgs, ChargeReply> = {
   name: 'charge',
-  functionName: 'charge_126e9467b20d',
+  functionName: 'charge_f0cb6c330569',
   keysCount: 8,
   binary: false,
-  encode: (keys, args) => [keys.fenceKey, keys.clockKey, keys.walletKey, keys.holdsKey, keys.deadlinesKey, keys.operationKey, keys.outboxKey, keys.catalogKey, args.fence, args.notAfterMs, args.environment, args.operationId, args.fingerprint, args.keepMs, args.asset, String(args.amountAtoms), args.mode, args.repeated, args.attached, args.lookedUp, args.catalogVersion, args.configVersion, args.toldText, args.legsPacked, args.budgetsPacked],
+  encode: (keys, args) => [keys.fenceKey, keys.clockKey, keys.walletKey, keys.holdsKey, keys.deadlinesKey, keys.operationKey, keys.outboxKey, keys.catalogKey, args.fence, args.notAfterMs, args.environment, args.operationId, args.fingerprint, args.keepMs, args.asset, String(args.amountAtoms), args.mode, args.repeated, args.attached, args.lookedUp, args.catalogVersion, args.configVersion, args.toldText, args.legsPacked, args.budgetsPacked, args.scopesPacked],
   decode: {
     fenced: () => ({ status: 'fenced' }),
     unverified: () => ({ status: 'unverified' }),
@@ -185,7 +185,7 @@ export type ConfigureReply =
  */
 export const configureScript: Script<ConfigureKeys, ConfigureArgs, ConfigureReply> = {
   name: 'configure',
-  functionName: 'configure_126e9467b20d',
+  functionName: 'configure_f0cb6c330569',
   keysCount: 3,
   binary: false,
   encode: (keys, args) => [keys.fenceKey, keys.clockKey, keys.walletKey, args.fence, args.version, args.configText],
@@ -212,7 +212,7 @@ export type CreateWalletReply =
  */
 export const createWalletScript: Script<CreateWalletKeys, CreateWalletArgs, CreateWalletReply> = {
   name: 'create_wallet',
-  functionName: 'create_wallet_126e9467b20d',
+  functionName: 'create_wallet_f0cb6c330569',
   keysCount: 3,
   binary: false,
   encode: (keys, args) => [keys.fenceKey, keys.clockKey, keys.walletKey, args.fence, args.environment, args.customerId, args.freeze],
@@ -225,7 +225,7 @@ export const createWalletScript: Script<CreateWalletKeys, CreateWalletArgs, Crea
 };
 
 export type CreditKeys = { fenceKey: string; clockKey: string; walletKey: string; holdsKey: string; deadlinesKey: string; operationKey: string; outboxKey: string };
-export type CreditArgs = { fence: string; notAfterMs: number; environment: string; operationId: string; fingerprint: string; keepMs: number; asset: number; grantNo: number; amountAtoms: Atoms; purpose: number; priority: number; effectiveAtMs: number; expiresAtMs: number; attached: string; lookedUp: string };
+export type CreditArgs = { fence: string; notAfterMs: number; environment: string; operationId: string; fingerprint: string; keepMs: number; asset: number; grantNo: number; amountAtoms: Atoms; purpose: number; priority: number; effectiveAtMs: number; expiresAtMs: number; attached: string; lookedUp: string; scope: number };
 export type CreditReply =
   | { status: 'fenced'; replayed?: true }
   | { status: 'unverified'; replayed?: true }
@@ -246,10 +246,10 @@ export type CreditReply =
  */
 export const creditScript: Script<CreditKeys, CreditArgs, CreditReply> = {
   name: 'credit',
-  functionName: 'credit_126e9467b20d',
+  functionName: 'credit_f0cb6c330569',
   keysCount: 7,
   binary: false,
-  encode: (keys, args) => [keys.fenceKey, keys.clockKey, keys.walletKey, keys.holdsKey, keys.deadlinesKey, keys.operationKey, keys.outboxKey, args.fence, args.notAfterMs, args.environment, args.operationId, args.fingerprint, args.keepMs, args.asset, args.grantNo, String(args.amountAtoms), args.purpose, args.priority, args.effectiveAtMs, args.expiresAtMs, args.attached, args.lookedUp],
+  encode: (keys, args) => [keys.fenceKey, keys.clockKey, keys.walletKey, keys.holdsKey, keys.deadlinesKey, keys.operationKey, keys.outboxKey, args.fence, args.notAfterMs, args.environment, args.operationId, args.fingerprint, args.keepMs, args.asset, args.grantNo, String(args.amountAtoms), args.purpose, args.priority, args.effectiveAtMs, args.expiresAtMs, args.attached, args.lookedUp, args.scope],
   decode: {
     fenced: () => ({ status: 'fenced' }),
     unverified: () => ({ status: 'unverified' }),
@@ -285,7 +285,7 @@ export type ExpireHoldsReply =
  */
 export const expireHoldsScript: Script<ExpireHoldsKeys, ExpireHoldsArgs, ExpireHoldsReply> = {
   name: 'expire_holds',
-  functionName: 'expire_holds_126e9467b20d',
+  functionName: 'expire_holds_f0cb6c330569',
   keysCount: 7,
   binary: false,
   encode: (keys, args) => [keys.fenceKey, keys.clockKey, keys.walletKey, keys.holdsKey, keys.deadlinesKey, keys.operationKey, keys.outboxKey, args.fence, args.notAfterMs, args.environment, args.operationId, args.fingerprint, args.keepMs, args.holdRefs],
@@ -329,7 +329,7 @@ export type ExtendReply =
  */
 export const extendScript: Script<ExtendKeys, ExtendArgs, ExtendReply> = {
   name: 'extend',
-  functionName: 'extend_126e9467b20d',
+  functionName: 'extend_f0cb6c330569',
   keysCount: 7,
   binary: false,
   encode: (keys, args) => [keys.fenceKey, keys.clockKey, keys.walletKey, keys.holdsKey, keys.deadlinesKey, keys.operationKey, keys.outboxKey, args.fence, args.notAfterMs, args.environment, args.operationId, args.fingerprint, args.keepMs, args.asset, args.holdRef, String(args.amountAtoms), args.ttlMs, args.repeated, args.attached, args.lookedUp, args.configVersion, args.budgetsPacked],
@@ -371,7 +371,7 @@ export type ForgetReply =
  */
 export const forgetScript: Script<ForgetKeys, ForgetArgs, ForgetReply> = {
   name: 'forget',
-  functionName: 'forget_126e9467b20d',
+  functionName: 'forget_f0cb6c330569',
   keysCount: 4,
   binary: false,
   encode: (keys, args) => [keys.fenceKey, keys.walletKey, keys.holdsKey, keys.deadlinesKey, args.fence, args.headPacked],
@@ -406,7 +406,7 @@ export type FreezeReply =
  */
 export const freezeScript: Script<FreezeKeys, FreezeArgs, FreezeReply> = {
   name: 'freeze',
-  functionName: 'freeze_126e9467b20d',
+  functionName: 'freeze_f0cb6c330569',
   keysCount: 7,
   binary: false,
   encode: (keys, args) => [keys.fenceKey, keys.clockKey, keys.walletKey, keys.holdsKey, keys.deadlinesKey, keys.operationKey, keys.outboxKey, args.fence, args.notAfterMs, args.environment, args.operationId, args.fingerprint, args.keepMs, args.fromFreeze, args.toFreeze, args.attached, args.lookedUp, args.seenAt],
@@ -444,7 +444,7 @@ export type HydrateReply =
  */
 export const hydrateScript: Script<HydrateKeys, HydrateArgs, HydrateReply> = {
   name: 'hydrate',
-  functionName: 'hydrate_126e9467b20d',
+  functionName: 'hydrate_f0cb6c330569',
   keysCount: 5,
   binary: false,
   encode: (keys, args) => [keys.fenceKey, keys.clockKey, keys.walletKey, keys.holdsKey, keys.deadlinesKey, args.fence, args.environment, args.customerId, args.version, args.freeze, args.accountsPacked, args.grantsPacked, args.holdsPacked, args.replacedVersion, args.lookUpUntilMs, args.configVersion, args.configText, args.countersPacked],
@@ -471,7 +471,7 @@ export type ListDueReply =
  */
 export const listDueScript: Script<ListDueKeys, ListDueArgs, ListDueReply> = {
   name: 'list_due',
-  functionName: 'list_due_126e9467b20d',
+  functionName: 'list_due_f0cb6c330569',
   keysCount: 3,
   binary: false,
   encode: (keys, args) => [keys.fenceKey, keys.clockKey, keys.deadlinesKey, args.fence, args.membersMax],
@@ -500,7 +500,7 @@ export type MendReply =
  */
 export const mendScript: Script<MendKeys, MendArgs, MendReply> = {
   name: 'mend',
-  functionName: 'mend_126e9467b20d',
+  functionName: 'mend_f0cb6c330569',
   keysCount: 5,
   binary: false,
   encode: (keys, args) => [keys.fenceKey, keys.clockKey, keys.walletKey, keys.holdsKey, keys.deadlinesKey, args.fence, args.seenAt],
@@ -527,7 +527,7 @@ export type PeekOperationReply =
  */
 export const peekOperationScript: Script<PeekOperationKeys, PeekOperationArgs, PeekOperationReply> = {
   name: 'peek_operation',
-  functionName: 'peek_operation_126e9467b20d',
+  functionName: 'peek_operation_f0cb6c330569',
   keysCount: 4,
   binary: false,
   encode: (keys, args) => [keys.fenceKey, keys.clockKey, keys.walletKey, keys.operationKey, args.fence],
@@ -554,7 +554,7 @@ export type RaiseCatalogReply =
  */
 export const raiseCatalogScript: Script<RaiseCatalogKeys, RaiseCatalogArgs, RaiseCatalogReply> = {
   name: 'raise_catalog',
-  functionName: 'raise_catalog_126e9467b20d',
+  functionName: 'raise_catalog_f0cb6c330569',
   keysCount: 2,
   binary: false,
   encode: (keys, args) => [keys.fenceKey, keys.catalogKey, args.fence, args.environment, args.catalogVersion],
@@ -581,7 +581,7 @@ export type ReadHoldReply =
  */
 export const readHoldScript: Script<ReadHoldKeys, ReadHoldArgs, ReadHoldReply> = {
   name: 'read_hold',
-  functionName: 'read_hold_126e9467b20d',
+  functionName: 'read_hold_f0cb6c330569',
   keysCount: 4,
   binary: true,
   encode: (keys, args) => [keys.fenceKey, keys.clockKey, keys.walletKey, keys.holdsKey, args.fence, args.environment, args.holdRef],
@@ -608,7 +608,7 @@ export type ReadStoredReply =
  */
 export const readStoredScript: Script<ReadStoredKeys, ReadStoredArgs, ReadStoredReply> = {
   name: 'read_stored',
-  functionName: 'read_stored_126e9467b20d',
+  functionName: 'read_stored_f0cb6c330569',
   keysCount: 3,
   binary: true,
   encode: (keys) => [keys.walletKey, keys.holdsKey, keys.deadlinesKey],
@@ -632,7 +632,7 @@ export type ReadWalletReply =
  */
 export const readWalletScript: Script<ReadWalletKeys, ReadWalletArgs, ReadWalletReply> = {
   name: 'read_wallet',
-  functionName: 'read_wallet_126e9467b20d',
+  functionName: 'read_wallet_f0cb6c330569',
   keysCount: 3,
   binary: true,
   encode: (keys, args) => [keys.fenceKey, keys.clockKey, keys.walletKey, args.fence, args.environment],
@@ -670,7 +670,7 @@ export type ReleaseReply =
  */
 export const releaseScript: Script<ReleaseKeys, ReleaseArgs, ReleaseReply> = {
   name: 'release',
-  functionName: 'release_126e9467b20d',
+  functionName: 'release_f0cb6c330569',
   keysCount: 7,
   binary: false,
   encode: (keys, args) => [keys.fenceKey, keys.clockKey, keys.walletKey, keys.holdsKey, keys.deadlinesKey, keys.operationKey, keys.outboxKey, args.fence, args.notAfterMs, args.environment, args.operationId, args.fingerprint, args.keepMs, args.asset, args.holdRef, args.attached, args.lookedUp],
@@ -703,7 +703,7 @@ export type RememberReply =
  */
 export const rememberScript: Script<RememberKeys, RememberArgs, RememberReply> = {
   name: 'remember',
-  functionName: 'remember_126e9467b20d',
+  functionName: 'remember_f0cb6c330569',
   keysCount: 2,
   binary: false,
   encode: (keys, args) => [keys.fenceKey, keys.operationKey, args.fence, args.recordPacked, args.keepMs],
@@ -731,7 +731,7 @@ export type RestampReply =
  */
 export const restampScript: Script<RestampKeys, RestampArgs, RestampReply> = {
   name: 'restamp',
-  functionName: 'restamp_126e9467b20d',
+  functionName: 'restamp_f0cb6c330569',
   keysCount: 3,
   binary: false,
   encode: (keys, args) => [keys.fenceKey, keys.clockKey, keys.walletKey, args.fence, args.version, args.freeze, args.configVersion, args.configText],
@@ -744,7 +744,7 @@ export const restampScript: Script<RestampKeys, RestampArgs, RestampReply> = {
 };
 
 export type SettleKeys = { fenceKey: string; clockKey: string; walletKey: string; holdsKey: string; deadlinesKey: string; operationKey: string; outboxKey: string; lateKey: string; catalogKey: string };
-export type SettleArgs = { fence: string; notAfterMs: number; environment: string; operationId: string; fingerprint: string; keepMs: number; asset: number; holdRef: string; amountAtoms: Atoms; final: string; onExcess: string; expiredHold: Buffer | string; attached: string; lookedUp: string; catalogVersion: string; configVersion: string; toldText: string; duesPacked: Buffer | string };
+export type SettleArgs = { fence: string; notAfterMs: number; environment: string; operationId: string; fingerprint: string; keepMs: number; asset: number; holdRef: string; amountAtoms: Atoms; final: string; onExcess: string; expiredHold: Buffer | string; attached: string; lookedUp: string; catalogVersion: string; configVersion: string; toldText: string; duesPacked: Buffer | string; scopesPacked: Buffer | string };
 export type SettleReply =
   | { status: 'fenced'; replayed?: true }
   | { status: 'unverified'; replayed?: true }
@@ -776,10 +776,10 @@ export type SettleReply =
  */
 export const settleScript: Script<SettleKeys, SettleArgs, SettleReply> = {
   name: 'settle',
-  functionName: 'settle_126e9467b20d',
+  functionName: 'settle_f0cb6c330569',
   keysCount: 9,
   binary: false,
-  encode: (keys, args) => [keys.fenceKey, keys.clockKey, keys.walletKey, keys.holdsKey, keys.deadlinesKey, keys.operationKey, keys.outboxKey, keys.lateKey, keys.catalogKey, args.fence, args.notAfterMs, args.environment, args.operationId, args.fingerprint, args.keepMs, args.asset, args.holdRef, String(args.amountAtoms), args.final, args.onExcess, args.expiredHold, args.attached, args.lookedUp, args.catalogVersion, args.configVersion, args.toldText, args.duesPacked],
+  encode: (keys, args) => [keys.fenceKey, keys.clockKey, keys.walletKey, keys.holdsKey, keys.deadlinesKey, keys.operationKey, keys.outboxKey, keys.lateKey, keys.catalogKey, args.fence, args.notAfterMs, args.environment, args.operationId, args.fingerprint, args.keepMs, args.asset, args.holdRef, String(args.amountAtoms), args.final, args.onExcess, args.expiredHold, args.attached, args.lookedUp, args.catalogVersion, args.configVersion, args.toldText, args.duesPacked, args.scopesPacked],
   decode: {
     fenced: () => ({ status: 'fenced' }),
     unverified: () => ({ status: 'unverified' }),
@@ -812,7 +812,7 @@ export type VerifyRunReply =
  */
 export const verifyRunScript: Script<VerifyRunKeys, VerifyRunArgs, VerifyRunReply> = {
   name: 'verify_run',
-  functionName: 'verify_run_126e9467b20d',
+  functionName: 'verify_run_f0cb6c330569',
   keysCount: 1,
   binary: false,
   encode: (keys, args) => [keys.fenceKey, args.fence, args.runId],
@@ -843,7 +843,7 @@ export type VoidReply =
  */
 export const voidScript: Script<VoidKeys, VoidArgs, VoidReply> = {
   name: 'void',
-  functionName: 'void_126e9467b20d',
+  functionName: 'void_f0cb6c330569',
   keysCount: 7,
   binary: false,
   encode: (keys, args) => [keys.fenceKey, keys.clockKey, keys.walletKey, keys.holdsKey, keys.deadlinesKey, keys.operationKey, keys.outboxKey, args.fence, args.notAfterMs, args.environment, args.operationId, args.fingerprint, args.keepMs, args.asset, args.grantNo, args.attached, args.lookedUp],
@@ -864,7 +864,7 @@ export const voidScript: Script<VoidKeys, VoidArgs, VoidReply> = {
 
 /** What FUNCTION LOAD takes. */
 export const libraryText =
-  "#!lua name=farebox_126e9467b20d\n\
+  "#!lua name=farebox_f0cb6c330569\n\
 local loaded, modules = {}, {}\n\
 local function require(name)\n\
 local module = loaded[name]\n\
@@ -1239,20 +1239,26 @@ end\n\
 modules['decide'] = function()\n\
 local budgets = require('budgets')\n\
 local wallets = require('wallet')\n\
-local function of_account(account, requested, mode, room, budget_no)\n\
+local function of_account(wallet, account, leg, mode, room, budget_no)\n\
+local requested = leg.amount\n\
 if requested == 0 then\n\
 return requested\n\
 elseif account.overage > 0 then\n\
 return nil, 3, 0, 0\n\
-elseif account.available >= requested and room >= requested then\n\
+end\n\
+local available = account.available - account.scoped\n\
+if leg.parts then\n\
+available = require('scopes').reach(wallet, account, leg.parts)\n\
+end\n\
+if available >= requested and room >= requested then\n\
 return requested\n\
 end\n\
-local affordable = math.min(account.available, room)\n\
+local affordable = math.min(available, room)\n\
 if mode == 'up_to' and affordable > 0 then\n\
 return affordable\n\
-elseif room < account.available then\n\
+elseif room < available then\n\
 return nil, 6, affordable, budget_no\n\
-elseif account.available + account.held >= requested then\n\
+elseif available + account.held >= requested then\n\
 return nil, 2, affordable, 0\n\
 end\n\
 return nil, 1, affordable, 0\n\
@@ -1262,7 +1268,7 @@ for i, leg in ipairs(list) do\n\
 local account = i == 1 and wallet.account or wallets.account(wallet, leg.asset)\n\
 local room, no = budgets.tightest(budgets_sent, leg.asset)\n\
 local how = list[2] and 'strict' or mode\n\
-local atoms, reason, affordable, budget_no = of_account(account, leg.amount, how, room, no)\n\
+local atoms, reason, affordable, budget_no = of_account(wallet, account, leg, how, room, no)\n\
 if not atoms then\n\
 return nil, reason, i == 1 and affordable or 0, leg.asset, budget_no\n\
 elseif not list[2] then\n\
@@ -1333,7 +1339,7 @@ local account = wallets.account(wallet, terms.asset)\n\
 local entry = entries.begin(10, account)\n\
 local grant = wallets.grant(wallet, grant_no)\n\
 entries.transfer(entry, account, 1, 6, grant.remaining)\n\
-grants.leave_order(account, grant_no)\n\
+grants.leave_order(wallet, account, grant_no)\n\
 grant.remaining = 0\n\
 entries.touch(entry, grant)\n\
 terms.state = 3\n\
@@ -1387,16 +1393,33 @@ leg.sources = {}\n\
 hold.legs[#hold.legs + 1] = leg\n\
 return leg\n\
 end\n\
-function dues.assign(hold, amount_atoms, packed)\n\
+function dues.assign(hold, amount_atoms, packed, scopes_packed, by_event)\n\
 hold.legs[1].due = amount_atoms\n\
 for at = 1, #packed, DUE_LENGTH do\n\
 local asset, atoms = struct.unpack(DUE, packed, at)\n\
 leg_in(hold, asset).due = atoms\n\
 end\n\
+if hold.scopes or scopes_packed ~= '' then\n\
+require('scopes').assign(hold, scopes_packed, by_event)\n\
+end\n\
 return #hold.legs <= 8\n\
 end\n\
+local function has(wallet, leg, late)\n\
+if late then\n\
+return leg.released\n\
+end\n\
+return leg.parts and require('scopes').held(wallet, leg, leg.parts) or leg.held\n\
+end\n\
 local function usable(wallet, leg, late)\n\
-return late and math.min(leg.released, wallets.account(wallet, leg.asset).available) or leg.held\n\
+if not late then\n\
+return has(wallet, leg, late)\n\
+end\n\
+local account = wallets.account(wallet, leg.asset)\n\
+local available = account.available - account.scoped\n\
+if leg.parts then\n\
+available = require('scopes').reach(wallet, account, leg.parts)\n\
+end\n\
+return math.min(leg.released, available)\n\
 end\n\
 local function within(due_atoms, within_atoms, on_excess)\n\
 if due_atoms <= within_atoms or on_excess == 'charge' then\n\
@@ -1404,11 +1427,15 @@ return due_atoms\n\
 end\n\
 return on_excess == 'cap' and within_atoms or nil\n\
 end\n\
-function dues.bound(wallet, list, late)\n\
+function dues.bound(wallet, list, late, covered)\n\
 for i = 1, #list do\n\
 local leg = list[i]\n\
 local account = wallets.account(wallet, leg.asset)\n\
-leg.from_available = math.min(leg.excess, account.available - (late and leg.part or 0))\n\
+if leg.parts then\n\
+leg.from_available = require('scopes').beyond(wallet, account, leg, i == 1 and covered or 0, late)\n\
+else\n\
+leg.from_available = math.min(leg.excess, account.available - account.scoped - (late and leg.part or 0))\n\
+end\n\
 leg.from_overage = leg.excess - leg.from_available\n\
 if\n\
 leg.settled + leg.part + leg.excess > 4503599627370496\n\
@@ -1419,19 +1446,19 @@ end\n\
 end\n\
 end\n\
 function dues.plan(wallet, list, late, on_excess)\n\
-local of = late and 'released' or 'held'\n\
 local first = list[1]\n\
-local within_atoms, short_asset = first[of], first.asset\n\
+local within_atoms, short_asset = has(wallet, first, late), first.asset\n\
 for i = 2, #list do\n\
 local leg = list[i]\n\
-local spend_atoms = within(leg.due or 0, leg[of], on_excess)\n\
+local has_atoms = has(wallet, leg, late)\n\
+local spend_atoms = within(leg.due or 0, has_atoms, on_excess)\n\
 if not spend_atoms then\n\
-within_atoms, short_asset = leg[of], leg.asset\n\
+within_atoms, short_asset = has_atoms, leg.asset\n\
 return { 'exceeds_hold', within_atoms, short_asset }\n\
 end\n\
 leg.part = math.min(spend_atoms, usable(wallet, leg, late))\n\
 leg.excess = spend_atoms - leg.part\n\
-within_atoms = within_atoms + legs.covers(leg, leg[of] - leg.part)\n\
+within_atoms = within_atoms + legs.covers(leg, has_atoms - leg.part)\n\
 end\n\
 within_atoms = math.min(within_atoms, 4503599627370496)\n\
 local left_atoms = within(first.due, within_atoms, on_excess)\n\
@@ -1439,6 +1466,7 @@ if not left_atoms then\n\
 return { 'exceeds_hold', within_atoms, short_asset }\n\
 end\n\
 first.part = 0\n\
+local due_atoms = left_atoms\n\
 for i = 1, #list do\n\
 local leg = list[i]\n\
 local covered = math.min(left_atoms, legs.covers(leg, usable(wallet, leg, late) - leg.part))\n\
@@ -1446,7 +1474,7 @@ leg.part = leg.part + legs.convert(leg, covered)\n\
 left_atoms = left_atoms - covered\n\
 end\n\
 first.excess = left_atoms\n\
-return dues.bound(wallet, list, late)\n\
+return dues.bound(wallet, list, late, due_atoms - first.part - left_atoms)\n\
 end\n\
 function dues.settle(wallet, entry, hold, late)\n\
 for i = 1, #hold.legs do\n\
@@ -1458,7 +1486,7 @@ for i = 1, #hold.legs do\n\
 local leg = hold.legs[i]\n\
 if leg.excess > 0 then\n\
 local account = wallets.account(wallet, leg.asset)\n\
-grants.take(wallet, entry, account, leg.from_available, false)\n\
+grants.take(wallet, entry, account, leg.from_available, false, leg.beyond)\n\
 entries.transfer(entry, account, 1, 5, leg.from_available)\n\
 entries.transfer(entry, account, 3, 5, leg.from_overage)\n\
 leg.settled = leg.settled + leg.excess\n\
@@ -1685,52 +1713,32 @@ return exact\n\
 end\n\
 modules['grants'] = function()\n\
 local entries = require('entry')\n\
+local order = require('order')\n\
 local wallets = require('wallet')\n\
 local grants = {}\n\
 local AVAILABLE, HELD, OVERAGE = 1, 2, 3\n\
-local NUMBER_LENGTH = 4\n\
-local function comes_before(terms, grant_no, other, other_no)\n\
-if terms.priority ~= other.priority then\n\
-return terms.priority < other.priority\n\
-elseif terms.scoped ~= other.scoped then\n\
-return terms.scoped > other.scoped\n\
-elseif terms.expires_at_ms ~= other.expires_at_ms then\n\
-return terms.expires_at_ms < other.expires_at_ms\n\
-elseif terms.purpose ~= other.purpose then\n\
-return terms.purpose < other.purpose\n\
-elseif terms.effective_at_ms ~= other.effective_at_ms then\n\
-return terms.effective_at_ms < other.effective_at_ms\n\
-elseif terms.created_at_ms ~= other.created_at_ms then\n\
-return terms.created_at_ms < other.created_at_ms\n\
-end\n\
-return grant_no < other_no\n\
-end\n\
+local NUMBER_LENGTH = order.NUMBER_LENGTH\n\
 function grants.enter_order(wallet, account, grant_no)\n\
-local terms = wallets.terms(wallet, grant_no)\n\
-local low, high = 0, #account.order / NUMBER_LENGTH\n\
-while low < high do\n\
-local middle = math.floor((low + high) / 2)\n\
-local other_no = struct.unpack('>I4', account.order, middle * NUMBER_LENGTH + 1)\n\
-if comes_before(terms, grant_no, wallets.terms(wallet, other_no), other_no) then\n\
-high = middle\n\
-else\n\
-low = middle + 1\n\
+if wallets.terms(wallet, grant_no).scope > 0 then\n\
+return require('scopes').enter(wallet, account, grant_no)\n\
 end\n\
-end\n\
-local at = low * NUMBER_LENGTH\n\
-account.order = string.sub(account.order, 1, at) .. struct.pack('>I4', grant_no) .. string.sub(account.order, at + 1)\n\
+account.order = order.insert(wallet, account.order, grant_no)\n\
 account.order_changed = true\n\
 end\n\
-function grants.leave_order(account, grant_no)\n\
-for at = 1, #account.order, NUMBER_LENGTH do\n\
-if struct.unpack('>I4', account.order, at) == grant_no then\n\
-account.order = string.sub(account.order, 1, at - 1) .. string.sub(account.order, at + NUMBER_LENGTH)\n\
+function grants.leave_order(wallet, account, grant_no)\n\
+if wallets.terms(wallet, grant_no).scope > 0 then\n\
+return require('scopes').leave(wallet, account, grant_no)\n\
+end\n\
+local rest = order.remove(account.order, grant_no)\n\
+if rest then\n\
+account.order = rest\n\
 account.order_changed = true\n\
-return\n\
 end\n\
 end\n\
+function grants.take(wallet, entry, account, atoms, into_hold, parts)\n\
+if parts then\n\
+return require('scopes').take(wallet, entry, account, atoms, into_hold, parts)\n\
 end\n\
-function grants.take(wallet, entry, account, atoms, into_hold)\n\
 local sources = {}\n\
 local at = 1\n\
 local missing = atoms\n\
@@ -1757,6 +1765,9 @@ end\n\
 return sources\n\
 end\n\
 function grants.spend_held(wallet, entry, leg, atoms)\n\
+if leg.parts then\n\
+return require('scopes').spend_held(wallet, entry, leg, atoms)\n\
+end\n\
 local sources, rest = leg.sources, {}\n\
 for i = 1, #sources, 2 do\n\
 local part = math.min(atoms, sources[i + 1])\n\
@@ -1778,19 +1789,21 @@ local account = wallets.account(wallet, leg.asset)\n\
 for i = #leg.sources - 1, 1, -2 do\n\
 local grant_no, atoms = leg.sources[i], leg.sources[i + 1]\n\
 local grant = wallets.grant(wallet, grant_no)\n\
-local repaid = math.min(account.overage, atoms)\n\
+local terms = wallets.terms(wallet, grant_no)\n\
+local repaid = terms.scope > 0 and 0 or math.min(account.overage, atoms)\n\
 local back = atoms - repaid\n\
 grant.held = grant.held - atoms\n\
 entries.touch(entry, grant)\n\
 entries.transfer(entry, account, HELD, OVERAGE, repaid)\n\
 entries.transfer(entry, account, HELD, AVAILABLE, back)\n\
 if back > 0 then\n\
-local terms = wallets.terms(wallet, grant_no)\n\
 grant.remaining = grant.remaining + back\n\
 if terms.state ~= 2 then\n\
 leaving[#leaving + 1] = grant_no\n\
 elseif grant.remaining == back then\n\
 grants.enter_order(wallet, account, grant_no)\n\
+elseif terms.scope > 0 then\n\
+require('scopes').add(wallet, account, terms.scope, back)\n\
 end\n\
 end\n\
 end\n\
@@ -1812,7 +1825,7 @@ entries.append(wallet, entry)\n\
 end\n\
 end\n\
 function grants.fund(wallet, entry, account, grant_no, terms)\n\
-local repaid = math.min(account.overage, terms.amount)\n\
+local repaid = terms.scope > 0 and 0 or math.min(account.overage, terms.amount)\n\
 entries.transfer(entry, account, 4, OVERAGE, repaid)\n\
 entries.transfer(entry, account, 4, AVAILABLE, terms.amount - repaid)\n\
 local grant = { no = grant_no, field = string.format('g%d', grant_no), remaining = terms.amount - repaid, held = 0 }\n\
@@ -1842,6 +1855,8 @@ local NEXT_LEG = '>I4Hdddddd'\n\
 local NEXT_LEG_LENGTH = 54\n\
 local TAG = '>I4HHHdd'\n\
 local TAG_LENGTH = 26\n\
+local SCOPES = '>I4HHI4'\n\
+local SCOPES_LENGTH = 12\n\
 local function add_sources(parts, sources)\n\
 for i = 1, #sources, 2 do\n\
 parts[#parts + 1] = struct.pack(SOURCE, sources[i], sources[i + 1])\n\
@@ -1871,6 +1886,9 @@ end\n\
 for _, tag in ipairs(hold.tags) do\n\
 parts[#parts + 1] = struct.pack(TAG, 0, 0, tag.no, tag.asset, tag.bucket, tag.held)\n\
 end\n\
+if hold.scopes then\n\
+parts[#parts + 1] = struct.pack(SCOPES, 0, 0, 0, #hold.scopes) .. string.char(unpack(hold.scopes))\n\
+end\n\
 return table.concat(parts)\n\
 end\n\
 function holds.unpack(ref, packed)\n\
@@ -1885,6 +1903,10 @@ if grant_no > 0 then\n\
 leg.sources[#leg.sources + 1] = grant_no\n\
 leg.sources[#leg.sources + 1] = atoms\n\
 at = at + SOURCE_LENGTH\n\
+elseif struct.unpack('>I4', packed, at + 4) == 0 then\n\
+local _, _, _, count = struct.unpack(SCOPES, packed, at)\n\
+hold.scopes = { string.byte(packed, at + SCOPES_LENGTH, at + SCOPES_LENGTH + count - 1) }\n\
+at = at + SCOPES_LENGTH + count\n\
 elseif struct.unpack('>H', packed, at + 4) == 0 then\n\
 local tag, _ = {}, nil\n\
 _, _, tag.no, tag.asset, tag.bucket, tag.held = struct.unpack(TAG, packed, at)\n\
@@ -1903,7 +1925,7 @@ return hold\n\
 end\n\
 function holds.take(wallet, entry, leg, atoms)\n\
 local account = wallets.account(wallet, leg.asset)\n\
-local taken = grants.take(wallet, entry, account, atoms, true)\n\
+local taken = grants.take(wallet, entry, account, atoms, true, leg.parts)\n\
 entries.transfer(entry, account, 1, 2, atoms)\n\
 leg.held = leg.held + atoms\n\
 if not leg.sources or #leg.sources == 0 then\n\
@@ -1924,7 +1946,7 @@ leg.sources[#leg.sources + 1] = taken[i + 1]\n\
 end\n\
 end\n\
 end\n\
-function holds.open(wallet, entry, list, sent, ttl_ms)\n\
+function holds.open(wallet, entry, list, sent, ttl_ms, scopes)\n\
 local tags = {}\n\
 for i = 1, #list do\n\
 local leg = list[i]\n\
@@ -1937,6 +1959,7 @@ holds.keep(wallet, entry, {\n\
 ref = string.format('%d.%d', wallet.epoch, wallet.version + 1),\n\
 legs = list,\n\
 tags = tags,\n\
+scopes = scopes,\n\
 created_at_ms = wallet.now_ms,\n\
 expires_at_ms = wallet.now_ms + ttl_ms,\n\
 }, true)\n\
@@ -2014,13 +2037,13 @@ local ASKED_LENGTH = 26\n\
 function legs.make(asset, atoms, num, den)\n\
 return { asset = asset, amount = atoms, held = 0, settled = 0, released = 0, num = num, den = den }\n\
 end\n\
-function legs.list(asset, atoms, packed)\n\
+function legs.list(asset, atoms, packed, scopes_packed)\n\
 local list = { legs.make(asset, atoms, 1, 1) }\n\
-if packed == '' then\n\
-return list\n\
-end\n\
 for at = 1, #packed, ASKED_LENGTH do\n\
 list[#list + 1] = legs.make(struct.unpack(ASKED, packed, at))\n\
+end\n\
+if scopes_packed ~= '' then\n\
+return list, require('scopes').read(scopes_packed, list)\n\
 end\n\
 return list\n\
 end\n\
@@ -2053,7 +2076,7 @@ end\n\
 function legs.settle(wallet, entry, leg, atoms, late)\n\
 local account = wallets.account(wallet, leg.asset)\n\
 if late then\n\
-grants.take(wallet, entry, account, atoms, false)\n\
+grants.take(wallet, entry, account, atoms, false, leg.parts)\n\
 entries.transfer(entry, account, 1, 5, atoms)\n\
 leg.released = leg.released - atoms\n\
 else\n\
@@ -2144,6 +2167,50 @@ return (struct.unpack('>d', record, zero_at + 2 + 8 * (count - 2)))\n\
 end\n\
 return operation\n\
 end\n\
+modules['order'] = function()\n\
+local wallets = require('wallet')\n\
+local order = { NUMBER_LENGTH = 4 }\n\
+local NUMBER_LENGTH = order.NUMBER_LENGTH\n\
+function order.comes_before(terms, grant_no, other, other_no)\n\
+if terms.priority ~= other.priority then\n\
+return terms.priority < other.priority\n\
+elseif (terms.scope > 0) ~= (other.scope > 0) then\n\
+return terms.scope > 0\n\
+elseif terms.expires_at_ms ~= other.expires_at_ms then\n\
+return terms.expires_at_ms < other.expires_at_ms\n\
+elseif terms.purpose ~= other.purpose then\n\
+return terms.purpose < other.purpose\n\
+elseif terms.effective_at_ms ~= other.effective_at_ms then\n\
+return terms.effective_at_ms < other.effective_at_ms\n\
+elseif terms.created_at_ms ~= other.created_at_ms then\n\
+return terms.created_at_ms < other.created_at_ms\n\
+end\n\
+return grant_no < other_no\n\
+end\n\
+function order.insert(wallet, numbers, grant_no)\n\
+local terms = wallets.terms(wallet, grant_no)\n\
+local low, high = 0, #numbers / NUMBER_LENGTH\n\
+while low < high do\n\
+local middle = math.floor((low + high) / 2)\n\
+local other_no = struct.unpack('>I4', numbers, middle * NUMBER_LENGTH + 1)\n\
+if order.comes_before(terms, grant_no, wallets.terms(wallet, other_no), other_no) then\n\
+high = middle\n\
+else\n\
+low = middle + 1\n\
+end\n\
+end\n\
+local at = low * NUMBER_LENGTH\n\
+return string.sub(numbers, 1, at) .. struct.pack('>I4', grant_no) .. string.sub(numbers, at + 1)\n\
+end\n\
+function order.remove(numbers, grant_no)\n\
+for at = 1, #numbers, NUMBER_LENGTH do\n\
+if struct.unpack('>I4', numbers, at) == grant_no then\n\
+return string.sub(numbers, 1, at - 1) .. string.sub(numbers, at + NUMBER_LENGTH)\n\
+end\n\
+end\n\
+end\n\
+return order\n\
+end\n\
 modules['run'] = function()\n\
 local run = { verified = {} } -- by fence\n\
 function run.refusal(standing, fence)\n\
@@ -2155,6 +2222,265 @@ return { 'unverified' }\n\
 end\n\
 end\n\
 return run\n\
+end\n\
+modules['scopes'] = function()\n\
+local entries = require('entry')\n\
+local order = require('order')\n\
+local wallets = require('wallet')\n\
+local scopes = {}\n\
+local NUMBER_LENGTH = order.NUMBER_LENGTH\n\
+local SUM = '>d'\n\
+local SUM_LENGTH = 8\n\
+local function of(wallet, account, scope)\n\
+account.scopes = account.scopes or {}\n\
+local list = account.scopes[scope]\n\
+if not list then\n\
+list = { field = string.format('o%d.%d', account.asset, scope), sum = 0, order = '' }\n\
+local packed = not wallet.made_anew and redis.call('HGET', wallet.key, list.field)\n\
+if packed then\n\
+list.sum = struct.unpack(SUM, packed)\n\
+list.order = string.sub(packed, SUM_LENGTH + 1)\n\
+end\n\
+account.scopes[scope] = list\n\
+end\n\
+return list\n\
+end\n\
+function scopes.pack(list)\n\
+return struct.pack(SUM, list.sum) .. list.order\n\
+end\n\
+function scopes.clear(account, field)\n\
+account.scopes = account.scopes or {}\n\
+local scope = tonumber(string.match(field, '%d+$'))\n\
+account.scopes[scope] = { field = field, sum = 0, order = '', changed = true }\n\
+end\n\
+function scopes.add(wallet, account, scope, atoms)\n\
+local list = of(wallet, account, scope)\n\
+list.sum = list.sum + atoms\n\
+list.changed = true\n\
+account.scoped = account.scoped + atoms\n\
+account.changed = true\n\
+end\n\
+function scopes.enter(wallet, account, grant_no)\n\
+local scope = wallets.terms(wallet, grant_no).scope\n\
+local list = of(wallet, account, scope)\n\
+list.order = order.insert(wallet, list.order, grant_no)\n\
+scopes.add(wallet, account, scope, wallets.grant(wallet, grant_no).remaining)\n\
+end\n\
+function scopes.leave(wallet, account, grant_no)\n\
+local scope = wallets.terms(wallet, grant_no).scope\n\
+local list = of(wallet, account, scope)\n\
+local rest = order.remove(list.order, grant_no)\n\
+if rest then\n\
+list.order = rest\n\
+scopes.add(wallet, account, scope, -wallets.grant(wallet, grant_no).remaining)\n\
+end\n\
+end\n\
+local function read_scopes(packed, at)\n\
+local count = string.byte(packed, at)\n\
+return { string.byte(packed, at + 1, at + count) }, at + count + 1\n\
+end\n\
+function scopes.read(packed, legs)\n\
+local common, at = read_scopes(packed, 1)\n\
+while at <= #packed do\n\
+local asset, atoms, scopes_at = struct.unpack('>Hd', packed, at)\n\
+local part = { atoms = atoms }\n\
+part.scopes, at = read_scopes(packed, scopes_at)\n\
+for _, leg in ipairs(legs) do\n\
+if leg.asset == asset then\n\
+leg.parts = leg.parts or {}\n\
+leg.parts[#leg.parts + 1] = part\n\
+end\n\
+end\n\
+end\n\
+return common\n\
+end\n\
+local function soonest(wallet, lists)\n\
+local found, found_no, found_terms\n\
+for _, list in ipairs(lists) do\n\
+if list.at <= #list.of.order then\n\
+local grant_no = struct.unpack('>I4', list.of.order, list.at)\n\
+local terms = wallets.terms(wallet, grant_no)\n\
+if not found or order.comes_before(terms, grant_no, found_terms, found_no) then\n\
+found, found_no, found_terms = list, grant_no, terms\n\
+end\n\
+end\n\
+end\n\
+return found, found_no\n\
+end\n\
+local function walk(wallet, account, parts)\n\
+local walked, taken, place_of = {}, {}, {}\n\
+local function list_of(scope)\n\
+local list = walked[scope]\n\
+if not list then\n\
+list = { of = scope == 0 and account or of(wallet, account, scope), at = 1 }\n\
+walked[scope] = list\n\
+end\n\
+return list\n\
+end\n\
+for _, part in ipairs(parts) do\n\
+local lists = { list_of(0) }\n\
+for _, scope in ipairs(part.scopes) do\n\
+lists[#lists + 1] = list_of(scope)\n\
+end\n\
+part.got = 0\n\
+while part.got < part.atoms do\n\
+local list, grant_no = soonest(wallet, lists)\n\
+if not list then\n\
+break\n\
+end\n\
+local left = list.left or wallets.grant(wallet, grant_no).remaining\n\
+local atoms = math.min(part.atoms - part.got, left)\n\
+part.got = part.got + atoms\n\
+if atoms == left then\n\
+list.at, list.left = list.at + NUMBER_LENGTH, nil\n\
+else\n\
+list.left = left - atoms\n\
+end\n\
+local place = place_of[grant_no]\n\
+if not place then\n\
+place = #taken + 1\n\
+place_of[grant_no], taken[place], taken[place + 1] = place, grant_no, 0\n\
+end\n\
+taken[place + 1] = taken[place + 1] + atoms\n\
+end\n\
+end\n\
+return walked, taken\n\
+end\n\
+local function total(parts)\n\
+local atoms = 0\n\
+for _, part in ipairs(parts) do\n\
+atoms = atoms + part.got\n\
+end\n\
+return atoms\n\
+end\n\
+function scopes.reach(wallet, account, parts)\n\
+if parts[2] then\n\
+walk(wallet, account, parts)\n\
+return total(parts)\n\
+end\n\
+local part = parts[1]\n\
+local available = account.available - account.scoped\n\
+for _, scope in ipairs(part.scopes) do\n\
+available = available + of(wallet, account, scope).sum\n\
+end\n\
+part.got = math.min(part.atoms, available)\n\
+return available\n\
+end\n\
+function scopes.split(parts, atoms)\n\
+local first, rest = {}, {}\n\
+for _, part in ipairs(parts) do\n\
+local mine = math.min(atoms, part.got or 0)\n\
+atoms = atoms - mine\n\
+first[#first + 1] = { atoms = mine, scopes = part.scopes, own = part.own }\n\
+rest[#rest + 1] = { atoms = part.atoms - mine, scopes = part.scopes, own = part.own }\n\
+end\n\
+return first, rest\n\
+end\n\
+function scopes.take(wallet, entry, account, atoms, into_hold, parts)\n\
+local walked, sources = walk(wallet, account, (scopes.split(parts, atoms)))\n\
+for i = 1, #sources, 2 do\n\
+local grant = wallets.grant(wallet, sources[i])\n\
+grant.remaining = grant.remaining - sources[i + 1]\n\
+if into_hold then\n\
+grant.held = grant.held + sources[i + 1]\n\
+end\n\
+entries.touch(entry, grant)\n\
+local scope = wallets.terms(wallet, sources[i]).scope\n\
+if scope > 0 then\n\
+scopes.add(wallet, account, scope, -sources[i + 1])\n\
+end\n\
+end\n\
+for _, list in pairs(walked) do\n\
+if list.at > 1 then\n\
+list.of.order = string.sub(list.of.order, list.at)\n\
+list.of.changed, list.of.order_changed = true, true\n\
+end\n\
+end\n\
+return sources\n\
+end\n\
+local function covers(wallet, part, grant_no)\n\
+local scope = wallets.terms(wallet, grant_no).scope\n\
+if part.own or scope == 0 then\n\
+return true\n\
+end\n\
+for _, number in ipairs(part.scopes) do\n\
+if number == scope then\n\
+return true\n\
+end\n\
+end\n\
+return false\n\
+end\n\
+local function walk_held(wallet, leg, parts)\n\
+local left, gone = {}, {}\n\
+for i, value in ipairs(leg.sources) do\n\
+left[i] = value\n\
+end\n\
+for _, part in ipairs(parts) do\n\
+part.got = 0\n\
+for i = 1, #left, 2 do\n\
+local atoms = math.min(part.atoms - part.got, left[i + 1])\n\
+if atoms > 0 and covers(wallet, part, left[i]) then\n\
+part.got = part.got + atoms\n\
+left[i + 1] = left[i + 1] - atoms\n\
+gone[#gone + 1] = left[i]\n\
+gone[#gone + 1] = atoms\n\
+end\n\
+end\n\
+end\n\
+local rest = {}\n\
+for i = 1, #left, 2 do\n\
+if left[i + 1] > 0 then\n\
+rest[#rest + 1] = left[i]\n\
+rest[#rest + 1] = left[i + 1]\n\
+end\n\
+end\n\
+return rest, gone\n\
+end\n\
+function scopes.assign(hold, packed, by_event)\n\
+local common = packed ~= '' and scopes.read(packed, hold.legs) or {}\n\
+local own = hold.scopes and not by_event\n\
+if own then\n\
+common = hold.scopes\n\
+end\n\
+for i, leg in ipairs(hold.legs) do\n\
+leg.parts = leg.parts or { { atoms = leg.due or 0, scopes = own and common or {}, own = own } }\n\
+if i > 1 and leg.num > 0 then\n\
+leg.parts[#leg.parts + 1] = { atoms = 4503599627370496, scopes = common, own = own }\n\
+end\n\
+end\n\
+end\n\
+function scopes.beyond(wallet, account, leg, covered, late)\n\
+local given, rest = scopes.split(leg.parts, leg.part)\n\
+local missing = leg.excess\n\
+leg.beyond = {}\n\
+for _, part in ipairs(rest) do\n\
+local skipped = math.min(covered, part.atoms)\n\
+covered = covered - skipped\n\
+part.atoms = math.min(part.atoms - skipped, missing)\n\
+missing = missing - part.atoms\n\
+leg.beyond[#leg.beyond + 1] = part\n\
+end\n\
+local all = late and given or {}\n\
+for _, part in ipairs(leg.beyond) do\n\
+all[#all + 1] = part\n\
+end\n\
+walk(wallet, account, all)\n\
+return total(leg.beyond)\n\
+end\n\
+function scopes.held(wallet, leg, parts)\n\
+walk_held(wallet, leg, parts)\n\
+return total(parts)\n\
+end\n\
+function scopes.spend_held(wallet, entry, leg, atoms)\n\
+local rest, gone = walk_held(wallet, leg, (scopes.split(leg.parts, atoms)))\n\
+for i = 1, #gone, 2 do\n\
+local grant = wallets.grant(wallet, gone[i])\n\
+grant.held = grant.held - gone[i + 1]\n\
+entries.touch(entry, grant)\n\
+end\n\
+leg.sources = rest\n\
+end\n\
+return scopes\n\
 end\n\
 modules['seal'] = function()\n\
 local operation = require('operation')\n\
@@ -2175,6 +2501,13 @@ add(fields, account.field, wallets.pack_account(account))\n\
 end\n\
 if account.order_changed then\n\
 add(fields, string.format('o%d', asset), account.order)\n\
+end\n\
+for _, list in pairs(account.scopes or {}) do\n\
+if list.changed and list.order ~= '' then\n\
+add(fields, list.field, require('scopes').pack(list))\n\
+elseif list.changed then\n\
+wallet.fields_gone[#wallet.fields_gone + 1] = list.field\n\
+end\n\
 end\n\
 end\n\
 for _, grant in pairs(wallet.grants) do\n\
@@ -2208,8 +2541,8 @@ end\n\
 return found\n\
 end\n\
 function seal.wallet(wallet)\n\
-wallet.fields = changed_fields(wallet)\n\
 wallet.fields_gone = {}\n\
+wallet.fields = changed_fields(wallet)\n\
 for _, grant_no in ipairs(wallet.ended) do\n\
 add(wallet.fields_gone, string.format('g%d', grant_no), string.format('t%d', grant_no))\n\
 end\n\
@@ -2395,6 +2728,7 @@ local META = '>ddI4HHBc12'\n\
 local ACCOUNT = '>dddd'\n\
 local GRANT = '>dd'\n\
 local ACCOUNT_LENGTH = 32\n\
+local SCOPED = '>d'\n\
 local TERMS = '>BBBBHdddd'\n\
 local TERMS_LENGTH = 38\n\
 local WALLET_ID_LENGTH = 22\n\
@@ -2411,22 +2745,25 @@ wallet.environment = environment\n\
 return verified_epoch\n\
 end\n\
 local function read_account(asset, field, packed, order)\n\
-local account = { asset = asset, field = field, order = order or '' }\n\
+local account = { asset = asset, field = field, order = order or '', scoped = 0 }\n\
 if packed then\n\
 account.available, account.held, account.overage, account.scheduled = struct.unpack(ACCOUNT, packed)\n\
+if #packed > ACCOUNT_LENGTH then\n\
+account.scoped = struct.unpack(SCOPED, packed, ACCOUNT_LENGTH + 1)\n\
+end\n\
 else\n\
 account.available, account.held, account.overage, account.scheduled = 0, 0, 0, 0\n\
 end\n\
 return account\n\
 end\n\
 local function unpack_terms(packed, at)\n\
-local state, purpose, priority, scoped, asset, amount, effective_at_ms, expires_at_ms, created_at_ms =\n\
+local state, purpose, priority, scope, asset, amount, effective_at_ms, expires_at_ms, created_at_ms =\n\
 struct.unpack(TERMS, packed, at)\n\
 return {\n\
 state = state,\n\
 purpose = purpose,\n\
 priority = priority,\n\
-scoped = scoped,\n\
+scope = scope,\n\
 asset = asset,\n\
 amount = amount,\n\
 effective_at_ms = effective_at_ms,\n\
@@ -2568,6 +2905,7 @@ local wallet = blank(wallet_key, clock, 0)\n\
 wallet.version = version\n\
 wallet.freeze = freeze\n\
 wallet.environment = environment\n\
+wallet.made_anew = true\n\
 wallet.due_at_ms = 4503599627370496\n\
 wallet.open_holds = 0\n\
 wallet.live_grants = 0\n\
@@ -2649,7 +2987,8 @@ wallet.environment\n\
 )\n\
 end\n\
 function wallets.pack_account(account)\n\
-return struct.pack(ACCOUNT, account.available, account.held, account.overage, account.scheduled)\n\
+local packed = struct.pack(ACCOUNT, account.available, account.held, account.overage, account.scheduled)\n\
+return account.scoped > 0 and packed .. struct.pack(SCOPED, account.scoped) or packed\n\
 end\n\
 function wallets.pack_grant(grant)\n\
 return struct.pack(GRANT, grant.remaining, grant.held)\n\
@@ -2660,7 +2999,7 @@ TERMS,\n\
 terms.state,\n\
 terms.purpose,\n\
 terms.priority,\n\
-terms.scoped,\n\
+terms.scope,\n\
 terms.asset,\n\
 terms.amount,\n\
 terms.effective_at_ms,\n\
@@ -2672,7 +3011,7 @@ return wallets\n\
 end\n\
 do\n\
 redis.register_function({\n\
-function_name = 'advance_clock_126e9467b20d',\n\
+function_name = 'advance_clock_f0cb6c330569',\n\
 flags = {  },\n\
 callback = function(KEYS, ARGV)\n\
 local fence_key = KEYS[1] -- string: installation and epoch of this partition's data\n\
@@ -2697,7 +3036,7 @@ local seal = require('seal')\n\
 local due = require('due')\n\
 local wallets = require('wallet')\n\
 redis.register_function({\n\
-function_name = 'apply_due_126e9467b20d',\n\
+function_name = 'apply_due_f0cb6c330569',\n\
 flags = { 'allow-oom' },\n\
 callback = function(KEYS, ARGV)\n\
 local fence_key = KEYS[1] -- string: installation and epoch of this partition's data\n\
@@ -2756,7 +3095,7 @@ local seal = require('seal')\n\
 local staleness = require('stale')\n\
 local wallets = require('wallet')\n\
 redis.register_function({\n\
-function_name = 'authorize_126e9467b20d',\n\
+function_name = 'authorize_f0cb6c330569',\n\
 flags = {  },\n\
 callback = function(KEYS, ARGV)\n\
 local fence_key = KEYS[1] -- string: installation and epoch of this partition's data\n\
@@ -2785,6 +3124,7 @@ local config_version = ARGV[15] -- of the wallet's subscriptions and budgets, as
 local told_text = ARGV[16] -- what the answer says besides, kept with it: the lines that were priced\n\
 local legs_packed = ARGV[17] -- H asset, d atoms, d num, d den each: what goes with it in other assets\n\
 local budgets_packed = ARGV[18] -- the budgets that this counts in; see lib/budgets.lua\n\
+local scopes_packed = ARGV[19] -- by which scopes what of it is covered; see lib/scopes.lua\n\
 local wallet, refusal = wallets.open(\n\
 fence_key,\n\
 clock_key,\n\
@@ -2810,7 +3150,7 @@ end\n\
 local account = wallet.account\n\
 local version, epoch, seq = wallet.stored_version, wallet.epoch, wallet.stored_seq\n\
 local available_atoms, held_atoms = account.available, account.held\n\
-local list = legs.list(account.asset, amount_atoms, legs_packed)\n\
+local list, scopes = legs.list(account.asset, amount_atoms, legs_packed, scopes_packed)\n\
 local sent = budgets.open(wallet, budgets_packed)\n\
 if not sent then\n\
 return staleness.refuse(wallet, 0)\n\
@@ -2851,7 +3191,7 @@ local budgets_text = budgets.text(sent)\n\
 version = wallet.version\n\
 if take_atoms then\n\
 list[1].amount = take_atoms\n\
-holds.open(wallet, entries.begin(4, account), list, sent, ttl_ms)\n\
+holds.open(wallet, entries.begin(4, account), list, sent, ttl_ms, scopes)\n\
 local sources_text = legs.sources_text(list)\n\
 return { 'would_approve', take_atoms, version, epoch, seq, sources_text, budgets_text }\n\
 end\n\
@@ -2861,7 +3201,7 @@ local reply\n\
 if take_atoms then\n\
 local entry = entries.begin(4, account)\n\
 list[1].amount = take_atoms\n\
-holds.open(wallet, entry, list, sent, ttl_ms)\n\
+holds.open(wallet, entry, list, sent, ttl_ms, scopes)\n\
 entries.append(wallet, entry)\n\
 local created_at_ms = wallet.now_ms\n\
 available_atoms, held_atoms, version, seq = account.available, account.held, wallet.version, wallet.seq\n\
@@ -2905,7 +3245,7 @@ local seal = require('seal')\n\
 local staleness = require('stale')\n\
 local wallets = require('wallet')\n\
 redis.register_function({\n\
-function_name = 'charge_126e9467b20d',\n\
+function_name = 'charge_f0cb6c330569',\n\
 flags = {  },\n\
 callback = function(KEYS, ARGV)\n\
 local fence_key = KEYS[1] -- string: installation and epoch of this partition's data\n\
@@ -2933,6 +3273,7 @@ local config_version = ARGV[14] -- of the wallet's subscriptions and budgets, as
 local told_text = ARGV[15] -- what the answer says besides, kept with it: the lines that were priced\n\
 local legs_packed = ARGV[16] -- H asset, d atoms, d num, d den each: what goes with it in other assets\n\
 local budgets_packed = ARGV[17] -- the budgets that this counts in; see lib/budgets.lua\n\
+local scopes_packed = ARGV[18] -- by which scopes what of it is covered; see lib/scopes.lua\n\
 local wallet, refusal = wallets.open(\n\
 fence_key,\n\
 clock_key,\n\
@@ -2958,7 +3299,7 @@ end\n\
 local account = wallet.account\n\
 local version, epoch, seq = wallet.stored_version, wallet.epoch, wallet.stored_seq\n\
 local available_atoms, held_atoms = account.available, account.held\n\
-local list = legs.list(account.asset, amount_atoms, legs_packed)\n\
+local list = legs.list(account.asset, amount_atoms, legs_packed, scopes_packed)\n\
 local sent = budgets.open(wallet, budgets_packed)\n\
 if not sent then\n\
 return staleness.refuse(wallet, 0)\n\
@@ -2997,7 +3338,7 @@ list[1].amount = take_atoms\n\
 for i = 1, #list do\n\
 local leg = list[i]\n\
 local of_leg = wallets.account(wallet, leg.asset)\n\
-grants.take(wallet, entry, of_leg, leg.amount, false)\n\
+grants.take(wallet, entry, of_leg, leg.amount, false, leg.parts)\n\
 entries.transfer(entry, of_leg, 1, 5, leg.amount)\n\
 budgets.count(sent, entry, leg.asset, leg.amount)\n\
 leg.settled = leg.amount\n\
@@ -3038,7 +3379,7 @@ do\n\
 local run = require('run')\n\
 local wallets = require('wallet')\n\
 redis.register_function({\n\
-function_name = 'configure_126e9467b20d',\n\
+function_name = 'configure_f0cb6c330569',\n\
 flags = { 'allow-oom' },\n\
 callback = function(KEYS, ARGV)\n\
 local fence_key = KEYS[1] -- string: installation and epoch of this partition's data\n\
@@ -3078,7 +3419,7 @@ local run = require('run')\n\
 local seal = require('seal')\n\
 local wallets = require('wallet')\n\
 redis.register_function({\n\
-function_name = 'create_wallet_126e9467b20d',\n\
+function_name = 'create_wallet_f0cb6c330569',\n\
 flags = {  },\n\
 callback = function(KEYS, ARGV)\n\
 local fence_key = KEYS[1] -- string: installation and epoch of this partition's data\n\
@@ -3113,7 +3454,7 @@ local due = require('due')\n\
 local seal = require('seal')\n\
 local wallets = require('wallet')\n\
 redis.register_function({\n\
-function_name = 'credit_126e9467b20d',\n\
+function_name = 'credit_f0cb6c330569',\n\
 flags = {  },\n\
 callback = function(KEYS, ARGV)\n\
 local fence_key = KEYS[1] -- string: installation and epoch of this partition's data\n\
@@ -3138,6 +3479,7 @@ local effective_at_ms = tonumber(ARGV[12]) -- 0: now\n\
 local expires_at_ms = tonumber(ARGV[13]) -- 0: never\n\
 local attached = ARGV[14]\n\
 local looked_up = ARGV[15] -- '1': the ledger does not have this operation; '2': it has; '0': nobody has asked it\n\
+local scope = tonumber(ARGV[16]) -- of the wallet's, which says what it may be spent on; 0: anything\n\
 local wallet, refusal = wallets.open(\n\
 fence_key,\n\
 clock_key,\n\
@@ -3155,7 +3497,8 @@ return refusal\n\
 end\n\
 local account = wallet.account\n\
 local at_ms = wallet.now_ms\n\
-local repaid_atoms = effective_at_ms > at_ms and 0 or math.min(account.overage, amount_atoms)\n\
+local repays = effective_at_ms <= at_ms and scope == 0\n\
+local repaid_atoms = repays and math.min(account.overage, amount_atoms) or 0\n\
 if account.available + account.held + account.scheduled + amount_atoms - repaid_atoms > 4503599627370496 then\n\
 return { 'out_of_bounds', 1 }\n\
 elseif wallet.live_grants >= 1000 then\n\
@@ -3165,7 +3508,7 @@ local terms = {\n\
 state = 1,\n\
 purpose = purpose,\n\
 priority = priority,\n\
-scoped = 0,\n\
+scope = scope,\n\
 asset = account.asset,\n\
 amount = amount_atoms,\n\
 effective_at_ms = effective_at_ms == 0 and at_ms or effective_at_ms,\n\
@@ -3210,7 +3553,7 @@ local holds = require('holds')\n\
 local seal = require('seal')\n\
 local wallets = require('wallet')\n\
 redis.register_function({\n\
-function_name = 'expire_holds_126e9467b20d',\n\
+function_name = 'expire_holds_f0cb6c330569',\n\
 flags = { 'allow-oom' },\n\
 callback = function(KEYS, ARGV)\n\
 local fence_key = KEYS[1] -- string: installation and epoch of this partition's data\n\
@@ -3264,7 +3607,7 @@ local seal = require('seal')\n\
 local staleness = require('stale')\n\
 local wallets = require('wallet')\n\
 redis.register_function({\n\
-function_name = 'extend_126e9467b20d',\n\
+function_name = 'extend_f0cb6c330569',\n\
 flags = {  },\n\
 callback = function(KEYS, ARGV)\n\
 local fence_key = KEYS[1] -- string: installation and epoch of this partition's data\n\
@@ -3320,7 +3663,11 @@ local sent = budgets.open(wallet, budgets_packed, hold.tags)\n\
 if not sent then\n\
 return staleness.refuse(wallet, 0)\n\
 end\n\
-local list = legs.list(account.asset, amount_atoms, '')\n\
+local list = legs.list(account.asset, amount_atoms, '', '')\n\
+if hold.scopes then\n\
+first.parts = { { atoms = amount_atoms, scopes = hold.scopes } }\n\
+list[1].parts = first.parts\n\
+end\n\
 local take_atoms, reason, affordable_atoms, short_asset, budget_no = decide(wallet, list, 'strict', sent)\n\
 local expired = hold.expires_at_ms <= wallet.now_ms\n\
 if wallet.freeze ~= 0 then\n\
@@ -3371,7 +3718,7 @@ do\n\
 local run = require('run')\n\
 local wallets = require('wallet')\n\
 redis.register_function({\n\
-function_name = 'forget_126e9467b20d',\n\
+function_name = 'forget_f0cb6c330569',\n\
 flags = { 'allow-oom' },\n\
 callback = function(KEYS, ARGV)\n\
 local fence_key = KEYS[1] -- string: installation and epoch of this partition's data\n\
@@ -3402,7 +3749,7 @@ local entries = require('entry')\n\
 local seal = require('seal')\n\
 local wallets = require('wallet')\n\
 redis.register_function({\n\
-function_name = 'freeze_126e9467b20d',\n\
+function_name = 'freeze_f0cb6c330569',\n\
 flags = { 'allow-oom' },\n\
 callback = function(KEYS, ARGV)\n\
 local fence_key = KEYS[1] -- string: installation and epoch of this partition's data\n\
@@ -3467,7 +3814,7 @@ local run = require('run')\n\
 local seal = require('seal')\n\
 local wallets = require('wallet')\n\
 redis.register_function({\n\
-function_name = 'hydrate_126e9467b20d',\n\
+function_name = 'hydrate_f0cb6c330569',\n\
 flags = { 'allow-oom' },\n\
 callback = function(KEYS, ARGV)\n\
 local fence_key = KEYS[1] -- string: installation and epoch of this partition's data\n\
@@ -3551,7 +3898,7 @@ end\n\
 do\n\
 local run = require('run')\n\
 redis.register_function({\n\
-function_name = 'list_due_126e9467b20d',\n\
+function_name = 'list_due_f0cb6c330569',\n\
 flags = { 'no-writes' },\n\
 callback = function(KEYS, ARGV)\n\
 local fence_key = KEYS[1] -- string: installation and epoch of this partition's data\n\
@@ -3579,10 +3926,11 @@ local due = require('due')\n\
 local grants = require('grants')\n\
 local holds = require('holds')\n\
 local run = require('run')\n\
+local scopes = require('scopes')\n\
 local seal = require('seal')\n\
 local wallets = require('wallet')\n\
 redis.register_function({\n\
-function_name = 'mend_126e9467b20d',\n\
+function_name = 'mend_f0cb6c330569',\n\
 flags = { 'allow-oom' },\n\
 callback = function(KEYS, ARGV)\n\
 local fence_key = KEYS[1] -- string: installation and epoch of this partition's data\n\
@@ -3612,11 +3960,17 @@ local wallet = wallets.build(wallet_key, found[2], head.environment, version, he
 wallet.due = ''\n\
 local grant_nos = {}\n\
 for _, field in ipairs(redis.call('HKEYS', wallet_key)) do\n\
-local kind, number = string.match(field, '^([ot])(%d+)$')\n\
-if kind == 'o' then\n\
+local kind, number, scope = string.match(field, '^([aot])(%d+)%.?(%d*)$')\n\
+if kind == 'o' and scope ~= '' then\n\
+scopes.clear(wallets.account(wallet, tonumber(number)), field)\n\
+elseif kind == 'o' then\n\
 local account = wallets.account(wallet, tonumber(number))\n\
 account.order = ''\n\
 account.order_changed = true\n\
+elseif kind == 'a' then\n\
+local account = wallets.account(wallet, tonumber(number))\n\
+account.changed = account.scoped > 0\n\
+account.scoped = 0\n\
 elseif kind == 't' then\n\
 grant_nos[#grant_nos + 1] = tonumber(number)\n\
 end\n\
@@ -3644,7 +3998,7 @@ do\n\
 local run = require('run')\n\
 local wallets = require('wallet')\n\
 redis.register_function({\n\
-function_name = 'peek_operation_126e9467b20d',\n\
+function_name = 'peek_operation_f0cb6c330569',\n\
 flags = { 'no-writes' },\n\
 callback = function(KEYS, ARGV)\n\
 local fence_key = KEYS[1] -- string: installation and epoch of this partition's data\n\
@@ -3671,7 +4025,7 @@ end\n\
 do\n\
 local run = require('run')\n\
 redis.register_function({\n\
-function_name = 'raise_catalog_126e9467b20d',\n\
+function_name = 'raise_catalog_f0cb6c330569',\n\
 flags = { 'allow-oom' },\n\
 callback = function(KEYS, ARGV)\n\
 local fence_key = KEYS[1] -- string: installation and epoch of this partition's data\n\
@@ -3695,7 +4049,7 @@ end\n\
 do\n\
 local wallets = require('wallet')\n\
 redis.register_function({\n\
-function_name = 'read_hold_126e9467b20d',\n\
+function_name = 'read_hold_f0cb6c330569',\n\
 flags = { 'no-writes' },\n\
 callback = function(KEYS, ARGV)\n\
 local fence_key = KEYS[1] -- string: installation and epoch of this partition's data\n\
@@ -3722,7 +4076,7 @@ end\n\
 do\n\
 local wallets = require('wallet')\n\
 redis.register_function({\n\
-function_name = 'read_stored_126e9467b20d',\n\
+function_name = 'read_stored_f0cb6c330569',\n\
 flags = { 'no-writes' },\n\
 callback = function(KEYS, ARGV)\n\
 local wallet_key = KEYS[1] -- hash: see lib/wallet.lua\n\
@@ -3742,7 +4096,7 @@ end\n\
 do\n\
 local wallets = require('wallet')\n\
 redis.register_function({\n\
-function_name = 'read_wallet_126e9467b20d',\n\
+function_name = 'read_wallet_f0cb6c330569',\n\
 flags = { 'no-writes' },\n\
 callback = function(KEYS, ARGV)\n\
 local fence_key = KEYS[1] -- string: installation and epoch of this partition's data\n\
@@ -3768,7 +4122,7 @@ local legs = require('legs')\n\
 local seal = require('seal')\n\
 local wallets = require('wallet')\n\
 redis.register_function({\n\
-function_name = 'release_126e9467b20d',\n\
+function_name = 'release_f0cb6c330569',\n\
 flags = { 'allow-oom' },\n\
 callback = function(KEYS, ARGV)\n\
 local fence_key = KEYS[1] -- string: installation and epoch of this partition's data\n\
@@ -3834,7 +4188,7 @@ end\n\
 do\n\
 local run = require('run')\n\
 redis.register_function({\n\
-function_name = 'remember_126e9467b20d',\n\
+function_name = 'remember_f0cb6c330569',\n\
 flags = { 'allow-oom' },\n\
 callback = function(KEYS, ARGV)\n\
 local fence_key = KEYS[1] -- string: installation and epoch of this partition's data\n\
@@ -3855,7 +4209,7 @@ do\n\
 local run = require('run')\n\
 local wallets = require('wallet')\n\
 redis.register_function({\n\
-function_name = 'restamp_126e9467b20d',\n\
+function_name = 'restamp_f0cb6c330569',\n\
 flags = { 'allow-oom' },\n\
 callback = function(KEYS, ARGV)\n\
 local fence_key = KEYS[1] -- string: installation and epoch of this partition's data\n\
@@ -3902,7 +4256,7 @@ local seal = require('seal')\n\
 local staleness = require('stale')\n\
 local wallets = require('wallet')\n\
 redis.register_function({\n\
-function_name = 'settle_126e9467b20d',\n\
+function_name = 'settle_f0cb6c330569',\n\
 flags = { 'allow-oom' },\n\
 callback = function(KEYS, ARGV)\n\
 local fence_key = KEYS[1] -- string: installation and epoch of this partition's data\n\
@@ -3932,6 +4286,7 @@ local catalog_version = ARGV[15] -- that priced this; empty: nothing was priced\
 local config_version = ARGV[16] -- of the wallet's subscriptions, as the caller knows them\n\
 local told_text = ARGV[17] -- what the answer says besides, kept with it: the lines that were priced\n\
 local dues_packed = ARGV[18] -- H asset, d atoms each: what is due in other assets than the first\n\
+local scopes_packed = ARGV[19] -- of an event: by which scopes what of it is covered; see lib/scopes.lua\n\
 local wallet, refusal = wallets.open(\n\
 fence_key,\n\
 clock_key,\n\
@@ -3974,7 +4329,7 @@ elseif not hold then\n\
 return { 'unknown_hold' }\n\
 end\n\
 local first = hold.legs[1]\n\
-if not dues.assign(hold, amount_atoms, dues_packed) then\n\
+if not dues.assign(hold, amount_atoms, dues_packed, scopes_packed, catalog_version ~= '') then\n\
 return { 'too_many_assets' }\n\
 end\n\
 local no = dues.plan(wallet, hold.legs, late, on_excess)\n\
@@ -4032,7 +4387,7 @@ end\n\
 do\n\
 local run = require('run')\n\
 redis.register_function({\n\
-function_name = 'verify_run_126e9467b20d',\n\
+function_name = 'verify_run_f0cb6c330569',\n\
 flags = { 'no-writes' },\n\
 callback = function(KEYS, ARGV)\n\
 local fence_key = KEYS[1] -- string: installation and epoch of this partition's data\n\
@@ -4061,7 +4416,7 @@ local grants = require('grants')\n\
 local seal = require('seal')\n\
 local wallets = require('wallet')\n\
 redis.register_function({\n\
-function_name = 'void_126e9467b20d',\n\
+function_name = 'void_f0cb6c330569',\n\
 flags = { 'allow-oom' },\n\
 callback = function(KEYS, ARGV)\n\
 local fence_key = KEYS[1] -- string: installation and epoch of this partition's data\n\
@@ -4117,7 +4472,7 @@ else\n\
 local grant = wallets.grant(wallet, grant_no)\n\
 taken_atoms, held_atoms = grant.remaining, grant.held\n\
 entries.transfer(entry, account, 1, 7, taken_atoms)\n\
-grants.leave_order(account, grant_no)\n\
+grants.leave_order(wallet, account, grant_no)\n\
 grant.remaining = 0\n\
 entries.touch(entry, grant)\n\
 end\n\

@@ -9,6 +9,7 @@ import { readLegsText, type ToldLeg } from './legs.ts';
 import { marksOf, type Marks } from './marks.ts';
 import type { Operation } from './operation.ts';
 import { packDues, packHold, type HoldTerms } from './packed.ts';
+import { packScopes, type ScopedPart } from './scopes.ts';
 import { settleScript } from './scripts.gen.ts';
 import { staleOf, type Known, type Stale, type Unpriced } from './stale.ts';
 import type { Store } from './store.ts';
@@ -21,6 +22,8 @@ export type SettleRequest = {
   amount: Atoms;
   /** In other assets, each once. */
   dues: readonly { asset: number; amount: Atoms }[];
+  /** Of an event: what scopes of grants cover of it. */
+  parts: readonly ScopedPart[];
   final: boolean;
   /** `unpriced`: only a first answer is repeated. */
   onExcess: 'charge' | 'cap' | 'reject' | 'unpriced';
@@ -71,9 +74,9 @@ export async function settle(store: Store, request: SettleRequest): Promise<Sett
 }
 
 /** What it took from grants has gone back to them. */
-function unsourced({ createdAtMs, expiresAtMs, legs: [first, ...others], tags }: HoldRecord): HoldTerms {
+function unsourced({ createdAtMs, expiresAtMs, legs: [first, ...others], tags, scopes }: HoldRecord): HoldTerms {
   const none = (leg: HoldLeg): SourcedLeg => ({ ...leg, sources: [] });
-  return { createdAtMs, expiresAtMs, legs: [none(first), ...others.map(none)], tags };
+  return { createdAtMs, expiresAtMs, legs: [none(first), ...others.map(none)], tags, scopes };
 }
 
 async function settleOnce(
@@ -99,6 +102,7 @@ async function settleOnce(
       configVersion: String(request.config.version),
       toldText: request.told,
       duesPacked: request.dues.length === 0 ? '' : packDues(request.dues),
+      scopesPacked: packScopes(request.parts),
     },
     lateKey(target, target.ref),
   );

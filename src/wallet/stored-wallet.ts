@@ -7,7 +7,7 @@ import { call } from './call.ts';
 import { noConfig, parseConfig } from './config.ts';
 import { derivedDamage } from './derived.ts';
 import { deadlinesKey, holdsKey, walletKey, type WalletRef } from './keys.ts';
-import { cursor, decodeHold, freezeOf, readBalances, readGrantTerms, type Cursor } from './packed.ts';
+import { cursor, decodeHold, freezeOf, readBalances, readGrantTerms, readScoped, type Cursor } from './packed.ts';
 import { readStoredScript } from './scripts.gen.ts';
 
 /**
@@ -61,10 +61,14 @@ export async function readStoredWallet(redis: Redis, ref: WalletRef): Promise<St
       .map(([holdRef, packed]) => ({ ref: holdRef, ...decodeHold(packed) }))
       .sort((a, b) => (a.ref < b.ref ? -1 : 1)),
   };
-  const orders = new Map(numbered(fields, 'o').map(({ no, from }) => [no, from.rest()]));
+  const orders = new Map(
+    [...fields].filter(([field]) => field.startsWith('o')).map(([field, order]) => [field.slice(1), order]),
+  );
+  const scoped = new Map(numbered(fields, 'a').map(({ no, from }) => [no, readScoped(from)]));
   const deadlines = readDeadlines(holds, reply.scoresPacked);
   const due = fields.get('d') ?? Buffer.alloc(0);
-  return { epoch, wallet, damage: derivedDamage({ dueAtMs, openHolds, liveGrants, orders, due, deadlines }, wallet) };
+  const derived = { dueAtMs, openHolds, liveGrants, orders, scoped, due, deadlines };
+  return { epoch, wallet, damage: derivedDamage(derived, wallet) };
 }
 
 /** Scores come as the wallet's own first, then those of its holds; empty where there is none. */
@@ -117,9 +121,9 @@ export function walletLines({ accounts, grants, holds, counters, ...head }: Ledg
   }
   for (const { no, ...grant } of grants) add(`grant ${no}`, grant);
   for (const { name, packed } of counters) lines.set(`counter ${name}`, packed.toString('hex'));
-  for (const { ref, legs, tags, ...hold } of holds) {
+  for (const { ref, legs, tags, scopes, ...hold } of holds) {
     const counted = tags.map((tag) => `${tag.held} of ${tag.asset} in ${tag.budgetNo} at ${tag.bucket}`).join(', ');
-    add(`hold ${ref}`, { ...hold, budgets: counted });
+    add(`hold ${ref}`, { ...hold, budgets: counted, scopes: scopes?.join(', ') });
     legs.forEach(({ sources, ...leg }, i) =>
       add(`hold ${ref}${i === 0 ? '' : ` leg ${i + 1}`}`, {
         ...leg,

@@ -14,11 +14,16 @@ import {
   legsOf,
   legsText,
   overdueRefs,
+  commonScopes,
+  partsOf,
   type AskedLeg,
   type Grant,
   type Hold,
+  type Parts,
+  type Wallet,
   type World,
 } from './wallet.ts';
+import { reach, split, type Part } from './scopes.ts';
 
 export function authorize(
   world: World,
@@ -30,6 +35,7 @@ export function authorize(
     ttlMs: number;
     repeated: boolean;
     legs?: readonly AskedLeg[];
+    parts?: Parts | undefined;
     told?: string;
     budgets?: Sent;
   },
@@ -56,10 +62,11 @@ export function authorize(
       expiresAtMs: nowMs + ask.ttlMs,
       legs: legsOf({ ...ask, amount: atoms }),
       tags: [],
+      scopes: commonScopes(ask.parts),
     };
     record(draft, 'hold', { asset: ask.asset, hold }, (flow) => {
       for (const leg of hold.legs) {
-        takeInto(wallet, leg, leg.amount, flow);
+        takeInto(wallet, leg, fitted(wallet, ask.parts, leg), flow);
         countBudgets(draft, budgets, leg, hold.tags);
       }
       // What it may be settled in besides counts there, too.
@@ -84,6 +91,7 @@ export function charge(
     mode: Mode;
     repeated: boolean;
     legs?: readonly AskedLeg[];
+    parts?: Parts | undefined;
     told?: string;
     budgets?: Sent;
   },
@@ -99,7 +107,7 @@ export function charge(
     if (ask.mode !== 'shadow') {
       record(draft, 'charge', { asset: ask.asset }, (flow) => {
         for (const leg of legs) {
-          take(draft.wallet, leg.asset, leg.amount, 'revenue', flow);
+          take(draft.wallet, leg.asset, fitted(draft.wallet, ask.parts, leg), 'revenue', flow);
           countBudgets(draft, budgets, leg);
         }
       });
@@ -149,7 +157,8 @@ export function extend(
       expireHold(draft, hold);
       return ended(hold);
     }
-    const decision = decide(draft, { ...ask, mode: 'strict' }, { opensHold: false, budgets });
+    const parts = hold.scopes && [{ asset: ask.asset, atoms: ask.amount, scopes: hold.scopes }];
+    const decision = decide(draft, { ...ask, parts, mode: 'strict' }, { opensHold: false, budgets });
     if (decision.no) return declined(draft, decision, { ...ask, mode: 'strict' });
     const { atoms } = decision;
     const [first] = hold.legs;
@@ -157,7 +166,7 @@ export function extend(
       return refused({ status: 'out_of_bounds', bound: codes.bound.amount }, 'nothing');
     }
     record(draft, 'extend', { asset: first.asset, hold }, (flow) => {
-      takeInto(wallet, first, atoms, flow);
+      takeInto(wallet, first, [{ atoms, scopes: hold.scopes ?? [] }], flow);
       countBudgets(draft, budgets, { asset: first.asset, amount: atoms }, hold.tags);
       first.amount += atoms;
       hold.expiresAtMs = Math.max(hold.expiresAtMs, nowMs + ask.ttlMs);
@@ -169,6 +178,16 @@ export function extend(
       { texts: { legsText: legsText(wallet, hold.legs) } },
     );
   });
+}
+
+// A part of what was asked for: first parts first.
+function fitted(
+  wallet: Wallet,
+  parts: Parts | undefined,
+  { asset, amount }: { asset: number; amount: bigint },
+): Part[] {
+  const asked = partsOf(parts, asset, amount);
+  return split(asked, reach(wallet, asset, asked).got, amount).given;
 }
 
 // The caller's clock is in another window than Redis's. Stories have neither catalogs nor configurations.
@@ -193,16 +212,17 @@ export function credit(
     amount: bigint;
     purpose: PurposeName;
     priority: number;
+    scope: number;
     effectiveAtMs: number | undefined;
     expiresAtMs: number | undefined;
   },
 ): Outcome {
   return perform(world, operation, (draft) => {
     const { wallet, nowMs } = draft;
-    const { asset, amount, purpose, priority } = ask;
+    const { asset, amount, purpose, priority, scope } = ask;
     const account = balances(wallet, asset);
     const isScheduled = ask.effectiveAtMs !== undefined && ask.effectiveAtMs > nowMs;
-    const repaid = isScheduled ? 0n : least(account.overage, amount);
+    const repaid = isScheduled || scope > 0 ? 0n : least(account.overage, amount);
     if (account.available + account.held + account.scheduled + amount - repaid > codes.limit.balance_atoms) {
       return refused({ status: 'out_of_bounds', bound: codes.bound.balance }, 'nothing');
     }
@@ -217,6 +237,7 @@ export function credit(
       amount,
       purpose,
       priority,
+      scope,
       state: 'scheduled',
       effectiveAtMs,
       expiresAtMs,

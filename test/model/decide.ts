@@ -3,10 +3,21 @@ import { codes } from '../../src/codes.gen.ts';
 import { tightest, type OpenBudget } from './budgets.ts';
 import type { Draft } from './draft.ts';
 import { refused, type Decision } from './operation.ts';
-import { balances, least, overdueRefs, type AskedLeg, type Wallet } from './wallet.ts';
+import { got, reach } from './scopes.ts';
+import {
+  balances,
+  least,
+  overdueRefs,
+  partsOf,
+  spendable,
+  sum,
+  type AskedLeg,
+  type Parts,
+  type Wallet,
+} from './wallet.ts';
 
 export type Mode = 'strict' | 'up_to' | 'shadow';
-type Ask = { asset: number; amount: bigint; mode: Mode; legs?: readonly AskedLeg[] };
+type Ask = { asset: number; amount: bigint; mode: Mode; legs?: readonly AskedLeg[]; parts?: Parts | undefined };
 /** `short`: the asset of which there is too little; 0 where no money would help. */
 type No = { no: keyof typeof codes.reason; affordable: bigint; short: number; budgetNo: number };
 type Yes = { no: undefined; atoms: bigint };
@@ -20,15 +31,23 @@ export function decide(
   if (wallet.freeze !== 'none') return { no: 'frozen', affordable: 0n, short: 0, budgetNo: 0 };
   const first = decideOne(wallet, budgets, legs.length > 0 ? { ...ask, mode: 'strict' } : ask);
   if (first.no) return first;
-  const lacking = legs.map((leg) => decideOne(wallet, budgets, { ...leg, mode: 'strict' })).find(({ no }) => no);
+  const lacking = legs
+    .map((leg) => decideOne(wallet, budgets, { ...leg, parts: ask.parts, mode: 'strict' }))
+    .find(({ no }) => no);
   // Nothing of the first asset would be approved, however little.
   if (lacking?.no) return { ...lacking, affordable: 0n };
   const isFull = opensHold && wallet.holds.size >= codes.limit.open_holds;
   return isFull ? { no: 'too_many_holds', affordable: 0n, short: 0, budgetNo: 0 } : first;
 }
 
-function decideOne(wallet: Wallet, budgets: OpenBudget[], { asset, amount, mode }: Omit<Ask, 'legs'>): Yes | No {
-  const { available, held, overage } = balances(wallet, asset);
+function decideOne(wallet: Wallet, budgets: OpenBudget[], { asset, amount, mode, parts }: Omit<Ask, 'legs'>): Yes | No {
+  const { held, overage } = balances(wallet, asset);
+  const asked = partsOf(parts, asset, amount);
+  // One part could be larger; several are what they are.
+  const [one] = asked.length > 1 ? [] : asked;
+  const available = one
+    ? sum(spendable(wallet, asset, one.scopes).map((grant) => grant.remaining))
+    : got(reach(wallet, asset, asked));
   const bound = tightest(budgets, asset);
   const affordable = bound ? least(available, bound.room) : available;
   const atoms = mode === 'up_to' ? least(amount, affordable) : amount;

@@ -6,49 +6,46 @@ import { codes } from '../../src/codes.gen.ts';
 import type { HoldStatusName } from '../../src/records.ts';
 import { giveBackBudgets } from './budgets.ts';
 import { record, type Draft, type Flow } from './draft.ts';
-import { dueAtMs, grantOf, least, spendable, type Grant, type Hold, type HoldLeg, type Wallet } from './wallet.ts';
+import { got, reach, reachHeld, type Part } from './scopes.ts';
+import { dueAtMs, grantOf, least, sum, type Grant, type Hold, type HoldLeg, type Wallet } from './wallet.ts';
 
 /** Take what is available, into a hold or for good; says where from. */
 export function take(
   wallet: Wallet,
   asset: number,
-  atoms: bigint,
+  parts: readonly Part[],
   into: 'hold' | 'revenue',
   flow: Flow,
 ): HoldLeg['taken'] {
-  const taken: HoldLeg['taken'] = [];
-  let missing = atoms;
-  for (const grant of spendable(wallet, asset)) {
-    const part = least(missing, grant.remaining);
-    if (part === 0n) break;
-    missing -= part;
+  const reached = reach(wallet, asset, parts);
+  const atoms = sum(parts.map((part) => part.atoms));
+  if (got(reached) !== atoms) throw new Error(`the model takes ${atoms} atoms, and there are ${got(reached)}`);
+  for (const { grantNo, atoms: part } of reached.taken) {
+    const grant = grantOf(wallet, grantNo);
     grant.remaining -= part;
     if (into === 'hold') grant.held += part;
-    taken.push({ grantNo: grant.no, atoms: part });
   }
-  if (missing > 0n) throw new Error(`the model takes ${missing} atoms more than there are`);
   flow(asset, 'available', into === 'hold' ? 'held' : 'revenue', atoms);
-  return taken;
+  return reached.taken;
 }
 
 /** Take more into a leg of a hold: a grant that it took from before keeps its place. */
-export function takeInto(wallet: Wallet, leg: HoldLeg, atoms: bigint, flow: Flow): void {
-  for (const part of take(wallet, leg.asset, atoms, 'hold', flow)) {
+export function takeInto(wallet: Wallet, leg: HoldLeg, parts: readonly Part[], flow: Flow): void {
+  for (const part of take(wallet, leg.asset, parts, 'hold', flow)) {
     const before = leg.taken.find(({ grantNo }) => grantNo === part.grantNo);
     if (before) before.atoms += part.atoms;
     else leg.taken.push(part);
   }
-  leg.held += atoms;
+  leg.held += sum(parts.map(({ atoms }) => atoms));
 }
 
 /** Spend what a leg of a hold holds, first taken first. */
-export function spendHeld(wallet: Wallet, leg: HoldLeg, atoms: bigint, flow: Flow): void {
-  let missing = atoms;
-  for (const part of leg.taken) {
-    const spent = least(missing, part.atoms);
-    missing -= spent;
-    part.atoms -= spent;
-    grantOf(wallet, part.grantNo).held -= spent;
+export function spendHeld(wallet: Wallet, leg: HoldLeg, parts: readonly Part[], flow: Flow): void {
+  const reached = reachHeld(wallet, leg, parts);
+  const atoms = got(reached);
+  for (const { grantNo, atoms: spent } of reached.taken) {
+    leg.taken.find((part) => part.grantNo === grantNo)!.atoms -= spent;
+    grantOf(wallet, grantNo).held -= spent;
   }
   leg.taken = leg.taken.filter((part) => part.atoms > 0n);
   leg.held -= atoms;
@@ -84,7 +81,7 @@ function giveBack(wallet: Wallet, { asset, taken }: HoldLeg, flow: Flow): Grant[
   const ended: Grant[] = [];
   for (const { grantNo, atoms } of [...taken].reverse()) {
     const grant = grantOf(wallet, grantNo);
-    const repaid = least(wallet.owed.get(asset) ?? 0n, atoms);
+    const repaid = grant.scope > 0 ? 0n : least(wallet.owed.get(asset) ?? 0n, atoms);
     flow(asset, 'held', 'overage', repaid);
     flow(asset, 'held', 'available', atoms - repaid);
     grant.held -= atoms;
@@ -104,7 +101,7 @@ export function fund(draft: Draft, grant: Grant, kind: 'grant' | 'activate_grant
   const { asset, no } = grant;
   draft.wallet.grants.set(no, grant);
   record(draft, kind, { asset, grantNo: no, atMs }, (flow) => {
-    const repaid = least(draft.wallet.owed.get(asset) ?? 0n, grant.amount);
+    const repaid = grant.scope > 0 ? 0n : least(draft.wallet.owed.get(asset) ?? 0n, grant.amount);
     grant.state = 'active';
     grant.remaining = grant.amount - repaid;
     flow(asset, 'funding', 'overage', repaid);

@@ -4,7 +4,21 @@ import { alertBudgets, spendBudgets } from './budgets.ts';
 import { record, type Draft, type Flow } from './draft.ts';
 import { closeHold, expireHold, spendHeld, take } from './money.ts';
 import { done, perform, refused, type Decision, type Operation, type Outcome } from './operation.ts';
-import { assetOf, balances, copyHold, least, legsText, type Hold, type HoldLeg, type World } from './wallet.ts';
+import { got, reach, reachHeld, split, within as cut, type Part } from './scopes.ts';
+import {
+  assetOf,
+  balances,
+  commonScopes,
+  copyHold,
+  least,
+  legsText,
+  partsOf,
+  sum,
+  type Hold,
+  type HoldLeg,
+  type Parts,
+  type World,
+} from './wallet.ts';
 
 export type Due = { asset: number; amount: bigint };
 
@@ -14,6 +28,8 @@ type Ask = {
   amount: bigint;
   /** In other assets than the hold's first. */
   dues: readonly Due[];
+  /** Of an event: what scopes cover. Undefined: it is an amount. */
+  parts?: Parts | undefined;
   /** Given back with the answer. */
   told: string;
   isFinal: boolean;
@@ -36,14 +52,18 @@ export function settle(world: World, operation: Operation, ask: Ask): Outcome {
       if (!hold.legs.some((leg) => leg.asset === asset)) hold.legs.push(emptyLeg(asset));
     }
     if (hold.legs.length > codes.limit.hold_legs) return refused({ status: 'too_many_assets' }, 'nothing');
-    const has = (leg: HoldLeg) => (isLate ? leg.released : leg.held);
-    const canGive = (leg: HoldLeg) => {
-      return isLate ? least(leg.released, balances(draft.wallet, leg.asset).available) : leg.held;
+    const { wallet } = draft;
+    const partsOfLeg = new Map(hold.legs.map((leg) => [leg, partsAt(hold, leg, ask)]));
+    const reachOf = (leg: HoldLeg) => {
+      const parts = partsOfLeg.get(leg)!;
+      return isLate ? reach(wallet, leg.asset, parts) : reachHeld(wallet, leg, parts);
     };
+    const has = (leg: HoldLeg) => (isLate ? leg.released : got(reachOf(leg)));
+    const canGive = (leg: HoldLeg) => (isLate ? least(leg.released, got(reachOf(leg))) : has(leg));
     const takings = new Map<HoldLeg, Taking>();
     let within = has(first);
     for (const leg of hold.legs.slice(1)) {
-      const due = ask.dues.find(({ asset }) => asset === leg.asset)?.amount ?? 0n;
+      const due = dueIn(ask, leg.asset);
       if (due > has(leg) && ask.onExcess === 'reject') return exceeds(leg, has(leg));
       const spend = ask.onExcess === 'cap' ? least(due, has(leg)) : due;
       const part = least(spend, canGive(leg));
@@ -53,7 +73,8 @@ export function settle(world: World, operation: Operation, ask: Ask): Outcome {
     within = least(within, BigInt(codes.limit.balance_atoms));
     if (ask.amount > within && ask.onExcess === 'reject') return exceeds(first, within);
     takings.set(first, { part: 0n, excess: 0n });
-    let left = ask.onExcess === 'cap' ? least(ask.amount, within) : ask.amount;
+    const spent = ask.onExcess === 'cap' ? least(ask.amount, within) : ask.amount;
+    let left = spent;
     for (const leg of hold.legs) {
       const taking = takings.get(leg)!;
       const covered = least(left, covers(leg, canGive(leg) - taking.part));
@@ -63,9 +84,15 @@ export function settle(world: World, operation: Operation, ask: Ask): Outcome {
     takings.get(first)!.excess = left;
     const parts = hold.legs.map((leg) => {
       const { part, excess } = takings.get(leg)!;
-      const { available, overage } = balances(draft.wallet, leg.asset);
-      const fromAvailable = least(excess, available - (isLate ? part : 0n));
-      return { leg, part, excess, fromAvailable, owed: excess - fromAvailable, overage };
+      const { given, rest } = split(partsOfLeg.get(leg)!, reachOf(leg).got, part);
+      const beyond = cut(rest, leg === first ? spent - part - excess : 0n, excess);
+      // Late, what the leg gives comes from there, too.
+      const there = reach(wallet, leg.asset, [...(isLate ? given : []), ...beyond]).got.slice(
+        isLate ? given.length : 0,
+      );
+      const fromAvailable = split(beyond, there, excess).given;
+      const owed = excess - sum(fromAvailable.map(({ atoms }) => atoms));
+      return { leg, part, excess, given, fromAvailable, owed, overage: balances(wallet, leg.asset).overage };
     });
     for (const { leg, part, excess, owed, overage } of parts) {
       const inAll = leg.settled + part + excess;
@@ -76,9 +103,9 @@ export function settle(world: World, operation: Operation, ask: Ask): Outcome {
 
     const main = draft.entries.length;
     settleFrom(draft, hold, { ...ask, isLate }, (flow) => {
-      for (const { leg, part, excess } of parts) {
-        if (isLate) take(draft.wallet, leg.asset, part, 'revenue', flow);
-        else spendHeld(draft.wallet, leg, part, flow);
+      for (const { leg, part, excess, given } of parts) {
+        if (isLate) take(draft.wallet, leg.asset, given, 'revenue', flow);
+        else spendHeld(draft.wallet, leg, given, flow);
         if (isLate) leg.released -= part;
         leg.settled += part;
         spendBudgets(draft, hold, leg.asset, isLate ? 0n : part, (isLate ? part : 0n) + excess);
@@ -109,6 +136,20 @@ export function settle(world: World, operation: Operation, ask: Ask): Outcome {
 }
 
 type Taking = { part: bigint; excess: bigint };
+
+const dueIn = (ask: Ask, asset: number) => ask.dues.find((due) => due.asset === asset)?.amount ?? 0n;
+
+// By an event, each line goes by its own scopes; by an amount, by those of what was authorized, and all that is held is for it.
+function partsAt(hold: Hold, leg: HoldLeg, ask: Ask): Part[] {
+  const [first] = hold.legs;
+  const due = leg === first ? ask.amount : dueIn(ask, leg.asset);
+  const own: Part = { atoms: due, scopes: hold.scopes ?? [], own: true };
+  const parts: Part[] = ask.parts ? [...partsOf(ask.parts, leg.asset, due)] : [own];
+  if (leg === first || leg.num === 0n) return parts;
+  // What it gives for the first.
+  const atoms = BigInt(codes.limit.balance_atoms);
+  return [...parts, ask.parts ? { atoms, scopes: commonScopes(ask.parts) ?? [] } : { ...own, atoms }];
+}
 
 const emptyLeg = (asset: number): HoldLeg => {
   return { asset, amount: 0n, held: 0n, settled: 0n, released: 0n, num: 0n, den: 0n, taken: [] };

@@ -13,6 +13,8 @@ export type Grant = {
   amount: bigint;
   purpose: PurposeName;
   priority: number;
+  /** What it may be spent on; 0: anything. */
+  scope: number;
   state: GrantStateName;
   effectiveAtMs: number;
   /** `codes.never_ms` when it never expires. */
@@ -21,6 +23,9 @@ export type Grant = {
   remaining: bigint;
   held: bigint;
 };
+
+/** What scopes cover of a request, by asset; what is asked for in another asset, none covers. */
+export type Parts = readonly { asset: number; atoms: bigint; scopes: readonly number[] }[];
 
 /** What is asked for beside the first asset; `num` atoms of it stand in for `den` of the first, unless both are 0. */
 export type AskedLeg = { asset: number; amount: bigint; num: bigint; den: bigint };
@@ -40,6 +45,8 @@ export type Hold = {
   expiresAtMs: number;
   legs: [HoldLeg, ...HoldLeg[]];
   tags: Tag[];
+  /** Which cover all of what was asked for; undefined: none covers any of it. */
+  scopes?: number[] | undefined;
 };
 
 /** An instant at which a grant starts or expires. It stays until its turn comes, though the grant may have ended. */
@@ -106,6 +113,17 @@ export function assetOf(hold: Hold | undefined): number | undefined {
   return hold?.legs[0].asset;
 }
 
+export function partsOf(parts: Parts | undefined, asset: number, amount: bigint): Parts {
+  const own = (parts ?? []).filter((part) => part.asset === asset);
+  return own.length > 0 ? own : [{ asset, atoms: amount, scopes: [] }];
+}
+
+/** The scopes that cover all of a request; undefined where none covers any of it. */
+export function commonScopes(parts: Parts | undefined): number[] | undefined {
+  if (!parts || parts.every(({ scopes }) => scopes.length === 0)) return undefined;
+  return parts[0]!.scopes.filter((no) => parts.every(({ scopes }) => scopes.includes(no)));
+}
+
 /** The legs of a request: what was asked for, and what goes with it. */
 export function legsOf(ask: { asset: number; amount: bigint; legs?: readonly AskedLeg[] }): Hold['legs'] {
   const leg = (asked: AskedLeg): HoldLeg => ({ ...asked, held: 0n, settled: 0n, released: 0n, taken: [] });
@@ -134,13 +152,15 @@ export function balances(wallet: Wallet, asset: number): Balances {
   };
 }
 
-/** The grants of an account with something left, in the order in which they are spent. */
-export function spendable(wallet: Wallet, asset: number): Grant[] {
+/** The grants of an account with something left that these scopes let spend, in the order in which they are spent. */
+export function spendable(wallet: Wallet, asset: number, scopes: readonly number[] | 'all' = []): Grant[] {
   return [...wallet.grants.values()]
     .filter((grant) => grant.asset === asset && grant.remaining > 0n)
+    .filter(({ scope }) => scope === 0 || scopes === 'all' || scopes.includes(scope))
     .sort(
       (a, b) =>
         a.priority - b.priority ||
+        Number(b.scope > 0) - Number(a.scope > 0) ||
         a.expiresAtMs - b.expiresAtMs ||
         codes.purpose[a.purpose] - codes.purpose[b.purpose] ||
         a.effectiveAtMs - b.effectiveAtMs ||

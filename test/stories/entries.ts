@@ -11,7 +11,7 @@ import type { Balances, Grant, Hold, HoldLeg, Reply } from '../model/wallet.ts';
 import { environment, epoch, type StoryWallet } from './wallets.ts';
 
 type Flow = { debit: AccountName; credit: AccountName; atoms: bigint };
-export type SeenGrant = Omit<Grant, 'remaining' | 'held'> & { scoped: boolean };
+export type SeenGrant = Omit<Grant, 'remaining' | 'held'>;
 export type SeenEntry = {
   kind: KindName;
   late: boolean;
@@ -43,7 +43,7 @@ export function expectedEntry(
     ...{ kind, late, freeze, version, atMs, epoch, environment, walletId },
     legs: legs.map(({ asset, after, transfers }) => ({ asset, after, flows: flowsOf(transfers) })),
     moves: byGrant(moves),
-    grant: grant && seenGrant(grant.no, { ...grant, scoped: false }),
+    grant: grant && seenGrant(grant.no, grant),
     hold: hold && { status: hold.status, ...hold.hold },
     counters: Object.fromEntries(entry.counters),
     operation: operation && {
@@ -70,14 +70,14 @@ export function readEntry(packed: Buffer): SeenEntry {
   };
 }
 
-export function seenHold(ref: string, { legs: [first, ...others], tags, ...dates }: HoldTerms): Hold {
+export function seenHold(ref: string, { legs: [first, ...others], tags, scopes, ...dates }: HoldTerms): Hold {
   const seen = ({ sources, ...leg }: SourcedLeg): HoldLeg => ({ ...leg, taken: sources });
-  return { ref, ...dates, legs: [seen(first), ...others.map(seen)], tags };
+  return { ref, ...dates, legs: [seen(first), ...others.map(seen)], tags, scopes };
 }
 
 function seenGrant(no: number, terms: GrantTerms | Omit<SeenGrant, 'no'>): SeenGrant {
-  const { asset, amount, purpose, priority, state, effectiveAtMs, expiresAtMs, createdAtMs, scoped } = terms;
-  return { no, asset, amount, purpose, priority, state, effectiveAtMs, expiresAtMs, createdAtMs, scoped };
+  const { asset, amount, purpose, priority, state, effectiveAtMs, expiresAtMs, createdAtMs, scope } = terms;
+  return { no, asset, amount, purpose, priority, state, effectiveAtMs, expiresAtMs, createdAtMs, scope };
 }
 
 function byGrant(moves: SeenEntry['moves']): SeenEntry['moves'] {

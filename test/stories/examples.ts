@@ -312,6 +312,61 @@ export const examples: Record<string, string> = {
     reload
     hold   h2 1          -> declined frozen
   `,
+  'scoped credit goes first, to what its scope covers, and to nothing else': `
+    grant  g1 paid 10
+    grant  g2 paid 10 scope 1
+    grant  g3 paid 10 scope 2 until 1h
+    grant  g4 paid 10 priority 40
+    hold   h1 31                -> declined affordable=20 balance 40
+    hold   h2 12 in 0:1         -> approved take=12 28
+    charge 12                   -> declined affordable=10 held_in_flight
+    charge 40 up_to in 0:1.2    -> charged take=28 0
+    release h2                  -> released 12
+    charge 11                   -> declined affordable=10
+    charge 12 in 0:1            -> charged 0
+  `,
+  'each line takes from what covers it, one after the other': `
+    grant  g1 paid 6 scope 1
+    grant  g2 paid 10 scope 2
+    hold   h1 17 in 6:1,0:2        -> declined affordable=16
+    hold   h1 17 up_to in 6:1,0:2  -> approved take=16 0
+    settle h1 13 in 3:1,0:2        -> settled released=3 3
+    charge 1 in 0:2                -> declined affordable=0
+    charge 3 in 0:1.2              -> charged 0
+  `,
+  'what is settled goes by the scopes of what was authorized; an event by its own': `
+    grant  g1 paid 10 scope 1
+    hold   h1 4 in 0:1
+    extend h1 1                 -> extended total=5 5
+    settle h1 7                 -> settled settled=7 overage=0 3
+    hold   h2 3 in 0:1
+    settle h2 1 in 0:2 reject   -> exceeds_hold within=0
+    settle h2 1 in 0:2          -> settled released=3 overage=1 3
+    hold   h3 1 in 0:1          -> declined overage
+    grant  paid 5 scope 2       -> granted remaining=5
+    grant  paid 3               -> granted remaining=2
+    charge 8 in 0:1             -> declined affordable=5
+    charge 0                    -> charged 10
+  `,
+  'a late settle takes what its scopes let it, and owes the rest': `
+    grant  g1 paid 10 scope 1
+    grant  g2 paid 5
+    hold   h1 12 ttl 1s in 0:1
+    wait   1s
+    sweep                       -> | expire_hold
+    settle h1 12 in 0:2         -> settled late settled=12 overage=7 10
+  `,
+  'what returns to a scoped grant repays nothing, and leaves with it': `
+    grant  g1 paid 10 scope 1
+    hold   h1 6 in 0:1
+    hold   h2 0
+    settle h2 3                 -> settled overage=3 4
+    release h1                  -> released 10
+    hold   h3 0 in 0:1
+    settle h3 4                 -> settled overage=3 6
+    reload
+    void   g1                   -> voided taken=6
+  `,
   'a budget is a limit within the balance: holds count in it, and give back': `
     grant  paid 100
     budget team 30

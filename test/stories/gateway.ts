@@ -4,6 +4,7 @@
 import { createHash } from 'node:crypto';
 import { clockKey, deadlinesKey, fenceKey, holdsKey, walletKey } from '../../src/wallet/keys.ts';
 import { packDues, packHold } from '../../src/wallet/packed.ts';
+import { packScopes } from '../../src/wallet/scopes.ts';
 import type { Script } from '../../src/wallet/script.ts';
 import {
   advanceClockScript,
@@ -16,7 +17,7 @@ import type { Atoms } from '../../src/units.ts';
 import * as model from '../model/calls.ts';
 import type { Outcome } from '../model/operation.ts';
 import { settle } from '../model/settle.ts';
-import { assetOf, dueAtMs, overdueRefs, type Hold, type Reply, type World } from '../model/wallet.ts';
+import { assetOf, dueAtMs, overdueRefs, type Hold, type Parts, type Reply, type World } from '../model/wallet.ts';
 import { expectedEntry, type Caller } from './entries.ts';
 import { takeEntry, termsOf } from './ledger.ts';
 import type { Scene } from './scene.ts';
@@ -93,15 +94,15 @@ export function settleAsGateway(
   step: Step & { verb: 'settle' },
   ask: Omit<Parameters<typeof settle>[2], 'expired'>,
 ): Reply {
-  const { asset, ref, amount, dues, told, isFinal, onExcess } = ask;
+  const { asset, ref, amount, dues, parts, told, isFinal, onExcess } = ask;
   const caller = operationOf(scene, step);
   const attempt = (expired: Hold | undefined) => {
     const expiredHold = expired ? packHold(termsOf(expired, () => [])) : '';
     const final = isFinal ? '1' : '0';
     const args = {
       ...{ asset, holdRef: ref, amountAtoms: amount as Atoms, final, onExcess, expiredHold },
-      // Nothing is priced; what is told comes back all the same.
-      ...{ catalogVersion: '', configVersion: '0', toldText: told },
+      // Nothing is priced, though an event says so; what is told comes back all the same.
+      ...{ catalogVersion: parts ? '1' : '', configVersion: '0', toldText: told, scopesPacked: packParts(parts) },
       duesPacked: packDues(dues.map((due) => ({ asset: due.asset, amount: due.amount as Atoms }))),
     };
     return execute(scene, settleScript, caller, args, (world) => settle(world, caller, { ...ask, expired }));
@@ -110,6 +111,10 @@ export function settleAsGateway(
   if (reply.status !== 'unknown_hold' && reply.status !== 'closed') return reply;
   const expired = scene.expired.get(ref);
   return assetOf(expired) === asset ? attempt(expired) : reply;
+}
+
+export function packParts(parts: Parts | undefined): Buffer | '' {
+  return packScopes((parts ?? []).map((part) => ({ ...part, atoms: part.atoms as Atoms })));
 }
 
 /** What falls due is applied, as far as one call goes. */

@@ -135,5 +135,6 @@ export function termsOf(hold: Hold, sourcesOf: (leg: HoldLeg) => SourcedLeg['sou
     expiresAtMs: hold.expiresAtMs,
     legs: [terms(first), ...others.map(terms)],
     tags: hold.tags.map((tag) => ({ ...tag, held: tag.held as Atoms })),
+    scopes: hold.scopes,
   };
 }

@@ -106,6 +106,8 @@ const leg = fc
   .record({ asset: fc.constantFrom(1, 2, 2, 3), amount: fc.constantFrom(0n, 1n, 2n, 3n, 5n, 10n), rate })
   .map(({ rate: [num = 0n, den = 0n], ...rest }): AskedLeg => ({ ...rest, num, den }));
 const legs = mostly<AskedLeg[]>([], fc.array(leg, { minLength: 1, maxLength: 3 }));
+const part = fc.record({ atoms: fc.constantFrom(0n, 1n, 5n, 10n), scopes: fc.constantFrom([], [1], [2], [1, 2]) });
+const covered = fc.oneof(fc.constant(undefined), fc.array(part, { minLength: 1, maxLength: 3 }));
 const otherAsset = fc.oneof(
   { weight: 19, arbitrary: fc.constant(undefined) },
   { weight: 1, arbitrary: fc.constantFrom(1, 2) },
@@ -128,6 +130,7 @@ function grant(): fc.Arbitrary<Step & { verb: 'grant' }> {
       amount: fc.oneof(amount, fc.constantFrom(30n, 50n, 100n, 200n)),
       asset,
       priority: mostly(50, fc.constantFrom(0, 10, 49, 51, 100)),
+      scope: fc.constantFrom(0, 0, 0, 1, 2),
       fromMs: mostly<number | undefined>(
         undefined,
         fc.oneof(
@@ -170,7 +173,18 @@ function hold(): fc.Arbitrary<Step> {
   const small = fc.constantFrom(0n, 1n, 2n, 3n, 5n, 10n, 10n, 15n, 20n, 30n);
   const asked = fc.oneof({ weight: 3, arbitrary: small }, { weight: 1, arbitrary: amount });
   return fc
-    .record({ verb: fc.constant('hold' as const), name: which, amount: asked, asset, mode, ttlMs, again, legs, by })
+    .record({
+      verb: fc.constant('hold' as const),
+      name: which,
+      amount: asked,
+      asset,
+      mode,
+      ttlMs,
+      again,
+      legs,
+      covered,
+      by,
+    })
     .map(withOtherAssets);
 }
 
@@ -179,7 +193,17 @@ function settle(): fc.Arbitrary<Step> {
   const onExcess = mostly('charge' as const, fc.constantFrom('cap', 'reject'));
   const due = fc.record({ asset: fc.constantFrom(1, 2, 2, 3), amount });
   const dues = mostly<Due[]>([], fc.uniqueArray(due, { minLength: 1, maxLength: 2, selector: (one) => one.asset }));
-  return fc.record({ verb: fc.constant('settle'), hold: which, amount, dues, part, onExcess, key, as: otherAsset });
+  return fc.record({
+    verb: fc.constant('settle'),
+    hold: which,
+    amount,
+    dues,
+    covered,
+    part,
+    onExcess,
+    key,
+    as: otherAsset,
+  });
 }
 
 function extend(): fc.Arbitrary<Step> {
@@ -189,7 +213,7 @@ function extend(): fc.Arbitrary<Step> {
 
 function charge(): fc.Arbitrary<Step> {
   const any = fc
-    .record({ verb: fc.constant('charge' as const), amount, asset, mode, again, key, legs, by })
+    .record({ verb: fc.constant('charge' as const), amount, asset, mode, again, key, legs, covered, by })
     .map(withOtherAssets);
   // All that there is: what is settled then is owed.
   const all = { amount: 1000n, mode: 'up_to' as const, legs: [] };

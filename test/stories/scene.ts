@@ -17,11 +17,30 @@ import { noConfig } from '../../src/wallet/config.ts';
 import { packLegs } from '../../src/wallet/legs.ts';
 import type { Budget, Sent } from '../model/budgets.ts';
 import * as model from '../model/calls.ts';
-import { newWorld, reloaded, type AskedLeg, type Hold, type Reply, type World } from '../model/wallet.ts';
+import {
+  least,
+  newWorld,
+  reloaded,
+  type AskedLeg,
+  type Hold,
+  type Parts,
+  type Reply,
+  type World,
+} from '../model/wallet.ts';
 import type { SeenEntry } from './entries.ts';
-import { applyDue, execute, forget, moveClock, operationOf, settleAsGateway, sweep, type Call } from './gateway.ts';
+import {
+  applyDue,
+  execute,
+  forget,
+  moveClock,
+  operationOf,
+  packParts,
+  settleAsGateway,
+  sweep,
+  type Call,
+} from './gateway.ts';
 import { hydrateArgs, newLedger, type Ledger } from './ledger.ts';
-import type { Step } from './steps.ts';
+import type { Covered, Step } from './steps.ts';
 import { beginningMs, epoch, hydrateCommand, type StoryWallet } from './wallets.ts';
 
 export type Scene = {
@@ -80,7 +99,9 @@ function playStep(scene: Scene, step: Step): Reply | undefined {
       const { ref, asset } = holdOf(scene, step);
       const { amount, part, onExcess } = step;
       const dues = step.dues.filter((due) => due.asset !== asset);
-      return settleAsGateway(scene, step, { ref, asset, amount, dues, told: 'settled', isFinal: !part, onExcess });
+      const parts = partsOf({ ...step, asset, legs: dues });
+      const ask = { ref, asset, amount, dues, parts, told: 'settled', isFinal: !part, onExcess };
+      return settleAsGateway(scene, step, ask);
     }
     case 'release': {
       const { ref, asset } = holdOf(scene, step);
@@ -110,12 +131,16 @@ function playStep(scene: Scene, step: Step): Reply | undefined {
         amountAtoms: amount as Atoms,
         mode,
         repeated: again ? '1' : '0',
-        legsPacked: packed(step),
+        ...packed(step),
       };
+      const parts = partsOf(step);
       const told = 'charged';
       const argsNow = () => ({ ...args, ...known(scene, step, told) });
       return execute(scene, chargeScript, caller, argsNow, (world) =>
-        model.charge(world, caller, { asset, amount, mode, repeated: again, legs, told, budgets: sent(scene, step) }),
+        model.charge(world, caller, {
+          ...{ asset, amount, mode, repeated: again, legs, parts, told },
+          budgets: sent(scene, step),
+        }),
       );
     }
     case 'void': {
@@ -191,7 +216,7 @@ function setBudget({ budgets }: Scene, step: Step & { verb: 'budget' }): void {
 }
 
 function playGrant(scene: Scene, step: Step & { verb: 'grant' }): Reply {
-  const { name, asset, amount, purpose, priority, fromMs, untilMs } = step;
+  const { name, asset, amount, purpose, priority, scope, fromMs, untilMs } = step;
   const no = scene.grants.get(name)?.no ?? scene.grants.size + 1;
   const { nowMs } = scene.world;
   const startsAtMs = nowMs + (fromMs ?? 0);
@@ -204,10 +229,11 @@ function playGrant(scene: Scene, step: Step & { verb: 'grant' }): Reply {
     amountAtoms: amount as Atoms,
     purpose: codes.purpose[purpose],
     priority,
+    scope,
     effectiveAtMs: effectiveAtMs ?? 0,
     expiresAtMs: endsAtMs ?? 0,
   };
-  const ask = { asset, grantNo: no, amount, purpose, priority, effectiveAtMs, expiresAtMs: endsAtMs };
+  const ask = { asset, grantNo: no, amount, purpose, priority, scope, effectiveAtMs, expiresAtMs: endsAtMs };
   const reply = execute(scene, creditScript, caller, args, (world) => model.credit(world, caller, ask));
   const isNew = reply.status === 'granted' && reply['replayed'] !== true;
   if (isNew || !scene.grants.has(name)) scene.grants.set(name, { no, asset, startsAtMs, endsAtMs });
@@ -223,9 +249,9 @@ function playHold(scene: Scene, step: Step & { verb: 'hold' }): Reply {
     mode,
     ttlMs,
     repeated: again ? '1' : '0',
-    legsPacked: packed(step),
+    ...packed(step),
   };
-  const ask = { asset, amount, mode, ttlMs, repeated: again, legs, told: name };
+  const ask = { asset, amount, mode, ttlMs, repeated: again, legs, parts: partsOf(step), told: name };
   const argsNow = () => ({ ...args, ...known(scene, step, name) });
   const reply = execute(scene, authorizeScript, caller, argsNow, (world) =>
     model.authorize(world, caller, { ...ask, budgets: sent(scene, step) }),
@@ -236,14 +262,32 @@ function playHold(scene: Scene, step: Step & { verb: 'hold' }): Reply {
   return reply;
 }
 
-function packed(step: { asset: number; legs: readonly AskedLeg[] }): Buffer | string {
+function packed(step: Asked) {
   const legs = step.legs.map(({ asset, amount, num, den }) => ({
     asset,
     amount: amount as Atoms,
     num: num as Atoms,
     den: den as Atoms,
   }));
-  return packLegs(step, legs);
+  return { legsPacked: packLegs(step, legs), scopesPacked: packParts(partsOf(step)) };
+}
+
+type Asked = { asset: number; amount: bigint; legs: readonly AskedLeg[]; covered: Covered | undefined };
+
+// Atoms are those of the step, the last part's whatever is left of it.
+function partsOf(
+  step: Omit<Asked, 'legs'> & { legs: readonly { asset: number; amount: bigint }[] },
+): Parts | undefined {
+  const { asset, covered, legs } = step;
+  if (!covered) return undefined;
+  let left = step.amount;
+  const parts = covered.map(({ atoms, scopes }, i) => {
+    const mine = i === covered.length - 1 ? left : least(atoms, left);
+    left -= mine;
+    return { asset, atoms: mine, scopes };
+  });
+  const others = legs.map((leg) => ({ asset: leg.asset, atoms: leg.amount, scopes: covered[0]?.scopes ?? [] }));
+  return [...parts, ...others];
 }
 
 function holdOf(scene: Scene, step: { hold: string; as: number | undefined }): { ref: string; asset: number } {

@@ -8,6 +8,9 @@ import type { StoryPeriod } from '../model/budgets.ts';
 import type { Due } from '../model/settle.ts';
 import type { AskedLeg } from '../model/wallet.ts';
 
+/** An event's lines by the scopes that cover them: so much each, the last one the rest; in other assets as the first one. */
+export type Covered = readonly { atoms: bigint; scopes: readonly number[] }[];
+
 export type Step =
   | {
       verb: 'grant';
@@ -16,6 +19,8 @@ export type Step =
       amount: bigint;
       asset: number;
       priority: number;
+      /** What it may be spent on; 0: anything. */
+      scope: number;
       /** From now; undefined: in force at once, for ever. */
       fromMs: number | undefined;
       untilMs: number | undefined;
@@ -31,6 +36,7 @@ export type Step =
       again: boolean;
       /** What goes with it in other assets. */
       legs: AskedLeg[];
+      covered: Covered | undefined;
       /** Who spends: budgets may be of somebody. */
       by: string | undefined;
     }
@@ -40,6 +46,7 @@ export type Step =
       amount: bigint;
       /** In other assets; what is in the hold's own is left out. */
       dues: Due[];
+      covered: Covered | undefined;
       part: boolean;
       onExcess: 'charge' | 'cap' | 'reject';
       key: string | undefined;
@@ -64,6 +71,7 @@ export type Step =
       again: boolean;
       key: string | undefined;
       legs: AskedLeg[];
+      covered: Covered | undefined;
       by: string | undefined;
     }
   /** A new budget; one that there is gets this limit, thresholds and enforcement, and keeps the rest. */

@@ -1,6 +1,6 @@
 // A wallet as Redis stores it, read field by field (lua/lib/wallet.lua), and what must hold of it at any time.
 import { codes } from '../../src/codes.gen.ts';
-import { cursor, decodeHold, readBalances, readGrantTerms } from '../../src/wallet/packed.ts';
+import { cursor, decodeHold, readBalances, readGrantTerms, readScoped } from '../../src/wallet/packed.ts';
 import { balances, dueAtMs, spendable, sum, type Balances, type Hold, type World } from '../model/wallet.ts';
 import type { Counter } from '../model/counters.ts';
 import { readCounters } from './counters.ts';
@@ -11,7 +11,13 @@ import { environment, neighboursDeadline, unpackClock, type StoryWallet } from '
 /** The assets that stories use. */
 const assets = [1, 2, 3];
 
-type Account = Balances & { asset: number; order: number[] };
+/** `orders`: by scope, 0 for grants that have none; `sums`: of what scoped ones have left. */
+type Account = Balances & {
+  asset: number;
+  scoped: bigint;
+  orders: Record<number, number[]>;
+  sums: Record<number, bigint>;
+};
 export type Stored = {
   version: number;
   dueAtMs: number;
@@ -41,9 +47,9 @@ export function expectedStored(wallet: StoryWallet, world: World): Stored {
     accounts: assets.map((asset) => ({
       asset,
       ...balances(world.wallet, asset),
-      order: spendable(world.wallet, asset).map(({ no }) => no),
+      ...ordersOf(world, asset),
     })),
-    grants: [...grants.values()].sort(byNo).map((grant) => ({ ...grant, scoped: false })),
+    grants: [...grants.values()].sort(byNo),
     holds: open.toSorted(byRef),
     deadlines: (due === codes.never_ms ? deadlines : [...deadlines, ['', due] as [string, number]]).sort(byMember),
     counters: Object.fromEntries(world.wallet.counters),
@@ -72,7 +78,7 @@ export function readStored(
     customerId: String(fields.get('c')),
     accounts: [...new Set([...assets, ...numbers('a')])]
       .sort((a, b) => a - b)
-      .map((asset) => readAccount(asset, fields.get(`a${asset}`), fields.get(`o${asset}`))),
+      .map((asset) => readAccount(asset, fields)),
     grants: numbers('t')
       .sort((a, b) => a - b)
       .map((no) => readGrant(no, fields.get(`t${no}`)!, fields.get(`g${no}`))),
@@ -95,7 +101,7 @@ export function complaintsOf(stored: Stored): string[] {
   const demand = (isSo: boolean, what: string) => {
     if (!isSo) complaints.push(what);
   };
-  for (const { asset, available, held, overage, scheduled } of stored.accounts) {
+  for (const { asset, available, scoped, held, overage, scheduled } of stored.accounts) {
     const grants = stored.grants.filter((grant) => grant.asset === asset);
     const legs = stored.holds.flatMap((hold) => hold.legs).filter((leg) => leg.asset === asset);
     const name = `asset ${asset}:`;
@@ -109,7 +115,7 @@ export function complaintsOf(stored: Stored): string[] {
     );
     demand(held === sum(grants.map((grant) => grant.held)), `${name} held is not what grants have in holds`);
     demand(held === sum(legs.map((leg) => leg.held)), `${name} held is not what holds hold`);
-    demand(overage === 0n || available === 0n, `${name} owes ${overage} and has ${available} available`);
+    demand(overage === 0n || available === scoped, `${name} owes ${overage} and has ${available - scoped} available`);
     demand(available + held + scheduled <= codes.limit.balance_atoms, `${name} is past the largest balance`);
   }
   for (const { no, amount, remaining, held, state } of stored.grants) {
@@ -138,12 +144,31 @@ export function complaintsOf(stored: Stored): string[] {
   return complaints;
 }
 
-function readAccount(asset: number, packed: Buffer | undefined, order: Buffer | undefined): Account {
+function ordersOf({ wallet }: World, asset: number): Pick<Account, 'scoped' | 'orders' | 'sums'> {
+  const [orders, sums]: [Account['orders'], Account['sums']] = [{}, {}];
+  const all = spendable(wallet, asset, 'all');
+  for (const { no, scope, remaining } of all) {
+    (orders[scope] ??= []).push(no);
+    if (scope > 0) sums[scope] = (sums[scope] ?? 0n) + remaining;
+  }
+  return { scoped: sum(Object.values(sums)), orders, sums };
+}
+
+function readAccount(asset: number, fields: ReadonlyMap<string, Buffer>): Account {
   const none = { available: 0n, held: 0n, overage: 0n, scheduled: 0n };
-  const from = cursor(order ?? Buffer.alloc(0));
-  const numbers: number[] = [];
-  while (!from.atEnd()) numbers.push(from.uint32());
-  return { asset, ...(packed ? readBalances(cursor(packed)) : none), order: numbers };
+  const packed = fields.get(`a${asset}`);
+  const [orders, sums]: [Account['orders'], Account['sums']] = [{}, {}];
+  for (const [field, order] of fields) {
+    const [, scope = '0'] = new RegExp(`^o${asset}(?:\\.(\\d+))?$`).exec(field) ?? [undefined, ''];
+    if (scope === '') continue;
+    const from = cursor(order);
+    if (scope !== '0') sums[Number(scope)] = from.atoms();
+    const numbers: number[] = [];
+    while (!from.atEnd()) numbers.push(from.uint32());
+    if (scope !== '0' || numbers.length > 0) orders[Number(scope)] = numbers;
+  }
+  const scoped = packed ? readScoped(cursor(packed)) : 0n;
+  return { asset, ...(packed ? readBalances(cursor(packed)) : none), scoped, orders, sums };
 }
 
 function readGrant(no: number, terms: Buffer, packed: Buffer | undefined): LedgerGrant {

@@ -6,7 +6,7 @@ import type { FreezeName, PurposeName } from '../../src/records.ts';
 import type { Mode } from '../model/decide.ts';
 import type { StoryPeriod } from '../model/budgets.ts';
 import type { AskedLeg } from '../model/wallet.ts';
-import type { Line, Step } from './steps.ts';
+import type { Covered, Line, Step } from './steps.ts';
 
 const units = { ms: 1, s: 1_000, m: 60_000, h: 3_600_000, d: 86_400_000 } as const;
 const defaultTtlMs = 60_000;
@@ -34,16 +34,20 @@ export function formatStep(step: Step): string {
         fromMs === undefined ? '' : `from ${formatSpan(fromMs)}`,
         untilMs === undefined ? '' : `until ${formatSpan(untilMs)}`,
       ];
-      return joined(verb, name, purpose, amount, ...dates, priority === 50 ? '' : `priority ${priority}`, asset(step));
+      const scope = step.scope === 0 ? '' : `scope ${step.scope}`;
+      const rank = priority === 50 ? '' : `priority ${priority}`;
+      return joined(verb, name, purpose, amount, ...dates, rank, scope, asset(step));
     }
     case 'hold': {
       const ttl = step.ttlMs === defaultTtlMs ? '' : `ttl ${formatSpan(step.ttlMs)}`;
-      return joined(step.verb, step.name, step.amount, mode(step), ttl, asset(step), legs(step), by(step), again(step));
+      const { verb, name, amount } = step;
+      return joined(verb, name, amount, mode(step), ttl, asset(step), legs(step), covered(step), by(step), again(step));
     }
     case 'settle': {
       const onExcess = step.onExcess === 'charge' ? '' : step.onExcess;
       const and = step.dues.length === 0 ? '' : `and ${step.dues.map((due) => `${due.amount}:${due.asset}`).join(',')}`;
-      return joined(step.verb, step.hold, step.amount, and, step.part ? 'part' : '', onExcess, as(step), key(step));
+      const { verb, hold, amount, part } = step;
+      return joined(verb, hold, amount, and, covered(step), part ? 'part' : '', onExcess, as(step), key(step));
     }
     case 'release':
       return joined(step.verb, step.hold, as(step), key(step));
@@ -51,8 +55,10 @@ export function formatStep(step: Step): string {
       const ttl = step.ttlMs === 0 ? '' : `ttl ${formatSpan(step.ttlMs)}`;
       return joined(step.verb, step.hold, step.amount, ttl, again(step), as(step), key(step));
     }
-    case 'charge':
-      return joined(step.verb, step.amount, mode(step), asset(step), legs(step), by(step), again(step), key(step));
+    case 'charge': {
+      const { verb, amount } = step;
+      return joined(verb, amount, mode(step), asset(step), legs(step), covered(step), by(step), again(step), key(step));
+    }
     case 'budget': {
       const { verb, name, limit, period, of, alertOnly, thresholds } = step;
       const per = typeof period === 'number' ? formatSpan(period) : period;
@@ -83,6 +89,8 @@ const asset = (step: { asset: number }) => (step.asset === 1 ? '' : `asset ${ste
 const mode = (step: { mode: Mode }) => (step.mode === 'strict' ? '' : step.mode);
 const legs = (step: { legs: readonly AskedLeg[] }) =>
   step.legs.length === 0 ? '' : `with ${step.legs.map(formatLeg).join(',')}`;
+const covered = (step: { covered: Covered | undefined }) =>
+  step.covered ? `in ${step.covered.map(({ atoms, scopes }) => `${atoms}:${scopes.join('.')}`).join(',')}` : '';
 const by = (step: { by: string | undefined }) => (step.by === undefined ? '' : `by ${step.by}`);
 const again = (step: { again: boolean }) => (step.again ? 'again' : '');
 const key = (step: { key: string | undefined }) => (step.key === undefined ? '' : `key ${step.key}`);
@@ -91,6 +99,14 @@ const as = (step: { as: number | undefined }) => (step.as === undefined ? '' : `
 // `30:2@3/1`: 30 of asset 2, of which 3 stand in for 1 of the first; `30:2`: they stand in for nothing.
 function formatLeg({ asset: of, amount, num, den }: AskedLeg): string {
   return `${amount}:${of}${den === 0n ? '' : `@${num}/${den}`}`;
+}
+
+// `6:1.2,0:`: 6 that scopes 1 and 2 cover, and the rest that none does.
+function parseCovered(text: string): Covered {
+  return text.split(',').map((part) => {
+    const [atoms = '', scopes = ''] = part.split(':');
+    return { atoms: BigInt(atoms), scopes: scopes === '' ? [] : scopes.split('.').map(Number) };
+  });
 }
 
 function parseLegs(text: string): AskedLeg[] {
@@ -139,6 +155,7 @@ function parseStep(words: string[], lineNo: number): Step {
           fromMs: from.option('from', parseSpan),
           untilMs: from.option('until', parseSpan),
           priority: from.option('priority', Number) ?? 50,
+          scope: from.option('scope', Number) ?? 0,
           asset: from.option('asset', Number) ?? 1,
         };
       }
@@ -151,6 +168,7 @@ function parseStep(words: string[], lineNo: number): Step {
           ttlMs: from.option('ttl', parseSpan) ?? defaultTtlMs,
           asset: from.option('asset', Number) ?? 1,
           legs: from.option('with', parseLegs) ?? [],
+          covered: from.option('in', parseCovered),
           by: from.option('by', String),
           again: from.flag('again'),
         };
@@ -160,6 +178,7 @@ function parseStep(words: string[], lineNo: number): Step {
           hold: from.next(),
           amount: BigInt(from.next()),
           dues: from.option('and', parseLegs)?.map(({ asset: of, amount }) => ({ asset: of, amount })) ?? [],
+          covered: from.option('in', parseCovered),
           part: from.flag('part'),
           onExcess: from.oneOf('charge', 'cap', 'reject'),
           as: from.option('as', Number),
@@ -184,6 +203,7 @@ function parseStep(words: string[], lineNo: number): Step {
           mode: from.oneOf('strict', 'up_to', 'shadow'),
           asset: from.option('asset', Number) ?? 1,
           legs: from.option('with', parseLegs) ?? [],
+          covered: from.option('in', parseCovered),
           by: from.option('by', String),
           again: from.flag('again'),
           key: from.option('key', String),

@@ -110,7 +110,7 @@ function callOf(state: Replay, world: World, entry: LedgerEntry, request: Reques
   const ask = readAsk(request);
   switch (ask.kind) {
     case 'grant':
-      return credit(world, operation, { ...ask, grantNo: entry.grant?.no ?? 0 });
+      return credit(world, operation, { ...ask, scope: 0, grantNo: entry.grant?.no ?? 0 });
     case 'void':
       return voidGrant(world, operation, ask);
     case 'authorize':
