@@ -1,6 +1,6 @@
 // A gateway as a client sees it: one request, sent once, with the instants of question and answer.
 import { Agent, request as httpRequest } from 'node:http';
-import type { Attempt, Body, Request } from './history.ts';
+import { bodyOf, type Attempt, type Body, type Request } from './history.ts';
 
 export type Client = {
   readonly name: string;
@@ -31,7 +31,7 @@ export function openClient(name: string, url: string, key: string): Client {
     name,
     send: async (request) => {
       const sentMs = performance.now();
-      const answer = await once('POST', request.path, request.body, request.key);
+      const answer = await once('POST', request.path, bodyOf(request), request.key);
       if (answer === 'refused') return undefined;
       const reply = answer === 'broken' ? undefined : answer;
       return { gateway: name, sentMs, endedMs: performance.now(), reply };

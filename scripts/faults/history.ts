@@ -21,6 +21,8 @@ export type Request = {
   readonly customerId: string;
   readonly path: string;
   readonly body: Body;
+  /** Of an event: what its prices count. */
+  readonly data?: Readonly<Record<string, number>>;
   readonly key: string;
   readonly attempts: Attempt[];
   /** The key came with another body before: this one must be refused. */
@@ -53,6 +55,8 @@ export function isNo(reply: Reply | undefined): boolean {
 export function isInDoubt(reply: Reply | undefined): boolean {
   return reply === undefined || (reply.status >= 500 && reply.body['outcome'] !== 'not_applied');
 }
+
+export const bodyOf = ({ body, data }: Request): object => (data ? { ...body, data } : body);
 
 export function operationIdOf(environmentId: string, { kind, path, customerId, key, body }: Request): string {
   // A body that names its customer counts in its own scope.

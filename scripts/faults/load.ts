@@ -5,6 +5,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { randomOf, type Random } from '../../test/faults/seeded.ts';
 import type { Client } from './client.ts';
+import { eventTypes } from './pricing.ts';
 import { isInDoubt, isYes, verdictOf, type Body, type Kind, type Reply, type Request } from './history.ts';
 
 export type Load = {
@@ -14,6 +15,8 @@ export type Load = {
   readonly customers: readonly string[];
   readonly clientsPerCustomer: number;
   readonly requests: Request[];
+  /** There are prices for them. */
+  readonly hasEvents: boolean;
   readonly isOver: () => boolean;
 };
 
@@ -78,22 +81,30 @@ const steps: readonly [number, (life: Life) => Promise<unknown>][] = [
   [3, settleAgain],
   [4, echo],
 ];
-const weightsSum = steps.reduce((sum, [weight]) => sum + weight, 0);
+const stepsWithEvents: typeof steps = [
+  ...steps,
+  [8, grant],
+  [20, chargeEvent],
+  [20, authorizeEvent],
+  [4, shadowEvent],
+  [14, settleEvent],
+];
 
 async function step(life: Life): Promise<void> {
-  let dice = life.random.next() * weightsSum;
-  const chosen = steps.find(([weight]) => (dice -= weight) < 0);
+  const choice = life.load.hasEvents ? stepsWithEvents : steps;
+  let dice = life.random.next() * choice.reduce((sum, [weight]) => sum + weight, 0);
+  const chosen = choice.find(([weight]) => (dice -= weight) < 0);
   await chosen?.[1](life);
 }
 
 const cents = (random: Random, most: number): string => String(random.between(0, most * 100) / 100);
-const assetOf = (random: Random): string => (random.chance(0.9) ? 'USD' : 'EUR');
+const assetOf = ({ random, load }: Life): string => (random.chance(load.hasEvents ? 0.6 : 0.9) ? 'USD' : 'EUR');
 
 async function grant(life: Life): Promise<void> {
   const { customerId, random, grants, nextKey } = life;
   const fromNow = (leastMs: number, mostMs: number) =>
     new Date(Date.now() + random.between(leastMs, mostMs)).toISOString();
-  const asset = assetOf(random);
+  const asset = assetOf(life);
   const body = {
     asset,
     amount: String(random.between(1, 30)),
@@ -139,7 +150,7 @@ async function voidGrant(life: Life): Promise<void> {
 
 async function spend(life: Life, kind: 'charge' | 'authorize', more: Body, most: number) {
   const { customerId, random, nextKey } = life;
-  const body = { customer_id: customerId, asset: assetOf(random), amount: cents(random, most), ...more };
+  const body = { customer_id: customerId, asset: assetOf(life), amount: cents(random, most), ...more };
   return ask(life, { kind, customerId, path: `/v1/${kind}`, body, key: nextKey() });
 }
 
@@ -166,12 +177,51 @@ async function authorize(life: Life): Promise<void> {
   if (holds.length > holdsMax) await release(life);
 }
 
-async function onHold(life: Life, kind: Kind, body: Body, { ends = false } = {}): Promise<void> {
+function eventOf(random: Random) {
+  const count = random.between(0, 400);
+  return { event: { event_type: random.pick(eventTypes) }, data: { tokens: count, characters: count } };
+}
+
+async function spendEvent(life: Life, kind: 'charge' | 'authorize', more: Body) {
+  const { customerId, random, nextKey } = life;
+  const { event, data } = eventOf(random);
+  const body = { customer_id: customerId, ...event, ...more };
+  return ask(life, { kind, customerId, path: `/v1/${kind}`, body, data, key: nextKey() });
+}
+
+async function chargeEvent(life: Life): Promise<void> {
+  await spendEvent(life, 'charge', {});
+}
+
+async function shadowEvent(life: Life): Promise<void> {
+  await spendEvent(life, life.random.pick(['charge', 'authorize']), { mode: 'shadow' });
+}
+
+async function authorizeEvent(life: Life): Promise<void> {
+  const { random, holds } = life;
+  const ttl_ms = random.chance(0.25) ? random.between(1_000, 2_500) : 3_600_000;
+  const yes = await spendEvent(life, 'authorize', { ttl_ms });
+  if (yes) holds.push(String(yes['id']));
+  if (holds.length > holdsMax) await release(life);
+}
+
+/** Whatever the hold is in: money, or another event. */
+async function settleEvent(life: Life): Promise<void> {
+  const { random } = life;
+  const isPart = random.chance(0.3);
+  const terms = { on_excess: random.pick(['charge', 'cap']), ...(isPart && { final: false }) };
+  const { event, data } = eventOf(random);
+  await onHold(life, 'settle', { ...event, ...terms }, { ends: !isPart, data });
+}
+
+type How = { ends?: boolean; data?: Request['data'] | undefined };
+
+async function onHold(life: Life, kind: Kind, body: Body, { ends = false, data }: How = {}): Promise<void> {
   const { customerId, holds, past, nextKey } = life;
   const id = ends ? holds.shift() : holds[0];
   if (id === undefined) return;
   if (ends) past.push(id);
-  await ask(life, { kind, customerId, path: `/v1/holds/${id}/${kind}`, body, key: nextKey() });
+  await ask(life, { kind, customerId, path: `/v1/holds/${id}/${kind}`, body, ...(data && { data }), key: nextKey() });
 }
 
 async function extend(life: Life): Promise<void> {

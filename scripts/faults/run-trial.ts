@@ -112,14 +112,15 @@ async function underLoad(
   const wallClock = openWallClock();
   const customers = Array.from({ length: customersCount }, (_, i) => `c${i}`);
   await createCustomers(world, customers);
+  const pricing = await scenario.prepare?.(world, customers);
   let isOver = false;
   const load: Load = {
     gateways: () => world.gateways.filter(({ process }) => process.running()).map(({ client }) => client),
-    ...{ seed, customers, clientsPerCustomer, requests },
+    ...{ seed, customers, clientsPerCustomer, requests, hasEvents: pricing !== undefined },
     isOver: () => isOver,
   };
   const trial: Trial = {
-    world,
+    ...{ world, pricing },
     random: randomOf(seed),
     say: options.say,
     isBrief: options.isBrief ?? false,
@@ -149,7 +150,7 @@ async function underLoad(
   const reported = await lossesReported(world);
   const entries = await readLedger(world.sql, world.environmentId);
   const mayLose = scenario.mayLose ? { epochs: await readEpochs(world.sql), wallClock, windows } : undefined;
-  const history = { environmentId: world.environmentId, requests, entries };
+  const history = { environmentId: world.environmentId, requests, entries, pricing };
   const findings = check(history, { mayLose, isCalm: scenario.isCalm ?? false });
   if (mayLose) violations.push(...checkReported(history, mayLose));
   violations.push(...findings.violations, ...(await checkStored(world, customers)));

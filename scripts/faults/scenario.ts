@@ -1,12 +1,14 @@
 // What a scenario is: which world it takes, what it does to it under load, and what may be lost by it.
 import type { Random } from '../../test/faults/seeded.ts';
 import type { Request } from './history.ts';
+import type { Pricing } from './pricing.ts';
 import type { Violation } from './check/violation.ts';
 import type { World, WorldOptions } from './world.ts';
 
 export type Trial = {
   readonly world: World;
   readonly random: Random;
+  readonly pricing: Pricing | undefined;
   /** One line for people. */
   readonly say: (line: string) => void;
   /** How many requests there were so far; and they themselves. */
@@ -37,6 +39,8 @@ export type Scenario = {
   readonly keepsConfirmed?: boolean;
   /** Nothing in it leaves an outcome in doubt. */
   readonly isCalm?: boolean;
+  /** Before the load: prices and budgets, with which the load asks for events, too. */
+  readonly prepare?: (world: World, customers: readonly string[]) => Promise<Pricing>;
   /** Runs beside the load, which goes on until it returns; `rounds` says how long a run is wanted. */
   readonly inject: (trial: Trial, rounds: number) => Promise<void>;
   /** Once the load has ended, and where `inject` has failed: make whole again what is still broken. */

@@ -4,11 +4,12 @@
 // order through the model, to compare it with what was told, and to see that no answer came before its question.
 import { walletOf } from '../../../src/wallet/keys.ts';
 import { describeRequest, isInDoubt, isYes, operationIdOf, type Request } from '../history.ts';
+import type { Pricing } from '../pricing.ts';
 import { groupBy } from './group-by.ts';
 import { allKept, firstYesMs, keptOf, type Kept, type MayLose } from './kept.ts';
 import type { LedgerEntry } from './ledger-entry.ts';
 import { checkRealTime, checkVersions, windowsOf } from './order.ts';
-import { checkRefusals, checkRepeats, checkYeses } from './replies.ts';
+import { checkRefusals, checkRepeats, checkYeses, checkPriced } from './replies.ts';
 import { replay, type Timeline } from './replay.ts';
 import { checkTold } from './told.ts';
 import type { Violation } from './violation.ts';
@@ -18,6 +19,8 @@ export type History = {
   readonly requests: readonly Request[];
   /** By wallet, each in order of versions. */
   readonly entries: readonly LedgerEntry[];
+  /** Where the load asks for events. */
+  readonly pricing?: Pricing | undefined;
 };
 
 export type Findings = {
@@ -30,7 +33,7 @@ export type Findings = {
 
 /** `mayLose`: what is lost is told, and is no violation where it could be lost. `isCalm`: no outcome was ever in doubt. */
 export function check(
-  { environmentId, requests, entries }: History,
+  { environmentId, requests, entries, pricing }: History,
   { mayLose, isCalm = false }: { mayLose?: MayLose | undefined; isCalm?: boolean } = {},
 ): Findings {
   const wallets = new Set(requests.map(({ customerId }) => walletOf(environmentId, customerId).walletId));
@@ -43,14 +46,15 @@ export function check(
     const { walletId, partition } = walletOf(environmentId, customerId);
     const ledger = entriesBy.get(walletId) ?? [];
     const isKept = mayLose ? keptOf(ledger, partition, mayLose) : allKept;
-    const timeline = replay(ledger, byOperationOf(environmentId, asked));
+    const timeline = replay(ledger, byOperationOf(environmentId, asked), pricing?.budgetsOf(customerId));
     timelines.set(customerId, timeline);
     const lost = told.lost.filter((request) => request.customerId === customerId);
     violations.push(
       ...checkKept(lost, isKept),
       ...checkRepeats(asked, { isKept, isCalm }),
       ...checkAnswers(asked, isCalm),
-      ...checkWallet({ environmentId, customerId, asked, ledger, timeline, isKept }),
+      ...checkWallet({ environmentId, customerId, asked, ledger, timeline, isKept, pricing }),
+      ...(pricing ? checkPriced(asked, pricing) : []),
     );
   }
   return { violations, lost: told.lost, timelines };
@@ -71,9 +75,10 @@ type Wallet = {
   ledger: readonly LedgerEntry[];
   timeline: Timeline;
   isKept: Kept;
+  pricing: Pricing | undefined;
 };
 
-function checkWallet({ environmentId, customerId, asked, ledger, timeline, isKept }: Wallet): Violation[] {
+function checkWallet({ environmentId, customerId, asked, ledger, timeline, isKept, pricing }: Wallet): Violation[] {
   const byOperation = byOperationOf(environmentId, asked);
   const placed = ledger.flatMap(({ operationId, version }) => {
     const request = operationId === null ? undefined : byOperation.get(operationId);
@@ -87,7 +92,10 @@ function checkWallet({ environmentId, customerId, asked, ledger, timeline, isKep
       { check: 'replay', who: `${customerId} at version ${version}`, what: differences.join('; ') },
     ];
   }
-  return [...violations, ...checkRefusals({ timeline, requests: asked, windowOf: windowsOf(placed, ledger), isKept })];
+  return [
+    ...violations,
+    ...checkRefusals({ timeline, requests: asked, windowOf: windowsOf(placed, ledger), isKept, pricing }),
+  ];
 }
 
 function byOperationOf(environmentId: string, asked: readonly Request[]): Map<string, Request> {

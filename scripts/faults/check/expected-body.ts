@@ -4,7 +4,8 @@ import type { Reply as ModelReply } from '../../../test/model/wallet.ts';
 import { formatAmount } from '../../../src/units.ts';
 import { chargeIdOf, grantIdOf, holdIdOf } from '../../../src/wallet/ids.ts';
 import type { Body } from '../history.ts';
-import { readAsk, scale } from './ask.ts';
+import { scale } from '../pricing.ts';
+import { readAsk } from './ask.ts';
 import type { Done } from './replay.ts';
 
 export const money = (atoms: ModelReply[string] | undefined): string => formatAmount(BigInt(atoms ?? 0), scale);

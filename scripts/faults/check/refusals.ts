@@ -2,6 +2,7 @@
 //
 // A refusal writes nothing, not even what was due, so the model is asked at every instant between request and answer at
 // which something falls due. That is done by version: what was due is an entry sooner or later.
+import type { Sent } from '../../../test/model/budgets.ts';
 import { authorize, charge, extend } from '../../../test/model/calls.ts';
 import type { Reply as ModelReply, World } from '../../../test/model/wallet.ts';
 import type { Reply, Request } from '../history.ts';
@@ -9,17 +10,22 @@ import { readAsk, reasonOf, type Ask } from './ask.ts';
 import { bodyDifferences, money } from './expected-body.ts';
 import type { Timeline } from './replay.ts';
 
-export type Refusal = { readonly request: Request; readonly reply: Reply };
+/** `priceVersions`: by which an event may have been priced; an amount is the same in all of them. */
+export type Refusal = { readonly request: Request; readonly reply: Reply; readonly priceVersions: readonly number[] };
 
-export function isRefusalOf(timeline: Timeline, version: number, { request, reply }: Refusal): boolean {
+export function isRefusalOf(timeline: Timeline, version: number, { request, reply, priceVersions }: Refusal): boolean {
+  return priceVersions.some((priceVersion) => isSo(timeline, version, readAsk(request, priceVersion), reply));
+}
+
+function isSo(timeline: Timeline, version: number, ask: Ask, reply: Reply): boolean {
   const world = timeline.worlds.get(version);
   if (!world) return false;
-  const ask = readAsk(request);
   const { code } = reply.body;
-  if (reply.status === 200) return isShadowOf(world, ask, reply);
+  const { budgets } = timeline;
+  if (reply.status === 200) return isShadowOf(world, ask, { reply, budgets });
   switch (reply.status) {
     case 402:
-      return isDeclineOf(world, ask, reply);
+      return isDeclineOf(world, ask, { reply, budgets });
     case 409:
       return ask.kind === 'void' ? true : isClosedOf(timeline, version, ask, reply);
     case 422:
@@ -36,16 +42,16 @@ export function isRefusalOf(timeline: Timeline, version: number, { request, repl
   }
 }
 
-function decide(world: World, ask: Ask): ModelReply | undefined {
+function decide(world: World, ask: Ask, budgets: Sent): ModelReply | undefined {
   const operation = { id: 'asked', fingerprint: '' };
   const now: World = { ...world, remembered: new Map() };
   switch (ask.kind) {
     case 'authorize':
-      return authorize(now, operation, { ...ask, repeated: false }).reply;
+      return authorize(now, operation, { ...ask, repeated: false, budgets }).reply;
     case 'charge':
-      return charge(now, operation, { ...ask, repeated: false }).reply;
+      return charge(now, operation, { ...ask, repeated: false, budgets }).reply;
     case 'extend':
-      return extend(now, operation, { ...ask, repeated: false }).reply;
+      return extend(now, operation, { ...ask, repeated: false, budgets }).reply;
     case 'grant':
     case 'void':
     case 'settle':
@@ -54,12 +60,14 @@ function decide(world: World, ask: Ask): ModelReply | undefined {
   }
 }
 
-function isDeclineOf(world: World, ask: Ask, { body }: Reply): boolean {
-  const reply = decide(world, ask);
+type Told = { reply: Reply; budgets: Sent };
+
+function isDeclineOf(world: World, ask: Ask, { reply: { body }, budgets }: Told): boolean {
+  const reply = decide(world, ask, budgets);
   if (reply?.status !== 'declined') return false;
   const reason = reasonOf(reply['reason']);
   const expected = {
-    code: reason === 'overage' ? 'wallet_in_overage' : 'insufficient_balance',
+    code: codes402[reason] ?? 'insufficient_balance',
     limit_source: reason,
     available: money(reply['availableAtoms']),
     held: money(reply['heldAtoms']),
@@ -68,8 +76,10 @@ function isDeclineOf(world: World, ask: Ask, { body }: Reply): boolean {
   return bodyDifferences(expected, body).length === 0;
 }
 
-function isShadowOf(world: World, ask: Ask, { body }: Reply): boolean {
-  const reply = decide(world, ask);
+const codes402: Record<string, string> = { overage: 'wallet_in_overage', budget: 'budget_exceeded' };
+
+function isShadowOf(world: World, ask: Ask, { reply: { body }, budgets }: Told): boolean {
+  const reply = decide(world, ask, budgets);
   // It names the version that is stored; what was due by then is reckoned in.
   if (!reply || reply.status !== body['status'] || Number(body['version']) > world.wallet.version) return false;
   const amount = reply.status === 'shadow_approved' ? { amount: money(reply['takeAtoms']) } : {};

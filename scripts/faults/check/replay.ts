@@ -13,6 +13,7 @@ import {
   release,
   voidGrant,
 } from '../../../test/model/calls.ts';
+import type { Budget, Sent } from '../../../test/model/budgets.ts';
 import type { Outcome } from '../../../test/model/operation.ts';
 import { settle } from '../../../test/model/settle.ts';
 import { newWorld, reloaded, type Hold, type World } from '../../../test/model/wallet.ts';
@@ -26,6 +27,8 @@ import type { LedgerEntry } from './ledger-entry.ts';
 export type Done = { readonly request: Request; readonly entry: LedgerEntry; readonly outcome: Outcome };
 export type EndedHold = { version: number; status: HoldStatusName; hold: Hold };
 export type Timeline = {
+  /** What every request of the wallet counts in. */
+  readonly budgets: Sent;
   /** The wallet as it was between calls, by version; a version in the midst of a call has none. */
   readonly worlds: Map<number, World>;
   readonly done: Done[];
@@ -38,8 +41,13 @@ export type Timeline = {
 type Replay = { world: World; expired: Map<string, Hold> } & Omit<Timeline, 'parted'>;
 
 /** `requests`: by operation id. */
-export function replay(entries: readonly LedgerEntry[], requests: ReadonlyMap<string, Request>): Timeline {
+export function replay(
+  entries: readonly LedgerEntry[],
+  requests: ReadonlyMap<string, Request>,
+  budgets: readonly Budget[] = [],
+): Timeline {
   const state: Replay = {
+    budgets: { budgets, knownMs: 0 },
     world: newWorld({ nowMs: 0, epoch: entries[0]?.epoch ?? 1 }),
     expired: new Map(),
     worlds: new Map(),
@@ -99,7 +107,6 @@ function call(state: Replay, entry: LedgerEntry, request: Request | undefined): 
     case 'settle':
     case 'release':
     case 'charge':
-    // The load has no budgets.
     case 'budget_alert':
       return undefined;
   }
@@ -114,14 +121,14 @@ function callOf(state: Replay, world: World, entry: LedgerEntry, request: Reques
     case 'void':
       return voidGrant(world, operation, ask);
     case 'authorize':
-      return authorize(world, operation, { ...ask, repeated: false });
+      return authorize(world, operation, { ...ask, repeated: false, budgets: state.budgets });
     case 'charge':
-      return charge(world, operation, { ...ask, repeated: false });
+      return charge(world, operation, { ...ask, repeated: false, budgets: state.budgets });
     case 'extend':
-      return extend(world, operation, { ...ask, repeated: false });
+      return extend(world, operation, { ...ask, repeated: false, budgets: state.budgets });
     case 'release':
       return release(world, operation, ask);
     case 'settle':
-      return settle(world, operation, { ...ask, dues: [], told: '', expired: state.expired.get(ask.ref) });
+      return settle(world, operation, { ...ask, told: '', expired: state.expired.get(ask.ref) });
   }
 }

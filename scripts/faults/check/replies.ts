@@ -1,9 +1,11 @@
 // Each yes against the model's at its place; each repeat against the first; each no against the versions there were meanwhile.
 import { describeRequest, isNo, isYes, type Attempt, type Request } from '../history.ts';
+import { versionsAt, type Pricing } from '../pricing.ts';
 import { bodyDifferences, expectedBody } from './expected-body.ts';
 import { firstSentMs, type Kept } from './kept.ts';
 import type { Window } from './order.ts';
-import { isRefusalOf, type Refusal } from './refusals.ts';
+import { isEvent, pricedBy } from './ask.ts';
+import { isRefusalOf } from './refusals.ts';
 import type { Timeline } from './replay.ts';
 import type { Violation } from './violation.ts';
 
@@ -65,19 +67,22 @@ export function checkRefusals({
   requests,
   windowOf,
   isKept,
+  pricing,
 }: {
   timeline: Timeline;
   requests: readonly Request[];
   windowOf: Window;
   isKept: Kept;
+  pricing: Pricing | undefined;
 }): Violation[] {
   return requests.flatMap((request) => {
     if (request.reusesKey) return [];
     return request.attempts.flatMap((attempt): Violation[] => {
-      const refusal = refusalOf(request, attempt);
-      if (!refusal || !isKept(attempt)) return [];
+      if (!isRefusal(request, attempt) || !isKept(attempt)) return [];
       // A "no" that is remembered may have been decided when it was first asked for.
       const sentMs = attempt.reply?.replayed ? firstSentMs(request) : attempt.sentMs;
+      const priceVersions = pricing ? versionsAt(pricing, sentMs, attempt.endedMs) : [1];
+      const refusal = { request, reply: attempt.reply!, priceVersions };
       const { from, to } = windowOf(sentMs, attempt.endedMs);
       for (let version = from; version <= to; version += 1) {
         if (isRefusalOf(timeline, version, refusal)) return [];
@@ -88,8 +93,21 @@ export function checkRefusals({
   });
 }
 
-function refusalOf(request: Request, { reply }: Attempt): Refusal | undefined {
-  if (!reply) return undefined;
-  const isShadows = isShadow(request) && reply.status === 200;
-  return isShadows || isNo(reply) ? { request, reply } : undefined;
+function isRefusal(request: Request, { reply }: Attempt): boolean {
+  return isNo(reply) || (isShadow(request) && reply?.status === 200);
+}
+
+/** An event is priced by what stood when it was asked for, or came while it was under way. */
+export function checkPriced(requests: readonly Request[], pricing: Pricing): Violation[] {
+  return requests.flatMap((request) =>
+    request.attempts.flatMap((attempt): Violation[] => {
+      const version = isEvent(request) ? pricedBy(attempt.reply) : undefined;
+      if (version === undefined) return [];
+      const sentMs = attempt.reply?.replayed ? firstSentMs(request) : attempt.sentMs;
+      const versions = versionsAt(pricing, sentMs, attempt.endedMs);
+      if (versions.includes(version)) return [];
+      const what = `is priced by version ${version}; then there were ${versions.join(', ')}`;
+      return [{ check: 'priced', who: describeRequest(request), what }];
+    }),
+  );
 }

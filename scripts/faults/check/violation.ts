@@ -7,6 +7,7 @@ export const checks = {
   replay: 'each entry is what the model makes of the operations before it',
   replies: 'each yes is what the model answers at its place',
   refusals: 'each no is what the model answers at a version that the wallet had meanwhile',
+  priced: 'an event is priced by prices that stood while it was under way',
   repeats: 'a repeat is answered as the first was, and another body under its key is refused',
   once: 'an operation has one entry at most',
   acknowledged: 'each yes has its entry; where there are losses, each that could not be among them',

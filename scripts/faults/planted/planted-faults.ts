@@ -317,4 +317,107 @@ export const plantedFaults: readonly PlantedFault[] = [
       'if (partition >= 0) return true;\nconst end = await outboxEnd(store, partition);',
     ),
   ),
+  // Prices, legs, budgets
+  fault(
+    'the catalog is not compared',
+    'priced',
+    lua(
+      'if (priced_version and standing_version > priced_version) or config_version ~= wallet.config_version then',
+      'if config_version ~= wallet.config_version then',
+    ),
+  ),
+  fault(
+    'the configuration is not compared',
+    'priced',
+    lua(
+      'if (priced_version and standing_version > priced_version) or config_version ~= wallet.config_version then',
+      'if priced_version and standing_version > priced_version then',
+    ),
+  ),
+  fault(
+    'a publish is answered before Redis has heard of it',
+    'priced',
+    ts('api/products.js', 'await api.wallets.raiseCatalog(catalog)', "{ status: 'raised' }"),
+  ),
+  fault(
+    'what an event costs in a second asset is forgotten',
+    'priced',
+    ts('api/ask-spend.js', 'legs: others.map(', 'legs: [].map('),
+  ),
+  fault(
+    'of several legs the first alone is decided',
+    'priced',
+    lua(
+      'for i, leg in ipairs(list) do\nlocal account = i == 1',
+      'for i, leg in ipairs({ list[1] }) do\nlocal account = i == 1',
+    ),
+  ),
+  fault(
+    'a second leg is not held',
+    'priced',
+    lua(
+      'holds.take(wallet, entry, leg, leg.amount)\n',
+      'if i == 1 then holds.take(wallet, entry, leg, leg.amount) end\n',
+    ),
+  ),
+  fault(
+    'a second leg is not given back',
+    'priced',
+    lua(
+      'leg.released = leg.released + leg.held\nleg.held = 0\ngrants.give_back(wallet, entry, leg, leaving)\n',
+      'if i == 1 then leg.released = leg.released + leg.held leg.held = 0 grants.give_back(wallet, entry, leg, leaving) end\n',
+    ),
+  ),
+  fault(
+    'budgets do not refuse',
+    'priced',
+    lua('if budget.hard == 1 and budget.asset == asset and', 'if budget.hard == 2 and budget.asset == asset and'),
+  ),
+  fault(
+    'a budget that only alerts refuses',
+    'priced',
+    lua('if budget.hard == 1 and budget.asset == asset and', 'if budget.asset == asset and'),
+  ),
+  fault(
+    'budgets are not looked at for the second leg',
+    'priced',
+    lua(
+      'local room, no = budgets.tightest(budgets_sent, leg.asset)',
+      'local room, no = budgets.tightest(i == 1 and budgets_sent or {}, leg.asset)',
+    ),
+  ),
+  fault(
+    'what a hold gives back still counts in its budget',
+    'priced',
+    lua('budgets.give_back(wallet, entry, hold.tags)\n', ''),
+  ),
+  fault('a charge counts in no budget', 'priced', lua('budgets.count(sent, entry, leg.asset, leg.amount)\n', '')),
+  fault(
+    'an extension counts in no budget',
+    'priced',
+    lua('budgets.count(sent, entry, first.asset, take_atoms, hold.tags)\n', ''),
+  ),
+  fault(
+    'what is spent beyond a hold counts in no budget',
+    'priced',
+    lua('(late and leg.part or 0) + leg.excess)', '(late and leg.part or 0))'),
+  ),
+  fault('a threshold is told of each time', 'priced', lua('and not was_told(counter, threshold)', '')),
+  // Freezes, and what is made anew
+  fault(
+    'a wallet is frozen though it is not what was seen',
+    'old-snapshot',
+    lua(
+      "if seen_at ~= '' and seen_at ~= string.format('%d.%d', wallet.epoch, wallet.stored_version) then\nreturn { 'moved' }\nend\nlocal freeze",
+      'local freeze',
+    ),
+  ),
+  fault(
+    'a wallet is forgotten behind an open fence',
+    'old-snapshot',
+    lua(
+      "redis.call('SET', fence_key, closed_fence)\nredis.call('DEL', wallet_key, holds_key)",
+      "redis.call('DEL', wallet_key, holds_key)",
+    ),
+  ),
 ];

@@ -8,6 +8,7 @@ import { diskFull } from './disk-full.ts';
 import { foreign } from './foreign.ts';
 import { gatewayKilled, repliesDropped } from './gateways.ts';
 import { keys, walletsDeleted } from './keys.ts';
+import { priced } from './priced.ts';
 import { commitUnheard, lockTimeout, postgresKilled } from './postgres.ts';
 import {
   aofCut,
@@ -26,6 +27,7 @@ import { manyWorkers, workerFrozen, workerKilled } from './workers.ts';
 
 export const scenarios: readonly Scenario[] = [
   calm,
+  priced,
   gatewayKilled,
   repliesDropped,
   workerKilled,
