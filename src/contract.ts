@@ -784,6 +784,47 @@ export type HoldExplanation = {
   budgets: { id: string; asset: string; held: Amount }[];
 };
 
+// ── Events: /v1/events ──
+
+/** What happened, to be priced and debited. */
+export type EventRequest = UsageEvent & {
+  /** 1–128 printable ASCII characters; the same id and event again, of the same customer, have no further effect. */
+  id: string;
+  customer_id: string;
+  subject?: string | undefined;
+  labels?: Labels | undefined;
+  costs?: readonly VendorCost[] | undefined;
+  /** When it happened, by which it is priced; at most 35 days ago. Absent: now. */
+  occurred_at?: Timestamp | undefined;
+};
+
+/** At most 100. Each is decided by itself, as a charge of its own would be. */
+export type EventsRequest = { events: readonly EventRequest[] };
+
+/** `duplicate`: this id was charged by an earlier request, or an earlier attempt of this one, as told. */
+export type EventCharged = Omit<Charged, 'id' | 'status'> & {
+  id: string;
+  status: 'charged' | 'duplicate';
+  /** `chg_…` */
+  charge_id: string;
+};
+
+export type EventDeclined = Declined & { id: string };
+
+/** Any other refusal: the problem that a charge of its own would have got. */
+export type EventError = Omit<Problem, 'status'> & {
+  /** Null: what was sent has none. */
+  id: string | null;
+  status: 'error';
+  /** What a charge of its own would have been answered with. */
+  http_status: number;
+};
+
+export type EventResult = EventCharged | EventDeclined | EventError;
+
+/** One for each event, in their order. */
+export type EventsReply = { results: EventResult[] };
+
 // ── Holds: /v1/holds/{id}, …/settle, …/release, …/extend ──
 
 /** What becomes of usage above the hold: taken from the account, cut off, or 422 `exceeds_hold`. Default `charge`. */
@@ -934,6 +975,12 @@ export type Entry = {
   legs?: Leg[] | undefined;
   hold_id?: string | undefined;
   grant_id?: string | undefined;
+  /** Of an event of a batch. */
+  event_id?: string | undefined;
+  event_type?: string | undefined;
+  data?: { [field: string]: unknown } | undefined;
+  /** Where it was said to be past. */
+  event_occurred_at?: Timestamp | undefined;
   subject?: string | undefined;
   labels?: Labels | undefined;
   /** Of an event: what it was priced by. */

@@ -338,8 +338,8 @@ export const typeOf = (code: ErrorCode): string => `/docs/errors#${code}`;
 
 /** RFC 9457 (https://www.rfc-editor.org/rfc/rfc9457), with our members. */
 export function problemOf(refusal: Refusal, requestId: string): ProblemReply {
-  const { code, detail } = refusal;
-  const { status, title } = errors[code];
+  const { code } = refusal;
+  const { status } = errors[code];
   const retryable = refusal.retryable ?? errors[code].retryable;
   const headers: Record<string, string> = {
     'content-type': 'application/problem+json',
@@ -350,16 +350,22 @@ export function problemOf(refusal: Refusal, requestId: string): ProblemReply {
   if (status === 503 || refusal.retryAfterMs !== undefined) {
     headers['retry-after'] = String(Math.max(1, Math.ceil((refusal.retryAfterMs ?? retryAfterMsDefault) / 1_000)));
   }
-  const problem = {
+  return { status, headers, text: JSON.stringify(problemBody(refusal, requestId)) };
+}
+
+/** The problem itself; of a decline `status` is the word. */
+export function problemBody(refusal: Refusal, requestId: string): Record<string, unknown> {
+  const { code, detail } = refusal;
+  const { status, title } = errors[code];
+  return {
     type: typeOf(code),
     title,
     status,
     detail,
     code,
-    retryable,
+    retryable: refusal.retryable ?? errors[code].retryable,
     outcome: refusal.outcome ?? 'not_applied',
     request_id: requestId,
     ...refusal.more,
   };
-  return { status, headers, text: JSON.stringify(problem) };
 }

@@ -74,6 +74,12 @@ export const bodyBytesMax = 65_536;
 export const catalogBodyBytesMax = 4 * 1024 * 1024;
 export const bodyDepthMax = 16;
 export const metadataBytesMax = 4_096;
+/** Of one batch: they go to Redis together, whose one thread they keep from others for some 10 ms. */
+export const eventsMax = 100;
+/** How late an event of the past may come: whoever reports by the month has a few days left. */
+export const eventAgeMaxMs = 35 * 86_400_000;
+/** Clocks that run ahead of Redis's. */
+export const eventAheadMaxMs = 300_000;
 export const holdTtlMs = { least: 1_000, most: 86_400_000, default: 60_000 } as const;
 export const page = { least: 1, most: 100, default: 50 } as const;
 

@@ -11,6 +11,7 @@ import { createCustomer, getCustomer, listCustomers, updateCustomer } from './cu
 import type { Deps } from './deps.ts';
 import { listEntries } from './entries.ts';
 import { estimate } from './estimate.ts';
+import { takeEvents } from './events.ts';
 import { explain } from './explain.ts';
 import { explainHold } from './explain-hold.ts';
 import { extend } from './extend.ts';
@@ -34,6 +35,7 @@ import { freezeWallet, getWallet, unfreezeWallet } from './wallet.ts';
 export const table: readonly TableRow[] = [
   ['POST   /v1/authorize', 'authorize', authorize],
   ['POST   /v1/charge', 'authorize', charge],
+  ['POST   /v1/events', 'authorize', takeEvents],
   ['POST   /v1/estimate', ['authorize', 'read'], estimate],
   ['POST   /v1/explain', ['authorize', 'read'], explain],
   ['GET    /v1/holds/{hold_id}', ['authorize', 'read'], getHold],

@@ -2,6 +2,7 @@
 // budgets. Authorize and charge take this way.
 import { z } from '@hono/zod-openapi';
 import type { PricedLine, UsageEvent } from '../contract.ts';
+import { eventAgeMaxMs, eventAheadMaxMs } from '../limits.ts';
 import type { Asset, WalletConfig } from '../records.ts';
 import { parseAmount, zeroAtoms, type Atoms } from '../units.ts';
 import type { AuthorizeRequest } from '../wallet/authorize.ts';
@@ -11,7 +12,7 @@ import type { ScopedPart } from '../wallet/scopes.ts';
 import type { Stale } from '../wallet/stale.ts';
 import type { Trouble } from '../wallet/target.ts';
 import { format, normalized, readAmount } from './amount.ts';
-import type { Refused } from './answer.ts';
+import { refuseFields, type Refused } from './answer.ts';
 import { unknownAsset } from './assets.ts';
 import { attachedOf, type Attached } from './attached.ts';
 import { refuseSpending } from './backpressure.ts';
@@ -23,8 +24,10 @@ import type { Api, Call } from './route.ts';
 import { amountOut } from './schemas.ts';
 import { refuseTrouble } from './trouble.ts';
 
-type Spend = { asset: string; amount: string } | UsageEvent;
-type Body = Spend & Attached & { customer_id: string; mode: AuthorizeRequest['mode'] };
+/** `occurred_at`: in milliseconds; undefined, now. */
+type SpentEvent = UsageEvent & { occurred_at?: number | undefined };
+type Spend = { asset: string; amount: string } | SpentEvent;
+export type SpendBody = Spend & Attached & { customer_id: string; mode: AuthorizeRequest['mode'] };
 
 /** What an answer is about: on a repeat, what the first one was about, whatever the catalog says by now. */
 export type Spoken = {
@@ -60,7 +63,7 @@ type Answered<Reply> = Exclude<Reply, { status: 'unpriced' | 'stale' | Trouble['
  */
 export async function askSpend<Reply extends Spent>(
   api: Api,
-  call: Call<Body>,
+  call: Call<SpendBody>,
   how: 'exact' | 'most',
   ask: (request: Omit<AuthorizeRequest, 'ttlMs'>) => Promise<Reply | Stale>,
 ): Promise<
@@ -172,11 +175,14 @@ function askedOf(
   api: Api,
   environmentId: string,
   catalog: Catalog,
-  event: UsageEvent,
+  event: SpentEvent,
   config: WalletConfig,
   how: 'exact' | 'most',
 ): Asked | Unpriced | Promise<Asked | Unpriced> {
-  const priced = priceEvent(catalog, config, event, how);
+  const { occurred_at: atMs } = event;
+  const untimely = atMs === undefined ? undefined : refuseUntimely(atMs, api.wallets.redisMs());
+  if (untimely) return { status: 'unpriced', refused: untimely, catalogVersion: catalog.version };
+  const priced = priceEvent(atMs === undefined ? catalog.priced : catalog.pricedAt(atMs), config, event, how);
   switch (priced.status) {
     case 'refused':
       return { status: 'unpriced', refused: priced, catalogVersion: catalog.version };
@@ -208,6 +214,16 @@ function askedOf(
       };
     }
   }
+}
+
+function refuseUntimely(atMs: number, nowMs: number): Refused | undefined {
+  const message =
+    atMs < nowMs - eventAgeMaxMs
+      ? `is more than ${eventAgeMaxMs / 86_400_000} days ago`
+      : atMs > nowMs + eventAheadMaxMs
+        ? `is more than ${eventAheadMaxMs / 60_000} minutes ahead`
+        : undefined;
+  return message === undefined ? undefined : refuseFields([{ path: 'occurred_at', message }]);
 }
 
 /** Who spends, and on what: budgets go by it. */

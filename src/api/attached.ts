@@ -9,13 +9,17 @@ export type Attached = {
   costs?: VendorCost[] | undefined;
   event_type?: string | undefined;
   data?: Record<string, unknown> | undefined;
+  /** Of an event in a batch: the caller's name for it, and when it happened, where that was said. */
+  event_id?: string | undefined;
+  event_occurred_at?: string | undefined;
 };
 
 /** JSON text, or empty when there is nothing. */
-export function attachedOf({ event_type, data, subject, labels, metadata, costs }: Attached): string {
+export function attachedOf(attached: Attached): string {
+  const { event_id, event_type, data, event_occurred_at, subject, labels, metadata, costs } = attached;
   const isNothing = subject === undefined && labels === undefined && metadata === undefined && costs === undefined;
   if (isNothing && event_type === undefined) return '';
-  return JSON.stringify({ event_type, data, subject, labels, metadata, costs });
+  return JSON.stringify({ event_id, event_type, data, event_occurred_at, subject, labels, metadata, costs });
 }
 
 /** The JSON is our own: what is no object would be a bug. */

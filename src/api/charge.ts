@@ -2,9 +2,10 @@
 import { z } from '@hono/zod-openapi';
 import type { Charged } from '../contract.ts';
 import { format } from './amount.ts';
-import { askSpend, pricedLines } from './ask-spend.ts';
+import type { Answer } from './answer.ts';
+import { askSpend, pricedLines, type SpendBody } from './ask-spend.ts';
 import { heldLegs, showHeldLegs } from './legs.ts';
-import { defineRoute } from './route.ts';
+import { defineRoute, type Api, type Call } from './route.ts';
 import { amountOut, durability } from './schemas.ts';
 import {
   declineErrors,
@@ -49,33 +50,36 @@ export const charge = defineRoute({
   },
   errors: [...declineErrors, 'customer_not_found', 'no_price', 'missing_quantity', 'backpressure'],
   explainInvalid: explainSpend(moneyBody, eventBody),
-  handle: async (api, call) => {
-    const { environmentId, body } = call;
-    const answered = await askSpend(api, call, 'exact', (request) => api.wallets.charge(request));
-    if (answered.status === 'refused') return answered;
-    const { spoken, config, reply } = answered;
-    const { asset, amount, requested, lines } = spoken;
-    switch (reply.status) {
-      case 'charged': {
-        const charged: Charged = {
-          id: reply.chargeId,
-          status: 'charged',
-          asset: asset.code,
-          requested,
-          amount: reply.amount === amount ? requested : format(reply.amount, asset),
-          ...(lines && { lines }),
-          available: format(reply.available, asset),
-          held: format(reply.held, asset),
-          ...(reply.legs && { legs: await showHeldLegs(api, environmentId, reply.legs) }),
-          version: reply.version,
-        };
-        return { status: 200, body: charged, replayed: reply.replayed, unconfirmed: reply.unconfirmed };
-      }
-      case 'declined':
-        return refuseDeclined(reply, spoken, config);
-      case 'shadow_approved':
-      case 'shadow_declined':
-        return shadowAnswer(reply, body.customer_id, spoken, config);
-    }
-  },
+  handle: answerCharge,
 });
+
+/** What is asked for, debited or not; an event of a batch comes this way, too. */
+export async function answerCharge(api: Api, call: Call<SpendBody>): Promise<Answer> {
+  const { environmentId, body } = call;
+  const answered = await askSpend(api, call, 'exact', (request) => api.wallets.charge(request));
+  if (answered.status === 'refused') return answered;
+  const { spoken, config, reply } = answered;
+  const { asset, amount, requested, lines } = spoken;
+  switch (reply.status) {
+    case 'charged': {
+      const charged: Charged = {
+        id: reply.chargeId,
+        status: 'charged',
+        asset: asset.code,
+        requested,
+        amount: reply.amount === amount ? requested : format(reply.amount, asset),
+        ...(lines && { lines }),
+        available: format(reply.available, asset),
+        held: format(reply.held, asset),
+        ...(reply.legs && { legs: await showHeldLegs(api, environmentId, reply.legs) }),
+        version: reply.version,
+      };
+      return { status: 200, body: charged, replayed: reply.replayed, unconfirmed: reply.unconfirmed };
+    }
+    case 'declined':
+      return refuseDeclined(reply, spoken, config);
+    case 'shadow_approved':
+    case 'shadow_declined':
+      return shadowAnswer(reply, body.customer_id, spoken, config);
+  }
+}

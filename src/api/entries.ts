@@ -66,8 +66,12 @@ export const entryReply = z
     legs: z.array(legReply).optional().openapi({ description: 'Where several assets moved: one item for each.' }),
     hold_id: z.string().optional(),
     grant_id: z.string().optional(),
+    event_id: z.string().optional(),
     event_type: z.string().optional(),
     data: metadataOut.optional(),
+    event_occurred_at: timeOut
+      .optional()
+      .openapi({ description: 'When the event happened, where it was said to be past.' }),
     subject: z.string().optional(),
     labels: z.record(z.string(), z.string()).optional(),
     lines: pricedLines,

@@ -9,8 +9,13 @@ import { refuse, refuseFields, type Refused } from './answer.ts';
 import { readBody } from './body.ts';
 import { findDuplicateKey } from './duplicate-key.ts';
 
-/** `length` is the text's, in UTF-16 units. */
-export type JsonBody = { status: 'json'; value: unknown; length: number } | Refused;
+/** `length` is the text's, in UTF-16 units; `faults` are what no field may have in it, where the route asked to be told. */
+export type JsonBody = { status: 'json'; value: unknown; length: number; faults?: FieldError[] } | Refused;
+type How = {
+  bytesMax?: number | undefined;
+  /** Faults do not refuse the whole body: the route says which part of it they spoil. */
+  leavesFaults?: boolean | undefined;
+};
 
 const jsonType = /^application\/json\s*(?:;\s*charset\s*=\s*"?utf-8"?\s*)?;?\s*$/i;
 const [quote, backslash, colon] = [0x22, 0x5c, 0x3a];
@@ -24,7 +29,8 @@ const unkeepable = /\0|\p{Surrogate}/gu;
 const notJson = (detail: string): Refused => refuse('invalid_json', detail);
 
 /** The JSON value of a request's body; an empty one is `{}`. `env` is what the server hands Hono beside the request. */
-export async function readJson(request: Request, env?: unknown, bytesMax = bodyBytesMax): Promise<JsonBody> {
+export async function readJson(request: Request, env?: unknown, how: How = {}): Promise<JsonBody> {
+  const { bytesMax = bodyBytesMax } = how;
   const bytes = await readBody(request, env, bytesMax);
   switch (bytes) {
     case 'too_large':
@@ -32,11 +38,11 @@ export async function readJson(request: Request, env?: unknown, bytesMax = bodyB
     case 'cut_off':
       return notJson('the body ended early');
     default:
-      return decodeJson(bytes, request.headers);
+      return decodeJson(bytes, request.headers, how);
   }
 }
 
-function decodeJson(bytes: Uint8Array, headers: Headers): JsonBody {
+function decodeJson(bytes: Uint8Array, headers: Headers, how: How): JsonBody {
   if (bytes.byteLength === 0) return { status: 'json', value: {}, length: 0 };
   const type = headers.get('content-type');
   if (type !== 'application/json' && !(type !== null && jsonType.test(type))) {
@@ -51,10 +57,10 @@ function decodeJson(bytes: Uint8Array, headers: Headers): JsonBody {
   } catch {
     return notJson('the body is not valid UTF-8');
   }
-  return parseJson(text);
+  return parseJson(text, how);
 }
 
-export function parseJson(text: string): JsonBody {
+export function parseJson(text: string, { leavesFaults = false }: How = {}): JsonBody {
   let value: unknown;
   try {
     value = JSON.parse(text);
@@ -72,7 +78,9 @@ export function parseJson(text: string): JsonBody {
   if (isPlain && !text.includes('__proto__')) return { status: 'json', value, length: text.length };
   const faults: FieldError[] = [];
   collectFaults(value, '', faults);
-  return faults.length === 0 ? { status: 'json', value, length: text.length } : refuseFields(faults);
+  return faults.length === 0 || leavesFaults
+    ? { status: 'json', value, length: text.length, faults }
+    : refuseFields(faults);
 }
 
 /** What a JSON text shows from outside its strings; quicker than to look at its value, or to write that again. */

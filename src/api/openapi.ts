@@ -1,6 +1,7 @@
 // The OpenAPI 3.1 document, made from the routing table and from the very schemas that check requests.
 import { OpenAPIHono, z } from '@hono/zod-openapi';
 import { errors, type ErrorCode } from '../errors.ts';
+import { eventBody } from './events.ts';
 import { paramRules, type ParamName } from './params.ts';
 import { declinedReply, holdClosedReply, problemReply } from './problem-schemas.ts';
 import type { KeyedRow, PublicRow, Row } from './table.ts';
@@ -28,6 +29,7 @@ export function openApiOf(rows: readonly Row[]): OpenApiDocument {
     ['Problem', problemReply],
     ['Declined', declinedReply],
     ['HoldClosed', holdClosedReply],
+    ['EventRequest', eventBody],
   ] as const) {
     registry.register(name, schema);
   }
@@ -86,6 +88,7 @@ function tagOf(path: string): string {
   const tags = [
     'authorize',
     'charge',
+    'events',
     'holds',
     'wallet',
     'grants',

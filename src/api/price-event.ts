@@ -1,6 +1,7 @@
 // What an event costs a customer: a line for each price that matched, and what is due of each asset.
 import { codes } from '../codes.gen.ts';
 import type { PricedLine, UsageEvent } from '../contract.ts';
+import type { Catalog as PricedCatalog } from '../pricing/catalog.ts';
 import { costOf, mostOf } from '../pricing/cost.ts';
 import { writeDecimal } from '../pricing/decimal.ts';
 import { matchPrices, type MatchedLine } from '../pricing/match.ts';
@@ -9,7 +10,6 @@ import type { WalletConfig } from '../records.ts';
 import { formatAmount, toAtoms, type Atoms } from '../units.ts';
 import { scopesOf, type ScopedPart } from '../wallet/scopes.ts';
 import { refuse, type Refused } from './answer.ts';
-import type { Catalog } from './catalog-cache.ts';
 
 const amountMax = BigInt(codes.limit.amount_atoms);
 /** They are kept with the answer, whose length has sixteen bits in an entry. */
@@ -31,12 +31,12 @@ export type PricedEvent = {
  * prices alone. `behind`: this catalog is older than a subscription of the customer.
  */
 export function priceEvent(
-  catalog: Catalog,
+  catalog: PricedCatalog,
   { subscriptions, scopes }: WalletConfig,
   { event_type: eventType, data }: UsageEvent,
   how: 'exact' | 'most',
 ): PricedEvent | { status: 'behind' } | Refused {
-  const match = matchPrices(catalog.priced, { eventType, data, subscriptions });
+  const match = matchPrices(catalog, { eventType, data, subscriptions });
   switch (match.status) {
     case 'unknown_version':
       return { status: 'behind' };

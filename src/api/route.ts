@@ -6,6 +6,7 @@
 // a bug (500); both say whether the request may have been applied.
 import type { z } from '@hono/zod-openapi';
 import type { Context } from 'hono';
+import type { FieldError } from '../contract.ts';
 import type { ErrorCode } from '../errors.ts';
 import { refuse, responseOf, type Answer, type Refused } from './answer.ts';
 import type { Assets } from './assets-cache.ts';
@@ -39,6 +40,8 @@ export type Call<Body = unknown, Query = unknown> = {
   body: Body;
   /** The body's JSON value as it came. */
   given: unknown;
+  /** Of a route that `leavesFaults`: what no field may have in it, by path. */
+  faults: readonly FieldError[];
   /** The caller's, or one of our own. */
   idempotencyKey: string;
   isKeyOwn: boolean;
@@ -53,6 +56,8 @@ export type Route<Body, Query> = {
   body?: z.ZodType<Body>;
   /** Absent: bodyBytesMax. */
   bodyBytesMax?: number;
+  /** What no field may have in it is told to the handler, which answers item by item. */
+  leavesFaults?: true;
   /** Of a body that may be large: what is too much to hold against a schema, element by element. */
   refuseExcess?: (given: unknown) => Refused | undefined;
   reply: { status: 200 | 201; description: string; schema: z.ZodType } | { status: 204; description: string };
@@ -101,9 +106,11 @@ async function answerTo(api: Api, row: KeyedRow, c: Context, call: Call): Promis
   const refused = readHead(api, row, c, call);
   if (refused) return refused;
   if (row.route.body) {
-    const body = await readJson(request, c.env, row.route.bodyBytesMax);
+    const { bodyBytesMax: bytesMax, leavesFaults } = row.route;
+    const body = await readJson(request, c.env, { bytesMax, leavesFaults });
     if (body.status === 'refused') return body;
     call.given = body.value;
+    if (body.faults) call.faults = body.faults;
     const excess = row.route.refuseExcess?.(body.value);
     if (excess) return excess;
     const checked = validate(row.route.body, body.value);
@@ -139,12 +146,19 @@ const emptyCall: Call = {
   query: undefined,
   body: undefined,
   given: undefined,
+  faults: [],
   idempotencyKey: '',
   isKeyOwn: false,
   mayBeApplied: false,
 };
 
-function brokenAnswer(api: Api, { method, path }: KeyedRow, call: Call, error: unknown): Refused {
+/** What was thrown, as an answer. */
+export function brokenAnswer(
+  api: Api,
+  { method, path }: Pick<KeyedRow, 'method' | 'path'>,
+  call: Call,
+  error: unknown,
+): Refused {
   const isUnavailable = api.isUnavailable(error);
   // A PATCH or DELETE names no operation, and has its effect in one step.
   const mayBeApplied =

@@ -1,16 +1,16 @@
 // POST /v1/holds/{hold_id}/settle: record what the work cost, and give the rest back.
 import { z } from '@hono/zod-openapi';
 import { codes } from '../codes.gen.ts';
-import type { Settled, VendorCost } from '../contract.ts';
+import type { Settled } from '../contract.ts';
 import type { Asset } from '../records.ts';
 import { zeroAtoms } from '../units.ts';
 import type { Operation } from '../wallet/operation.ts';
 import type { Target } from '../wallet/target.ts';
-import { format, readAmount } from './amount.ts';
+import { format } from './amount.ts';
 import { refuse, type Refused } from './answer.ts';
 import { pricedLines, readAsked, readTold } from './ask-spend.ts';
-import { unknownAsset } from './assets.ts';
 import { attachedOf } from './attached.ts';
+import { checkCosts } from './costs.ts';
 import { assetOfHold, noHold, refuseClosed } from './hold-of.ts';
 import { askFresh } from './fresh.ts';
 import { operationFor } from './idempotency.ts';
@@ -161,14 +161,3 @@ async function askSettle(api: Api, call: Call<Body>, { asset, target }: { asset:
 
 /** Where nothing prices the event: the script looks for a first answer, and whether Redis has other prices. */
 const nothingDue = { onExcess: 'unpriced', amount: zeroAtoms, dues: [], parts: [], told: '' } as const;
-
-/** They move nothing, but must be amounts of assets that exist. */
-async function checkCosts(api: Api, environmentId: string, costs: VendorCost[]): Promise<Refused | undefined> {
-  for (const [at, cost] of costs.entries()) {
-    const asset = await api.assets.byCode(environmentId, cost.asset);
-    if (!asset) return unknownAsset(`costs.${at}.asset`, cost.asset);
-    const atoms = readAmount(cost.amount, asset, `costs.${at}.amount`);
-    if (typeof atoms !== 'bigint') return atoms;
-  }
-  return undefined;
-}
