@@ -23,14 +23,14 @@ export const plantedFaults: readonly PlantedFault[] = [
   fault(
     'the balance is not checked',
     'calm',
-    lua('elseif account.available >= requested and room >= requested then', 'elseif true then'),
+    lua('if available >= requested and room >= requested then', 'if true then'),
   ),
   fault(
     'what is held counts as available',
     'calm',
     lua(
-      'elseif account.available >= requested and room >= requested then',
-      'elseif account.available + account.held >= requested and room >= requested then',
+      'if available >= requested and room >= requested then',
+      'if available + account.held >= requested and room >= requested then',
     ),
   ),
   fault('overage does not refuse', 'calm', lua('elseif account.overage > 0 then\nreturn nil, 3, 0, 0\n', '')),
@@ -213,13 +213,9 @@ export const plantedFaults: readonly PlantedFault[] = [
   fault(
     'a grant does not repay overage',
     'calm',
-    lua('local repaid = math.min(account.overage, terms.amount)', 'local repaid = 0'),
+    lua('and 0 or math.min(account.overage, terms.amount)', 'and 0 or 0'),
   ),
-  fault(
-    'what returns does not repay overage',
-    'calm',
-    lua('local repaid = math.min(account.overage, atoms)', 'local repaid = 0'),
-  ),
+  fault('what returns does not repay overage', 'calm', lua('and 0 or math.min(account.overage, atoms)', 'and 0 or 0')),
   fault(
     'what returns to an ended grant stays',
     'calm',
