@@ -432,6 +432,69 @@ export type Migration = {
   next_after: string | null;
 };
 
+// ── Budgets: /v1/customers/{id}/budgets ──
+
+/** In a time zone by its IANA name, default UTC; a week begins on Monday. */
+export type CalendarPeriod = {
+  unit: 'hour' | 'day' | 'week' | 'month' | 'lifetime';
+  time_zone?: string | undefined;
+};
+/** The last so many milliseconds, from a minute to 366 days; counted in 60 parts, so up to 1/59 longer. */
+export type RollingPeriod = { rolling_ms: number };
+
+/** Spending that carries all of this; nothing: the whole wallet's. */
+export type BudgetMatch = {
+  subject?: string | undefined;
+  /** At most 8. */
+  labels?: Labels | undefined;
+  event_type?: string | undefined;
+};
+
+/** `hard` refuses what does not fit in; `alert` only tells. */
+export type BudgetEnforcement = 'hard' | 'alert';
+
+export type BudgetRequest = {
+  name: string;
+  asset: string;
+  limit: Amount;
+  period: CalendarPeriod | RollingPeriod;
+  match: BudgetMatch;
+  enforcement: BudgetEnforcement;
+  /** Parts of the limit: an entry `budget_alert` tells of each that spending has reached, once in a period. At most 8, up to `"4"`. */
+  alert_at?: string[] | undefined;
+};
+
+/** What is absent stays; `match` and `alert_at` are replaced whole. What was counted stays. */
+export type BudgetChanges = {
+  name?: string | undefined;
+  limit?: Amount | undefined;
+  match?: BudgetMatch | undefined;
+  enforcement?: BudgetEnforcement | undefined;
+  alert_at?: string[] | undefined;
+};
+
+export type Budget = {
+  id: string;
+  customer_id: string;
+  name: string;
+  asset: string;
+  limit: Amount;
+  period: CalendarPeriod | RollingPeriod;
+  match: BudgetMatch;
+  enforcement: BudgetEnforcement;
+  alert_at: string[];
+  /** In the present period. Settled excess counts, too, and may lead past the limit. */
+  spent: Amount;
+  /** By open holds that were opened, or extended, in the present period. */
+  held: Amount;
+  /** What a request could take now, as far as this budget goes. */
+  remaining: Amount;
+  /** When what it counts now counts no longer; null: never, or bit by bit. */
+  resets_at: Timestamp | null;
+  created_at: Timestamp;
+  changed_at: Timestamp;
+};
+
 // ── Wallet: /v1/customers/{id}/wallet, …/wallet/freeze, …/wallet/unfreeze ──
 
 /** The API lifts `operator` only. */
@@ -958,6 +1021,9 @@ export type Leg = {
   overage_after: Amount;
 };
 
+/** A threshold of a budget that spending has reached. `name`: as the budget is called now; `spent`: in the period, by then. */
+export type BudgetAlert = { id: string; name: string; asset: string; threshold: Amount; spent: Amount };
+
 /** One version of a wallet, for ever. */
 export type Entry = {
   id: string;
@@ -987,6 +1053,8 @@ export type Entry = {
   lines?: PricedLine[] | undefined;
   costs?: VendorCost[] | undefined;
   late?: boolean | undefined;
+  /** Of a `budget_alert`: which budget, and what it tells of. */
+  budget?: BudgetAlert | undefined;
   operation_id: string;
   occurred_at: Timestamp;
 };

@@ -107,6 +107,12 @@ export const errors = {
     title: 'No such payment method',
     whatToDo: 'Take the id from the list of payment methods; it belongs to one customer.',
   },
+  budget_not_found: {
+    ...never,
+    status: 404,
+    title: 'No such budget',
+    whatToDo: 'Take the id from the list of budgets; it belongs to one customer, and a deleted one is no longer there.',
+  },
   key_not_found: {
     ...never,
     status: 404,
@@ -241,6 +247,12 @@ export const errors = {
     title: 'The customer has too many subscriptions',
     whatToDo: 'At most 50 may be active: cancel some.',
   },
+  too_many_budgets: {
+    ...never,
+    status: 422,
+    title: 'The customer has too many budgets',
+    whatToDo: 'At most 64 may stand: delete some, or change one that there is.',
+  },
   exceeds_hold: {
     ...never,
     status: 422,
@@ -303,7 +315,7 @@ export const errors = {
     status: 503,
     title: 'It is done, but not yet in effect everywhere',
     whatToDo:
-      'It takes effect by itself, as soon as the stores are back. To wait for it, repeat the very same request with the `idempotency_key` that the reply names.',
+      'It takes effect by itself, as soon as the stores are back. To wait for it, repeat the very same request, with the `idempotency_key` that the reply names if it does.',
   },
   outcome_unknown: {
     ...later,

@@ -85,6 +85,14 @@ export const page = { least: 1, most: 100, default: 50 } as const;
 
 /** Active ones of a customer. Its wallet carries them, and each may price an event. */
 export const subscriptionsMax = 50;
+/** Standing ones of a customer. Its wallet carries them; those that match a request are checked and counted in the script. */
+export const budgetsMax = 64;
+export const budgetAlertsMax = 8;
+/** Of a budget's limit. A threshold must stay below where counts stand still. */
+export const alertShareMax = 4;
+/** Labels that a budget names, and all that it matches by: the text of 64 travels with the wallet. */
+export const matchLabelsMax = 8;
+export const matchBytesMax = 1_024;
 /** A version of a product: the price list of every model there is, several times over. */
 export const pricesMax = 10_000;
 /** Of one price. A script walks them, so they bound what it may take. */
@@ -130,6 +138,10 @@ assertLimit(
 assertLimit(
   codes.limit.counter_units + codes.limit.quantity_units <= Number.MAX_SAFE_INTEGER,
   'a count with one more event must be exact in a double',
+);
+assertLimit(
+  alertShareMax * codes.limit.amount_atoms <= codes.limit.balance_atoms,
+  "a budget's threshold must be one that its count can reach",
 );
 assertLimit(
   2 * codes.limit.balance_atoms <= Number.MAX_SAFE_INTEGER + 1,

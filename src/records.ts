@@ -206,6 +206,25 @@ export type Budget = {
 
 /** A scope as it travels with its wallet: grants there name it by this number. */
 export type NumberedScope = GrantScope & { no: number };
+/** A budget as it was made. */
+export type BudgetRecord = Pick<Budget, 'no' | 'id' | 'asset' | 'period' | 'match' | 'enforcement'> & {
+  customerId: string;
+  name: string;
+  limit: Atoms;
+  /** Parts of the limit, smallest first. */
+  alertAt: string[];
+  createdAtMs: number;
+  changedAtMs: number;
+};
+/** What it counts, over which period and in which asset, is what it is: another one is another budget. */
+export type BudgetChange = Partial<Pick<BudgetRecord, 'name' | 'limit' | 'match' | 'enforcement' | 'alertAt'>>;
+
+/** What a budget has counted, bucket by bucket: by windows of a calendar, or by number of a rolling period. */
+export type BudgetCounter = {
+  /** Thresholds that were told of in a window, in that order. */
+  told: Atoms[];
+  buckets: { name: number; spent: Atoms; held: Atoms }[];
+};
 
 /** What travels with a wallet besides its money; `version` counts its changes, 0: there never was one. */
 export type WalletConfig = {
@@ -267,6 +286,8 @@ export type EntryRecord = {
   attached: string;
   /** What the operation was told of prices: JSON, or empty. */
   told: string;
+  /** Of an alert: the budget, as it is called now, and what it tells of. */
+  alert?: { budgetId: string; budgetName: string; asset: number; threshold: Atoms; spent: Atoms } | undefined;
   occurredAtMs: number;
 };
 

@@ -4,6 +4,8 @@ import type { z } from '@hono/zod-openapi';
 import { table } from '../src/api/app.ts';
 import type { assetBody, assetReply } from '../src/api/assets.ts';
 import type { approvedReply, authorizeBody } from '../src/api/authorize.ts';
+import type { budgetReply } from '../src/api/budget-view.ts';
+import type { budgetBody, budgetChanges } from '../src/api/budget-schema.ts';
 import type { chargeBody, chargedReply } from '../src/api/charge.ts';
 import type { customerBody, customerChanges, customerReply } from '../src/api/customers.ts';
 import type { entriesQuery, entryReply } from '../src/api/entries.ts';
@@ -158,6 +160,8 @@ test('requests are those of the contract', () => {
   expectTypeOf<Same<Unpriced<z.input<typeof productBody>>, Unpriced<contract.ProductRequest>>>().toEqualTypeOf<true>();
   expectTypeOf<Same<z.input<typeof subscriptionBody>, contract.SubscriptionRequest>>().toEqualTypeOf<true>();
   expectTypeOf<Same<z.input<typeof migrateBody>, contract.MigrateRequest>>().toEqualTypeOf<true>();
+  expectTypeOf<Same<z.input<typeof budgetBody>, contract.BudgetRequest>>().toEqualTypeOf<true>();
+  expectTypeOf<Same<z.input<typeof budgetChanges>, contract.BudgetChanges>>().toEqualTypeOf<true>();
   expectTypeOf<z.output<typeof productBody>['prices']>().toExtend<contract.Price[]>();
   expectTypeOf<
     Same<Unpriced<z.input<typeof versionBody>>, Unpriced<contract.ProductVersionRequest>>
@@ -177,6 +181,7 @@ test('replies are those of the contract', () => {
   expectTypeOf<Same<z.output<typeof customerReply>, contract.Customer>>().toEqualTypeOf<true>();
   expectTypeOf<Same<z.output<typeof assetReply>, contract.Asset>>().toEqualTypeOf<true>();
   expectTypeOf<Same<z.output<typeof subscriptionReply>, contract.Subscription>>().toEqualTypeOf<true>();
+  expectTypeOf<Same<z.output<typeof budgetReply>, contract.Budget>>().toEqualTypeOf<true>();
   expectTypeOf<Same<z.output<typeof productReply>, contract.Product>>().toEqualTypeOf<true>();
   expectTypeOf<
     Same<Unpriced<z.output<typeof productWithPricesReply>>, Unpriced<contract.ProductWithPrices>>

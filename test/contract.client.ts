@@ -181,7 +181,7 @@ function spellingFlaws(value: unknown, at: string): string[] {
       const isRight = typeof inner === 'string' && amountSpelling.test(inner) && inner !== '-0';
       return isRight ? [] : [`${here}: ${JSON.stringify(inner)} is not an amount as it is spelled in replies`];
     }
-    if (name.endsWith('_at') || name === 'as_of') {
+    if ((name.endsWith('_at') && name !== 'alert_at') || name === 'as_of') {
       return instant.test(String(inner)) ? [] : [`${here}: ${JSON.stringify(inner)} is no UTC time with milliseconds`];
     }
     return spellingFlaws(inner, here);

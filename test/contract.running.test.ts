@@ -7,7 +7,7 @@ const farebox = await startContract();
 const { as, client, customer, document, hold, walletOf } = farebox;
 const nobody = as(undefined);
 
-// Every route of the contract that is in this version: money in, prices, budgets and events are to come.
+// Every route of the contract that is in this version: money in and events are to come.
 const routes = [
   'POST /v1/customers',
   'GET /v1/customers',
@@ -20,6 +20,11 @@ const routes = [
   'GET /v1/customers/{}/grants',
   'GET /v1/customers/{}/grants/{}',
   'POST /v1/customers/{}/grants/{}/void',
+  'POST /v1/customers/{}/budgets',
+  'GET /v1/customers/{}/budgets',
+  'GET /v1/customers/{}/budgets/{}',
+  'PATCH /v1/customers/{}/budgets/{}',
+  'DELETE /v1/customers/{}/budgets/{}',
   'POST /v1/keys',
   'GET /v1/keys',
   'DELETE /v1/keys/{}',

@@ -393,7 +393,7 @@ describe('the ledger, read', () => {
     const at = all.items.at(-3)?.occurredAtMs ?? 0;
     expect(await listed({ fromMs: at } as never)).not.toContain(1);
     expect(await listed({ toMs: at } as never)).not.toContain(3);
-    expect(all.items.find(({ kind }) => kind === 'hold')).toMatchObject({
+    expect(all.items.find(({ kind, legs }) => kind === 'hold' && legs.length === 2)).toMatchObject({
       attached: '{"subject":"agent:\\"planner\\"","labels":{"team":"rød"}}',
       legs: [
         { asset: 1, amount: 0n, heldAfter: 30n },

@@ -10,8 +10,10 @@ import { beginCredit } from '../src/db/credits.ts';
 import { createCustomer } from '../src/db/customers.ts';
 import { insertFirstAssets } from '../src/db/assets.ts';
 import { partitionsCount } from '../src/limits.ts';
-import type { LedgerWallet, PurposeName } from '../src/records.ts';
+import type { Budget, LedgerWallet, PurposeName } from '../src/records.ts';
 import type { Atoms } from '../src/units.ts';
+import { packAllBudgets } from '../src/wallet/budgets.ts';
+import { noConfig } from '../src/wallet/config.ts';
 import {
   clockKey,
   deadlinesKey,
@@ -125,7 +127,12 @@ export async function hold(
   world: World,
   customerId: string,
   amount: number,
-  { ttlMs = 60_000, asset = 1, legs = [] }: { ttlMs?: number; asset?: number; legs?: readonly AskedLeg[] } = {},
+  {
+    ttlMs = 60_000,
+    asset = 1,
+    legs = [],
+    budgetsPacked = '',
+  }: { ttlMs?: number; asset?: number; legs?: readonly AskedLeg[]; budgetsPacked?: Buffer | string } = {},
 ) {
   const reply = await run(world, scripts.authorizeScript, walletOf(world.environment, customerId), {
     ...operation(world),
@@ -136,7 +143,7 @@ export async function hold(
     repeated: '',
     attached: '{"subject":"agent:\\"planner\\"","labels":{"team":"rød"}}',
     ...{ catalogVersion: '', configVersion: '0', toldText: '' },
-    budgetsPacked: '',
+    budgetsPacked,
     ...{ legsPacked: packLegs({ asset }, legs), scopesPacked: '' },
   });
   if (reply.status !== 'approved') throw new Error(reply.status);
@@ -199,7 +206,13 @@ export async function extend(world: World, customerId: string, ref: string, { am
   });
 }
 
-export async function charge(world: World, customerId: string, amount: number, legs: readonly AskedLeg[] = []) {
+export async function charge(
+  world: World,
+  customerId: string,
+  amount: number,
+  legs: readonly AskedLeg[] = [],
+  budgetsPacked: Buffer | string = '',
+) {
   const reply = await run(world, scripts.chargeScript, walletOf(world.environment, customerId), {
     ...operation(world),
     asset: 1,
@@ -207,7 +220,7 @@ export async function charge(world: World, customerId: string, amount: number, l
     mode: 'strict',
     repeated: '',
     attached: '',
-    budgetsPacked: '',
+    budgetsPacked,
     catalogVersion: '',
     configVersion: '0',
     toldText: '',
@@ -285,6 +298,20 @@ export async function liveThrough(world: World, customerId: string): Promise<voi
   await grant(world, customerId, { amount: 1_000 });
   await settle(world, customerId, await lateHold(world, customerId), 2);
   await liveInTwoAssets(world, customerId);
+  await liveByBudgets(world, customerId);
+}
+
+/** Of two budgets a threshold is passed by a charge, another by a settle; a hold that counts in both stays open. */
+async function liveByBudgets(world: World, customerId: string): Promise<void> {
+  const standing = { asset: 1, limit: '1000', match: {}, enforcement: 'hard' as const, thresholds: ['1', '20'] };
+  const budgets: Budget[] = [
+    { no: 1, id: 'b1', period: { unit: 'lifetime' }, ...standing },
+    { no: 2, id: 'b2', period: { rolling_ms: 3_600_000 }, ...standing },
+  ];
+  const budgetsPacked = packAllBudgets({ ...noConfig, budgets }, Date.now());
+  await charge(world, customerId, 3, [], budgetsPacked);
+  await settle(world, customerId, await hold(world, customerId, 30, { budgetsPacked }), 20);
+  await hold(world, customerId, 10, { ttlMs: 10_000_000, budgetsPacked });
 }
 
 /** Holds of 30 of asset 1, for which 40 of asset 2 stand in as 20 more, in every way that they can end; one stays open. */

@@ -314,6 +314,24 @@ describe('a request', () => {
     for (const id of ['', '.', '..']) expect(() => gateway.wallets.get(id)).toThrow(RangeError);
   });
 
+  test('about a budget says which, of whom', async () => {
+    const period = { unit: 'day', time_zone: 'Europe/Berlin' } as const;
+    const terms = { name: 'red', asset: 'USD', limit: '10', period, match: {}, enforcement: 'hard' } as const;
+    await gateway.budgets.create('user_42', terms);
+    await gateway.budgets.list('user_42', { limit: 2 });
+    await gateway.budgets.get('user_42', 'bud_1');
+    await gateway.budgets.update('user_42', 'bud_1', { limit: '20' });
+    server.next('budgets', { kind: 'answer', applied: true, status: 204, text: '' });
+    expect(await gateway.budgets.delete('user_42', 'bud_1')).toBeUndefined();
+    expect(server.seen.map(({ method, url, body }) => `${method} ${url} ${body}`)).toEqual([
+      `POST /v1/customers/user_42/budgets ${JSON.stringify(terms)}`,
+      'GET /v1/customers/user_42/budgets?limit=2 ',
+      'GET /v1/customers/user_42/budgets/bud_1 ',
+      'PATCH /v1/customers/user_42/budgets/bud_1 {"limit":"20"}',
+      'DELETE /v1/customers/user_42/budgets/bud_1 ',
+    ]);
+  });
+
   test('has a key of its own, wherever it changes something', async () => {
     await gateway.customers.create();
     await gateway.assets.create({ code: 'TOKENS', scale: 0, kind: 'custom' });

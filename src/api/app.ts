@@ -1,11 +1,12 @@
 // The whole API: one table. A row is a method and path, who may use it, and the route.
 //
 // `public` needs no key. Otherwise a key must have one of the scopes named; `admin` includes all. Customers take `credit`,
-// because who grants credit is who signs customers up, and so do subscriptions; freezing and keys take `admin`.
+// because who grants credit is who signs customers up, and so do subscriptions and budgets; freezing and keys take `admin`.
 import { Hono } from 'hono';
 import { createAsset, getAsset, listAssets } from './assets.ts';
 import { cachedAssets } from './assets-cache.ts';
 import { authorize } from './authorize.ts';
+import { createBudget, deleteBudget, getBudget, listBudgets, updateBudget } from './budgets.ts';
 import { charge } from './charge.ts';
 import { createCustomer, getCustomer, listCustomers, updateCustomer } from './customers.ts';
 import type { Deps } from './deps.ts';
@@ -74,6 +75,11 @@ export const table: readonly TableRow[] = [
   ['GET    /v1/customers/{customer_id}/payment-methods', 'read', listPaymentMethods],
   ['POST   /v1/customers/{customer_id}/payment-methods/{payment_method_id}/default', 'credit', chooseDefaultMethod],
   ['DELETE /v1/customers/{customer_id}/payment-methods/{payment_method_id}', 'credit', removePaymentMethod],
+  ['POST   /v1/customers/{customer_id}/budgets', ['catalog', 'credit'], createBudget],
+  ['GET    /v1/customers/{customer_id}/budgets', 'read', listBudgets],
+  ['GET    /v1/customers/{customer_id}/budgets/{budget_id}', 'read', getBudget],
+  ['PATCH  /v1/customers/{customer_id}/budgets/{budget_id}', ['catalog', 'credit'], updateBudget],
+  ['DELETE /v1/customers/{customer_id}/budgets/{budget_id}', ['catalog', 'credit'], deleteBudget],
 
   ['POST   /v1/products', 'catalog', createProduct],
   ['GET    /v1/products', 'read', listProducts],

@@ -2,6 +2,8 @@
 import type { GrantScope, Price } from '../contract.ts';
 import type {
   Asset,
+  BudgetChange,
+  BudgetRecord,
   CatalogVersion,
   Credit,
   Customer,
@@ -227,6 +229,31 @@ export type Ledger = {
   readConfig: (environmentId: string, customerId: string) => Promise<WalletConfig>;
   /** What was charged or settled by event, newest first. */
   listPricedEvents: (environmentId: string, walletId: string, limit: number) => Promise<EntryRecord[]>;
+  createBudget: (
+    environmentId: string,
+    asked: ConfigChange<BudgetRecord> & {
+      terms: Omit<BudgetRecord, 'no' | 'id' | 'customerId' | 'createdAtMs' | 'changedAtMs'>;
+    },
+  ) => Promise<ChangedConfig | { status: 'no_customer' | 'conflict' | 'too_many_budgets' }>;
+  /** Deleted ones are not found. */
+  findBudget: (
+    environmentId: string,
+    named: { customerId: string; budgetId: string },
+  ) => Promise<BudgetRecord | undefined>;
+  listBudgets: (environmentId: string, customerId: string, page: PageRequest) => Promise<Listed<BudgetRecord>>;
+  updateBudget: (
+    environmentId: string,
+    named: { customerId: string; budgetId: string },
+    change: BudgetChange,
+  ) => Promise<
+    | { status: 'changed'; made: BudgetRecord; unpushed: WalletConfig | undefined }
+    | { status: 'no_customer' | 'no_budget' }
+  >;
+  /** What was deleted before is not found, once Redis is known to have that. */
+  deleteBudget: (
+    environmentId: string,
+    named: { customerId: string; budgetId: string },
+  ) => Promise<{ status: 'changed'; unpushed: WalletConfig | undefined } | { status: 'no_customer' | 'no_budget' }>;
   /** The wallet in Redis has this version of its configuration. */
   noteConfigPushed: (customer: { environmentId: string; customerId: string }, version: number) => Promise<void>;
 

@@ -1,6 +1,6 @@
 // GET /v1/customers/{customer_id}/entries: the ledger, one entry for each version of the wallet.
 import { z } from '@hono/zod-openapi';
-import type { Entry, EntryKind, Leg } from '../contract.ts';
+import type { BudgetAlert, Entry, EntryKind, Leg } from '../contract.ts';
 import type { EntryLeg, EntryRecord } from '../records.ts';
 import { format } from './amount.ts';
 import { unknownAsset } from './assets.ts';
@@ -53,6 +53,16 @@ const legReply = z
   })
   .openapi('Leg');
 
+const budgetAlert = z
+  .object({
+    id: z.string(),
+    name: z.string().openapi({ description: 'As it is called now.' }),
+    asset: z.string(),
+    threshold: amountOut.openapi({ description: 'What spending has reached.' }),
+    spent: amountOut.openapi({ description: 'In the period, by then.' }),
+  })
+  .openapi('BudgetAlert');
+
 export const entryReply = z
   .object({
     id: z.string(),
@@ -78,6 +88,7 @@ export const entryReply = z
     metadata: metadataOut.optional(),
     costs: z.array(z.object({ vendor: z.string(), amount: z.string(), asset: z.string() })).optional(),
     late: z.boolean().optional(),
+    budget: budgetAlert.optional().openapi({ description: 'Of a `budget_alert`: which budget, and what it tells of.' }),
     operation_id: z.string().openapi({ description: 'What fell due by itself is named by kind and version.' }),
     occurred_at: timeOut,
   })
@@ -130,10 +141,21 @@ async function show(api: Api, environmentId: string, entry: EntryRecord): Promis
     ...readAttached(entry.attached),
     ...(lines && { lines }),
     ...(entry.late && { late: true }),
+    ...(entry.alert && { budget: await showAlert(api, environmentId, entry.alert) }),
     // What fell due by itself was nobody's operation: it is named by what and when.
     operation_id: entry.operationId || `${entry.kind}.${entry.version}`,
     occurred_at: formatTime(entry.occurredAtMs),
   };
+}
+
+async function showAlert(
+  api: Api,
+  environmentId: string,
+  { budgetId: id, budgetName: name, asset, threshold, spent }: NonNullable<EntryRecord['alert']>,
+): Promise<BudgetAlert> {
+  const of = await api.assets.byNumber(environmentId, asset);
+  if (!of) throw new Error(`an alert is in asset ${asset}, which is not among those of its environment`);
+  return { id, name, asset: of.code, threshold: format(threshold, of), spent: format(spent, of) };
 }
 
 async function showLeg(api: Api, environmentId: string, leg: EntryLeg): Promise<Leg> {

@@ -95,6 +95,7 @@ function tagOf(path: string): string {
     'payment-methods',
     'entries',
     'subscriptions',
+    'budgets',
     'products',
     'assets',
     'keys',

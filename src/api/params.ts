@@ -14,6 +14,7 @@ export type ParamName =
   | 'version'
   | 'subscription_id'
   | 'payment_method_id'
+  | 'budget_id'
   | 'key_id'
   | 'code';
 export type Params = Record<ParamName, string>;
@@ -36,6 +37,7 @@ export const paramRules: Record<ParamName, { pattern: RegExp; missing: ErrorCode
     missing: 'payment_method_not_found',
     description: "The payment method's id, `pm_…`.",
   },
+  budget_id: { pattern: idPattern, missing: 'budget_not_found', description: "The budget's id, `bud_…`." },
   key_id: { pattern: idPattern, missing: 'key_not_found', description: "The key's id; not its secret." },
   code: { pattern: assetCodePattern, missing: 'unknown_asset', description: "The asset's code." },
 };

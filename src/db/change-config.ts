@@ -19,7 +19,7 @@ type Changed = {
   /** What Redis is not known to have. */
   unpushed: WalletConfig | undefined;
 };
-type Change<Made, Refusal> = (Changed & { made: Made }) | { status: 'no_customer' | Refusal };
+export type Change<Made, Refusal> = (Changed & { made: Made }) | { status: 'no_customer' | Refusal };
 
 /** An operation: a repeat finds what the first one was answered. */
 export type Asked<Made> = {

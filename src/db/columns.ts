@@ -21,3 +21,9 @@ export const instant = customType<{ data: number; driverData: string }>({
 });
 
 export const bytes = customType<{ data: Buffer }>({ dataType: () => 'bytea' });
+
+/** Not `bytes().array()`: the driver reads that as the text of Postgres, `{"\\\\x00","\\\\x01"}`. */
+export const bytesArray = customType<{ data: Buffer[]; driverData: string }>({
+  dataType: () => 'bytea[]',
+  fromDriver: (text) => [...text.matchAll(/\\x([0-9a-f]*)/g)].map(([, hex]) => Buffer.from(hex ?? '', 'hex')),
+});

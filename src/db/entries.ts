@@ -1,11 +1,12 @@
 // Entries of the ledger, listed and looked up; they are written by append.ts alone.
 import { and, arrayContains, asc, between, desc, eq, gte, lt } from 'drizzle-orm';
 import type { EntryFilter, EntryRecord, HoldOpening, PageRequest } from '../records.ts';
-import { decodeMarks } from '../wallet/packed.ts';
+import { toAtoms } from '../units.ts';
+import { decodeBudgetCounter, decodeMarks } from '../wallet/packed.ts';
 import { toldOf } from '../wallet/told.ts';
 import { orm, type Sql } from './connect.ts';
 import { cursorOf, pageOf, type Listed } from './page.ts';
-import { entries } from './schema.ts';
+import { budgets, entries } from './schema.ts';
 
 const cursors = cursorOf('number');
 
@@ -18,9 +19,7 @@ export async function listEntries(
 ): Promise<Listed<EntryRecord>> {
   const after = cursors.read(page.cursor);
   if (after === 'bad_cursor') return after;
-  const rows = await orm(sql)
-    .select()
-    .from(entries)
+  const rows = await select(sql)
     .where(
       and(
         eq(entries.environmentId, environmentId),
@@ -34,7 +33,7 @@ export async function listEntries(
     )
     .orderBy(desc(entries.version))
     .limit(page.limit + 1);
-  return pageOf(rows, { limit: page.limit, item: toEntry, cursor: (row) => cursors.write([row.version]) });
+  return pageOf(rows, { limit: page.limit, item: toListed, cursor: (row) => cursors.write([row.entry.version]) });
 }
 
 /** Both ends included, the oldest first. */
@@ -44,9 +43,7 @@ export async function listEntriesBetween(
   walletId: string,
   versions: { from: number; to: number },
 ): Promise<EntryRecord[]> {
-  const rows = await orm(sql)
-    .select()
-    .from(entries)
+  const rows = await select(sql)
     .where(
       and(
         eq(entries.environmentId, environmentId),
@@ -55,7 +52,7 @@ export async function listEntriesBetween(
       ),
     )
     .orderBy(asc(entries.version));
-  return rows.map(toEntry);
+  return rows.map(toListed);
 }
 
 /** The entry that opened a hold, named by what the hold's ref says of it. */
@@ -89,7 +86,21 @@ export async function findOpening(
   return { ...toEntry(row), amounts: row.holdAmounts ?? [], sources, tags, counters };
 }
 
-export function toEntry(row: typeof entries.$inferSelect): EntryRecord {
+function select(sql: Sql) {
+  return orm(sql)
+    .select({ entry: entries, budget: { name: budgets.name, asset: budgets.asset } })
+    .from(entries)
+    .leftJoin(budgets, and(eq(budgets.environmentId, entries.environmentId), eq(budgets.id, entries.budgetId)));
+}
+
+type Row = { entry: typeof entries.$inferSelect; budget: { name: string; asset: number } | null };
+
+function toListed({ entry, budget }: Row): EntryRecord {
+  return { ...toEntry(entry), alert: budget ? alertOf(entry, budget) : undefined };
+}
+
+/** But for what an alert tells of. */
+export function toEntry(row: Row['entry']): EntryRecord {
   return {
     walletId: row.walletId,
     version: row.version,
@@ -109,6 +120,16 @@ export function toEntry(row: typeof entries.$inferSelect): EntryRecord {
     told: row.reply ? toldOf(row.reply) : '',
     occurredAtMs: row.occurredAt,
   };
+}
+
+/** What its counter was then: the threshold that it tells of is the last one told of. */
+function alertOf({ budgetId, counterStates }: Row['entry'], { name, asset }: NonNullable<Row['budget']>) {
+  const [state] = counterStates ?? [];
+  const counter = state && decodeBudgetCounter(state);
+  const threshold = counter?.told.at(-1);
+  if (budgetId === null || !counter || threshold === undefined) throw new Error('an alert that tells of nothing');
+  const spent = toAtoms(counter.buckets.reduce((sum, bucket) => sum + bucket.spent, 0n));
+  return { budgetId, budgetName: name, asset, threshold, spent };
 }
 
 /** Arrays of one entry are of one length: a CHECK of the table. */

@@ -1,5 +1,6 @@
 // The ledger's side of the API: the queries that a gateway makes, bound to one connection pool.
 import { createAsset, listAssets } from './assets.ts';
+import { createBudget, deleteBudget, findBudget, listBudgets, updateBudget } from './budgets.ts';
 import { loadPublished, noteCatalogRaised } from './catalog.ts';
 import type { Sql } from './connect.ts';
 import { beginCredit, hasCredit, refuseCredit } from './credits.ts';
@@ -59,6 +60,11 @@ export function openLedger(sql: Sql, { announceRevocation }: { announceRevocatio
     moveSubscription: bind(moveSubscription),
     readConfig: bind(readConfig),
     listPricedEvents: bind(listPricedEvents),
+    createBudget: bind(createBudget),
+    findBudget: bind(findBudget),
+    listBudgets: bind(listBudgets),
+    updateBudget: bind(updateBudget),
+    deleteBudget: bind(deleteBudget),
     noteConfigPushed: bind(noteConfigPushed),
 
     beginCredit: bind(beginCredit),

@@ -27,7 +27,7 @@ import {
 import { codes } from '../codes.gen.ts';
 import type { GrantScope, Price } from '../contract.ts';
 import type { AccountName, BudgetMatch, BudgetPeriod, JsonObject, PurposeName, Scope } from '../records.ts';
-import { atoms, atomsArray, bytes, counter, identifier, instant } from './columns.ts';
+import { atoms, atomsArray, bytes, bytesArray, counter, identifier, instant } from './columns.ts';
 
 function names<T extends Record<string, number>>(table: T): [keyof T & string, ...(keyof T & string)[]] {
   return Object.keys(table) as [keyof T & string, ...(keyof T & string)[]];
@@ -554,7 +554,9 @@ export const entries = pgTable(
     holdTags: bytes(),
     // One element for each counter that this entry changed: its field in the wallet, and its bytes after it.
     counterNames: text().array(),
-    counterStates: bytes().array(),
+    counterStates: bytesArray(),
+    /** Of an alert: the budget whose counter it is. */
+    budgetId: identifier(),
     // The operation that asked for this entry. Null for what happened beside one: grants that expired, holds that ran out.
     operationId: identifier(),
     fingerprint: identifier(),

@@ -35,7 +35,7 @@ function insertEntries(sql: Transaction, batch: Batch) {
       hold_ref, hold_status, hold_created_at, hold_expires_at,
       hold_assets, hold_amounts, hold_held, hold_settled, hold_released, hold_rate_nums, hold_rate_dens,
       hold_source_grants, hold_source_atoms, hold_tags,
-      counter_names, counter_states,
+      counter_names, counter_states, budget_id,
       operation_id, fingerprint, reply, attached
     )
     select
@@ -65,6 +65,10 @@ function insertEntries(sql: Transaction, batch: Batch) {
       case when counter_from <= counter_to then (${counters.name}::text[])[counter_from:counter_to] end,
       case when counter_from <= counter_to then
         array(select decode(hex, 'hex') from unnest((${counters.stateHex}::text[])[counter_from:counter_to]) as hex) end,
+      case when kind = 'budget_alert' and counter_from <= counter_to then (
+        select budgets.id from budgets join wallets using (environment_id, customer_id)
+        where (wallets.environment_id, wallets.wallet_id) = (wallet.environment_id, wallet.wallet_id)
+          and budgets.no = substr((${counters.name}::text[])[counter_from], 2)::integer) end,
       operation_id, fingerprint, decode(reply_hex, 'hex'), attached
     from unnest(
       ${heads.walletNo}::integer[], ${heads.version}::bigint[], ${heads.atMs}::bigint[], ${heads.partition}::smallint[],

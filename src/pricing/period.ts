@@ -39,12 +39,10 @@ export function readPeriod(text: PeriodText): ReadPeriod {
     const message = `must be a whole number from ${rollingMs.least} (a minute) to ${rollingMs.most} (366 days)`;
     return { status: 'refused', path: 'rolling_ms', message };
   }
-  if (text.unit === 'lifetime') {
-    if (text.time_zone === undefined) return { status: 'ok', period: { unit: 'lifetime' } };
-    return { status: 'refused', path: 'time_zone', message: 'means nothing over a lifetime: leave it out' };
-  }
   const zone = readTimeZone(text.time_zone ?? utc);
   if (zone.status === 'refused') return { ...zone, path: 'time_zone' };
+  // A lifetime is the same in every zone.
+  if (text.unit === 'lifetime') return { status: 'ok', period: { unit: 'lifetime' } };
   return { status: 'ok', period: { unit: text.unit, timeZone: zone.timeZone } };
 }
 

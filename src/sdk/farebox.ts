@@ -18,6 +18,9 @@ import type {
   AssetRequest,
   AuthorizeReply,
   AuthorizeRequest,
+  Budget,
+  BudgetChanges,
+  BudgetRequest,
   Charged,
   ChargeReply,
   ChangedWallet,
@@ -142,6 +145,21 @@ export type Farebox = {
     /** Takes back what is neither spent nor held; what is held goes when it returns. */
     readonly void: (customerId: string, grantId: string, call?: CallOptions) => Promise<VoidedGrant>;
   };
+  readonly budgets: {
+    /** Goes for every request from the reply on. */
+    readonly create: (customerId: string, request: BudgetRequest, call?: CallOptions) => Promise<Budget>;
+    readonly get: (customerId: string, budgetId: string, call?: CallOptions) => Promise<Budget>;
+    readonly list: (customerId: string, query?: PageQuery, call?: CallOptions) => Promise<Page<Budget>>;
+    /** Goes for every request from the reply on; what was counted stays. */
+    readonly update: (
+      customerId: string,
+      budgetId: string,
+      changes: BudgetChanges,
+      call?: CallOptions,
+    ) => Promise<Budget>;
+    /** It limits nothing from the reply on. */
+    readonly delete: (customerId: string, budgetId: string, call?: CallOptions) => Promise<void>;
+  };
   readonly assets: {
     readonly create: (request: AssetRequest, call?: CallOptions) => Promise<Asset>;
     readonly get: (code: string, call?: CallOptions) => Promise<Asset>;
@@ -170,7 +188,7 @@ export function farebox(options: FareboxOptions): Farebox {
       send(connection, { method, path, body }, call) as Promise<Reply>;
   const post = request('POST');
   const patch = request('PATCH');
-  const revoke = request('DELETE');
+  const remove = request('DELETE');
   const get = <Reply>(path: string, call?: CallOptions) => request('GET')<Reply>(path, undefined, call);
   const list = <Reply>(path: string, query: object, call?: CallOptions) => get<Reply>(path + search(query), call);
 
@@ -208,6 +226,16 @@ export function farebox(options: FareboxOptions): Farebox {
       list: (id, query = {}, call) => list(`/v1/customers/${segment(id)}/grants`, query, call),
       void: (id, grantId, call) => post(`/v1/customers/${segment(id)}/grants/${segment(grantId)}/void`, {}, call),
     },
+    budgets: {
+      create: (id, body, call) => post(`/v1/customers/${segment(id)}/budgets`, body, call),
+      get: (id, budgetId, call) => get(`/v1/customers/${segment(id)}/budgets/${segment(budgetId)}`, call),
+      list: (id, query = {}, call) => list(`/v1/customers/${segment(id)}/budgets`, query, call),
+      update: (id, budgetId, body, call) =>
+        patch(`/v1/customers/${segment(id)}/budgets/${segment(budgetId)}`, body, call),
+      delete: async (id, budgetId, call) => {
+        await remove(`/v1/customers/${segment(id)}/budgets/${segment(budgetId)}`, undefined, call);
+      },
+    },
     assets: {
       create: (body, call) => post('/v1/assets', body, call),
       get: (code, call) => get(`/v1/assets/${segment(code)}`, call),
@@ -217,7 +245,7 @@ export function farebox(options: FareboxOptions): Farebox {
       create: (body, call) => post('/v1/keys', body, call),
       list: (query = {}, call) => list('/v1/keys', query, call),
       revoke: async (id, call) => {
-        await revoke(`/v1/keys/${segment(id)}`, undefined, call);
+        await remove(`/v1/keys/${segment(id)}`, undefined, call);
       },
     },
   };

@@ -4,7 +4,7 @@
 // clock is past a window's end, the script answers `stale`, and the request is asked again with the next one.
 import { readPeriod, windowAt, type Period } from '../pricing/period.ts';
 import { rollingAt } from '../pricing/rolling.ts';
-import type { Budget, WalletConfig } from '../records.ts';
+import type { Budget, BudgetCounter, WalletConfig } from '../records.ts';
 
 /** Who spends, and on what. */
 export type Spender = {
@@ -70,19 +70,37 @@ function placeOf(period: Period, nowMs: number): { from: number; till: number } 
 }
 
 /** When what a budget counts now counts no longer; undefined: never, or bit by bit. */
-export function resetsAtMs(budget: Budget, nowMs: number): number | undefined {
+export function resetsAtMs(budget: Periodic, nowMs: number): number | undefined {
   const period = periodOf(budget);
   return period.unit === 'rolling' || period.unit === 'lifetime' ? undefined : windowAt(period, nowMs).endMs;
 }
 
-const periods = new WeakMap<Budget, Period>();
+/** What a budget counts now: the sums of its buckets from the first on that does. */
+export function countedAt(
+  budget: Periodic,
+  { buckets }: BudgetCounter,
+  nowMs: number,
+): { spent: bigint; held: bigint } {
+  const period = periodOf(budget);
+  const first =
+    period.unit === 'rolling' ? rollingAt(period.rollingMs, nowMs).oldestBucket : windowAt(period, nowMs).startMs;
+  const counted = buckets.filter(({ name }) => name >= first);
+  return {
+    spent: counted.reduce((sum, bucket) => sum + bucket.spent, 0n),
+    held: counted.reduce((sum, bucket) => sum + bucket.held, 0n),
+  };
+}
+
+type Periodic = Pick<Budget, 'id' | 'period'>;
+
+const periods = new WeakMap<Budget['period'], Period>();
 
 // Read once for each budget that a gateway has in memory.
-function periodOf(budget: Budget): Period {
-  const known = periods.get(budget);
+function periodOf(budget: Periodic): Period {
+  const known = periods.get(budget.period);
   if (known) return known;
   const read = readPeriod(budget.period);
   if (read.status === 'refused') throw new Error(`budget ${budget.id}: ${read.path} ${read.message}`);
-  periods.set(budget, read.period);
+  periods.set(budget.period, read.period);
   return read.period;
 }

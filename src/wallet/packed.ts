@@ -2,6 +2,7 @@
 import { codes } from '../codes.gen.ts';
 import type {
   AccountName,
+  BudgetCounter,
   Counter,
   FreezeName,
   GrantStateName,
@@ -123,6 +124,20 @@ export function readGrantTerms(from: Cursor): GrantTerms {
     expiresAtMs: from.whole(),
     createdAtMs: from.whole(),
   };
+}
+
+/** What a budget has counted, as lua/lib/budgets.lua packs it. */
+export function decodeBudgetCounter(packed: Buffer): BudgetCounter {
+  const from = cursor(packed);
+  const toldCount = from.byte();
+  // In which bucket the first of them was told of, and how wide a bucket is.
+  from.bytes(16);
+  const thresholdsCount = from.byte();
+  const told = Array.from({ length: toldCount }, () => from.atoms());
+  from.bytes(8 * thresholdsCount);
+  const buckets: BudgetCounter['buckets'] = [];
+  while (!from.atEnd()) buckets.push({ name: from.whole(), spent: from.atoms(), held: from.atoms() });
+  return { told, buckets };
 }
 
 export type Cursor = ReturnType<typeof cursor>;

@@ -1,13 +1,21 @@
 // Read a wallet as it is now: what is due has been applied first.
 import { codes } from '../codes.gen.ts';
-import type { FreezeName, NumberedScope } from '../records.ts';
+import type { BudgetCounter, FreezeName, NumberedScope } from '../records.ts';
 import type { Atoms } from '../units.ts';
 import { call } from './call.ts';
 import { parseConfig } from './config.ts';
 import { applyDue } from './execute.ts';
 import { hydrateWallet } from './hydrate.ts';
 import { clockKey, fenceKey, walletKey } from './keys.ts';
-import { cursor, freezeOf, readBalances, readGrantTerms, readScoped, type GrantTerms } from './packed.ts';
+import {
+  cursor,
+  decodeBudgetCounter,
+  freezeOf,
+  readBalances,
+  readGrantTerms,
+  readScoped,
+  type GrantTerms,
+} from './packed.ts';
 import { readWalletScript } from './scripts.gen.ts';
 import type { Store } from './store.ts';
 import { fencedDetail, retryAfterMs, type Target, type Trouble } from './target.ts';
@@ -36,6 +44,8 @@ export type LiveWallet = {
   scheduled: LiveGrant[];
   /** What scopes of its grants cover. */
   scopes: NumberedScope[];
+  /** By the budget's number. */
+  budgets: ReadonlyMap<number, BudgetCounter>;
 };
 
 const roundsMax = 200;
@@ -87,7 +97,7 @@ export async function readWallet(
 }
 
 // The hash, field by field (lua/lib/wallet.lua lists them).
-function decodeFields(fields: Buffer[]): Pick<LiveWallet, 'accounts' | 'scheduled' | 'scopes'> {
+function decodeFields(fields: Buffer[]): Pick<LiveWallet, 'accounts' | 'scheduled' | 'scopes' | 'budgets'> {
   const values = new Map<string, Buffer>();
   for (let i = 0; i < fields.length; i += 2) values.set(String(fields[i]), fields[i + 1]!);
   const grants = [...values]
@@ -111,7 +121,12 @@ function decodeFields(fields: Buffer[]): Pick<LiveWallet, 'accounts' | 'schedule
     })
     .sort((a, b) => a.asset - b.asset);
   const { scopes } = parseConfig(1, String(values.get('x') ?? '{}'));
-  return { accounts, scheduled: grants.filter((grant) => grant.state === 'scheduled'), scopes };
+  const budgets = new Map(
+    [...values]
+      .filter(([field]) => /^b\d/.test(field))
+      .map(([field, packed]) => [Number(field.slice(1)), decodeBudgetCounter(packed)]),
+  );
+  return { accounts, scheduled: grants.filter((grant) => grant.state === 'scheduled'), scopes, budgets };
 }
 
 function decodeGrant(no: number, packedTerms: Buffer, packed: Buffer | undefined): LiveGrant {

@@ -1,0 +1,1 @@
+ALTER TABLE "entries" ADD COLUMN "budget_id" text collate "C";
