@@ -20,7 +20,7 @@ local refusal = run.refusal(found[2] and found[1], fence)
 if refusal then
   return refusal
 end
-if redis.call('EXISTS', wallet_key) == 1 then
+if redis.call('HEXISTS', wallet_key, 'w') == 1 then
   return { 'moved' }
 end
 local wallet = wallets.build(wallet_key, found[2], environment, 0, freeze)

@@ -19,6 +19,7 @@ local clock_key = KEYS[2] -- packed: seq, time, epoch
 local wallet_key = KEYS[3] -- hash: see lib/wallet.lua
 local holds_key = KEYS[4] -- hash: the wallet's open holds
 local deadlines_key = KEYS[5] -- sorted set: holds and wallets by the instant at which they are due
+local scratch_key = KEYS[6] -- string: there for as long as this runs
 local fence = ARGV[1]
 local environment = ARGV[2]
 local customer_id = ARGV[3]
@@ -71,24 +72,23 @@ at = 1
 while at <= #holds_packed do
   at = holds.load(wallet, holds_packed, at)
 end
-seal.wallet(wallet)
-wallet.fields[#wallet.fields + 1] = 'c'
-wallet.fields[#wallet.fields + 1] = customer_id
+local fields = { 'c', customer_id, 'l', look_up_until_ms }
 if config_version ~= '0' then
-  local n = #wallet.fields
-  wallet.fields[n + 1], wallet.fields[n + 2] = 'n', config_version
-  wallet.fields[n + 3], wallet.fields[n + 4] = 'x', config_text
+  local n = #fields
+  fields[n + 1], fields[n + 2] = 'n', config_version
+  fields[n + 3], fields[n + 4] = 'x', config_text
 end
-wallet.fields[#wallet.fields + 1] = 'l'
-wallet.fields[#wallet.fields + 1] = look_up_until_ms
 at = 1
 while at <= #counters_packed do
   local name, bytes
   name, bytes, at = counters.load(counters_packed, at)
-  wallet.fields[#wallet.fields + 1] = name
-  wallet.fields[#wallet.fields + 1] = bytes
+  fields[#fields + 1] = name
+  fields[#fields + 1] = bytes
 end
+seal.whole(wallet, fields)
 -- COMMIT
-redis.call('DEL', wallet_key, holds_key)
+redis.call('SET', scratch_key, '')
+redis.call('DEL', wallet_key, holds_key, scratch_key)
 commit(wallet, clock_key, holds_key, deadlines_key)
+redis.call('HSET', wallet_key, 'w', wallet.head)
 return { 'hydrated' }

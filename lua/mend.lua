@@ -30,7 +30,7 @@ local packed = redis.call('HGET', wallet_key, 'w')
 if not packed then
   return { 'absent' }
 end
-local head = wallets.stamp(packed, found[2])
+local head = wallets.stamp(wallet_key, packed, found[2])
 local version, verified_epoch = wallets.read_stamp(packed)
 if verified_epoch ~= head.epoch then
   return { 'absent' }

@@ -29,9 +29,11 @@ export type Farebox = {
   stop: () => Promise<void>;
 };
 
-export async function startFarebox(options: { over?: Partial<Config>; worker?: boolean } = {}): Promise<Farebox> {
+export async function startFarebox(
+  options: { over?: Partial<Config>; worker?: boolean; redisArgs?: readonly string[] } = {},
+): Promise<Farebox> {
   const database = await createDatabase();
-  const redis = await createRedis({ appendonly: 'everysec' });
+  const redis = await createRedis({ appendonly: 'everysec', extraArgs: options.redisArgs ?? [] });
   const key = `fb_test_${randomBytes(24).toString('hex')}`;
   const config: Config = {
     host: '127.0.0.1',

@@ -10,8 +10,8 @@ export type Scene = Awaited<ReturnType<typeof openScene>>;
 
 const patience = { timeout: 20_000 };
 
-export async function openScene() {
-  const farebox = await startFarebox();
+export async function openScene(options: Parameters<typeof startFarebox>[0] = {}) {
+  const farebox = await startFarebox(options);
   const { client } = farebox;
   const sql = openDatabase(farebox.database.url, { connectionsMax: 3, name: 'test' });
   const redis = connectRedis(farebox.redis.url, () => undefined);

@@ -5,6 +5,11 @@
 local function commit(wallet, clock_key, holds_key, deadlines_key, operation_key)
   if wallet.fields then
     redis.call('HSET', wallet.key, unpack(wallet.fields))
+    if wallet.more_slices then
+      for _, slice in ipairs(wallet.more_slices) do
+        redis.call('HSET', wallet.key, unpack(slice))
+      end
+    end
     if wallet.fields_gone[1] then
       redis.call('HDEL', wallet.key, unpack(wallet.fields_gone))
     end

@@ -53,7 +53,7 @@ local function changed_fields(wallet)
   return fields
 end
 
--- Lua passes at most some 8,000 values to a call: only hydrating a wallet with thousands of holds has more.
+-- Lua passes at most some 8,000 values to a call: only a wallet that is written whole may have more.
 local function slices(list)
   if #list <= SLICE_LENGTH then
     return { list }
@@ -80,6 +80,23 @@ function seal.wallet(wallet)
   wallet.holds_slices = slices(wallet.holds)
   wallet.deadlines_slices = slices(wallet.deadlines)
   wallet.clock = struct.pack('>ddd', wallet.seq, wallet.now_ms, wallet.epoch)
+end
+
+-- A wallet that is written whole, in the place of whatever is there, with `fields` besides what follows from it: without
+-- its head, which is written last.
+--
+-- The append-only file may hold the first half of a script that was torn, and run it when it is loaded again, beneath what was
+-- written since (src/worker/rewrite-aof.ts). So nothing may be left of what stood there before; and a half of this very
+-- script counts for nothing, since a wallet without its head is absent. What is not there Redis does not delete in
+-- the file either: hence the scratch key, which is there for certain, in the same DEL.
+function seal.whole(wallet, fields)
+  seal.wallet(wallet)
+  wallet.head = wallet.fields[2]
+  for i = 3, #wallet.fields do
+    fields[#fields + 1] = wallet.fields[i]
+  end
+  wallet.more_slices = slices(fields)
+  wallet.fields = table.remove(wallet.more_slices, 1)
 end
 
 -- A "no" that must be remembered: the record alone, nothing of the wallet.

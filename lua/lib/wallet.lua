@@ -210,11 +210,9 @@ function wallets.read_stamp(packed)
 end
 
 -- The head of a wallet that was compared with the ledger, stamped with the present epoch.
-function wallets.stamp(packed, clock)
-  local wallet = {}
+function wallets.stamp(wallet_key, packed, clock)
+  local wallet = blank(wallet_key, clock, 0)
   read_meta(wallet, packed)
-  local _
-  _, _, wallet.epoch = struct.unpack('>ddd', clock)
   return wallet
 end
 

@@ -2,7 +2,8 @@
 //
 //   1  Redis starts from the cut file, and recovery is run
 //   2  what was in doubt is asked again, and something of every wallet
-//   3  Redis is killed and started again, and recovery is run again: a torn script in the file would swallow what 2 did
+//   3  Redis is killed and started again, and recovery is run again: a torn script in the file must not swallow what 2 did.
+//      At every other byte Redis may not write its file anew meanwhile, so that the first half of that script comes to life
 //   4  all that is checked after any trial, on this copy
 import { cpSync, rmSync } from 'node:fs';
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -43,6 +44,7 @@ export type CutFound = { readonly lost: number; readonly reported: number; reado
 
 const connectionsMax = 6;
 const readyBoundMs = 10_000;
+const neverRewriting = ['--rename-command', 'BGREWRITEAOF', ''];
 const askedAgainMax = 100;
 const askedAgainPauseMs = 20;
 
@@ -53,7 +55,10 @@ export async function tryCut(torn: Torn, bytes: number, dataDir: string): Promis
   rmSync(dataDir, { recursive: true, force: true });
   cpSync(appendOnlyFolder(torn.dataDir), appendOnlyFolder(dataDir), { recursive: true });
   cutAppendOnlyFile(dataDir, bytes);
-  const server = await startRedis({ dataDir, appendonly: torn.appendonly });
+  const server = await startRedis({
+    ...{ dataDir, appendonly: torn.appendonly },
+    extraArgs: bytes % 2 === 0 ? [] : neverRewriting,
+  });
   const sql = openDatabase(databaseUrl, { connectionsMax, name: 'faults' });
   const redis = connectRedis(server.url, () => undefined);
   const stores = { sql, redis, environmentId };

@@ -13,7 +13,7 @@ import { operationKeepMs } from '../limits.ts';
 import type { LedgerWallet } from '../records.ts';
 import { call } from './call.ts';
 import { configText } from './config.ts';
-import { clockKey, deadlinesKey, fenceKey, holdsKey, walletKey, type WalletRef } from './keys.ts';
+import { clockKey, deadlinesKey, fenceKey, holdsKey, scratchKey, walletKey, type WalletRef } from './keys.ts';
 import { ledgerCaughtUp } from './ledger-wait.ts';
 import { packAccounts, packCounters, packGrants, packHolds } from './packed.ts';
 import { createWalletScript, hydrateScript, restampScript } from './scripts.gen.ts';
@@ -107,7 +107,7 @@ async function putBeside(store: Store, target: WalletRef, ledger: LedgerWallet, 
 
 async function rebuild(store: Store, target: WalletRef, wallet: LedgerWallet, replacedVersion: string): Promise<Put> {
   const { partition } = target;
-  const keys = { ...walletKeys(target), holdsKey: holdsKey(target), deadlinesKey: deadlinesKey(partition) };
+  const keys = { ...wholeKeys(target), deadlinesKey: deadlinesKey(partition) };
   const reply = await call(store.redis, hydrateScript, keys, {
     fence: store.fences[partition]!,
     environment: wallet.environmentId,
@@ -142,13 +142,18 @@ async function restamp(
 ): Promise<Put> {
   const { partition } = target;
   const args = { fence: store.fences[partition]!, version, freeze, ...configArgs(ledger) };
-  const reply = await call(store.redis, restampScript, walletKeys(target), args);
+  const reply = await call(store.redis, restampScript, wholeKeys(target), args);
   return reply.status === 'stamped' ? 'ready' : refused(store, partition, reply);
 }
 
 function walletKeys(target: WalletRef): { fenceKey: string; clockKey: string; walletKey: string } {
   const { partition } = target;
   return { fenceKey: fenceKey(partition), clockKey: clockKey(partition), walletKey: walletKey(target) };
+}
+
+/** For the scripts that write all of it. */
+function wholeKeys(target: WalletRef) {
+  return { ...walletKeys(target), holdsKey: holdsKey(target), scratchKey: scratchKey(target.partition) };
 }
 
 function configArgs({ config }: LedgerWallet): { configVersion: string; configText: string } {

@@ -31,6 +31,9 @@ export const lateKey = ({ walletId, partition }: WalletRef, holdRef: string): st
 /** Hash: by environment, the catalog version below which this partition's scripts price nothing. */
 export const catalogKey = (partition: number): string => `${tags[partition]}:catalog`;
 
+/** Written and deleted by one script, for what that makes of the append-only file: see seal.whole in lua/lib/seal.lua. */
+export const scratchKey = (partition: number): string => `${tags[partition]}:scratch`;
+
 /** A counter that rises with every revoked key; gateways poll it. */
 export const revocationsKey = 'farebox:revocations';
 

@@ -3,7 +3,7 @@ import { atomsFromRedis as atoms, type Atoms } from '../units.ts';
 import type { Script } from './script.ts';
 
 /** The Redis library that holds all scripts; names end in its hash. */
-export const libraryHash = 'f0cb6c330569';
+export const libraryHash = '15f47d181d9e';
 
 export type AdvanceClockKeys = { fenceKey: string; clockKey: string };
 export type AdvanceClockArgs = { fence: string; toMs: number };
@@ -16,7 +16,7 @@ export type AdvanceClockReply =
  */
 export const advanceClockScript: Script<AdvanceClockKeys, AdvanceClockArgs, AdvanceClockReply> = {
   name: 'advance_clock',
-  functionName: 'advance_clock_f0cb6c330569',
+  functionName: 'advance_clock_15f47d181d9e',
   keysCount: 2,
   binary: false,
   encode: (keys, args) => [keys.fenceKey, keys.clockKey, args.fence, args.toMs],
@@ -47,7 +47,7 @@ export type ApplyDueReply =
  */
 export const applyDueScript: Script<ApplyDueKeys, ApplyDueArgs, ApplyDueReply> = {
   name: 'apply_due',
-  functionName: 'apply_due_f0cb6c330569',
+  functionName: 'apply_due_15f47d181d9e',
   keysCount: 7,
   binary: false,
   encode: (keys, args) => [keys.fenceKey, keys.clockKey, keys.walletKey, keys.holdsKey, keys.deadlinesKey, keys.operationKey, keys.outboxKey, args.fence, args.notAfterMs, args.environment, args.operationId, args.fingerprint, args.keepMs],
@@ -95,7 +95,7 @@ export type AuthorizeReply =
  */
 export const authorizeScript: Script<AuthorizeKeys, AuthorizeArgs, AuthorizeReply> = {
   name: 'authorize',
-  functionName: 'authorize_f0cb6c330569',
+  functionName: 'authorize_15f47d181d9e',
   keysCount: 8,
   binary: false,
   encode: (keys, args) => [keys.fenceKey, keys.clockKey, keys.walletKey, keys.holdsKey, keys.deadlinesKey, keys.operationKey, keys.outboxKey, keys.catalogKey, args.fence, args.notAfterMs, args.environment, args.operationId, args.fingerprint, args.keepMs, args.asset, String(args.amountAtoms), args.mode, args.ttlMs, args.repeated, args.attached, args.lookedUp, args.catalogVersion, args.configVersion, args.toldText, args.legsPacked, args.budgetsPacked, args.scopesPacked],
@@ -146,7 +146,7 @@ export type ChargeReply =
  */
 export const chargeScript: Script<ChargeKeys, ChargeArgs, ChargeReply> = {
   name: 'charge',
-  functionName: 'charge_f0cb6c330569',
+  functionName: 'charge_15f47d181d9e',
   keysCount: 8,
   binary: false,
   encode: (keys, args) => [keys.fenceKey, keys.clockKey, keys.walletKey, keys.holdsKey, keys.deadlinesKey, keys.operationKey, keys.outboxKey, keys.catalogKey, args.fence, args.notAfterMs, args.environment, args.operationId, args.fingerprint, args.keepMs, args.asset, String(args.amountAtoms), args.mode, args.repeated, args.attached, args.lookedUp, args.catalogVersion, args.configVersion, args.toldText, args.legsPacked, args.budgetsPacked, args.scopesPacked],
@@ -185,7 +185,7 @@ export type ConfigureReply =
  */
 export const configureScript: Script<ConfigureKeys, ConfigureArgs, ConfigureReply> = {
   name: 'configure',
-  functionName: 'configure_f0cb6c330569',
+  functionName: 'configure_15f47d181d9e',
   keysCount: 3,
   binary: false,
   encode: (keys, args) => [keys.fenceKey, keys.clockKey, keys.walletKey, args.fence, args.version, args.configText],
@@ -212,7 +212,7 @@ export type CreateWalletReply =
  */
 export const createWalletScript: Script<CreateWalletKeys, CreateWalletArgs, CreateWalletReply> = {
   name: 'create_wallet',
-  functionName: 'create_wallet_f0cb6c330569',
+  functionName: 'create_wallet_15f47d181d9e',
   keysCount: 3,
   binary: false,
   encode: (keys, args) => [keys.fenceKey, keys.clockKey, keys.walletKey, args.fence, args.environment, args.customerId, args.freeze],
@@ -246,7 +246,7 @@ export type CreditReply =
  */
 export const creditScript: Script<CreditKeys, CreditArgs, CreditReply> = {
   name: 'credit',
-  functionName: 'credit_f0cb6c330569',
+  functionName: 'credit_15f47d181d9e',
   keysCount: 7,
   binary: false,
   encode: (keys, args) => [keys.fenceKey, keys.clockKey, keys.walletKey, keys.holdsKey, keys.deadlinesKey, keys.operationKey, keys.outboxKey, args.fence, args.notAfterMs, args.environment, args.operationId, args.fingerprint, args.keepMs, args.asset, args.grantNo, String(args.amountAtoms), args.purpose, args.priority, args.effectiveAtMs, args.expiresAtMs, args.attached, args.lookedUp, args.scope],
@@ -285,7 +285,7 @@ export type ExpireHoldsReply =
  */
 export const expireHoldsScript: Script<ExpireHoldsKeys, ExpireHoldsArgs, ExpireHoldsReply> = {
   name: 'expire_holds',
-  functionName: 'expire_holds_f0cb6c330569',
+  functionName: 'expire_holds_15f47d181d9e',
   keysCount: 7,
   binary: false,
   encode: (keys, args) => [keys.fenceKey, keys.clockKey, keys.walletKey, keys.holdsKey, keys.deadlinesKey, keys.operationKey, keys.outboxKey, args.fence, args.notAfterMs, args.environment, args.operationId, args.fingerprint, args.keepMs, args.holdRefs],
@@ -329,7 +329,7 @@ export type ExtendReply =
  */
 export const extendScript: Script<ExtendKeys, ExtendArgs, ExtendReply> = {
   name: 'extend',
-  functionName: 'extend_f0cb6c330569',
+  functionName: 'extend_15f47d181d9e',
   keysCount: 7,
   binary: false,
   encode: (keys, args) => [keys.fenceKey, keys.clockKey, keys.walletKey, keys.holdsKey, keys.deadlinesKey, keys.operationKey, keys.outboxKey, args.fence, args.notAfterMs, args.environment, args.operationId, args.fingerprint, args.keepMs, args.asset, args.holdRef, String(args.amountAtoms), args.ttlMs, args.repeated, args.attached, args.lookedUp, args.configVersion, args.budgetsPacked],
@@ -371,7 +371,7 @@ export type ForgetReply =
  */
 export const forgetScript: Script<ForgetKeys, ForgetArgs, ForgetReply> = {
   name: 'forget',
-  functionName: 'forget_f0cb6c330569',
+  functionName: 'forget_15f47d181d9e',
   keysCount: 4,
   binary: false,
   encode: (keys, args) => [keys.fenceKey, keys.walletKey, keys.holdsKey, keys.deadlinesKey, args.fence, args.headPacked],
@@ -406,7 +406,7 @@ export type FreezeReply =
  */
 export const freezeScript: Script<FreezeKeys, FreezeArgs, FreezeReply> = {
   name: 'freeze',
-  functionName: 'freeze_f0cb6c330569',
+  functionName: 'freeze_15f47d181d9e',
   keysCount: 7,
   binary: false,
   encode: (keys, args) => [keys.fenceKey, keys.clockKey, keys.walletKey, keys.holdsKey, keys.deadlinesKey, keys.operationKey, keys.outboxKey, args.fence, args.notAfterMs, args.environment, args.operationId, args.fingerprint, args.keepMs, args.fromFreeze, args.toFreeze, args.attached, args.lookedUp, args.seenAt],
@@ -425,7 +425,7 @@ export const freezeScript: Script<FreezeKeys, FreezeArgs, FreezeReply> = {
   },
 };
 
-export type HydrateKeys = { fenceKey: string; clockKey: string; walletKey: string; holdsKey: string; deadlinesKey: string };
+export type HydrateKeys = { fenceKey: string; clockKey: string; walletKey: string; holdsKey: string; deadlinesKey: string; scratchKey: string };
 export type HydrateArgs = { fence: string; environment: string; customerId: string; version: number; freeze: number; accountsPacked: Buffer | string; grantsPacked: Buffer | string; holdsPacked: Buffer | string; replacedVersion: string; lookUpUntilMs: number; configVersion: string; configText: string; countersPacked: Buffer | string };
 export type HydrateReply =
   | { status: 'fenced' }
@@ -444,10 +444,10 @@ export type HydrateReply =
  */
 export const hydrateScript: Script<HydrateKeys, HydrateArgs, HydrateReply> = {
   name: 'hydrate',
-  functionName: 'hydrate_f0cb6c330569',
-  keysCount: 5,
+  functionName: 'hydrate_15f47d181d9e',
+  keysCount: 6,
   binary: false,
-  encode: (keys, args) => [keys.fenceKey, keys.clockKey, keys.walletKey, keys.holdsKey, keys.deadlinesKey, args.fence, args.environment, args.customerId, args.version, args.freeze, args.accountsPacked, args.grantsPacked, args.holdsPacked, args.replacedVersion, args.lookUpUntilMs, args.configVersion, args.configText, args.countersPacked],
+  encode: (keys, args) => [keys.fenceKey, keys.clockKey, keys.walletKey, keys.holdsKey, keys.deadlinesKey, keys.scratchKey, args.fence, args.environment, args.customerId, args.version, args.freeze, args.accountsPacked, args.grantsPacked, args.holdsPacked, args.replacedVersion, args.lookUpUntilMs, args.configVersion, args.configText, args.countersPacked],
   decode: {
     fenced: () => ({ status: 'fenced' }),
     unverified: () => ({ status: 'unverified' }),
@@ -471,7 +471,7 @@ export type ListDueReply =
  */
 export const listDueScript: Script<ListDueKeys, ListDueArgs, ListDueReply> = {
   name: 'list_due',
-  functionName: 'list_due_f0cb6c330569',
+  functionName: 'list_due_15f47d181d9e',
   keysCount: 3,
   binary: false,
   encode: (keys, args) => [keys.fenceKey, keys.clockKey, keys.deadlinesKey, args.fence, args.membersMax],
@@ -500,7 +500,7 @@ export type MendReply =
  */
 export const mendScript: Script<MendKeys, MendArgs, MendReply> = {
   name: 'mend',
-  functionName: 'mend_f0cb6c330569',
+  functionName: 'mend_15f47d181d9e',
   keysCount: 5,
   binary: false,
   encode: (keys, args) => [keys.fenceKey, keys.clockKey, keys.walletKey, keys.holdsKey, keys.deadlinesKey, args.fence, args.seenAt],
@@ -527,7 +527,7 @@ export type PeekOperationReply =
  */
 export const peekOperationScript: Script<PeekOperationKeys, PeekOperationArgs, PeekOperationReply> = {
   name: 'peek_operation',
-  functionName: 'peek_operation_f0cb6c330569',
+  functionName: 'peek_operation_15f47d181d9e',
   keysCount: 4,
   binary: false,
   encode: (keys, args) => [keys.fenceKey, keys.clockKey, keys.walletKey, keys.operationKey, args.fence],
@@ -554,7 +554,7 @@ export type RaiseCatalogReply =
  */
 export const raiseCatalogScript: Script<RaiseCatalogKeys, RaiseCatalogArgs, RaiseCatalogReply> = {
   name: 'raise_catalog',
-  functionName: 'raise_catalog_f0cb6c330569',
+  functionName: 'raise_catalog_15f47d181d9e',
   keysCount: 2,
   binary: false,
   encode: (keys, args) => [keys.fenceKey, keys.catalogKey, args.fence, args.environment, args.catalogVersion],
@@ -581,7 +581,7 @@ export type ReadHoldReply =
  */
 export const readHoldScript: Script<ReadHoldKeys, ReadHoldArgs, ReadHoldReply> = {
   name: 'read_hold',
-  functionName: 'read_hold_f0cb6c330569',
+  functionName: 'read_hold_15f47d181d9e',
   keysCount: 4,
   binary: true,
   encode: (keys, args) => [keys.fenceKey, keys.clockKey, keys.walletKey, keys.holdsKey, args.fence, args.environment, args.holdRef],
@@ -608,7 +608,7 @@ export type ReadStoredReply =
  */
 export const readStoredScript: Script<ReadStoredKeys, ReadStoredArgs, ReadStoredReply> = {
   name: 'read_stored',
-  functionName: 'read_stored_f0cb6c330569',
+  functionName: 'read_stored_15f47d181d9e',
   keysCount: 3,
   binary: true,
   encode: (keys) => [keys.walletKey, keys.holdsKey, keys.deadlinesKey],
@@ -632,7 +632,7 @@ export type ReadWalletReply =
  */
 export const readWalletScript: Script<ReadWalletKeys, ReadWalletArgs, ReadWalletReply> = {
   name: 'read_wallet',
-  functionName: 'read_wallet_f0cb6c330569',
+  functionName: 'read_wallet_15f47d181d9e',
   keysCount: 3,
   binary: true,
   encode: (keys, args) => [keys.fenceKey, keys.clockKey, keys.walletKey, args.fence, args.environment],
@@ -670,7 +670,7 @@ export type ReleaseReply =
  */
 export const releaseScript: Script<ReleaseKeys, ReleaseArgs, ReleaseReply> = {
   name: 'release',
-  functionName: 'release_f0cb6c330569',
+  functionName: 'release_15f47d181d9e',
   keysCount: 7,
   binary: false,
   encode: (keys, args) => [keys.fenceKey, keys.clockKey, keys.walletKey, keys.holdsKey, keys.deadlinesKey, keys.operationKey, keys.outboxKey, args.fence, args.notAfterMs, args.environment, args.operationId, args.fingerprint, args.keepMs, args.asset, args.holdRef, args.attached, args.lookedUp],
@@ -703,7 +703,7 @@ export type RememberReply =
  */
 export const rememberScript: Script<RememberKeys, RememberArgs, RememberReply> = {
   name: 'remember',
-  functionName: 'remember_f0cb6c330569',
+  functionName: 'remember_15f47d181d9e',
   keysCount: 2,
   binary: false,
   encode: (keys, args) => [keys.fenceKey, keys.operationKey, args.fence, args.recordPacked, args.keepMs],
@@ -714,7 +714,7 @@ export const rememberScript: Script<RememberKeys, RememberArgs, RememberReply> =
   },
 };
 
-export type RestampKeys = { fenceKey: string; clockKey: string; walletKey: string };
+export type RestampKeys = { fenceKey: string; clockKey: string; walletKey: string; holdsKey: string; scratchKey: string };
 export type RestampArgs = { fence: string; version: number; freeze: number; configVersion: string; configText: string };
 export type RestampReply =
   | { status: 'fenced' }
@@ -727,14 +727,14 @@ export type RestampReply =
  * quarantine.
  *
  * Only at the version that was compared. Nothing else can have changed meanwhile: a wallet stamped with another epoch
- * counts as absent for every other script.
+ * counts as absent for every other script. All that it has is written again as it stands: see seal.whole.
  */
 export const restampScript: Script<RestampKeys, RestampArgs, RestampReply> = {
   name: 'restamp',
-  functionName: 'restamp_f0cb6c330569',
-  keysCount: 3,
+  functionName: 'restamp_15f47d181d9e',
+  keysCount: 5,
   binary: false,
-  encode: (keys, args) => [keys.fenceKey, keys.clockKey, keys.walletKey, args.fence, args.version, args.freeze, args.configVersion, args.configText],
+  encode: (keys, args) => [keys.fenceKey, keys.clockKey, keys.walletKey, keys.holdsKey, keys.scratchKey, args.fence, args.version, args.freeze, args.configVersion, args.configText],
   decode: {
     fenced: () => ({ status: 'fenced' }),
     unverified: () => ({ status: 'unverified' }),
@@ -776,7 +776,7 @@ export type SettleReply =
  */
 export const settleScript: Script<SettleKeys, SettleArgs, SettleReply> = {
   name: 'settle',
-  functionName: 'settle_f0cb6c330569',
+  functionName: 'settle_15f47d181d9e',
   keysCount: 9,
   binary: false,
   encode: (keys, args) => [keys.fenceKey, keys.clockKey, keys.walletKey, keys.holdsKey, keys.deadlinesKey, keys.operationKey, keys.outboxKey, keys.lateKey, keys.catalogKey, args.fence, args.notAfterMs, args.environment, args.operationId, args.fingerprint, args.keepMs, args.asset, args.holdRef, String(args.amountAtoms), args.final, args.onExcess, args.expiredHold, args.attached, args.lookedUp, args.catalogVersion, args.configVersion, args.toldText, args.duesPacked, args.scopesPacked],
@@ -812,7 +812,7 @@ export type VerifyRunReply =
  */
 export const verifyRunScript: Script<VerifyRunKeys, VerifyRunArgs, VerifyRunReply> = {
   name: 'verify_run',
-  functionName: 'verify_run_f0cb6c330569',
+  functionName: 'verify_run_15f47d181d9e',
   keysCount: 1,
   binary: false,
   encode: (keys, args) => [keys.fenceKey, args.fence, args.runId],
@@ -843,7 +843,7 @@ export type VoidReply =
  */
 export const voidScript: Script<VoidKeys, VoidArgs, VoidReply> = {
   name: 'void',
-  functionName: 'void_f0cb6c330569',
+  functionName: 'void_15f47d181d9e',
   keysCount: 7,
   binary: false,
   encode: (keys, args) => [keys.fenceKey, keys.clockKey, keys.walletKey, keys.holdsKey, keys.deadlinesKey, keys.operationKey, keys.outboxKey, args.fence, args.notAfterMs, args.environment, args.operationId, args.fingerprint, args.keepMs, args.asset, args.grantNo, args.attached, args.lookedUp],
@@ -864,7 +864,7 @@ export const voidScript: Script<VoidKeys, VoidArgs, VoidReply> = {
 
 /** What FUNCTION LOAD takes. */
 export const libraryText =
-  "#!lua name=farebox_f0cb6c330569\n\
+  "#!lua name=farebox_15f47d181d9e\n\
 local loaded, modules = {}, {}\n\
 local function require(name)\n\
 local module = loaded[name]\n\
@@ -1128,6 +1128,11 @@ modules['commit'] = function()\n\
 local function commit(wallet, clock_key, holds_key, deadlines_key, operation_key)\n\
 if wallet.fields then\n\
 redis.call('HSET', wallet.key, unpack(wallet.fields))\n\
+if wallet.more_slices then\n\
+for _, slice in ipairs(wallet.more_slices) do\n\
+redis.call('HSET', wallet.key, unpack(slice))\n\
+end\n\
+end\n\
 if wallet.fields_gone[1] then\n\
 redis.call('HDEL', wallet.key, unpack(wallet.fields_gone))\n\
 end\n\
@@ -2555,6 +2560,15 @@ wallet.holds_slices = slices(wallet.holds)\n\
 wallet.deadlines_slices = slices(wallet.deadlines)\n\
 wallet.clock = struct.pack('>ddd', wallet.seq, wallet.now_ms, wallet.epoch)\n\
 end\n\
+function seal.whole(wallet, fields)\n\
+seal.wallet(wallet)\n\
+wallet.head = wallet.fields[2]\n\
+for i = 3, #wallet.fields do\n\
+fields[#fields + 1] = wallet.fields[i]\n\
+end\n\
+wallet.more_slices = slices(fields)\n\
+wallet.fields = table.remove(wallet.more_slices, 1)\n\
+end\n\
 function seal.answer(wallet, fingerprint, keep_ms, reply)\n\
 wallet.entries = {}\n\
 wallet.record = fingerprint .. operation.pack(reply)\n\
@@ -2893,11 +2907,9 @@ function wallets.read_stamp(packed)\n\
 local version, _, verified_epoch = struct.unpack(META, packed)\n\
 return version, verified_epoch\n\
 end\n\
-function wallets.stamp(packed, clock)\n\
-local wallet = {}\n\
+function wallets.stamp(wallet_key, packed, clock)\n\
+local wallet = blank(wallet_key, clock, 0)\n\
 read_meta(wallet, packed)\n\
-local _\n\
-_, _, wallet.epoch = struct.unpack('>ddd', clock)\n\
 return wallet\n\
 end\n\
 function wallets.build(wallet_key, clock, environment, version, freeze)\n\
@@ -3011,7 +3023,7 @@ return wallets\n\
 end\n\
 do\n\
 redis.register_function({\n\
-function_name = 'advance_clock_f0cb6c330569',\n\
+function_name = 'advance_clock_15f47d181d9e',\n\
 flags = {  },\n\
 callback = function(KEYS, ARGV)\n\
 local fence_key = KEYS[1] -- string: installation and epoch of this partition's data\n\
@@ -3036,7 +3048,7 @@ local seal = require('seal')\n\
 local due = require('due')\n\
 local wallets = require('wallet')\n\
 redis.register_function({\n\
-function_name = 'apply_due_f0cb6c330569',\n\
+function_name = 'apply_due_15f47d181d9e',\n\
 flags = { 'allow-oom' },\n\
 callback = function(KEYS, ARGV)\n\
 local fence_key = KEYS[1] -- string: installation and epoch of this partition's data\n\
@@ -3095,7 +3107,7 @@ local seal = require('seal')\n\
 local staleness = require('stale')\n\
 local wallets = require('wallet')\n\
 redis.register_function({\n\
-function_name = 'authorize_f0cb6c330569',\n\
+function_name = 'authorize_15f47d181d9e',\n\
 flags = {  },\n\
 callback = function(KEYS, ARGV)\n\
 local fence_key = KEYS[1] -- string: installation and epoch of this partition's data\n\
@@ -3245,7 +3257,7 @@ local seal = require('seal')\n\
 local staleness = require('stale')\n\
 local wallets = require('wallet')\n\
 redis.register_function({\n\
-function_name = 'charge_f0cb6c330569',\n\
+function_name = 'charge_15f47d181d9e',\n\
 flags = {  },\n\
 callback = function(KEYS, ARGV)\n\
 local fence_key = KEYS[1] -- string: installation and epoch of this partition's data\n\
@@ -3379,7 +3391,7 @@ do\n\
 local run = require('run')\n\
 local wallets = require('wallet')\n\
 redis.register_function({\n\
-function_name = 'configure_f0cb6c330569',\n\
+function_name = 'configure_15f47d181d9e',\n\
 flags = { 'allow-oom' },\n\
 callback = function(KEYS, ARGV)\n\
 local fence_key = KEYS[1] -- string: installation and epoch of this partition's data\n\
@@ -3419,7 +3431,7 @@ local run = require('run')\n\
 local seal = require('seal')\n\
 local wallets = require('wallet')\n\
 redis.register_function({\n\
-function_name = 'create_wallet_f0cb6c330569',\n\
+function_name = 'create_wallet_15f47d181d9e',\n\
 flags = {  },\n\
 callback = function(KEYS, ARGV)\n\
 local fence_key = KEYS[1] -- string: installation and epoch of this partition's data\n\
@@ -3434,7 +3446,7 @@ local refusal = run.refusal(found[2] and found[1], fence)\n\
 if refusal then\n\
 return refusal\n\
 end\n\
-if redis.call('EXISTS', wallet_key) == 1 then\n\
+if redis.call('HEXISTS', wallet_key, 'w') == 1 then\n\
 return { 'moved' }\n\
 end\n\
 local wallet = wallets.build(wallet_key, found[2], environment, 0, freeze)\n\
@@ -3454,7 +3466,7 @@ local due = require('due')\n\
 local seal = require('seal')\n\
 local wallets = require('wallet')\n\
 redis.register_function({\n\
-function_name = 'credit_f0cb6c330569',\n\
+function_name = 'credit_15f47d181d9e',\n\
 flags = {  },\n\
 callback = function(KEYS, ARGV)\n\
 local fence_key = KEYS[1] -- string: installation and epoch of this partition's data\n\
@@ -3553,7 +3565,7 @@ local holds = require('holds')\n\
 local seal = require('seal')\n\
 local wallets = require('wallet')\n\
 redis.register_function({\n\
-function_name = 'expire_holds_f0cb6c330569',\n\
+function_name = 'expire_holds_15f47d181d9e',\n\
 flags = { 'allow-oom' },\n\
 callback = function(KEYS, ARGV)\n\
 local fence_key = KEYS[1] -- string: installation and epoch of this partition's data\n\
@@ -3607,7 +3619,7 @@ local seal = require('seal')\n\
 local staleness = require('stale')\n\
 local wallets = require('wallet')\n\
 redis.register_function({\n\
-function_name = 'extend_f0cb6c330569',\n\
+function_name = 'extend_15f47d181d9e',\n\
 flags = {  },\n\
 callback = function(KEYS, ARGV)\n\
 local fence_key = KEYS[1] -- string: installation and epoch of this partition's data\n\
@@ -3718,7 +3730,7 @@ do\n\
 local run = require('run')\n\
 local wallets = require('wallet')\n\
 redis.register_function({\n\
-function_name = 'forget_f0cb6c330569',\n\
+function_name = 'forget_15f47d181d9e',\n\
 flags = { 'allow-oom' },\n\
 callback = function(KEYS, ARGV)\n\
 local fence_key = KEYS[1] -- string: installation and epoch of this partition's data\n\
@@ -3749,7 +3761,7 @@ local entries = require('entry')\n\
 local seal = require('seal')\n\
 local wallets = require('wallet')\n\
 redis.register_function({\n\
-function_name = 'freeze_f0cb6c330569',\n\
+function_name = 'freeze_15f47d181d9e',\n\
 flags = { 'allow-oom' },\n\
 callback = function(KEYS, ARGV)\n\
 local fence_key = KEYS[1] -- string: installation and epoch of this partition's data\n\
@@ -3814,7 +3826,7 @@ local run = require('run')\n\
 local seal = require('seal')\n\
 local wallets = require('wallet')\n\
 redis.register_function({\n\
-function_name = 'hydrate_f0cb6c330569',\n\
+function_name = 'hydrate_15f47d181d9e',\n\
 flags = { 'allow-oom' },\n\
 callback = function(KEYS, ARGV)\n\
 local fence_key = KEYS[1] -- string: installation and epoch of this partition's data\n\
@@ -3822,6 +3834,7 @@ local clock_key = KEYS[2] -- packed: seq, time, epoch\n\
 local wallet_key = KEYS[3] -- hash: see lib/wallet.lua\n\
 local holds_key = KEYS[4] -- hash: the wallet's open holds\n\
 local deadlines_key = KEYS[5] -- sorted set: holds and wallets by the instant at which they are due\n\
+local scratch_key = KEYS[6] -- string: there for as long as this runs\n\
 local fence = ARGV[1]\n\
 local environment = ARGV[2]\n\
 local customer_id = ARGV[3]\n\
@@ -3872,25 +3885,24 @@ at = 1\n\
 while at <= #holds_packed do\n\
 at = holds.load(wallet, holds_packed, at)\n\
 end\n\
-seal.wallet(wallet)\n\
-wallet.fields[#wallet.fields + 1] = 'c'\n\
-wallet.fields[#wallet.fields + 1] = customer_id\n\
+local fields = { 'c', customer_id, 'l', look_up_until_ms }\n\
 if config_version ~= '0' then\n\
-local n = #wallet.fields\n\
-wallet.fields[n + 1], wallet.fields[n + 2] = 'n', config_version\n\
-wallet.fields[n + 3], wallet.fields[n + 4] = 'x', config_text\n\
+local n = #fields\n\
+fields[n + 1], fields[n + 2] = 'n', config_version\n\
+fields[n + 3], fields[n + 4] = 'x', config_text\n\
 end\n\
-wallet.fields[#wallet.fields + 1] = 'l'\n\
-wallet.fields[#wallet.fields + 1] = look_up_until_ms\n\
 at = 1\n\
 while at <= #counters_packed do\n\
 local name, bytes\n\
 name, bytes, at = counters.load(counters_packed, at)\n\
-wallet.fields[#wallet.fields + 1] = name\n\
-wallet.fields[#wallet.fields + 1] = bytes\n\
+fields[#fields + 1] = name\n\
+fields[#fields + 1] = bytes\n\
 end\n\
-redis.call('DEL', wallet_key, holds_key)\n\
+seal.whole(wallet, fields)\n\
+redis.call('SET', scratch_key, '')\n\
+redis.call('DEL', wallet_key, holds_key, scratch_key)\n\
 commit(wallet, clock_key, holds_key, deadlines_key)\n\
+redis.call('HSET', wallet_key, 'w', wallet.head)\n\
 return { 'hydrated' }\n\
 end,\n\
 })\n\
@@ -3898,7 +3910,7 @@ end\n\
 do\n\
 local run = require('run')\n\
 redis.register_function({\n\
-function_name = 'list_due_f0cb6c330569',\n\
+function_name = 'list_due_15f47d181d9e',\n\
 flags = { 'no-writes' },\n\
 callback = function(KEYS, ARGV)\n\
 local fence_key = KEYS[1] -- string: installation and epoch of this partition's data\n\
@@ -3930,7 +3942,7 @@ local scopes = require('scopes')\n\
 local seal = require('seal')\n\
 local wallets = require('wallet')\n\
 redis.register_function({\n\
-function_name = 'mend_f0cb6c330569',\n\
+function_name = 'mend_15f47d181d9e',\n\
 flags = { 'allow-oom' },\n\
 callback = function(KEYS, ARGV)\n\
 local fence_key = KEYS[1] -- string: installation and epoch of this partition's data\n\
@@ -3949,7 +3961,7 @@ local packed = redis.call('HGET', wallet_key, 'w')\n\
 if not packed then\n\
 return { 'absent' }\n\
 end\n\
-local head = wallets.stamp(packed, found[2])\n\
+local head = wallets.stamp(wallet_key, packed, found[2])\n\
 local version, verified_epoch = wallets.read_stamp(packed)\n\
 if verified_epoch ~= head.epoch then\n\
 return { 'absent' }\n\
@@ -3998,7 +4010,7 @@ do\n\
 local run = require('run')\n\
 local wallets = require('wallet')\n\
 redis.register_function({\n\
-function_name = 'peek_operation_f0cb6c330569',\n\
+function_name = 'peek_operation_15f47d181d9e',\n\
 flags = { 'no-writes' },\n\
 callback = function(KEYS, ARGV)\n\
 local fence_key = KEYS[1] -- string: installation and epoch of this partition's data\n\
@@ -4025,7 +4037,7 @@ end\n\
 do\n\
 local run = require('run')\n\
 redis.register_function({\n\
-function_name = 'raise_catalog_f0cb6c330569',\n\
+function_name = 'raise_catalog_15f47d181d9e',\n\
 flags = { 'allow-oom' },\n\
 callback = function(KEYS, ARGV)\n\
 local fence_key = KEYS[1] -- string: installation and epoch of this partition's data\n\
@@ -4049,7 +4061,7 @@ end\n\
 do\n\
 local wallets = require('wallet')\n\
 redis.register_function({\n\
-function_name = 'read_hold_f0cb6c330569',\n\
+function_name = 'read_hold_15f47d181d9e',\n\
 flags = { 'no-writes' },\n\
 callback = function(KEYS, ARGV)\n\
 local fence_key = KEYS[1] -- string: installation and epoch of this partition's data\n\
@@ -4076,7 +4088,7 @@ end\n\
 do\n\
 local wallets = require('wallet')\n\
 redis.register_function({\n\
-function_name = 'read_stored_f0cb6c330569',\n\
+function_name = 'read_stored_15f47d181d9e',\n\
 flags = { 'no-writes' },\n\
 callback = function(KEYS, ARGV)\n\
 local wallet_key = KEYS[1] -- hash: see lib/wallet.lua\n\
@@ -4096,7 +4108,7 @@ end\n\
 do\n\
 local wallets = require('wallet')\n\
 redis.register_function({\n\
-function_name = 'read_wallet_f0cb6c330569',\n\
+function_name = 'read_wallet_15f47d181d9e',\n\
 flags = { 'no-writes' },\n\
 callback = function(KEYS, ARGV)\n\
 local fence_key = KEYS[1] -- string: installation and epoch of this partition's data\n\
@@ -4122,7 +4134,7 @@ local legs = require('legs')\n\
 local seal = require('seal')\n\
 local wallets = require('wallet')\n\
 redis.register_function({\n\
-function_name = 'release_f0cb6c330569',\n\
+function_name = 'release_15f47d181d9e',\n\
 flags = { 'allow-oom' },\n\
 callback = function(KEYS, ARGV)\n\
 local fence_key = KEYS[1] -- string: installation and epoch of this partition's data\n\
@@ -4188,7 +4200,7 @@ end\n\
 do\n\
 local run = require('run')\n\
 redis.register_function({\n\
-function_name = 'remember_f0cb6c330569',\n\
+function_name = 'remember_15f47d181d9e',\n\
 flags = { 'allow-oom' },\n\
 callback = function(KEYS, ARGV)\n\
 local fence_key = KEYS[1] -- string: installation and epoch of this partition's data\n\
@@ -4206,15 +4218,19 @@ end,\n\
 })\n\
 end\n\
 do\n\
+local commit = require('commit')\n\
 local run = require('run')\n\
+local seal = require('seal')\n\
 local wallets = require('wallet')\n\
 redis.register_function({\n\
-function_name = 'restamp_f0cb6c330569',\n\
+function_name = 'restamp_15f47d181d9e',\n\
 flags = { 'allow-oom' },\n\
 callback = function(KEYS, ARGV)\n\
 local fence_key = KEYS[1] -- string: installation and epoch of this partition's data\n\
 local clock_key = KEYS[2] -- packed: seq, time, epoch\n\
 local wallet_key = KEYS[3] -- hash: see lib/wallet.lua\n\
+local holds_key = KEYS[4] -- hash: the wallet's open holds\n\
+local scratch_key = KEYS[5] -- string: there for as long as this runs\n\
 local fence = ARGV[1]\n\
 local version = tonumber(ARGV[2])\n\
 local freeze = tonumber(ARGV[3]) -- freeze for this reason, unless it is frozen already; 0: leave it\n\
@@ -4225,22 +4241,34 @@ local refusal = run.refusal(found[2] and found[1], fence)\n\
 if refusal then\n\
 return refusal\n\
 end\n\
-local fields = redis.call('HMGET', wallet_key, 'w', 'n', 'x')\n\
-if not fields[1] then\n\
+local standing = redis.call('HMGET', wallet_key, 'w', 'n', 'x')\n\
+if not standing[1] then\n\
 return { 'moved' }\n\
 end\n\
-local wallet = wallets.stamp(fields[1], found[2])\n\
+local wallet = wallets.stamp(wallet_key, standing[1], found[2])\n\
 if wallet.version ~= version then\n\
 return { 'moved' }\n\
 end\n\
 if wallet.freeze == 0 then\n\
 wallet.freeze = freeze\n\
 end\n\
-local meta = wallets.pack_meta(wallet)\n\
-if tonumber(fields[2] or '0') > tonumber(config_version) then\n\
-config_version, config_text = fields[2], fields[3]\n\
+if tonumber(standing[2] or '0') > tonumber(config_version) then\n\
+config_version, config_text = standing[2], standing[3]\n\
 end\n\
-redis.call('HSET', wallet_key, 'w', meta, 'n', config_version, 'x', config_text)\n\
+local all = redis.call('HGETALL', wallet_key)\n\
+local fields = { 'n', config_version, 'x', config_text }\n\
+for i = 1, #all, 2 do\n\
+if not string.find(all[i], '^[wnx]$') then\n\
+local n = #fields\n\
+fields[n + 1], fields[n + 2] = all[i], all[i + 1]\n\
+end\n\
+end\n\
+wallet.holds = redis.call('HGETALL', holds_key)\n\
+seal.whole(wallet, fields)\n\
+redis.call('SET', scratch_key, '')\n\
+redis.call('DEL', wallet_key, holds_key, scratch_key)\n\
+commit(wallet, clock_key, holds_key)\n\
+redis.call('HSET', wallet_key, 'w', wallet.head)\n\
 return { 'stamped' }\n\
 end,\n\
 })\n\
@@ -4256,7 +4284,7 @@ local seal = require('seal')\n\
 local staleness = require('stale')\n\
 local wallets = require('wallet')\n\
 redis.register_function({\n\
-function_name = 'settle_f0cb6c330569',\n\
+function_name = 'settle_15f47d181d9e',\n\
 flags = { 'allow-oom' },\n\
 callback = function(KEYS, ARGV)\n\
 local fence_key = KEYS[1] -- string: installation and epoch of this partition's data\n\
@@ -4387,7 +4415,7 @@ end\n\
 do\n\
 local run = require('run')\n\
 redis.register_function({\n\
-function_name = 'verify_run_f0cb6c330569',\n\
+function_name = 'verify_run_15f47d181d9e',\n\
 flags = { 'no-writes' },\n\
 callback = function(KEYS, ARGV)\n\
 local fence_key = KEYS[1] -- string: installation and epoch of this partition's data\n\
@@ -4416,7 +4444,7 @@ local grants = require('grants')\n\
 local seal = require('seal')\n\
 local wallets = require('wallet')\n\
 redis.register_function({\n\
-function_name = 'void_f0cb6c330569',\n\
+function_name = 'void_15f47d181d9e',\n\
 flags = { 'allow-oom' },\n\
 callback = function(KEYS, ARGV)\n\
 local fence_key = KEYS[1] -- string: installation and epoch of this partition's data\n\

@@ -5,14 +5,14 @@
 // (`fenced`, `unverified`), so time is all that recovery costs. One process at a time, by a lock in Postgres:
 //
 //   1  Redis     the fence is closed, under a mark of this recovery's own
-//   2  Redis     the append-only file is written anew: a tail torn in the middle of a script must not stay in it
-//   3  Postgres  what the outboxes of the old epoch still hold is drained to its end
-//   4  Postgres  the old epoch is sealed there, and the next one begun, in one transaction
-//   5  Redis     clock and fence of the next epoch are written, and what catalogs have come to; it is open
+//   2  Postgres  what the outboxes of the old epoch still hold is drained to its end
+//   3  Postgres  the old epoch is sealed there, and the next one begun, in one transaction
+//   4  Redis     clock and fence of the next epoch are written, and what catalogs have come to; it is open
+//   5  Redis     in the background, the append-only file is written anew: it may have ended inside a script (rewrite-aof.ts)
 //
-// A crash between any two steps is made good by starting over: nothing can be decided before step 5, and an epoch that
+// A crash between any two steps is made good by starting over: nothing can be decided before step 4, and an epoch that
 // nobody used is sealed empty. What a process sent before it died may arrive when another has gone on: so step 1 takes
-// only the fence that was read, and step 5 only the one that this very recovery closed. Else a late step 5 could open an
+// only the fence that was read, and step 4 only the one that this very recovery closed. Else a late step 4 could open an
 // epoch that another is about to seal, and a gateway that has read of it would say yes to what no ledger takes.
 //
 // Wallets are not touched here: each carries the epoch that it was verified in, and is compared with the ledger when it is
@@ -79,14 +79,17 @@ export async function recover(options: RecoverOptions): Promise<Recovered> {
     const mark = `closed:${randomUUID()}`;
     await Promise.all(sick.map((row) => closeFence(options, row, mark)));
     options.reached?.('closed');
-    const rewritten = rewriteAppendOnlyFile(redis).catch((error: Error) =>
-      options.onWarning('the append-only file was not rewritten', { error }),
-    );
     await drainOldEpochs(options, sick);
     options.reached?.('drained');
-    await rewritten;
     await beginAndOpen(options, sick, { identity, mark });
-    return { status: 'recovered', partitions: sick.length, tookMs: Math.round(performance.now() - startedMs) };
+    const tookMs = Math.round(performance.now() - startedMs);
+    // Only a run that is new to the ledger may have loaded a torn file.
+    if (sick.some(({ runId }) => runId !== identity.runId)) {
+      await rewriteAppendOnlyFile(redis).catch((error: Error) =>
+        options.onWarning('the append-only file was not rewritten', { error }),
+      );
+    }
+    return { status: 'recovered', partitions: sick.length, tookMs };
   });
 }
 
@@ -148,7 +151,8 @@ async function drainOldEpochs({ drainLane, installation, onWarning }: RecoverOpt
   );
 }
 
-// The old epoch's stream has been drained and sealed.
+// The old epoch's stream has been drained and sealed. There must be two writes in it at least: its EXEC ends a MULTI that a torn
+// append-only file was left with (rewrite-aof.ts).
 const openScript = `#!lua flags=allow-oom
 local fence = redis.call('GET', KEYS[1]) or ''
 if fence ~= ARGV[1] then return fence end

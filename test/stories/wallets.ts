@@ -10,6 +10,7 @@ import {
   lateKey,
   moneyKeys,
   outboxKey,
+  scratchKey,
   walletKey,
   walletOf,
   type MoneyKeys,
@@ -102,8 +103,16 @@ export function fcall<Keys, Args, Reply>(script: Script<Keys, Args, Reply>, keys
 }
 
 /** Every key that any script takes. */
-export function keysOf(wallet: WalletRef, operationId = '', holdRef = ''): MoneyKeys & { lateKey: string } {
-  return { ...moneyKeys(wallet, epoch, operationId), lateKey: lateKey(wallet, holdRef) };
+export function keysOf(
+  wallet: WalletRef,
+  operationId = '',
+  holdRef = '',
+): MoneyKeys & { lateKey: string; scratchKey: string } {
+  return {
+    ...moneyKeys(wallet, epoch, operationId),
+    lateKey: lateKey(wallet, holdRef),
+    scratchKey: scratchKey(wallet.partition),
+  };
 }
 
 export function commonArgs(operationId: string, operationFingerprint: string = fingerprint): CommonArgs {
