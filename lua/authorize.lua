@@ -14,6 +14,7 @@ local holds = require('holds')
 local legs = require('legs')
 local seal = require('seal')
 local staleness = require('stale')
+local usage = require('usage')
 local wallets = require('wallet')
 
 local fence_key = KEYS[1] -- string: installation and epoch of this partition's data
@@ -43,6 +44,7 @@ local told_text = ARGV[16] -- what the answer says besides, kept with it: the li
 local legs_packed = ARGV[17] -- H asset, d atoms, d num, d den each: what goes with it in other assets
 local budgets_packed = ARGV[18] -- the budgets that this counts in; see lib/budgets.lua
 local scopes_packed = ARGV[19] -- by which scopes what of it is covered; see lib/scopes.lua
+local lines_packed = ARGV[20] -- what counts over a period, for the script to price; see lib/usage.lua
 
 local wallet, refusal = wallets.open(
   fence_key,
@@ -71,6 +73,16 @@ local version, epoch, seq = wallet.stored_version, wallet.epoch, wallet.stored_s
 local available_atoms, held_atoms = account.available, account.held
 
 local list, scopes = legs.list(account.asset, amount_atoms, legs_packed, scopes_packed)
+local lines, unpriced = usage.price(wallet, lines_packed, wallet.now_ms, false)
+if not lines then
+  return unpriced
+end
+local too_large = usage.add(lines, list, 'amount')
+if too_large then
+  return too_large
+end
+usage.add_to_parts(lines, list)
+local lines_text = usage.text(lines, list[1].amount)
 local sent = budgets.open(wallet, budgets_packed)
 if not sent then
   return staleness.refuse(wallet, 0)
@@ -86,7 +98,7 @@ end
 
 if mode == 'shadow' then
   if take_atoms then
-    return { 'shadow_approved', take_atoms, available_atoms, held_atoms, version, epoch, seq }
+    return { 'shadow_approved', take_atoms, available_atoms, held_atoms, version, epoch, seq, lines_text }
   end
   return {
     'shadow_declined',
@@ -99,6 +111,7 @@ if mode == 'shadow' then
     version,
     epoch,
     seq,
+    lines_text,
   }
 end
 
@@ -117,9 +130,20 @@ if explains then
     list[1].amount = take_atoms
     holds.open(wallet, entries.begin(codes.kind.hold, account), list, sent, ttl_ms, scopes)
     local sources_text = legs.sources_text(list)
-    return { 'would_approve', take_atoms, version, epoch, seq, sources_text, budgets_text }
+    return { 'would_approve', take_atoms, version, epoch, seq, sources_text, budgets_text, lines_text }
   end
-  return { 'would_decline', reason, affordable_atoms, short_asset, budget_no, version, epoch, seq, budgets_text }
+  return {
+    'would_decline',
+    reason,
+    affordable_atoms,
+    short_asset,
+    budget_no,
+    version,
+    epoch,
+    seq,
+    budgets_text,
+    lines_text,
+  }
 end
 
 local reply
@@ -131,8 +155,19 @@ if take_atoms then
   local created_at_ms = wallet.now_ms
   available_atoms, held_atoms, version, seq = account.available, account.held, wallet.version, wallet.seq
   local legs_text = legs.text(wallet, list)
-  reply =
-    { 'approved', take_atoms, available_atoms, held_atoms, created_at_ms, version, epoch, seq, legs_text, told_text }
+  reply = {
+    'approved',
+    take_atoms,
+    available_atoms,
+    held_atoms,
+    created_at_ms,
+    version,
+    epoch,
+    seq,
+    legs_text,
+    told_text,
+    lines_text,
+  }
   seal.operation(wallet, outbox_key, #wallet.entries, operation_id, fingerprint, keep_ms, attached, reply)
 else
   reply = {
@@ -147,6 +182,7 @@ else
     epoch,
     seq,
     told_text,
+    lines_text,
   }
   if repeated ~= '1' then
     return reply

@@ -12,6 +12,7 @@ local holds = require('holds')
 local legs = require('legs')
 local seal = require('seal')
 local staleness = require('stale')
+local usage = require('usage')
 local wallets = require('wallet')
 
 local fence_key = KEYS[1] -- string: installation and epoch of this partition's data
@@ -40,6 +41,7 @@ local told_text = ARGV[15] -- what the answer says besides, kept with it: the li
 local legs_packed = ARGV[16] -- H asset, d atoms, d num, d den each: what goes with it in other assets
 local budgets_packed = ARGV[17] -- the budgets that this counts in; see lib/budgets.lua
 local scopes_packed = ARGV[18] -- by which scopes what of it is covered; see lib/scopes.lua
+local lines_packed = ARGV[19] -- what counts over a period, for the script to price; see lib/usage.lua
 
 local wallet, refusal = wallets.open(
   fence_key,
@@ -68,6 +70,16 @@ local version, epoch, seq = wallet.stored_version, wallet.epoch, wallet.stored_s
 local available_atoms, held_atoms = account.available, account.held
 
 local list = legs.list(account.asset, amount_atoms, legs_packed, scopes_packed)
+local lines, unpriced = usage.price(wallet, lines_packed, wallet.now_ms, true)
+if not lines then
+  return unpriced
+end
+local too_large = usage.add(lines, list, 'amount')
+if too_large then
+  return too_large
+end
+usage.add_to_parts(lines, list)
+local lines_text = usage.text(lines, list[1].amount)
 local sent = budgets.open(wallet, budgets_packed)
 if not sent then
   return staleness.refuse(wallet, 0)
@@ -79,7 +91,7 @@ end
 
 if mode == 'shadow' then
   if take_atoms then
-    return { 'shadow_approved', take_atoms, available_atoms, held_atoms, version, epoch, seq }
+    return { 'shadow_approved', take_atoms, available_atoms, held_atoms, version, epoch, seq, lines_text }
   end
   return {
     'shadow_declined',
@@ -92,6 +104,7 @@ if mode == 'shadow' then
     version,
     epoch,
     seq,
+    lines_text,
   }
 end
 
@@ -114,6 +127,7 @@ if take_atoms then
     budgets.count(sent, entry, leg.asset, leg.amount)
     leg.settled = leg.amount
   end
+  usage.count(wallet, entry, lines)
   entries.append(wallet, entry)
   local main_no = #wallet.entries
   -- Alerts are versions of their own: the charge is the one before them.
@@ -121,7 +135,7 @@ if take_atoms then
   budgets.alert(wallet)
   seq = wallet.seq
   local legs_text = legs.text(wallet, list)
-  reply = { 'charged', take_atoms, available_atoms, held_atoms, version, epoch, seq, legs_text, told_text }
+  reply = { 'charged', take_atoms, available_atoms, held_atoms, version, epoch, seq, legs_text, told_text, lines_text }
   seal.operation(wallet, outbox_key, main_no, operation_id, fingerprint, keep_ms, attached, reply)
 else
   reply = {
@@ -136,6 +150,7 @@ else
     epoch,
     seq,
     told_text,
+    lines_text,
   }
   if repeated ~= '1' then
     return reply

@@ -17,6 +17,7 @@ local holds = require('holds')
 local legs = require('legs')
 local seal = require('seal')
 local staleness = require('stale')
+local usage = require('usage')
 local wallets = require('wallet')
 
 local fence_key = KEYS[1] -- string: installation and epoch of this partition's data
@@ -47,6 +48,7 @@ local config_version = ARGV[16] -- of the wallet's subscriptions, as the caller 
 local told_text = ARGV[17] -- what the answer says besides, kept with it: the lines that were priced
 local dues_packed = ARGV[18] -- H asset, d atoms each: what is due in other assets than the first
 local scopes_packed = ARGV[19] -- of an event: by which scopes what of it is covered; see lib/scopes.lua
+local lines_packed = ARGV[20] -- what counts over a period, for the script to price; see lib/usage.lua
 
 local wallet, refusal = wallets.open(
   fence_key,
@@ -92,9 +94,15 @@ elseif not hold then
 end
 
 local first = hold.legs[1]
-if not dues.assign(hold, amount_atoms, dues_packed, scopes_packed, catalog_version ~= '') then
-  return { 'too_many_assets' }
+local lines, unpriced = usage.price(wallet, lines_packed, usage.instant_of(wallet, hold), true)
+if not lines then
+  return unpriced
 end
+local refused = dues.assign(hold, amount_atoms, dues_packed, lines, scopes_packed, catalog_version ~= '')
+if refused then
+  return refused
+end
+local lines_text = usage.text(lines, first.due)
 local no = dues.plan(wallet, hold.legs, late, on_excess)
 if no then
   return no
@@ -102,6 +110,7 @@ end
 local entry = entries.begin(codes.kind.settle, account)
 local main_no = #wallet.entries + 1
 dues.settle(wallet, entry, hold, late)
+usage.count(wallet, entry, lines)
 local late_flag, open_flag = 0, 0
 if late then
   late_flag = 1
@@ -141,6 +150,7 @@ local reply = {
   seq,
   legs_text,
   told_text,
+  lines_text,
 }
 seal.operation(wallet, outbox_key, main_no, operation_id, fingerprint, keep_ms, attached, reply)
 -- COMMIT

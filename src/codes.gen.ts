@@ -75,7 +75,8 @@ export const codes = {
     late_keep_ms: 3600000,
     overdue_scan: 256,
     quantity_units: 1000000000000,
-    counter_units: 1000000000000000
+    counter_units: 1000000000000000,
+    usage_keep_ms: 86400000
   },
   never_ms: 4503599627370496
 } as const;

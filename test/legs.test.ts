@@ -180,6 +180,7 @@ async function call(customerId: string, what: { usd: number; credits: number }) 
       toldText: '',
       budgetsPacked: '',
     },
+    linesPacked: '',
     legsPacked: packLegs({ asset: 1 }, [{ asset: 3, amount: BigInt(what.credits) as Atoms, ...rate }]),
     scopesPacked: '',
   };

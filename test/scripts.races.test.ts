@@ -63,10 +63,17 @@ function count(replies: { status: string; replayed?: true }[]): Record<string, n
 }
 
 const noConfig = { configVersion: '0', configText: '', countersPacked: '' };
-const unpriced = { catalogVersion: '', configVersion: '0', toldText: '', duesPacked: '', scopesPacked: '' };
+const unpriced = {
+  catalogVersion: '',
+  configVersion: '0',
+  toldText: '',
+  duesPacked: '',
+  scopesPacked: '',
+  linesPacked: '',
+};
 const known = {
   ...{ catalogVersion: '', configVersion: '0', toldText: '' },
-  ...{ legsPacked: '', budgetsPacked: '', scopesPacked: '' },
+  ...{ legsPacked: '', budgetsPacked: '', scopesPacked: '', linesPacked: '' },
 };
 const one = { asset: 1, amountAtoms: 1n as Atoms, mode: 'strict', repeated: '0', attached: '', ...known };
 

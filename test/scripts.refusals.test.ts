@@ -228,6 +228,7 @@ async function authorizeNothing({ wallet }: Scene, id: string) {
     legsPacked: '',
     budgetsPacked: '',
     scopesPacked: '',
+    linesPacked: '',
   };
   const operationId = `${wallet.customerId}/${id}`;
   const reply = await ask(redis, authorizeScript, keysOf(wallet, operationId), {

@@ -62,6 +62,9 @@ codes.limit = {
   quantity_units = 1000000000000,
   -- All usage of a period: a thousand of the largest events, and still a whole number in a double.
   counter_units = 1000000000000000,
+  -- How long after a window what was used in it is still counted there: as long as a hold may be open without an
+  -- extension.
+  usage_keep_ms = 86400000,
 }
 
 -- Later than any instant: a wallet with nothing due, a grant that never expires.

@@ -8,6 +8,7 @@ local codes = require('codes')
 local entries = require('entry')
 local grants = require('grants')
 local legs = require('legs')
+local usage = require('usage')
 local wallets = require('wallet')
 
 local dues = {}
@@ -28,17 +29,23 @@ local function leg_in(hold, asset)
 end
 
 -- Say of each leg what is due in its asset: `H asset, d atoms` each, for others than the first; and, where an event is
--- settled by, which scopes cover what of it. False when the hold would be in more assets than it may.
-function dues.assign(hold, amount_atoms, packed, scopes_packed, by_event)
+-- settled by, what its `lines` cost besides, and which scopes cover what of it. Or the refusal.
+function dues.assign(hold, amount_atoms, packed, lines, scopes_packed, by_event)
   hold.legs[1].due = amount_atoms
   for at = 1, #packed, DUE_LENGTH do
     local asset, atoms = struct.unpack(DUE, packed, at)
     leg_in(hold, asset).due = atoms
   end
-  if hold.scopes or scopes_packed ~= '' then
-    require('scopes').assign(hold, scopes_packed, by_event)
+  if #hold.legs > codes.limit.hold_legs then
+    return { 'too_many_assets' }
   end
-  return #hold.legs <= codes.limit.hold_legs
+  local too_large = usage.add(lines, hold.legs, 'due')
+  if too_large then
+    return too_large
+  end
+  if hold.scopes or scopes_packed ~= '' then
+    require('scopes').assign(hold, scopes_packed, lines, by_event)
+  end
 end
 
 -- What a leg has by the hold's terms; of what it took from scoped grants, as much as they cover.

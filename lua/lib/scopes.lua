@@ -8,6 +8,7 @@
 local codes = require('codes')
 local entries = require('entry')
 local order = require('order')
+local usage = require('usage')
 local wallets = require('wallet')
 
 local scopes = {}
@@ -256,8 +257,9 @@ end
 
 -- At settling: each leg of a hold gets its parts. By an event (`packed` says by what it is covered), what the hold took
 -- from scoped grants counts only as far as these cover it; by an amount, it is for the event that was authorized.
-function scopes.assign(hold, packed, by_event)
+function scopes.assign(hold, packed, lines, by_event)
   local common = packed ~= '' and scopes.read(packed, hold.legs) or {}
+  usage.add_to_parts(lines, hold.legs)
   local own = hold.scopes and not by_event
   if own then
     common = hold.scopes

@@ -5,10 +5,10 @@
 -- catalog that is newer than Redis's was published meanwhile: its version is taken over.
 local staleness = {}
 
--- The refusal: what Redis has.
-function staleness.refuse(wallet, standing_version)
+-- The refusal: what Redis has, and the instant whose windows are wanted.
+function staleness.refuse(wallet, standing_version, at_ms)
   local config_text = redis.call('HGET', wallet.key, 'x') or ''
-  local standing_config, redis_ms = tonumber(wallet.config_version), wallet.now_ms
+  local standing_config, redis_ms = tonumber(wallet.config_version), at_ms or wallet.now_ms
   return { 'stale', standing_version, standing_config, redis_ms, config_text }
 end
 

@@ -141,6 +141,11 @@ function tiers.cost(packed, used_units, used_millionths, billed_atoms)
   return atoms, units, millionths
 end
 
+-- What was used costs by itself: what counts as billed where a price takes over from another; nil when it is too large.
+function tiers.total(packed, used_units, used_millionths)
+  return total(read(packed), used_units, used_millionths, used_units, used_millionths)
+end
+
 -- The most that any usage up to the line's can cost; nil when that is too large.
 function tiers.most(packed, used_units, used_millionths, billed_atoms)
   local line = read(packed)

@@ -8,6 +8,7 @@
 --   g<no>    a grant's remaining and held
 --   t<no>    a grant's terms: state, purpose, priority, scope (0: none), asset, amount, effective, expires, created
 --   d        what falls due: instant and grant number, soonest first
+--   b<no>    what a budget has counted; u<name> what a price has; see lib/budgets.lua, lib/usage.lua
 --   n, x     version and text of the wallet's configuration: subscriptions, budgets; see lib/stale.lua
 --   l        until when an operation that Redis does not know is looked up in the ledger: after a rebuilding
 -- An untouched grant is never read, so a thousand of them cost what one costs.

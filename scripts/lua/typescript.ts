@@ -80,7 +80,8 @@ function decodeValue(value: string, index: number): string {
   if (value.endsWith('_atoms')) return `atoms(reply[${index}])`;
   if (value.endsWith('_packed')) return `reply[${index}] as Buffer[]`;
   if (value.endsWith('_record')) return `reply[${index}] as Buffer`;
-  return isText(value) ? `String(reply[${index}])` : `reply[${index}] as number`;
+  // What an earlier release remembered may lack the last texts.
+  return isText(value) ? `String(reply[${index}] ?? '')` : `reply[${index}] as number`;
 }
 
 function isText(value: string): boolean {

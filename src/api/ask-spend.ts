@@ -1,25 +1,26 @@
 // From a body to the wallet's answer: price what happened, ask, and ask again where Redis knows a newer catalog or other
 // budgets. Authorize and charge take this way.
 import { z } from '@hono/zod-openapi';
-import type { PricedLine, UsageEvent } from '../contract.ts';
+import type { UsageEvent } from '../contract.ts';
 import { eventAgeMaxMs, eventAheadMaxMs } from '../limits.ts';
 import type { Asset, WalletConfig } from '../records.ts';
-import { parseAmount, zeroAtoms, type Atoms } from '../units.ts';
+import { parseAmount, zeroAtoms } from '../units.ts';
 import type { AuthorizeRequest } from '../wallet/authorize.ts';
-import type { AskedLeg } from '../wallet/legs.ts';
 import type { Operation } from '../wallet/operation.ts';
-import type { ScopedPart } from '../wallet/scopes.ts';
-import type { Stale } from '../wallet/stale.ts';
+import type { ReckonedLines } from '../wallet/lines.ts';
+import type { Stale, TooLarge } from '../wallet/stale.ts';
 import type { Trouble } from '../wallet/target.ts';
 import { format, normalized, readAmount } from './amount.ts';
 import { refuseFields, type Refused } from './answer.ts';
 import { unknownAsset } from './assets.ts';
+import { readTold, refuseLine, withReckoned, type Asked, type Spoken } from './asked.ts';
 import { attachedOf, type Attached } from './attached.ts';
 import { refuseSpending } from './backpressure.ts';
 import type { Catalog } from './catalog-cache.ts';
 import { askFresh } from './fresh.ts';
 import { operationFor } from './idempotency.ts';
-import { priceEvent } from './price-event.ts';
+import { isPriced, priceEvent } from './price-event.ts';
+
 import type { Api, Call } from './route.ts';
 import { amountOut } from './schemas.ts';
 import { refuseTrouble } from './trouble.ts';
@@ -29,33 +30,11 @@ type SpentEvent = UsageEvent & { occurred_at?: number | undefined };
 type Spend = { asset: string; amount: string } | SpentEvent;
 export type SpendBody = Spend & Attached & { customer_id: string; mode: AuthorizeRequest['mode'] };
 
-/** What an answer is about: on a repeat, what the first one was about, whatever the catalog says by now. */
-export type Spoken = {
-  asset: Pick<Asset, 'number' | 'code' | 'scale'>;
-  amount: Atoms;
-  /** The amount as replies write it. */
-  requested: string;
-  /** Of an event. */
-  lines?: PricedLine[] | undefined;
-};
-
-export type Asked = Spoken & {
-  status: 'asked';
-  /** What is due in other assets, besides. */
-  legs: AskedLeg[];
-  /** What scopes of grants cover of an event; none of a plain amount. */
-  parts: readonly ScopedPart[];
-  /** Undefined: nothing was priced. */
-  catalogVersion: number | undefined;
-  /** What a reply says of an event, kept with it so that a repeat says the same. */
-  told: string;
-};
-
 /** No price of the catalog at this version can say what is asked for; `refused` is the answer, unless there was one before. */
 export type Unpriced = { status: 'unpriced'; refused: Refused; catalogVersion: number };
 
-type Spent = { status: string; told?: string; replayed?: true };
-type Answered<Reply> = Exclude<Reply, { status: 'unpriced' | 'stale' | Trouble['status'] }>;
+type Spent = { status: string; told?: string; reckoned?: ReckonedLines | undefined; replayed?: true };
+type Answered<Reply> = Exclude<Reply, { status: 'unpriced' | 'too_large' | 'stale' | Trouble['status'] }>;
 
 /**
  * `exact`: what the event costs; `most`: what any usage up to it can cost, which a hold sets aside. `ask` is called once for
@@ -65,7 +44,7 @@ export async function askSpend<Reply extends Spent>(
   api: Api,
   call: Call<SpendBody>,
   how: 'exact' | 'most',
-  ask: (request: Omit<AuthorizeRequest, 'ttlMs'>) => Promise<Reply | Stale>,
+  ask: (request: Omit<AuthorizeRequest, 'ttlMs'>) => Promise<Reply | TooLarge | Stale>,
 ): Promise<
   { status: 'asked'; walletId: string; spoken: Spoken; config: WalletConfig; reply: Answered<Reply> } | Refused
 > {
@@ -74,7 +53,7 @@ export async function askSpend<Reply extends Spent>(
   const attached = attachedOf(body);
   let operation: Operation | undefined;
   let last: { asked: Asked | Unpriced; config: WalletConfig } | undefined;
-  const reply = await askFresh<Reply | Refused>(api, wallet, async (fresh) => {
+  const reply = await askFresh<Reply | TooLarge | Refused>(api, wallet, async (fresh) => {
     const reading = readAsked(api, environmentId, body, fresh.config, how);
     const asked = reading instanceof Promise ? await reading : reading;
     if (asked.status === 'refused') return asked;
@@ -86,20 +65,27 @@ export async function askSpend<Reply extends Spent>(
     const isNew = body.mode !== 'shadow';
     const refused = api.backpressure() && isNew && (await refuseSpending(api, call, body.customer_id, operation));
     if (refused) return refused;
-    const { asset, amount, legs, parts, catalogVersion, told } = asked;
-    return ask({ ...request, asset: asset.number, amount, legs, parts, mode: body.mode, catalogVersion, told });
+    const { asset, amount, legs, parts, sentLines: lines, catalogVersion, told } = asked;
+    const of = { asset: asset.number, amount, legs, parts, lines, catalogVersion, told };
+    return ask({ ...request, ...of, mode: body.mode });
   });
   if (isRefused(reply)) return reply;
   if (isTrouble(reply)) return refuseTrouble(reply, call);
   if (!last) throw new Error('the wallet answered before it was asked');
   const { asked, config } = last;
-  const spoken = (reply.replayed && (await spokenFirst(api, environmentId, reply.told))) || asked;
-  if (spoken.status === 'unpriced') return spoken.refused;
+  if (isTooLarge(reply)) return asked.status === 'asked' ? refuseLine(asked, reply) : asked.refused;
+  const first = reply.replayed && (await spokenFirst(api, environmentId, reply.told));
+  if (!first && asked.status === 'unpriced') return asked.refused;
+  const spoken = first || withReckoned(asked as Asked, reply.reckoned);
   return { status: 'asked', walletId: wallet.walletId, spoken, config, reply: reply as unknown as Answered<Reply> };
 }
 
 /** Asked for where nothing prices what is: the script looks for a first answer, and whether Redis has other prices. */
 const nothingAsked = { asset: 0, amount: zeroAtoms, legs: [], mode: 'unpriced', told: '' } as const;
+
+function isTooLarge(reply: { status: string }): reply is TooLarge {
+  return reply.status === 'too_large';
+}
 
 function isTrouble(reply: { status: string }): reply is Trouble {
   return ['no_customer', 'conflict', 'unavailable', 'unknown'].includes(reply.status);
@@ -138,11 +124,6 @@ async function spokenFirst(
   return amount.status === 'ok' ? { status: 'first', asset, amount: amount.atoms, requested, lines } : undefined;
 }
 
-/** What the first reply to this request said of its event. */
-export function readTold(told: string): { requested?: string; lines?: PricedLine[] } {
-  return told === '' ? {} : (JSON.parse(told) as { requested: string; lines: PricedLine[] });
-}
-
 export type Reading = Asked | Unpriced | Refused;
 
 /** What is asked for, in atoms; at once when asset and catalog are known to this process. */
@@ -168,7 +149,17 @@ function moneyOf(asset: Asset | undefined, money: { asset: string; amount: strin
   const atoms = readAmount(money.amount, asset, 'amount');
   if (typeof atoms !== 'bigint') return atoms;
   const requested = normalized(money.amount, atoms, asset);
-  return { status: 'asked', asset, amount: atoms, requested, legs: [], parts: [], catalogVersion: undefined, told: '' };
+  return {
+    status: 'asked',
+    asset,
+    amount: atoms,
+    requested,
+    legs: [],
+    parts: [],
+    sentLines: [],
+    catalogVersion: undefined,
+    told: '',
+  };
 }
 
 function askedOf(
@@ -194,14 +185,15 @@ function askedOf(
       });
     case 'priced': {
       const [first, ...others] = priced.dues;
-      const { lines } = priced;
+      const { lines, sentLines } = priced;
       const requested = format(first.atoms, first.asset);
       return {
         status: 'asked',
         asset: first.asset,
         amount: first.atoms,
         requested,
-        lines,
+        // All of them, or none yet.
+        lines: lines.every(isPriced) ? lines : undefined,
         legs: others.map(({ asset, atoms }) => ({
           asset: asset.number,
           amount: atoms,
@@ -209,8 +201,9 @@ function askedOf(
           den: zeroAtoms,
         })),
         parts: priced.parts,
+        sentLines,
         catalogVersion: catalog.version,
-        told: JSON.stringify({ requested, lines }),
+        told: JSON.stringify({ requested, ...(sentLines.length > 0 && { scale: first.asset.scale }), lines }),
       };
     }
   }

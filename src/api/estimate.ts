@@ -1,10 +1,15 @@
 // POST /v1/estimate: what authorize would hold for an event, with no effect.
 import { z } from '@hono/zod-openapi';
 import type { Estimate } from '../contract.ts';
+import { holdTtlMs } from '../limits.ts';
+import type { Stale } from '../wallet/stale.ts';
+import type { Target, Trouble } from '../wallet/target.ts';
 import { format } from './amount.ts';
-import { pricedLines, readAsked } from './ask-spend.ts';
-import { askFresh } from './fresh.ts';
-import { defineRoute } from './route.ts';
+import type { Refused } from './answer.ts';
+import { pricedLines, readAsked, spenderOf } from './ask-spend.ts';
+import { refuseLine, withReckoned, type Asked } from './asked.ts';
+import { askFresh, type Fresh } from './fresh.ts';
+import { defineRoute, type Api, type Call } from './route.ts';
 import { amountOut, customerId } from './schemas.ts';
 import { eventFields } from './spend.ts';
 import { checkStanding } from './standing.ts';
@@ -28,16 +33,19 @@ export const estimateReply = z
 export const estimate = defineRoute({
   summary: 'Price an event, with no effect',
   description:
-    'What authorize would hold now: of a volume price the most that any usage up to this can cost. Says nothing of whether the wallet has it. Nothing is stored, so an `Idempotency-Key` changes nothing.',
+    'What authorize would hold now: of a volume price the most that any usage up to this can cost, after what was used before in its period. Says nothing of whether the wallet has it. Nothing is stored, so an `Idempotency-Key` changes nothing.',
   body: estimateBody,
   reply: { status: 200, description: 'Priced.', schema: estimateReply },
   errors: ['customer_not_found', 'no_price', 'missing_quantity', 'amount_too_large'],
   handle: async (api, call) => {
     const { environmentId, body } = call;
     const wallet = { ...api.wallets.walletOf(environmentId, body.customer_id), environmentId };
-    const priced = await askFresh(api, wallet, async ({ config }) => {
+    const priced = await askFresh(api, wallet, async ({ config, redisMs }) => {
       const asked = await readAsked(api, environmentId, body, config, 'most');
       if (asked.status === 'refused') return asked;
+      if (asked.status === 'asked' && asked.sentLines.length > 0) {
+        return reckon(api, call, wallet, asked, { config, redisMs });
+      }
       const standing = await checkStanding(api, wallet, config, asked.catalogVersion);
       if (standing !== 'current') return standing;
       return asked.status === 'unpriced' ? asked.refused : asked;
@@ -72,3 +80,39 @@ export const estimate = defineRoute({
     }
   },
 });
+
+/** What depends on usage before is Redis's to say: a shadow of the hold is asked for. */
+async function reckon(
+  api: Api,
+  { environmentId, body }: Call<z.output<typeof estimateBody>>,
+  wallet: Target,
+  asked: Asked,
+  fresh: Fresh,
+): Promise<Asked | Refused | Stale | Trouble> {
+  const { asset, amount, legs, sentLines, catalogVersion, told } = asked;
+  // Nothing is stored under it.
+  const operation = api.wallets.operationOf({
+    ...{ environmentId, path: '', customerId: undefined, key: undefined, body: undefined },
+  });
+  const reply = await api.wallets.authorize({
+    ...{ wallet, environmentId, asset: asset.number, amount, legs, mode: 'shadow', ttlMs: holdTtlMs.default },
+    ...{ ...fresh, catalogVersion, told, lines: sentLines, operation, attached: '', spender: spenderOf(body) },
+  });
+  switch (reply.status) {
+    case 'shadow_approved':
+    case 'shadow_declined':
+      return withReckoned(asked, reply.reckoned);
+    case 'too_large':
+      return refuseLine(asked, reply);
+    case 'stale':
+    case 'no_customer':
+    case 'conflict':
+    case 'unavailable':
+    case 'unknown':
+      return reply;
+    case 'approved':
+    case 'declined':
+    case 'unpriced':
+      throw new Error(`a shadow was ${reply.status}`);
+  }
+}

@@ -5,7 +5,7 @@ import type { Asset, Budget, WalletConfig } from '../records.ts';
 import { differences, resetsAtMs, type Spender } from '../wallet/budgets.ts';
 import type { Explained } from '../wallet/explain.ts';
 import { format } from './amount.ts';
-import { readTold, type Asked } from './ask-spend.ts';
+import { readTold, type Asked } from './asked.ts';
 import { showScope } from './grant-scope.ts';
 import { remediesFor, roomOf, type Limit, type Need } from './remedies.ts';
 import type { Api } from './route.ts';

@@ -7,6 +7,7 @@ import type { Stale } from '../wallet/stale.ts';
 import type { Trouble } from '../wallet/target.ts';
 import type { Refused } from './answer.ts';
 import { readAsked, spenderOf, type Reading } from './ask-spend.ts';
+import { refuseLine, withReckoned } from './asked.ts';
 import { attachedOf } from './attached.ts';
 import { authorizeBody, explainAuthorize } from './authorize.ts';
 import { showExplained, showPrice } from './explain-reply.ts';
@@ -71,17 +72,19 @@ async function explainOnce(
       explanation: { customer_id, status: 'unpriced', code, detail, mode, as_of, prices, ...nothing },
     };
   }
-  const { asset, amount, legs, parts, catalogVersion, told } = asked;
+  const { asset, amount, legs, parts, sentLines: lines, catalogVersion, told } = asked;
   const operation = api.wallets.operationOf({
     ...{ environmentId, path: '', customerId: undefined, key: undefined, body: undefined },
   });
   const spender = spenderOf(body);
   const explained = await api.wallets.explain({
     ...{ wallet, environmentId, asset: asset.number, amount, legs, parts, mode, operation, attached: attachedOf(body) },
-    ...{ config, redisMs, catalogVersion, told, spender, ttlMs: body.ttl_ms },
+    ...{ config, redisMs, catalogVersion, told, lines, spender, ttlMs: body.ttl_ms },
   });
+  if (explained.status === 'too_large') return refuseLine(asked, explained);
   if (explained.status !== 'explained') return explained;
-  const shown = await showExplained(api, { environmentId, wallet, asked, config, spender, explained });
+  const inAll = withReckoned(asked, explained.reckoned);
+  const shown = await showExplained(api, { environmentId, wallet, asked: inAll, config, spender, explained });
   return { status: 'shown', explanation: { customer_id, mode, ...shown, ...(prices && { prices }) } };
 }
 

@@ -60,7 +60,7 @@ function showEvent(
   totals: Map<string, Total>,
 ): MigrationEvent {
   const { event_type = '', data = {} } = readAttached(entry.attached);
-  const price = (config: WalletConfig) => priceEvent(catalog.priced, config, { event_type, data }, 'exact');
+  const price = (config: WalletConfig) => priceEvent(catalog.priced, config, { event_type, data }, 'alone');
   const [before, after] = [price(now), price(moved)];
   for (const [side, priced] of [
     ['before', before],

@@ -7,7 +7,8 @@ import { writeDecimal } from '../pricing/decimal.ts';
 import { matchPrices, type MatchedLine } from '../pricing/match.ts';
 import { fineDecimals, type PricedAsset } from '../pricing/price.ts';
 import type { WalletConfig } from '../records.ts';
-import { formatAmount, toAtoms, type Atoms } from '../units.ts';
+import { formatAmount, toAtoms, zeroAtoms, type Atoms } from '../units.ts';
+import type { SentLine } from '../wallet/lines.ts';
 import { scopesOf, type ScopedPart } from '../wallet/scopes.ts';
 import { refuse, type Refused } from './answer.ts';
 
@@ -18,23 +19,33 @@ const linesMax = 100;
 /** What is due in one asset, over all lines in it. */
 export type Due = { asset: PricedAsset; atoms: Atoms };
 
+/** `sentLines` have no amount yet: what it costs depends on what was used before, which the script knows. */
 export type PricedEvent = {
   status: 'priced';
-  lines: PricedLine[];
+  lines: ToldLine[];
   dues: [Due, ...Due[]];
-  /** The same by what scopes of grants cover it, in the order of lines. */
+  sentLines: SentLine[];
+  /** What is due, by what scopes of grants cover it, in the order of lines. */
   parts: ScopedPart[];
 };
+/** Where a line's amount is yet to be reckoned, its asset's scale stands in its place. */
+export type ToldLine = PricedLine | (Omit<PricedLine, 'amount'> & { scale: number });
+
+export const isPriced = (line: ToldLine): line is PricedLine => 'amount' in line;
+
+/** See priceEvent. */
+type How = 'exact' | 'most' | 'alone';
 
 /**
  * `most`: what any usage up to the event's can cost, which a hold sets aside; `exact`: what it costs. They differ for volume
  * prices alone. `behind`: this catalog is older than a subscription of the customer.
+ * `alone`: exactly, and what counts over a period as if nothing else were used in it.
  */
 export function priceEvent(
   catalog: PricedCatalog,
   { subscriptions, scopes }: WalletConfig,
   { event_type: eventType, data }: UsageEvent,
-  how: 'exact' | 'most',
+  how: How,
 ): PricedEvent | { status: 'behind' } | Refused {
   const match = matchPrices(catalog, { eventType, data, subscriptions });
   switch (match.status) {
@@ -51,30 +62,29 @@ export function priceEvent(
 
 function sumUp(
   matched: readonly MatchedLine[],
-  how: 'exact' | 'most',
+  how: How,
   scopesOfProduct: (productId: string) => number[],
 ): PricedEvent | Refused {
-  const lines: PricedLine[] = [];
-  const parts: ScopedPart[] = [];
+  const lines: ToldLine[] = [];
   const dues: Due[] = [];
+  const sentLines: SentLine[] = [];
+  const parts: ScopedPart[] = [];
   for (const { productId, price, version, quantity } of matched) {
-    const { asset, cost, id } = price;
-    const line = how === 'most' ? mostOf(cost, quantity) : costOf(cost, quantity);
-    const due = dues.find((known) => known.asset.number === asset.number);
-    const atoms = line.status === 'ok' ? line.atoms + (due?.atoms ?? 0n) : undefined;
-    if (line.status !== 'ok' || atoms === undefined || atoms > amountMax) {
-      return refuse('amount_too_large', `price ${id}: this usage costs more than one amount may be`);
+    const { asset, id } = price;
+    const told = { price_id: id, price_version: version, quantity: writeDecimal(quantity, fineDecimals) };
+    let due = dues.find((known) => known.asset.number === asset.number);
+    if (!due) dues.push((due = { asset, atoms: zeroAtoms }));
+    const part = { asset: asset.number, atoms: zeroAtoms, scopes: scopesOfProduct(productId) };
+    if (price.over !== 'event' && how !== 'alone') {
+      sentLines.push({ productId, price, quantity, part: addPart(parts, part) });
+      lines.push({ ...told, asset: asset.code, scale: asset.scale });
+      continue;
     }
-    if (due) due.atoms = toAtoms(atoms);
-    else dues.push({ asset, atoms: toAtoms(atoms) });
-    addPart(parts, { asset: asset.number, atoms: line.atoms, scopes: scopesOfProduct(productId) });
-    lines.push({
-      price_id: id,
-      price_version: version,
-      quantity: writeDecimal(quantity, fineDecimals),
-      amount: formatAmount(line.atoms, asset.scale),
-      asset: asset.code,
-    });
+    const line = how === 'most' ? mostOf(price.cost, quantity) : costOf(price.cost, quantity);
+    if (line.status !== 'ok' || line.atoms + due.atoms > amountMax) return refuseTooLarge(id);
+    addPart(parts, { ...part, atoms: line.atoms });
+    due.atoms = toAtoms(line.atoms + due.atoms);
+    lines.push({ ...told, amount: formatAmount(line.atoms, asset.scale), asset: asset.code });
   }
   if (dues.length > codes.limit.hold_legs || lines.length > linesMax) {
     const most = `${codes.limit.hold_legs} assets and ${linesMax} lines`;
@@ -83,11 +93,18 @@ function sumUp(
       `this event costs in ${dues.length} assets, in ${lines.length} lines: ${most} at most`,
     );
   }
-  return { status: 'priced', lines, dues: dues as [Due, ...Due[]], parts };
+  return { status: 'priced', lines, dues: dues as [Due, ...Due[]], sentLines, parts };
 }
 
-function addPart(parts: ScopedPart[], { asset, atoms, scopes }: ScopedPart): void {
-  const known = parts.find((part) => part.asset === asset && part.scopes.join() === scopes.join());
+/** Returns which part of its asset it is, from 1. */
+function addPart(parts: ScopedPart[], { asset, atoms, scopes }: ScopedPart): number {
+  const ofAsset = parts.filter((part) => part.asset === asset);
+  const known = ofAsset.find((part) => part.scopes.join() === scopes.join());
   if (known) known.atoms = toAtoms(known.atoms + atoms);
   else parts.push({ asset, atoms, scopes });
+  return known ? ofAsset.indexOf(known) + 1 : ofAsset.length + 1;
+}
+
+export function refuseTooLarge(priceId: string): Refused {
+  return refuse('amount_too_large', `price ${priceId}: this usage costs more than one amount may be`);
 }

@@ -225,10 +225,9 @@ async function refusePrices(api: Api, environmentId: string, written: Price[]): 
 
 /** What no script reckons with yet: an event would be priced as if it were not there. */
 function refuseUnpriced(prices: readonly PricedTerms[]): Refused | undefined {
-  const errors = prices.flatMap(({ over, fallback }, no) => [
-    ...(over === 'event' ? [] : [{ path: `prices.${no}.tiers_over`, message: 'is not priced yet: leave it out' }]),
-    ...(fallback.length === 0 ? [] : [{ path: `prices.${no}.fallback`, message: 'is not taken yet: leave it out' }]),
-  ]);
+  const errors = prices.flatMap(({ fallback }, no) =>
+    fallback.length === 0 ? [] : [{ path: `prices.${no}.fallback`, message: 'is not taken yet: leave it out' }],
+  );
   return errors.length > 0 ? refuseFields(errors) : undefined;
 }
 

@@ -8,7 +8,8 @@ import type { Operation } from '../wallet/operation.ts';
 import type { Target } from '../wallet/target.ts';
 import { format } from './amount.ts';
 import { refuse, type Refused } from './answer.ts';
-import { pricedLines, readAsked, readTold } from './ask-spend.ts';
+import { pricedLines, readAsked } from './ask-spend.ts';
+import { readTold, refuseLine } from './asked.ts';
 import { attachedOf } from './attached.ts';
 import { checkCosts } from './costs.ts';
 import { assetOfHold, noHold, refuseClosed } from './hold-of.ts';
@@ -125,24 +126,26 @@ export const settle = defineRoute({
   },
 });
 
-type SettleOutcome = Awaited<ReturnType<Api['wallets']['settle']>>;
+type Settling = Awaited<ReturnType<Api['wallets']['settle']>>;
+type SettleOutcome = Exclude<Settling, { status: 'unpriced' | 'too_large' }>;
 
 /** What it says, or what the event costs by what Redis has by now. */
 async function askSettle(api: Api, call: Call<Body>, { asset, target }: { asset: Asset; target: Target }) {
   const { environmentId, params, body } = call;
   const spend = 'event_type' in body ? body : { asset: asset.code, amount: body.amount };
   let operation: Operation | undefined;
-  return askFresh<Exclude<SettleOutcome, { status: 'unpriced' }> | Refused>(api, target, async ({ config }) => {
+  return askFresh<SettleOutcome | Refused>(api, target, async ({ config, redisMs }) => {
     const asked = await readAsked(api, environmentId, spend, config, 'exact');
     if (asked.status === 'refused') return asked;
     operation ??= operationFor(api, call);
     const { catalogVersion } = asked;
     const request = {
       ...{ environmentId, holdId: params.hold_id, operation, attached: attachedOf(body), final: body.final },
-      ...{ catalogVersion, config },
+      ...{ catalogVersion, config, redisMs },
     };
     if (asked.status === 'unpriced') {
       const reply = await api.wallets.settle({ ...request, ...nothingDue });
+      if (reply.status === 'too_large') throw new Error('what nothing prices costs too much');
       return reply.status === 'unpriced' ? asked.refused : reply;
     }
     const dues = [{ asset: asked.asset.number, amount: asked.amount }, ...asked.legs];
@@ -153,7 +156,9 @@ async function askSettle(api: Api, call: Call<Body>, { asset, target }: { asset:
       dues: dues.filter((due) => due.asset !== asset.number),
       parts: asked.parts,
       told: asked.told,
+      lines: asked.sentLines,
     });
+    if (reply.status === 'too_large') return refuseLine(asked, reply);
     if (reply.status === 'unpriced') throw new Error('what was priced was settled as if nothing priced it');
     return reply;
   });

@@ -60,7 +60,7 @@ export type Dimension = {
 /** What the price's own asset does not cover, in another: `rate` units of it for one. */
 export type Fallback = { asset: PricedAsset; rate: Rate };
 
-export type Price = {
+type PriceTerms = {
   id: string;
   eventType: string;
   asset: PricedAsset;
@@ -69,4 +69,7 @@ export type Price = {
   /** The field that says how much; undefined: 1 for each event. */
   quantity: string | undefined;
   fallback: readonly Fallback[];
-} & ({ over: 'event'; cost: Cost } | { over: CalendarUnit; cost: PeriodCost });
+};
+/** What counts over a period is priced by the script that counts it. */
+export type PeriodPrice = PriceTerms & { over: CalendarUnit; cost: PeriodCost };
+export type Price = (PriceTerms & { over: 'event'; cost: Cost }) | PeriodPrice;

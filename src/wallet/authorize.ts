@@ -8,9 +8,10 @@ import { marksOf, type Marks } from './marks.ts';
 import type { Operation } from './operation.ts';
 import { packScopes, type ScopedPart } from './scopes.ts';
 import { authorizeScript } from './scripts.gen.ts';
-import { knownArgs, staleOf, type Known, type Stale, type Unpriced } from './stale.ts';
+import { knownArgs, staleOf, type Known, type Stale, type TooLarge, type Unpriced } from './stale.ts';
 import type { Store } from './store.ts';
 import type { Trouble } from './target.ts';
+import { mergeTold, readLinesText, type ReckonedLines } from './lines.ts';
 
 export type AuthorizeRequest = {
   wallet: WalletRef;
@@ -42,12 +43,14 @@ export type Approved = Account &
     version: number;
     /** What the request brought to be told; on a repeat, what the first one brought. */
     told: string;
+    /** What the script priced, where it did. */
+    reckoned: ReckonedLines | undefined;
   };
 
 export async function authorize(
   store: Store,
   request: AuthorizeRequest,
-): Promise<Approved | Declined | Shadow | Unpriced | Stale | Trouble> {
+): Promise<Approved | Declined | Shadow | TooLarge | Unpriced | Stale | Trouble> {
   const { wallet } = request;
   const reply = await execute(
     store,
@@ -66,7 +69,8 @@ export async function authorize(
     },
   );
   switch (reply.status) {
-    case 'approved':
+    case 'approved': {
+      const reckoned = readLinesText(reply.linesText);
       return {
         status: 'approved',
         holdRef: `${reply.epoch}.${reply.version}`,
@@ -77,9 +81,13 @@ export async function authorize(
         createdAtMs: reply.createdAtMs,
         expiresAtMs: reply.createdAtMs + request.ttlMs,
         version: reply.version,
-        told: reply.toldText,
+        told: mergeTold(reply.toldText, reckoned),
+        reckoned,
         ...marksOf(reply),
       };
+    }
+    case 'too_large':
+      return { status: reply.status, lineNo: reply.lineNo };
     case 'stale':
       return staleOf(reply);
     case 'declined':

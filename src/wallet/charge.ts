@@ -8,9 +8,10 @@ import { packLegs, readLegsText, type ToldLeg } from './legs.ts';
 import { marksOf, type Marks } from './marks.ts';
 import { packScopes } from './scopes.ts';
 import { chargeScript } from './scripts.gen.ts';
-import { knownArgs, staleOf, type Stale, type Unpriced } from './stale.ts';
+import { knownArgs, staleOf, type Stale, type TooLarge, type Unpriced } from './stale.ts';
 import type { Store } from './store.ts';
 import type { Trouble } from './target.ts';
+import { mergeTold, readLinesText, type ReckonedLines } from './lines.ts';
 
 export type Charged = Account &
   Marks & {
@@ -22,12 +23,14 @@ export type Charged = Account &
     version: number;
     /** What the request brought to be told; on a repeat, what the first one brought. */
     told: string;
+    /** What the script priced, where it did. */
+    reckoned: ReckonedLines | undefined;
   };
 
 export async function charge(
   store: Store,
   request: Omit<AuthorizeRequest, 'ttlMs'>,
-): Promise<Charged | Declined | Shadow | Unpriced | Stale | Trouble> {
+): Promise<Charged | Declined | Shadow | TooLarge | Unpriced | Stale | Trouble> {
   const { wallet } = request;
   const reply = await execute(
     store,
@@ -45,7 +48,8 @@ export async function charge(
     },
   );
   switch (reply.status) {
-    case 'charged':
+    case 'charged': {
+      const reckoned = readLinesText(reply.linesText);
       return {
         status: 'charged',
         chargeId: chargeIdOf(wallet.walletId, reply.epoch, reply.version),
@@ -54,9 +58,13 @@ export async function charge(
         available: reply.availableAtoms,
         held: reply.heldAtoms,
         version: reply.version,
-        told: reply.toldText,
+        told: mergeTold(reply.toldText, reckoned),
+        reckoned,
         ...marksOf(reply),
       };
+    }
+    case 'too_large':
+      return { status: reply.status, lineNo: reply.lineNo };
     case 'stale':
       return staleOf(reply);
     case 'declined':

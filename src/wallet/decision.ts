@@ -2,6 +2,7 @@
 import { codes } from '../codes.gen.ts';
 import type { Atoms } from '../units.ts';
 import { namesByCode } from './packed.ts';
+import { mergeTold, readLinesText, type ReckonedLines } from './lines.ts';
 
 export type ReasonName = keyof typeof codes.reason;
 export type Account = { available: Atoms; held: Atoms };
@@ -18,13 +19,15 @@ export type Declined = {
   budgetNo: number | undefined;
   /** What the request brought to be told; on a repeat, what the first one brought. */
   told: string;
+  /** What the script priced, where it did. */
+  reckoned: ReckonedLines | undefined;
   replayed?: true;
 };
 export type Shadow = (
   | { status: 'shadow_approved'; amount: Atoms }
   | { status: 'shadow_declined'; reason: ReasonName; affordable: Atoms; budgetNo: number | undefined }
 ) &
-  Account & { version: number };
+  Account & { version: number; reckoned: ReckonedLines | undefined };
 
 export const reasonOf: (code: number) => ReasonName = namesByCode(codes.reason);
 
@@ -37,14 +40,17 @@ type RawDeclined = {
   budgetNo: number;
   /** Not of an extend: its asset is the hold's. */
   toldText?: string;
+  /** Not in extend's. */
+  linesText?: string;
   replayed?: true;
 };
-type RawShadow = { availableAtoms: Atoms; heldAtoms: Atoms; version: number } & (
+type RawShadow = { availableAtoms: Atoms; heldAtoms: Atoms; version: number; linesText: string } & (
   | { status: 'shadow_approved'; takeAtoms: Atoms }
   | { status: 'shadow_declined'; reason: number; affordableAtoms: Atoms; budgetNo: number }
 );
 
 export function declinedOf(reply: RawDeclined): Declined {
+  const reckoned = readLinesText(reply.linesText ?? '');
   return {
     status: 'declined',
     reason: reasonOf(reply.reason),
@@ -53,13 +59,20 @@ export function declinedOf(reply: RawDeclined): Declined {
     affordable: reply.affordableAtoms,
     shortAsset: reply.shortAsset || undefined,
     budgetNo: reply.budgetNo || undefined,
-    told: reply.toldText ?? '',
+    told: mergeTold(reply.toldText ?? '', reckoned),
+    reckoned,
     ...(reply.replayed && { replayed: true }),
   };
 }
 
 export function shadowOf(reply: RawShadow): Shadow {
-  const account = { available: reply.availableAtoms, held: reply.heldAtoms, version: reply.version };
+  const { version, linesText } = reply;
+  const account = {
+    available: reply.availableAtoms,
+    held: reply.heldAtoms,
+    version,
+    reckoned: readLinesText(linesText),
+  };
   return reply.status === 'shadow_approved'
     ? { status: reply.status, amount: reply.takeAtoms, ...account }
     : {

@@ -12,7 +12,8 @@ import { packLegs } from './legs.ts';
 import { readWallet, type LiveWallet } from './read-wallet.ts';
 import { packScopes } from './scopes.ts';
 import { authorizeScript } from './scripts.gen.ts';
-import { knownArgs, staleOf, type Stale } from './stale.ts';
+import { readLinesText, type ReckonedLines } from './lines.ts';
+import { knownArgs, staleOf, type Stale, type TooLarge } from './stale.ts';
 import type { Store } from './store.ts';
 import { retryAfterMs, type Trouble } from './target.ts';
 
@@ -25,6 +26,8 @@ export type Explained = {
   /** Of the budgets that cover the request, by number, before it. */
   budgets: Map<number, { spent: Atoms; held: Atoms }>;
   outcome: Outcome;
+  /** What it came to, where it counts over a period. */
+  reckoned: ReckonedLines | undefined;
 };
 
 export type Outcome =
@@ -41,23 +44,23 @@ export type Outcome =
 /** Both are sent at once: only another gateway, or what was due, comes between. */
 const roundsMax = 20;
 
-export async function explain(store: Store, request: ExplainRequest): Promise<Explained | Stale | Trouble> {
+export async function explain(store: Store, request: ExplainRequest): Promise<Explained | TooLarge | Stale | Trouble> {
   const target = { ...request.wallet, environmentId: request.environmentId };
   for (let round = 1; round <= roundsMax; round += 1) {
     const [told, read] = await Promise.all([ask(store, request), readWallet(store, target)]);
     if (told.status !== 'told') return told;
     if (read.status !== 'wallet') return read;
     if (read.wallet.version !== told.version) continue;
-    const { outcome, budgets } = told;
-    return { status: 'explained', wallet: read.wallet, outcome, budgets };
+    const { outcome, budgets, reckoned } = told;
+    return { status: 'explained', wallet: read.wallet, outcome, budgets, reckoned };
   }
   const detail = 'this wallet changes faster than it can be looked at';
   return { status: 'unavailable', detail, retryAfterMs };
 }
 
-type Told = { status: 'told'; version: number; outcome: Outcome; budgets: Explained['budgets'] };
+type Told = { status: 'told'; version: number } & Pick<Explained, 'outcome' | 'budgets' | 'reckoned'>;
 
-async function ask(store: Store, request: ExplainRequest): Promise<Told | Stale | Trouble> {
+async function ask(store: Store, request: ExplainRequest): Promise<Told | TooLarge | Stale | Trouble> {
   const { wallet, environmentId, operation, asset, amount, mode, ttlMs, attached } = request;
   const target = { ...wallet, environmentId };
   const reply = await execute(store, authorizeScript, target, operation, {
@@ -75,7 +78,7 @@ async function ask(store: Store, request: ExplainRequest): Promise<Told | Stale 
       const taken = new Map<number, Atoms>();
       for (const [no, atoms] of inGroups(reply.sourcesText, 2)) taken.set(Number(no), atoms!);
       const outcome = { status: reply.status, amount: reply.takeAtoms, taken } as const;
-      return { status: 'told', version: reply.version, outcome, budgets: readBudgets(reply.budgetsText) };
+      return { status: 'told', version: reply.version, outcome, ...readTexts(reply) };
     }
     case 'would_decline': {
       const outcome = {
@@ -85,8 +88,10 @@ async function ask(store: Store, request: ExplainRequest): Promise<Told | Stale 
         shortAsset: reply.shortAsset || undefined,
         budgetNo: reply.budgetNo || undefined,
       } as const;
-      return { status: 'told', version: reply.version, outcome, budgets: readBudgets(reply.budgetsText) };
+      return { status: 'told', version: reply.version, outcome, ...readTexts(reply) };
     }
+    case 'too_large':
+      return { status: reply.status, lineNo: reply.lineNo };
     case 'stale':
       return staleOf(reply);
     case 'approved':
@@ -101,6 +106,10 @@ async function ask(store: Store, request: ExplainRequest): Promise<Told | Stale 
     case 'unknown':
       return reply;
   }
+}
+
+function readTexts(reply: { budgetsText: string; linesText: string }): Pick<Told, 'budgets' | 'reckoned'> {
+  return { budgets: readBudgets(reply.budgetsText), reckoned: readLinesText(reply.linesText) };
 }
 
 function readBudgets(text: string): Explained['budgets'] {

@@ -3,7 +3,7 @@ import { atomsFromRedis as atoms, type Atoms } from '../units.ts';
 import type { Script } from './script.ts';
 
 /** The Redis library that holds all scripts; names end in its hash. */
-export const libraryHash = '15f47d181d9e';
+export const libraryHash = '4e468518a46c';
 
 export type AdvanceClockKeys = { fenceKey: string; clockKey: string };
 export type AdvanceClockArgs = { fence: string; toMs: number };
@@ -16,7 +16,7 @@ export type AdvanceClockReply =
  */
 export const advanceClockScript: Script<AdvanceClockKeys, AdvanceClockArgs, AdvanceClockReply> = {
   name: 'advance_clock',
-  functionName: 'advance_clock_15f47d181d9e',
+  functionName: 'advance_clock_4e468518a46c',
   keysCount: 2,
   binary: false,
   encode: (keys, args) => [keys.fenceKey, keys.clockKey, args.fence, args.toMs],
@@ -47,7 +47,7 @@ export type ApplyDueReply =
  */
 export const applyDueScript: Script<ApplyDueKeys, ApplyDueArgs, ApplyDueReply> = {
   name: 'apply_due',
-  functionName: 'apply_due_15f47d181d9e',
+  functionName: 'apply_due_4e468518a46c',
   keysCount: 7,
   binary: false,
   encode: (keys, args) => [keys.fenceKey, keys.clockKey, keys.walletKey, keys.holdsKey, keys.deadlinesKey, keys.operationKey, keys.outboxKey, args.fence, args.notAfterMs, args.environment, args.operationId, args.fingerprint, args.keepMs],
@@ -65,7 +65,7 @@ export const applyDueScript: Script<ApplyDueKeys, ApplyDueArgs, ApplyDueReply> =
 };
 
 export type AuthorizeKeys = { fenceKey: string; clockKey: string; walletKey: string; holdsKey: string; deadlinesKey: string; operationKey: string; outboxKey: string; catalogKey: string };
-export type AuthorizeArgs = { fence: string; notAfterMs: number; environment: string; operationId: string; fingerprint: string; keepMs: number; asset: number; amountAtoms: Atoms; mode: string; ttlMs: number; repeated: string; attached: string; lookedUp: string; catalogVersion: string; configVersion: string; toldText: string; legsPacked: Buffer | string; budgetsPacked: Buffer | string; scopesPacked: Buffer | string };
+export type AuthorizeArgs = { fence: string; notAfterMs: number; environment: string; operationId: string; fingerprint: string; keepMs: number; asset: number; amountAtoms: Atoms; mode: string; ttlMs: number; repeated: string; attached: string; lookedUp: string; catalogVersion: string; configVersion: string; toldText: string; legsPacked: Buffer | string; budgetsPacked: Buffer | string; scopesPacked: Buffer | string; linesPacked: Buffer | string };
 export type AuthorizeReply =
   | { status: 'fenced'; replayed?: true }
   | { status: 'unverified'; replayed?: true }
@@ -77,13 +77,14 @@ export type AuthorizeReply =
   | { status: 'due'; replayed?: true }
   | { status: 'stale'; standingVersion: number; standingConfig: number; redisMs: number; configText: string; replayed?: true }
   | { status: 'unpriced'; replayed?: true }
-  | { status: 'shadow_approved'; takeAtoms: Atoms; availableAtoms: Atoms; heldAtoms: Atoms; version: number; epoch: number; seq: number; replayed?: true }
-  | { status: 'shadow_declined'; reason: number; availableAtoms: Atoms; heldAtoms: Atoms; affordableAtoms: Atoms; shortAsset: number; budgetNo: number; version: number; epoch: number; seq: number; replayed?: true }
+  | { status: 'too_large'; lineNo: number; replayed?: true }
+  | { status: 'shadow_approved'; takeAtoms: Atoms; availableAtoms: Atoms; heldAtoms: Atoms; version: number; epoch: number; seq: number; linesText: string; replayed?: true }
+  | { status: 'shadow_declined'; reason: number; availableAtoms: Atoms; heldAtoms: Atoms; affordableAtoms: Atoms; shortAsset: number; budgetNo: number; version: number; epoch: number; seq: number; linesText: string; replayed?: true }
   | { status: 'overdue'; overdueRefs: string; replayed?: true }
-  | { status: 'would_approve'; takeAtoms: Atoms; version: number; epoch: number; seq: number; sourcesText: string; budgetsText: string; replayed?: true }
-  | { status: 'would_decline'; reason: number; affordableAtoms: Atoms; shortAsset: number; budgetNo: number; version: number; epoch: number; seq: number; budgetsText: string; replayed?: true }
-  | { status: 'approved'; takeAtoms: Atoms; availableAtoms: Atoms; heldAtoms: Atoms; createdAtMs: number; version: number; epoch: number; seq: number; legsText: string; toldText: string; replayed?: true }
-  | { status: 'declined'; reason: number; availableAtoms: Atoms; heldAtoms: Atoms; affordableAtoms: Atoms; shortAsset: number; budgetNo: number; version: number; epoch: number; seq: number; toldText: string; replayed?: true };
+  | { status: 'would_approve'; takeAtoms: Atoms; version: number; epoch: number; seq: number; sourcesText: string; budgetsText: string; linesText: string; replayed?: true }
+  | { status: 'would_decline'; reason: number; affordableAtoms: Atoms; shortAsset: number; budgetNo: number; version: number; epoch: number; seq: number; budgetsText: string; linesText: string; replayed?: true }
+  | { status: 'approved'; takeAtoms: Atoms; availableAtoms: Atoms; heldAtoms: Atoms; createdAtMs: number; version: number; epoch: number; seq: number; legsText: string; toldText: string; linesText: string; replayed?: true }
+  | { status: 'declined'; reason: number; availableAtoms: Atoms; heldAtoms: Atoms; affordableAtoms: Atoms; shortAsset: number; budgetNo: number; version: number; epoch: number; seq: number; toldText: string; linesText: string; replayed?: true };
 
 /**
  * Authorize: check the wallet and hold the money for one request, or say no.
@@ -95,10 +96,10 @@ export type AuthorizeReply =
  */
 export const authorizeScript: Script<AuthorizeKeys, AuthorizeArgs, AuthorizeReply> = {
   name: 'authorize',
-  functionName: 'authorize_15f47d181d9e',
+  functionName: 'authorize_4e468518a46c',
   keysCount: 8,
   binary: false,
-  encode: (keys, args) => [keys.fenceKey, keys.clockKey, keys.walletKey, keys.holdsKey, keys.deadlinesKey, keys.operationKey, keys.outboxKey, keys.catalogKey, args.fence, args.notAfterMs, args.environment, args.operationId, args.fingerprint, args.keepMs, args.asset, String(args.amountAtoms), args.mode, args.ttlMs, args.repeated, args.attached, args.lookedUp, args.catalogVersion, args.configVersion, args.toldText, args.legsPacked, args.budgetsPacked, args.scopesPacked],
+  encode: (keys, args) => [keys.fenceKey, keys.clockKey, keys.walletKey, keys.holdsKey, keys.deadlinesKey, keys.operationKey, keys.outboxKey, keys.catalogKey, args.fence, args.notAfterMs, args.environment, args.operationId, args.fingerprint, args.keepMs, args.asset, String(args.amountAtoms), args.mode, args.ttlMs, args.repeated, args.attached, args.lookedUp, args.catalogVersion, args.configVersion, args.toldText, args.legsPacked, args.budgetsPacked, args.scopesPacked, args.linesPacked],
   decode: {
     fenced: () => ({ status: 'fenced' }),
     unverified: () => ({ status: 'unverified' }),
@@ -108,20 +109,21 @@ export const authorizeScript: Script<AuthorizeKeys, AuthorizeArgs, AuthorizeRepl
     absent: () => ({ status: 'absent' }),
     missing: () => ({ status: 'missing' }),
     due: () => ({ status: 'due' }),
-    stale: (reply) => ({ status: 'stale', standingVersion: reply[1] as number, standingConfig: reply[2] as number, redisMs: reply[3] as number, configText: String(reply[4]) }),
+    stale: (reply) => ({ status: 'stale', standingVersion: reply[1] as number, standingConfig: reply[2] as number, redisMs: reply[3] as number, configText: String(reply[4] ?? '') }),
     unpriced: () => ({ status: 'unpriced' }),
-    shadow_approved: (reply) => ({ status: 'shadow_approved', takeAtoms: atoms(reply[1]), availableAtoms: atoms(reply[2]), heldAtoms: atoms(reply[3]), version: reply[4] as number, epoch: reply[5] as number, seq: reply[6] as number }),
-    shadow_declined: (reply) => ({ status: 'shadow_declined', reason: reply[1] as number, availableAtoms: atoms(reply[2]), heldAtoms: atoms(reply[3]), affordableAtoms: atoms(reply[4]), shortAsset: reply[5] as number, budgetNo: reply[6] as number, version: reply[7] as number, epoch: reply[8] as number, seq: reply[9] as number }),
-    overdue: (reply) => ({ status: 'overdue', overdueRefs: String(reply[1]) }),
-    would_approve: (reply) => ({ status: 'would_approve', takeAtoms: atoms(reply[1]), version: reply[2] as number, epoch: reply[3] as number, seq: reply[4] as number, sourcesText: String(reply[5]), budgetsText: String(reply[6]) }),
-    would_decline: (reply) => ({ status: 'would_decline', reason: reply[1] as number, affordableAtoms: atoms(reply[2]), shortAsset: reply[3] as number, budgetNo: reply[4] as number, version: reply[5] as number, epoch: reply[6] as number, seq: reply[7] as number, budgetsText: String(reply[8]) }),
-    approved: (reply) => ({ status: 'approved', takeAtoms: atoms(reply[1]), availableAtoms: atoms(reply[2]), heldAtoms: atoms(reply[3]), createdAtMs: reply[4] as number, version: reply[5] as number, epoch: reply[6] as number, seq: reply[7] as number, legsText: String(reply[8]), toldText: String(reply[9]) }),
-    declined: (reply) => ({ status: 'declined', reason: reply[1] as number, availableAtoms: atoms(reply[2]), heldAtoms: atoms(reply[3]), affordableAtoms: atoms(reply[4]), shortAsset: reply[5] as number, budgetNo: reply[6] as number, version: reply[7] as number, epoch: reply[8] as number, seq: reply[9] as number, toldText: String(reply[10]) }),
+    too_large: (reply) => ({ status: 'too_large', lineNo: reply[1] as number }),
+    shadow_approved: (reply) => ({ status: 'shadow_approved', takeAtoms: atoms(reply[1]), availableAtoms: atoms(reply[2]), heldAtoms: atoms(reply[3]), version: reply[4] as number, epoch: reply[5] as number, seq: reply[6] as number, linesText: String(reply[7] ?? '') }),
+    shadow_declined: (reply) => ({ status: 'shadow_declined', reason: reply[1] as number, availableAtoms: atoms(reply[2]), heldAtoms: atoms(reply[3]), affordableAtoms: atoms(reply[4]), shortAsset: reply[5] as number, budgetNo: reply[6] as number, version: reply[7] as number, epoch: reply[8] as number, seq: reply[9] as number, linesText: String(reply[10] ?? '') }),
+    overdue: (reply) => ({ status: 'overdue', overdueRefs: String(reply[1] ?? '') }),
+    would_approve: (reply) => ({ status: 'would_approve', takeAtoms: atoms(reply[1]), version: reply[2] as number, epoch: reply[3] as number, seq: reply[4] as number, sourcesText: String(reply[5] ?? ''), budgetsText: String(reply[6] ?? ''), linesText: String(reply[7] ?? '') }),
+    would_decline: (reply) => ({ status: 'would_decline', reason: reply[1] as number, affordableAtoms: atoms(reply[2]), shortAsset: reply[3] as number, budgetNo: reply[4] as number, version: reply[5] as number, epoch: reply[6] as number, seq: reply[7] as number, budgetsText: String(reply[8] ?? ''), linesText: String(reply[9] ?? '') }),
+    approved: (reply) => ({ status: 'approved', takeAtoms: atoms(reply[1]), availableAtoms: atoms(reply[2]), heldAtoms: atoms(reply[3]), createdAtMs: reply[4] as number, version: reply[5] as number, epoch: reply[6] as number, seq: reply[7] as number, legsText: String(reply[8] ?? ''), toldText: String(reply[9] ?? ''), linesText: String(reply[10] ?? '') }),
+    declined: (reply) => ({ status: 'declined', reason: reply[1] as number, availableAtoms: atoms(reply[2]), heldAtoms: atoms(reply[3]), affordableAtoms: atoms(reply[4]), shortAsset: reply[5] as number, budgetNo: reply[6] as number, version: reply[7] as number, epoch: reply[8] as number, seq: reply[9] as number, toldText: String(reply[10] ?? ''), linesText: String(reply[11] ?? '') }),
   },
 };
 
 export type ChargeKeys = { fenceKey: string; clockKey: string; walletKey: string; holdsKey: string; deadlinesKey: string; operationKey: string; outboxKey: string; catalogKey: string };
-export type ChargeArgs = { fence: string; notAfterMs: number; environment: string; operationId: string; fingerprint: string; keepMs: number; asset: number; amountAtoms: Atoms; mode: string; repeated: string; attached: string; lookedUp: string; catalogVersion: string; configVersion: string; toldText: string; legsPacked: Buffer | string; budgetsPacked: Buffer | string; scopesPacked: Buffer | string };
+export type ChargeArgs = { fence: string; notAfterMs: number; environment: string; operationId: string; fingerprint: string; keepMs: number; asset: number; amountAtoms: Atoms; mode: string; repeated: string; attached: string; lookedUp: string; catalogVersion: string; configVersion: string; toldText: string; legsPacked: Buffer | string; budgetsPacked: Buffer | string; scopesPacked: Buffer | string; linesPacked: Buffer | string };
 export type ChargeReply =
   | { status: 'fenced'; replayed?: true }
   | { status: 'unverified'; replayed?: true }
@@ -133,11 +135,12 @@ export type ChargeReply =
   | { status: 'due'; replayed?: true }
   | { status: 'stale'; standingVersion: number; standingConfig: number; redisMs: number; configText: string; replayed?: true }
   | { status: 'unpriced'; replayed?: true }
-  | { status: 'shadow_approved'; takeAtoms: Atoms; availableAtoms: Atoms; heldAtoms: Atoms; version: number; epoch: number; seq: number; replayed?: true }
-  | { status: 'shadow_declined'; reason: number; availableAtoms: Atoms; heldAtoms: Atoms; affordableAtoms: Atoms; shortAsset: number; budgetNo: number; version: number; epoch: number; seq: number; replayed?: true }
+  | { status: 'too_large'; lineNo: number; replayed?: true }
+  | { status: 'shadow_approved'; takeAtoms: Atoms; availableAtoms: Atoms; heldAtoms: Atoms; version: number; epoch: number; seq: number; linesText: string; replayed?: true }
+  | { status: 'shadow_declined'; reason: number; availableAtoms: Atoms; heldAtoms: Atoms; affordableAtoms: Atoms; shortAsset: number; budgetNo: number; version: number; epoch: number; seq: number; linesText: string; replayed?: true }
   | { status: 'overdue'; overdueRefs: string; replayed?: true }
-  | { status: 'charged'; takeAtoms: Atoms; availableAtoms: Atoms; heldAtoms: Atoms; version: number; epoch: number; seq: number; legsText: string; toldText: string; replayed?: true }
-  | { status: 'declined'; reason: number; availableAtoms: Atoms; heldAtoms: Atoms; affordableAtoms: Atoms; shortAsset: number; budgetNo: number; version: number; epoch: number; seq: number; toldText: string; replayed?: true };
+  | { status: 'charged'; takeAtoms: Atoms; availableAtoms: Atoms; heldAtoms: Atoms; version: number; epoch: number; seq: number; legsText: string; toldText: string; linesText: string; replayed?: true }
+  | { status: 'declined'; reason: number; availableAtoms: Atoms; heldAtoms: Atoms; affordableAtoms: Atoms; shortAsset: number; budgetNo: number; version: number; epoch: number; seq: number; toldText: string; linesText: string; replayed?: true };
 
 /**
  * Charge: check the wallet and take the money in one step, with no hold before it, or say no.
@@ -146,10 +149,10 @@ export type ChargeReply =
  */
 export const chargeScript: Script<ChargeKeys, ChargeArgs, ChargeReply> = {
   name: 'charge',
-  functionName: 'charge_15f47d181d9e',
+  functionName: 'charge_4e468518a46c',
   keysCount: 8,
   binary: false,
-  encode: (keys, args) => [keys.fenceKey, keys.clockKey, keys.walletKey, keys.holdsKey, keys.deadlinesKey, keys.operationKey, keys.outboxKey, keys.catalogKey, args.fence, args.notAfterMs, args.environment, args.operationId, args.fingerprint, args.keepMs, args.asset, String(args.amountAtoms), args.mode, args.repeated, args.attached, args.lookedUp, args.catalogVersion, args.configVersion, args.toldText, args.legsPacked, args.budgetsPacked, args.scopesPacked],
+  encode: (keys, args) => [keys.fenceKey, keys.clockKey, keys.walletKey, keys.holdsKey, keys.deadlinesKey, keys.operationKey, keys.outboxKey, keys.catalogKey, args.fence, args.notAfterMs, args.environment, args.operationId, args.fingerprint, args.keepMs, args.asset, String(args.amountAtoms), args.mode, args.repeated, args.attached, args.lookedUp, args.catalogVersion, args.configVersion, args.toldText, args.legsPacked, args.budgetsPacked, args.scopesPacked, args.linesPacked],
   decode: {
     fenced: () => ({ status: 'fenced' }),
     unverified: () => ({ status: 'unverified' }),
@@ -159,13 +162,14 @@ export const chargeScript: Script<ChargeKeys, ChargeArgs, ChargeReply> = {
     absent: () => ({ status: 'absent' }),
     missing: () => ({ status: 'missing' }),
     due: () => ({ status: 'due' }),
-    stale: (reply) => ({ status: 'stale', standingVersion: reply[1] as number, standingConfig: reply[2] as number, redisMs: reply[3] as number, configText: String(reply[4]) }),
+    stale: (reply) => ({ status: 'stale', standingVersion: reply[1] as number, standingConfig: reply[2] as number, redisMs: reply[3] as number, configText: String(reply[4] ?? '') }),
     unpriced: () => ({ status: 'unpriced' }),
-    shadow_approved: (reply) => ({ status: 'shadow_approved', takeAtoms: atoms(reply[1]), availableAtoms: atoms(reply[2]), heldAtoms: atoms(reply[3]), version: reply[4] as number, epoch: reply[5] as number, seq: reply[6] as number }),
-    shadow_declined: (reply) => ({ status: 'shadow_declined', reason: reply[1] as number, availableAtoms: atoms(reply[2]), heldAtoms: atoms(reply[3]), affordableAtoms: atoms(reply[4]), shortAsset: reply[5] as number, budgetNo: reply[6] as number, version: reply[7] as number, epoch: reply[8] as number, seq: reply[9] as number }),
-    overdue: (reply) => ({ status: 'overdue', overdueRefs: String(reply[1]) }),
-    charged: (reply) => ({ status: 'charged', takeAtoms: atoms(reply[1]), availableAtoms: atoms(reply[2]), heldAtoms: atoms(reply[3]), version: reply[4] as number, epoch: reply[5] as number, seq: reply[6] as number, legsText: String(reply[7]), toldText: String(reply[8]) }),
-    declined: (reply) => ({ status: 'declined', reason: reply[1] as number, availableAtoms: atoms(reply[2]), heldAtoms: atoms(reply[3]), affordableAtoms: atoms(reply[4]), shortAsset: reply[5] as number, budgetNo: reply[6] as number, version: reply[7] as number, epoch: reply[8] as number, seq: reply[9] as number, toldText: String(reply[10]) }),
+    too_large: (reply) => ({ status: 'too_large', lineNo: reply[1] as number }),
+    shadow_approved: (reply) => ({ status: 'shadow_approved', takeAtoms: atoms(reply[1]), availableAtoms: atoms(reply[2]), heldAtoms: atoms(reply[3]), version: reply[4] as number, epoch: reply[5] as number, seq: reply[6] as number, linesText: String(reply[7] ?? '') }),
+    shadow_declined: (reply) => ({ status: 'shadow_declined', reason: reply[1] as number, availableAtoms: atoms(reply[2]), heldAtoms: atoms(reply[3]), affordableAtoms: atoms(reply[4]), shortAsset: reply[5] as number, budgetNo: reply[6] as number, version: reply[7] as number, epoch: reply[8] as number, seq: reply[9] as number, linesText: String(reply[10] ?? '') }),
+    overdue: (reply) => ({ status: 'overdue', overdueRefs: String(reply[1] ?? '') }),
+    charged: (reply) => ({ status: 'charged', takeAtoms: atoms(reply[1]), availableAtoms: atoms(reply[2]), heldAtoms: atoms(reply[3]), version: reply[4] as number, epoch: reply[5] as number, seq: reply[6] as number, legsText: String(reply[7] ?? ''), toldText: String(reply[8] ?? ''), linesText: String(reply[9] ?? '') }),
+    declined: (reply) => ({ status: 'declined', reason: reply[1] as number, availableAtoms: atoms(reply[2]), heldAtoms: atoms(reply[3]), affordableAtoms: atoms(reply[4]), shortAsset: reply[5] as number, budgetNo: reply[6] as number, version: reply[7] as number, epoch: reply[8] as number, seq: reply[9] as number, toldText: String(reply[10] ?? ''), linesText: String(reply[11] ?? '') }),
   },
 };
 
@@ -185,7 +189,7 @@ export type ConfigureReply =
  */
 export const configureScript: Script<ConfigureKeys, ConfigureArgs, ConfigureReply> = {
   name: 'configure',
-  functionName: 'configure_15f47d181d9e',
+  functionName: 'configure_4e468518a46c',
   keysCount: 3,
   binary: false,
   encode: (keys, args) => [keys.fenceKey, keys.clockKey, keys.walletKey, args.fence, args.version, args.configText],
@@ -212,7 +216,7 @@ export type CreateWalletReply =
  */
 export const createWalletScript: Script<CreateWalletKeys, CreateWalletArgs, CreateWalletReply> = {
   name: 'create_wallet',
-  functionName: 'create_wallet_15f47d181d9e',
+  functionName: 'create_wallet_4e468518a46c',
   keysCount: 3,
   binary: false,
   encode: (keys, args) => [keys.fenceKey, keys.clockKey, keys.walletKey, args.fence, args.environment, args.customerId, args.freeze],
@@ -246,7 +250,7 @@ export type CreditReply =
  */
 export const creditScript: Script<CreditKeys, CreditArgs, CreditReply> = {
   name: 'credit',
-  functionName: 'credit_15f47d181d9e',
+  functionName: 'credit_4e468518a46c',
   keysCount: 7,
   binary: false,
   encode: (keys, args) => [keys.fenceKey, keys.clockKey, keys.walletKey, keys.holdsKey, keys.deadlinesKey, keys.operationKey, keys.outboxKey, args.fence, args.notAfterMs, args.environment, args.operationId, args.fingerprint, args.keepMs, args.asset, args.grantNo, String(args.amountAtoms), args.purpose, args.priority, args.effectiveAtMs, args.expiresAtMs, args.attached, args.lookedUp, args.scope],
@@ -285,7 +289,7 @@ export type ExpireHoldsReply =
  */
 export const expireHoldsScript: Script<ExpireHoldsKeys, ExpireHoldsArgs, ExpireHoldsReply> = {
   name: 'expire_holds',
-  functionName: 'expire_holds_15f47d181d9e',
+  functionName: 'expire_holds_4e468518a46c',
   keysCount: 7,
   binary: false,
   encode: (keys, args) => [keys.fenceKey, keys.clockKey, keys.walletKey, keys.holdsKey, keys.deadlinesKey, keys.operationKey, keys.outboxKey, args.fence, args.notAfterMs, args.environment, args.operationId, args.fingerprint, args.keepMs, args.holdRefs],
@@ -329,7 +333,7 @@ export type ExtendReply =
  */
 export const extendScript: Script<ExtendKeys, ExtendArgs, ExtendReply> = {
   name: 'extend',
-  functionName: 'extend_15f47d181d9e',
+  functionName: 'extend_4e468518a46c',
   keysCount: 7,
   binary: false,
   encode: (keys, args) => [keys.fenceKey, keys.clockKey, keys.walletKey, keys.holdsKey, keys.deadlinesKey, keys.operationKey, keys.outboxKey, args.fence, args.notAfterMs, args.environment, args.operationId, args.fingerprint, args.keepMs, args.asset, args.holdRef, String(args.amountAtoms), args.ttlMs, args.repeated, args.attached, args.lookedUp, args.configVersion, args.budgetsPacked],
@@ -342,12 +346,12 @@ export const extendScript: Script<ExtendKeys, ExtendArgs, ExtendReply> = {
     absent: () => ({ status: 'absent' }),
     missing: () => ({ status: 'missing' }),
     due: () => ({ status: 'due' }),
-    stale: (reply) => ({ status: 'stale', standingVersion: reply[1] as number, standingConfig: reply[2] as number, redisMs: reply[3] as number, configText: String(reply[4]) }),
+    stale: (reply) => ({ status: 'stale', standingVersion: reply[1] as number, standingConfig: reply[2] as number, redisMs: reply[3] as number, configText: String(reply[4] ?? '') }),
     unknown_hold: () => ({ status: 'unknown_hold' }),
     out_of_bounds: (reply) => ({ status: 'out_of_bounds', bound: reply[1] as number }),
-    overdue: (reply) => ({ status: 'overdue', overdueRefs: String(reply[1]) }),
+    overdue: (reply) => ({ status: 'overdue', overdueRefs: String(reply[1] ?? '') }),
     expired: (reply) => ({ status: 'expired', settledAtoms: atoms(reply[1]), releasedAtoms: atoms(reply[2]), epoch: reply[3] as number, seq: reply[4] as number }),
-    extended: (reply) => ({ status: 'extended', totalAtoms: atoms(reply[1]), availableAtoms: atoms(reply[2]), heldAtoms: atoms(reply[3]), expiresAtMs: reply[4] as number, atMs: reply[5] as number, version: reply[6] as number, epoch: reply[7] as number, seq: reply[8] as number, legsText: String(reply[9]) }),
+    extended: (reply) => ({ status: 'extended', totalAtoms: atoms(reply[1]), availableAtoms: atoms(reply[2]), heldAtoms: atoms(reply[3]), expiresAtMs: reply[4] as number, atMs: reply[5] as number, version: reply[6] as number, epoch: reply[7] as number, seq: reply[8] as number, legsText: String(reply[9] ?? '') }),
     declined: (reply) => ({ status: 'declined', reason: reply[1] as number, availableAtoms: atoms(reply[2]), heldAtoms: atoms(reply[3]), affordableAtoms: atoms(reply[4]), shortAsset: reply[5] as number, budgetNo: reply[6] as number, version: reply[7] as number, epoch: reply[8] as number, seq: reply[9] as number }),
   },
 };
@@ -371,7 +375,7 @@ export type ForgetReply =
  */
 export const forgetScript: Script<ForgetKeys, ForgetArgs, ForgetReply> = {
   name: 'forget',
-  functionName: 'forget_15f47d181d9e',
+  functionName: 'forget_4e468518a46c',
   keysCount: 4,
   binary: false,
   encode: (keys, args) => [keys.fenceKey, keys.walletKey, keys.holdsKey, keys.deadlinesKey, args.fence, args.headPacked],
@@ -406,7 +410,7 @@ export type FreezeReply =
  */
 export const freezeScript: Script<FreezeKeys, FreezeArgs, FreezeReply> = {
   name: 'freeze',
-  functionName: 'freeze_15f47d181d9e',
+  functionName: 'freeze_4e468518a46c',
   keysCount: 7,
   binary: false,
   encode: (keys, args) => [keys.fenceKey, keys.clockKey, keys.walletKey, keys.holdsKey, keys.deadlinesKey, keys.operationKey, keys.outboxKey, args.fence, args.notAfterMs, args.environment, args.operationId, args.fingerprint, args.keepMs, args.fromFreeze, args.toFreeze, args.attached, args.lookedUp, args.seenAt],
@@ -444,7 +448,7 @@ export type HydrateReply =
  */
 export const hydrateScript: Script<HydrateKeys, HydrateArgs, HydrateReply> = {
   name: 'hydrate',
-  functionName: 'hydrate_15f47d181d9e',
+  functionName: 'hydrate_4e468518a46c',
   keysCount: 6,
   binary: false,
   encode: (keys, args) => [keys.fenceKey, keys.clockKey, keys.walletKey, keys.holdsKey, keys.deadlinesKey, keys.scratchKey, args.fence, args.environment, args.customerId, args.version, args.freeze, args.accountsPacked, args.grantsPacked, args.holdsPacked, args.replacedVersion, args.lookUpUntilMs, args.configVersion, args.configText, args.countersPacked],
@@ -471,14 +475,14 @@ export type ListDueReply =
  */
 export const listDueScript: Script<ListDueKeys, ListDueArgs, ListDueReply> = {
   name: 'list_due',
-  functionName: 'list_due_15f47d181d9e',
+  functionName: 'list_due_4e468518a46c',
   keysCount: 3,
   binary: false,
   encode: (keys, args) => [keys.fenceKey, keys.clockKey, keys.deadlinesKey, args.fence, args.membersMax],
   decode: {
     fenced: () => ({ status: 'fenced' }),
     unverified: () => ({ status: 'unverified' }),
-    due_members: (reply) => ({ status: 'due_members', membersText: String(reply[1]), nowMs: reply[2] as number }),
+    due_members: (reply) => ({ status: 'due_members', membersText: String(reply[1] ?? ''), nowMs: reply[2] as number }),
   },
 };
 
@@ -500,7 +504,7 @@ export type MendReply =
  */
 export const mendScript: Script<MendKeys, MendArgs, MendReply> = {
   name: 'mend',
-  functionName: 'mend_15f47d181d9e',
+  functionName: 'mend_4e468518a46c',
   keysCount: 5,
   binary: false,
   encode: (keys, args) => [keys.fenceKey, keys.clockKey, keys.walletKey, keys.holdsKey, keys.deadlinesKey, args.fence, args.seenAt],
@@ -527,7 +531,7 @@ export type PeekOperationReply =
  */
 export const peekOperationScript: Script<PeekOperationKeys, PeekOperationArgs, PeekOperationReply> = {
   name: 'peek_operation',
-  functionName: 'peek_operation_15f47d181d9e',
+  functionName: 'peek_operation_4e468518a46c',
   keysCount: 4,
   binary: false,
   encode: (keys, args) => [keys.fenceKey, keys.clockKey, keys.walletKey, keys.operationKey, args.fence],
@@ -554,7 +558,7 @@ export type RaiseCatalogReply =
  */
 export const raiseCatalogScript: Script<RaiseCatalogKeys, RaiseCatalogArgs, RaiseCatalogReply> = {
   name: 'raise_catalog',
-  functionName: 'raise_catalog_15f47d181d9e',
+  functionName: 'raise_catalog_4e468518a46c',
   keysCount: 2,
   binary: false,
   encode: (keys, args) => [keys.fenceKey, keys.catalogKey, args.fence, args.environment, args.catalogVersion],
@@ -581,7 +585,7 @@ export type ReadHoldReply =
  */
 export const readHoldScript: Script<ReadHoldKeys, ReadHoldArgs, ReadHoldReply> = {
   name: 'read_hold',
-  functionName: 'read_hold_15f47d181d9e',
+  functionName: 'read_hold_4e468518a46c',
   keysCount: 4,
   binary: true,
   encode: (keys, args) => [keys.fenceKey, keys.clockKey, keys.walletKey, keys.holdsKey, args.fence, args.environment, args.holdRef],
@@ -592,7 +596,7 @@ export const readHoldScript: Script<ReadHoldKeys, ReadHoldArgs, ReadHoldReply> =
     missing: () => ({ status: 'missing' }),
     due: () => ({ status: 'due' }),
     unknown_hold: () => ({ status: 'unknown_hold' }),
-    hold: (reply) => ({ status: 'hold', customerText: String(reply[1]), holdRecord: reply[2] as Buffer, atMs: reply[3] as number }),
+    hold: (reply) => ({ status: 'hold', customerText: String(reply[1] ?? ''), holdRecord: reply[2] as Buffer, atMs: reply[3] as number }),
   },
 };
 
@@ -608,7 +612,7 @@ export type ReadStoredReply =
  */
 export const readStoredScript: Script<ReadStoredKeys, ReadStoredArgs, ReadStoredReply> = {
   name: 'read_stored',
-  functionName: 'read_stored_15f47d181d9e',
+  functionName: 'read_stored_4e468518a46c',
   keysCount: 3,
   binary: true,
   encode: (keys) => [keys.walletKey, keys.holdsKey, keys.deadlinesKey],
@@ -632,7 +636,7 @@ export type ReadWalletReply =
  */
 export const readWalletScript: Script<ReadWalletKeys, ReadWalletArgs, ReadWalletReply> = {
   name: 'read_wallet',
-  functionName: 'read_wallet_15f47d181d9e',
+  functionName: 'read_wallet_4e468518a46c',
   keysCount: 3,
   binary: true,
   encode: (keys, args) => [keys.fenceKey, keys.clockKey, keys.walletKey, args.fence, args.environment],
@@ -670,7 +674,7 @@ export type ReleaseReply =
  */
 export const releaseScript: Script<ReleaseKeys, ReleaseArgs, ReleaseReply> = {
   name: 'release',
-  functionName: 'release_15f47d181d9e',
+  functionName: 'release_4e468518a46c',
   keysCount: 7,
   binary: false,
   encode: (keys, args) => [keys.fenceKey, keys.clockKey, keys.walletKey, keys.holdsKey, keys.deadlinesKey, keys.operationKey, keys.outboxKey, args.fence, args.notAfterMs, args.environment, args.operationId, args.fingerprint, args.keepMs, args.asset, args.holdRef, args.attached, args.lookedUp],
@@ -685,7 +689,7 @@ export const releaseScript: Script<ReleaseKeys, ReleaseArgs, ReleaseReply> = {
     due: () => ({ status: 'due' }),
     unknown_hold: () => ({ status: 'unknown_hold' }),
     expired: (reply) => ({ status: 'expired', settledAtoms: atoms(reply[1]), releasedAtoms: atoms(reply[2]), epoch: reply[3] as number, seq: reply[4] as number }),
-    released: (reply) => ({ status: 'released', settledAtoms: atoms(reply[1]), releasedAtoms: atoms(reply[2]), availableAtoms: atoms(reply[3]), heldAtoms: atoms(reply[4]), version: reply[5] as number, epoch: reply[6] as number, seq: reply[7] as number, legsText: String(reply[8]) }),
+    released: (reply) => ({ status: 'released', settledAtoms: atoms(reply[1]), releasedAtoms: atoms(reply[2]), availableAtoms: atoms(reply[3]), heldAtoms: atoms(reply[4]), version: reply[5] as number, epoch: reply[6] as number, seq: reply[7] as number, legsText: String(reply[8] ?? '') }),
   },
 };
 
@@ -703,7 +707,7 @@ export type RememberReply =
  */
 export const rememberScript: Script<RememberKeys, RememberArgs, RememberReply> = {
   name: 'remember',
-  functionName: 'remember_15f47d181d9e',
+  functionName: 'remember_4e468518a46c',
   keysCount: 2,
   binary: false,
   encode: (keys, args) => [keys.fenceKey, keys.operationKey, args.fence, args.recordPacked, args.keepMs],
@@ -731,7 +735,7 @@ export type RestampReply =
  */
 export const restampScript: Script<RestampKeys, RestampArgs, RestampReply> = {
   name: 'restamp',
-  functionName: 'restamp_15f47d181d9e',
+  functionName: 'restamp_4e468518a46c',
   keysCount: 5,
   binary: false,
   encode: (keys, args) => [keys.fenceKey, keys.clockKey, keys.walletKey, keys.holdsKey, keys.scratchKey, args.fence, args.version, args.freeze, args.configVersion, args.configText],
@@ -744,7 +748,7 @@ export const restampScript: Script<RestampKeys, RestampArgs, RestampReply> = {
 };
 
 export type SettleKeys = { fenceKey: string; clockKey: string; walletKey: string; holdsKey: string; deadlinesKey: string; operationKey: string; outboxKey: string; lateKey: string; catalogKey: string };
-export type SettleArgs = { fence: string; notAfterMs: number; environment: string; operationId: string; fingerprint: string; keepMs: number; asset: number; holdRef: string; amountAtoms: Atoms; final: string; onExcess: string; expiredHold: Buffer | string; attached: string; lookedUp: string; catalogVersion: string; configVersion: string; toldText: string; duesPacked: Buffer | string; scopesPacked: Buffer | string };
+export type SettleArgs = { fence: string; notAfterMs: number; environment: string; operationId: string; fingerprint: string; keepMs: number; asset: number; holdRef: string; amountAtoms: Atoms; final: string; onExcess: string; expiredHold: Buffer | string; attached: string; lookedUp: string; catalogVersion: string; configVersion: string; toldText: string; duesPacked: Buffer | string; scopesPacked: Buffer | string; linesPacked: Buffer | string };
 export type SettleReply =
   | { status: 'fenced'; replayed?: true }
   | { status: 'unverified'; replayed?: true }
@@ -758,10 +762,11 @@ export type SettleReply =
   | { status: 'unpriced'; replayed?: true }
   | { status: 'unknown_hold'; replayed?: true }
   | { status: 'closed'; replayed?: true }
+  | { status: 'too_large'; lineNo: number; replayed?: true }
   | { status: 'too_many_assets'; replayed?: true }
   | { status: 'exceeds_hold'; withinAtoms: Atoms; shortAsset: number; replayed?: true }
   | { status: 'out_of_bounds'; bound: number; replayed?: true }
-  | { status: 'settled'; settledAtoms: Atoms; releasedAtoms: Atoms; overageAtoms: Atoms; availableAtoms: Atoms; heldAtoms: Atoms; lateFlag: number; openFlag: number; version: number; epoch: number; seq: number; legsText: string; toldText: string; replayed?: true };
+  | { status: 'settled'; settledAtoms: Atoms; releasedAtoms: Atoms; overageAtoms: Atoms; availableAtoms: Atoms; heldAtoms: Atoms; lateFlag: number; openFlag: number; version: number; epoch: number; seq: number; legsText: string; toldText: string; linesText: string; replayed?: true };
 
 /**
  * Settle a hold at its true cost: wholly, or in parts until the final one, which gives the rest back.
@@ -776,10 +781,10 @@ export type SettleReply =
  */
 export const settleScript: Script<SettleKeys, SettleArgs, SettleReply> = {
   name: 'settle',
-  functionName: 'settle_15f47d181d9e',
+  functionName: 'settle_4e468518a46c',
   keysCount: 9,
   binary: false,
-  encode: (keys, args) => [keys.fenceKey, keys.clockKey, keys.walletKey, keys.holdsKey, keys.deadlinesKey, keys.operationKey, keys.outboxKey, keys.lateKey, keys.catalogKey, args.fence, args.notAfterMs, args.environment, args.operationId, args.fingerprint, args.keepMs, args.asset, args.holdRef, String(args.amountAtoms), args.final, args.onExcess, args.expiredHold, args.attached, args.lookedUp, args.catalogVersion, args.configVersion, args.toldText, args.duesPacked, args.scopesPacked],
+  encode: (keys, args) => [keys.fenceKey, keys.clockKey, keys.walletKey, keys.holdsKey, keys.deadlinesKey, keys.operationKey, keys.outboxKey, keys.lateKey, keys.catalogKey, args.fence, args.notAfterMs, args.environment, args.operationId, args.fingerprint, args.keepMs, args.asset, args.holdRef, String(args.amountAtoms), args.final, args.onExcess, args.expiredHold, args.attached, args.lookedUp, args.catalogVersion, args.configVersion, args.toldText, args.duesPacked, args.scopesPacked, args.linesPacked],
   decode: {
     fenced: () => ({ status: 'fenced' }),
     unverified: () => ({ status: 'unverified' }),
@@ -789,14 +794,15 @@ export const settleScript: Script<SettleKeys, SettleArgs, SettleReply> = {
     absent: () => ({ status: 'absent' }),
     missing: () => ({ status: 'missing' }),
     due: () => ({ status: 'due' }),
-    stale: (reply) => ({ status: 'stale', standingVersion: reply[1] as number, standingConfig: reply[2] as number, redisMs: reply[3] as number, configText: String(reply[4]) }),
+    stale: (reply) => ({ status: 'stale', standingVersion: reply[1] as number, standingConfig: reply[2] as number, redisMs: reply[3] as number, configText: String(reply[4] ?? '') }),
     unpriced: () => ({ status: 'unpriced' }),
     unknown_hold: () => ({ status: 'unknown_hold' }),
     closed: () => ({ status: 'closed' }),
+    too_large: (reply) => ({ status: 'too_large', lineNo: reply[1] as number }),
     too_many_assets: () => ({ status: 'too_many_assets' }),
     exceeds_hold: (reply) => ({ status: 'exceeds_hold', withinAtoms: atoms(reply[1]), shortAsset: reply[2] as number }),
     out_of_bounds: (reply) => ({ status: 'out_of_bounds', bound: reply[1] as number }),
-    settled: (reply) => ({ status: 'settled', settledAtoms: atoms(reply[1]), releasedAtoms: atoms(reply[2]), overageAtoms: atoms(reply[3]), availableAtoms: atoms(reply[4]), heldAtoms: atoms(reply[5]), lateFlag: reply[6] as number, openFlag: reply[7] as number, version: reply[8] as number, epoch: reply[9] as number, seq: reply[10] as number, legsText: String(reply[11]), toldText: String(reply[12]) }),
+    settled: (reply) => ({ status: 'settled', settledAtoms: atoms(reply[1]), releasedAtoms: atoms(reply[2]), overageAtoms: atoms(reply[3]), availableAtoms: atoms(reply[4]), heldAtoms: atoms(reply[5]), lateFlag: reply[6] as number, openFlag: reply[7] as number, version: reply[8] as number, epoch: reply[9] as number, seq: reply[10] as number, legsText: String(reply[11] ?? ''), toldText: String(reply[12] ?? ''), linesText: String(reply[13] ?? '') }),
   },
 };
 
@@ -812,7 +818,7 @@ export type VerifyRunReply =
  */
 export const verifyRunScript: Script<VerifyRunKeys, VerifyRunArgs, VerifyRunReply> = {
   name: 'verify_run',
-  functionName: 'verify_run_15f47d181d9e',
+  functionName: 'verify_run_4e468518a46c',
   keysCount: 1,
   binary: false,
   encode: (keys, args) => [keys.fenceKey, args.fence, args.runId],
@@ -843,7 +849,7 @@ export type VoidReply =
  */
 export const voidScript: Script<VoidKeys, VoidArgs, VoidReply> = {
   name: 'void',
-  functionName: 'void_15f47d181d9e',
+  functionName: 'void_4e468518a46c',
   keysCount: 7,
   binary: false,
   encode: (keys, args) => [keys.fenceKey, keys.clockKey, keys.walletKey, keys.holdsKey, keys.deadlinesKey, keys.operationKey, keys.outboxKey, args.fence, args.notAfterMs, args.environment, args.operationId, args.fingerprint, args.keepMs, args.asset, args.grantNo, args.attached, args.lookedUp],
@@ -864,7 +870,7 @@ export const voidScript: Script<VoidKeys, VoidArgs, VoidReply> = {
 
 /** What FUNCTION LOAD takes. */
 export const libraryText =
-  "#!lua name=farebox_15f47d181d9e\n\
+  "#!lua name=farebox_4e468518a46c\n\
 local loaded, modules = {}, {}\n\
 local function require(name)\n\
 local module = loaded[name]\n\
@@ -1383,6 +1389,7 @@ local budgets = require('budgets')\n\
 local entries = require('entry')\n\
 local grants = require('grants')\n\
 local legs = require('legs')\n\
+local usage = require('usage')\n\
 local wallets = require('wallet')\n\
 local dues = {}\n\
 local DUE = '>Hd'\n\
@@ -1398,16 +1405,22 @@ leg.sources = {}\n\
 hold.legs[#hold.legs + 1] = leg\n\
 return leg\n\
 end\n\
-function dues.assign(hold, amount_atoms, packed, scopes_packed, by_event)\n\
+function dues.assign(hold, amount_atoms, packed, lines, scopes_packed, by_event)\n\
 hold.legs[1].due = amount_atoms\n\
 for at = 1, #packed, DUE_LENGTH do\n\
 local asset, atoms = struct.unpack(DUE, packed, at)\n\
 leg_in(hold, asset).due = atoms\n\
 end\n\
-if hold.scopes or scopes_packed ~= '' then\n\
-require('scopes').assign(hold, scopes_packed, by_event)\n\
+if #hold.legs > 8 then\n\
+return { 'too_many_assets' }\n\
 end\n\
-return #hold.legs <= 8\n\
+local too_large = usage.add(lines, hold.legs, 'due')\n\
+if too_large then\n\
+return too_large\n\
+end\n\
+if hold.scopes or scopes_packed ~= '' then\n\
+require('scopes').assign(hold, scopes_packed, lines, by_event)\n\
+end\n\
 end\n\
 local function has(wallet, leg, late)\n\
 if late then\n\
@@ -2231,6 +2244,7 @@ end\n\
 modules['scopes'] = function()\n\
 local entries = require('entry')\n\
 local order = require('order')\n\
+local usage = require('usage')\n\
 local wallets = require('wallet')\n\
 local scopes = {}\n\
 local NUMBER_LENGTH = order.NUMBER_LENGTH\n\
@@ -2441,8 +2455,9 @@ end\n\
 end\n\
 return rest, gone\n\
 end\n\
-function scopes.assign(hold, packed, by_event)\n\
+function scopes.assign(hold, packed, lines, by_event)\n\
 local common = packed ~= '' and scopes.read(packed, hold.legs) or {}\n\
+usage.add_to_parts(lines, hold.legs)\n\
 local own = hold.scopes and not by_event\n\
 if own then\n\
 common = hold.scopes\n\
@@ -2597,9 +2612,9 @@ return seal\n\
 end\n\
 modules['stale'] = function()\n\
 local staleness = {}\n\
-function staleness.refuse(wallet, standing_version)\n\
+function staleness.refuse(wallet, standing_version, at_ms)\n\
 local config_text = redis.call('HGET', wallet.key, 'x') or ''\n\
-local standing_config, redis_ms = tonumber(wallet.config_version), wallet.now_ms\n\
+local standing_config, redis_ms = tonumber(wallet.config_version), at_ms or wallet.now_ms\n\
 return { 'stale', standing_version, standing_config, redis_ms, config_text }\n\
 end\n\
 function staleness.check(wallet, catalog_key, catalog_version, config_version)\n\
@@ -2727,12 +2742,141 @@ return nil\n\
 end\n\
 return atoms, units, millionths\n\
 end\n\
+function tiers.total(packed, used_units, used_millionths)\n\
+return total(read(packed), used_units, used_millionths, used_units, used_millionths)\n\
+end\n\
 function tiers.most(packed, used_units, used_millionths, billed_atoms)\n\
 local line = read(packed)\n\
 local units, millionths = advance(line, used_units, used_millionths)\n\
 return units and due(total(line, used_units, used_millionths, units, millionths), billed_atoms)\n\
 end\n\
 return tiers\n\
+end\n\
+modules['usage'] = function()\n\
+local counters = require('counters')\n\
+local staleness = require('stale')\n\
+local tiers = require('tiers')\n\
+local usage = {}\n\
+local SENT = '>c8HBddI4Hc0'\n\
+local BUCKET = '>ddI4dI4d'\n\
+local BUCKET_LENGTH = 40\n\
+local NO_LINES = {}\n\
+local function make(packed)\n\
+local counter = { buckets = {} }\n\
+for at = 1, packed and #packed or 0, BUCKET_LENGTH do\n\
+local bucket = {}\n\
+bucket.from, bucket.till, bucket.terms, bucket.units, bucket.millionths, bucket.billed =\n\
+struct.unpack(BUCKET, packed, at)\n\
+counter.buckets[#counter.buckets + 1] = bucket\n\
+end\n\
+return counter\n\
+end\n\
+local function pack(counter)\n\
+local parts = {}\n\
+for i, bucket in ipairs(counter.buckets) do\n\
+parts[i] =\n\
+struct.pack(BUCKET, bucket.from, bucket.till, bucket.terms, bucket.units, bucket.millionths, bucket.billed)\n\
+end\n\
+return table.concat(parts)\n\
+end\n\
+local function bucket_of(counter, from, till)\n\
+for _, bucket in ipairs(counter.buckets) do\n\
+if bucket.from == from and bucket.till == till then\n\
+return bucket\n\
+end\n\
+end\n\
+end\n\
+local function before(line)\n\
+local bucket = bucket_of(line.counter, line.from, line.till)\n\
+if not bucket then\n\
+return 0, 0, 0\n\
+elseif bucket.terms == line.terms then\n\
+return bucket.units, bucket.millionths, bucket.billed\n\
+end\n\
+return bucket.units, bucket.millionths, tiers.total(line.packed, bucket.units, bucket.millionths)\n\
+end\n\
+function usage.instant_of(wallet, hold)\n\
+return math.max(hold.created_at_ms, wallet.now_ms - 86400000)\n\
+end\n\
+function usage.price(wallet, packed, at_ms, exact)\n\
+if packed == '' then\n\
+return NO_LINES\n\
+end\n\
+local lines, at = {}, 1\n\
+while at <= #packed do\n\
+local line = {}\n\
+local name\n\
+name, line.asset, line.part, line.from, line.till, line.terms, line.packed, at = struct.unpack(SENT, packed, at)\n\
+if at_ms < line.from or at_ms >= line.till then\n\
+return nil, staleness.refuse(wallet, 0, at_ms)\n\
+end\n\
+line.counter = counters.get(wallet, 'u' .. name, make)\n\
+lines[#lines + 1] = line\n\
+local units, millionths, billed = before(line)\n\
+if billed and exact then\n\
+line.atoms, line.units, line.millionths = tiers.cost(line.packed, units, millionths, billed)\n\
+line.billed = line.atoms and billed + line.atoms\n\
+elseif billed then\n\
+line.atoms = tiers.most(line.packed, units, millionths, billed)\n\
+end\n\
+if not line.atoms then\n\
+local line_no = #lines\n\
+return nil, { 'too_large', line_no }\n\
+end\n\
+end\n\
+return lines\n\
+end\n\
+function usage.add(lines, list, of)\n\
+for line_no, line in ipairs(lines) do\n\
+for _, leg in ipairs(list) do\n\
+if leg.asset == line.asset then\n\
+leg[of] = (leg[of] or 0) + line.atoms\n\
+if leg[of] > 1000000000000000 then\n\
+return { 'too_large', line_no }\n\
+end\n\
+end\n\
+end\n\
+end\n\
+end\n\
+function usage.add_to_parts(lines, list)\n\
+for _, line in ipairs(lines) do\n\
+for _, leg in ipairs(list) do\n\
+if leg.asset == line.asset and leg.parts then\n\
+local part = leg.parts[line.part]\n\
+part.atoms = part.atoms + line.atoms\n\
+end\n\
+end\n\
+end\n\
+end\n\
+function usage.count(wallet, entry, lines)\n\
+for _, line in ipairs(lines) do\n\
+local kept = {}\n\
+for _, bucket in ipairs(line.counter.buckets) do\n\
+if bucket.till > wallet.now_ms - 86400000 then\n\
+kept[#kept + 1] = bucket\n\
+end\n\
+end\n\
+line.counter.buckets = kept\n\
+local bucket = bucket_of(line.counter, line.from, line.till)\n\
+if not bucket then\n\
+bucket = { from = line.from, till = line.till }\n\
+kept[#kept + 1] = bucket\n\
+end\n\
+bucket.terms, bucket.units, bucket.millionths, bucket.billed = line.terms, line.units, line.millionths, line.billed\n\
+counters.touch(entry, line.counter, pack)\n\
+end\n\
+end\n\
+function usage.text(lines, first_atoms)\n\
+if not lines[1] then\n\
+return ''\n\
+end\n\
+local texts = { string.format('%d', first_atoms) }\n\
+for _, line in ipairs(lines) do\n\
+texts[#texts + 1] = string.format('%d', line.atoms)\n\
+end\n\
+return table.concat(texts, ' ')\n\
+end\n\
+return usage\n\
 end\n\
 modules['wallet'] = function()\n\
 local operation = require('operation')\n\
@@ -3023,7 +3167,7 @@ return wallets\n\
 end\n\
 do\n\
 redis.register_function({\n\
-function_name = 'advance_clock_15f47d181d9e',\n\
+function_name = 'advance_clock_4e468518a46c',\n\
 flags = {  },\n\
 callback = function(KEYS, ARGV)\n\
 local fence_key = KEYS[1] -- string: installation and epoch of this partition's data\n\
@@ -3048,7 +3192,7 @@ local seal = require('seal')\n\
 local due = require('due')\n\
 local wallets = require('wallet')\n\
 redis.register_function({\n\
-function_name = 'apply_due_15f47d181d9e',\n\
+function_name = 'apply_due_4e468518a46c',\n\
 flags = { 'allow-oom' },\n\
 callback = function(KEYS, ARGV)\n\
 local fence_key = KEYS[1] -- string: installation and epoch of this partition's data\n\
@@ -3105,9 +3249,10 @@ local holds = require('holds')\n\
 local legs = require('legs')\n\
 local seal = require('seal')\n\
 local staleness = require('stale')\n\
+local usage = require('usage')\n\
 local wallets = require('wallet')\n\
 redis.register_function({\n\
-function_name = 'authorize_15f47d181d9e',\n\
+function_name = 'authorize_4e468518a46c',\n\
 flags = {  },\n\
 callback = function(KEYS, ARGV)\n\
 local fence_key = KEYS[1] -- string: installation and epoch of this partition's data\n\
@@ -3137,6 +3282,7 @@ local told_text = ARGV[16] -- what the answer says besides, kept with it: the li
 local legs_packed = ARGV[17] -- H asset, d atoms, d num, d den each: what goes with it in other assets\n\
 local budgets_packed = ARGV[18] -- the budgets that this counts in; see lib/budgets.lua\n\
 local scopes_packed = ARGV[19] -- by which scopes what of it is covered; see lib/scopes.lua\n\
+local lines_packed = ARGV[20] -- what counts over a period, for the script to price; see lib/usage.lua\n\
 local wallet, refusal = wallets.open(\n\
 fence_key,\n\
 clock_key,\n\
@@ -3163,6 +3309,16 @@ local account = wallet.account\n\
 local version, epoch, seq = wallet.stored_version, wallet.epoch, wallet.stored_seq\n\
 local available_atoms, held_atoms = account.available, account.held\n\
 local list, scopes = legs.list(account.asset, amount_atoms, legs_packed, scopes_packed)\n\
+local lines, unpriced = usage.price(wallet, lines_packed, wallet.now_ms, false)\n\
+if not lines then\n\
+return unpriced\n\
+end\n\
+local too_large = usage.add(lines, list, 'amount')\n\
+if too_large then\n\
+return too_large\n\
+end\n\
+usage.add_to_parts(lines, list)\n\
+local lines_text = usage.text(lines, list[1].amount)\n\
 local sent = budgets.open(wallet, budgets_packed)\n\
 if not sent then\n\
 return staleness.refuse(wallet, 0)\n\
@@ -3177,7 +3333,7 @@ take_atoms, reason, affordable_atoms, short_asset, budget_no = nil, 5, 0, 0, 0\n
 end\n\
 if mode == 'shadow' then\n\
 if take_atoms then\n\
-return { 'shadow_approved', take_atoms, available_atoms, held_atoms, version, epoch, seq }\n\
+return { 'shadow_approved', take_atoms, available_atoms, held_atoms, version, epoch, seq, lines_text }\n\
 end\n\
 return {\n\
 'shadow_declined',\n\
@@ -3190,6 +3346,7 @@ budget_no,\n\
 version,\n\
 epoch,\n\
 seq,\n\
+lines_text,\n\
 }\n\
 end\n\
 if reason == 2 or reason == 5 or reason == 6 then\n\
@@ -3205,9 +3362,20 @@ if take_atoms then\n\
 list[1].amount = take_atoms\n\
 holds.open(wallet, entries.begin(4, account), list, sent, ttl_ms, scopes)\n\
 local sources_text = legs.sources_text(list)\n\
-return { 'would_approve', take_atoms, version, epoch, seq, sources_text, budgets_text }\n\
+return { 'would_approve', take_atoms, version, epoch, seq, sources_text, budgets_text, lines_text }\n\
 end\n\
-return { 'would_decline', reason, affordable_atoms, short_asset, budget_no, version, epoch, seq, budgets_text }\n\
+return {\n\
+'would_decline',\n\
+reason,\n\
+affordable_atoms,\n\
+short_asset,\n\
+budget_no,\n\
+version,\n\
+epoch,\n\
+seq,\n\
+budgets_text,\n\
+lines_text,\n\
+}\n\
 end\n\
 local reply\n\
 if take_atoms then\n\
@@ -3218,8 +3386,19 @@ entries.append(wallet, entry)\n\
 local created_at_ms = wallet.now_ms\n\
 available_atoms, held_atoms, version, seq = account.available, account.held, wallet.version, wallet.seq\n\
 local legs_text = legs.text(wallet, list)\n\
-reply =\n\
-{ 'approved', take_atoms, available_atoms, held_atoms, created_at_ms, version, epoch, seq, legs_text, told_text }\n\
+reply = {\n\
+'approved',\n\
+take_atoms,\n\
+available_atoms,\n\
+held_atoms,\n\
+created_at_ms,\n\
+version,\n\
+epoch,\n\
+seq,\n\
+legs_text,\n\
+told_text,\n\
+lines_text,\n\
+}\n\
 seal.operation(wallet, outbox_key, #wallet.entries, operation_id, fingerprint, keep_ms, attached, reply)\n\
 else\n\
 reply = {\n\
@@ -3234,6 +3413,7 @@ version,\n\
 epoch,\n\
 seq,\n\
 told_text,\n\
+lines_text,\n\
 }\n\
 if repeated ~= '1' then\n\
 return reply\n\
@@ -3255,9 +3435,10 @@ local holds = require('holds')\n\
 local legs = require('legs')\n\
 local seal = require('seal')\n\
 local staleness = require('stale')\n\
+local usage = require('usage')\n\
 local wallets = require('wallet')\n\
 redis.register_function({\n\
-function_name = 'charge_15f47d181d9e',\n\
+function_name = 'charge_4e468518a46c',\n\
 flags = {  },\n\
 callback = function(KEYS, ARGV)\n\
 local fence_key = KEYS[1] -- string: installation and epoch of this partition's data\n\
@@ -3286,6 +3467,7 @@ local told_text = ARGV[15] -- what the answer says besides, kept with it: the li
 local legs_packed = ARGV[16] -- H asset, d atoms, d num, d den each: what goes with it in other assets\n\
 local budgets_packed = ARGV[17] -- the budgets that this counts in; see lib/budgets.lua\n\
 local scopes_packed = ARGV[18] -- by which scopes what of it is covered; see lib/scopes.lua\n\
+local lines_packed = ARGV[19] -- what counts over a period, for the script to price; see lib/usage.lua\n\
 local wallet, refusal = wallets.open(\n\
 fence_key,\n\
 clock_key,\n\
@@ -3312,6 +3494,16 @@ local account = wallet.account\n\
 local version, epoch, seq = wallet.stored_version, wallet.epoch, wallet.stored_seq\n\
 local available_atoms, held_atoms = account.available, account.held\n\
 local list = legs.list(account.asset, amount_atoms, legs_packed, scopes_packed)\n\
+local lines, unpriced = usage.price(wallet, lines_packed, wallet.now_ms, true)\n\
+if not lines then\n\
+return unpriced\n\
+end\n\
+local too_large = usage.add(lines, list, 'amount')\n\
+if too_large then\n\
+return too_large\n\
+end\n\
+usage.add_to_parts(lines, list)\n\
+local lines_text = usage.text(lines, list[1].amount)\n\
 local sent = budgets.open(wallet, budgets_packed)\n\
 if not sent then\n\
 return staleness.refuse(wallet, 0)\n\
@@ -3322,7 +3514,7 @@ take_atoms, reason, affordable_atoms, short_asset, budget_no = nil, 4, 0, 0, 0\n
 end\n\
 if mode == 'shadow' then\n\
 if take_atoms then\n\
-return { 'shadow_approved', take_atoms, available_atoms, held_atoms, version, epoch, seq }\n\
+return { 'shadow_approved', take_atoms, available_atoms, held_atoms, version, epoch, seq, lines_text }\n\
 end\n\
 return {\n\
 'shadow_declined',\n\
@@ -3335,6 +3527,7 @@ budget_no,\n\
 version,\n\
 epoch,\n\
 seq,\n\
+lines_text,\n\
 }\n\
 end\n\
 if reason == 2 or reason == 6 then\n\
@@ -3355,13 +3548,14 @@ entries.transfer(entry, of_leg, 1, 5, leg.amount)\n\
 budgets.count(sent, entry, leg.asset, leg.amount)\n\
 leg.settled = leg.amount\n\
 end\n\
+usage.count(wallet, entry, lines)\n\
 entries.append(wallet, entry)\n\
 local main_no = #wallet.entries\n\
 available_atoms, version = account.available, wallet.version\n\
 budgets.alert(wallet)\n\
 seq = wallet.seq\n\
 local legs_text = legs.text(wallet, list)\n\
-reply = { 'charged', take_atoms, available_atoms, held_atoms, version, epoch, seq, legs_text, told_text }\n\
+reply = { 'charged', take_atoms, available_atoms, held_atoms, version, epoch, seq, legs_text, told_text, lines_text }\n\
 seal.operation(wallet, outbox_key, main_no, operation_id, fingerprint, keep_ms, attached, reply)\n\
 else\n\
 reply = {\n\
@@ -3376,6 +3570,7 @@ version,\n\
 epoch,\n\
 seq,\n\
 told_text,\n\
+lines_text,\n\
 }\n\
 if repeated ~= '1' then\n\
 return reply\n\
@@ -3391,7 +3586,7 @@ do\n\
 local run = require('run')\n\
 local wallets = require('wallet')\n\
 redis.register_function({\n\
-function_name = 'configure_15f47d181d9e',\n\
+function_name = 'configure_4e468518a46c',\n\
 flags = { 'allow-oom' },\n\
 callback = function(KEYS, ARGV)\n\
 local fence_key = KEYS[1] -- string: installation and epoch of this partition's data\n\
@@ -3431,7 +3626,7 @@ local run = require('run')\n\
 local seal = require('seal')\n\
 local wallets = require('wallet')\n\
 redis.register_function({\n\
-function_name = 'create_wallet_15f47d181d9e',\n\
+function_name = 'create_wallet_4e468518a46c',\n\
 flags = {  },\n\
 callback = function(KEYS, ARGV)\n\
 local fence_key = KEYS[1] -- string: installation and epoch of this partition's data\n\
@@ -3466,7 +3661,7 @@ local due = require('due')\n\
 local seal = require('seal')\n\
 local wallets = require('wallet')\n\
 redis.register_function({\n\
-function_name = 'credit_15f47d181d9e',\n\
+function_name = 'credit_4e468518a46c',\n\
 flags = {  },\n\
 callback = function(KEYS, ARGV)\n\
 local fence_key = KEYS[1] -- string: installation and epoch of this partition's data\n\
@@ -3565,7 +3760,7 @@ local holds = require('holds')\n\
 local seal = require('seal')\n\
 local wallets = require('wallet')\n\
 redis.register_function({\n\
-function_name = 'expire_holds_15f47d181d9e',\n\
+function_name = 'expire_holds_4e468518a46c',\n\
 flags = { 'allow-oom' },\n\
 callback = function(KEYS, ARGV)\n\
 local fence_key = KEYS[1] -- string: installation and epoch of this partition's data\n\
@@ -3619,7 +3814,7 @@ local seal = require('seal')\n\
 local staleness = require('stale')\n\
 local wallets = require('wallet')\n\
 redis.register_function({\n\
-function_name = 'extend_15f47d181d9e',\n\
+function_name = 'extend_4e468518a46c',\n\
 flags = {  },\n\
 callback = function(KEYS, ARGV)\n\
 local fence_key = KEYS[1] -- string: installation and epoch of this partition's data\n\
@@ -3730,7 +3925,7 @@ do\n\
 local run = require('run')\n\
 local wallets = require('wallet')\n\
 redis.register_function({\n\
-function_name = 'forget_15f47d181d9e',\n\
+function_name = 'forget_4e468518a46c',\n\
 flags = { 'allow-oom' },\n\
 callback = function(KEYS, ARGV)\n\
 local fence_key = KEYS[1] -- string: installation and epoch of this partition's data\n\
@@ -3761,7 +3956,7 @@ local entries = require('entry')\n\
 local seal = require('seal')\n\
 local wallets = require('wallet')\n\
 redis.register_function({\n\
-function_name = 'freeze_15f47d181d9e',\n\
+function_name = 'freeze_4e468518a46c',\n\
 flags = { 'allow-oom' },\n\
 callback = function(KEYS, ARGV)\n\
 local fence_key = KEYS[1] -- string: installation and epoch of this partition's data\n\
@@ -3826,7 +4021,7 @@ local run = require('run')\n\
 local seal = require('seal')\n\
 local wallets = require('wallet')\n\
 redis.register_function({\n\
-function_name = 'hydrate_15f47d181d9e',\n\
+function_name = 'hydrate_4e468518a46c',\n\
 flags = { 'allow-oom' },\n\
 callback = function(KEYS, ARGV)\n\
 local fence_key = KEYS[1] -- string: installation and epoch of this partition's data\n\
@@ -3910,7 +4105,7 @@ end\n\
 do\n\
 local run = require('run')\n\
 redis.register_function({\n\
-function_name = 'list_due_15f47d181d9e',\n\
+function_name = 'list_due_4e468518a46c',\n\
 flags = { 'no-writes' },\n\
 callback = function(KEYS, ARGV)\n\
 local fence_key = KEYS[1] -- string: installation and epoch of this partition's data\n\
@@ -3942,7 +4137,7 @@ local scopes = require('scopes')\n\
 local seal = require('seal')\n\
 local wallets = require('wallet')\n\
 redis.register_function({\n\
-function_name = 'mend_15f47d181d9e',\n\
+function_name = 'mend_4e468518a46c',\n\
 flags = { 'allow-oom' },\n\
 callback = function(KEYS, ARGV)\n\
 local fence_key = KEYS[1] -- string: installation and epoch of this partition's data\n\
@@ -4010,7 +4205,7 @@ do\n\
 local run = require('run')\n\
 local wallets = require('wallet')\n\
 redis.register_function({\n\
-function_name = 'peek_operation_15f47d181d9e',\n\
+function_name = 'peek_operation_4e468518a46c',\n\
 flags = { 'no-writes' },\n\
 callback = function(KEYS, ARGV)\n\
 local fence_key = KEYS[1] -- string: installation and epoch of this partition's data\n\
@@ -4037,7 +4232,7 @@ end\n\
 do\n\
 local run = require('run')\n\
 redis.register_function({\n\
-function_name = 'raise_catalog_15f47d181d9e',\n\
+function_name = 'raise_catalog_4e468518a46c',\n\
 flags = { 'allow-oom' },\n\
 callback = function(KEYS, ARGV)\n\
 local fence_key = KEYS[1] -- string: installation and epoch of this partition's data\n\
@@ -4061,7 +4256,7 @@ end\n\
 do\n\
 local wallets = require('wallet')\n\
 redis.register_function({\n\
-function_name = 'read_hold_15f47d181d9e',\n\
+function_name = 'read_hold_4e468518a46c',\n\
 flags = { 'no-writes' },\n\
 callback = function(KEYS, ARGV)\n\
 local fence_key = KEYS[1] -- string: installation and epoch of this partition's data\n\
@@ -4088,7 +4283,7 @@ end\n\
 do\n\
 local wallets = require('wallet')\n\
 redis.register_function({\n\
-function_name = 'read_stored_15f47d181d9e',\n\
+function_name = 'read_stored_4e468518a46c',\n\
 flags = { 'no-writes' },\n\
 callback = function(KEYS, ARGV)\n\
 local wallet_key = KEYS[1] -- hash: see lib/wallet.lua\n\
@@ -4108,7 +4303,7 @@ end\n\
 do\n\
 local wallets = require('wallet')\n\
 redis.register_function({\n\
-function_name = 'read_wallet_15f47d181d9e',\n\
+function_name = 'read_wallet_4e468518a46c',\n\
 flags = { 'no-writes' },\n\
 callback = function(KEYS, ARGV)\n\
 local fence_key = KEYS[1] -- string: installation and epoch of this partition's data\n\
@@ -4134,7 +4329,7 @@ local legs = require('legs')\n\
 local seal = require('seal')\n\
 local wallets = require('wallet')\n\
 redis.register_function({\n\
-function_name = 'release_15f47d181d9e',\n\
+function_name = 'release_4e468518a46c',\n\
 flags = { 'allow-oom' },\n\
 callback = function(KEYS, ARGV)\n\
 local fence_key = KEYS[1] -- string: installation and epoch of this partition's data\n\
@@ -4200,7 +4395,7 @@ end\n\
 do\n\
 local run = require('run')\n\
 redis.register_function({\n\
-function_name = 'remember_15f47d181d9e',\n\
+function_name = 'remember_4e468518a46c',\n\
 flags = { 'allow-oom' },\n\
 callback = function(KEYS, ARGV)\n\
 local fence_key = KEYS[1] -- string: installation and epoch of this partition's data\n\
@@ -4223,7 +4418,7 @@ local run = require('run')\n\
 local seal = require('seal')\n\
 local wallets = require('wallet')\n\
 redis.register_function({\n\
-function_name = 'restamp_15f47d181d9e',\n\
+function_name = 'restamp_4e468518a46c',\n\
 flags = { 'allow-oom' },\n\
 callback = function(KEYS, ARGV)\n\
 local fence_key = KEYS[1] -- string: installation and epoch of this partition's data\n\
@@ -4282,9 +4477,10 @@ local holds = require('holds')\n\
 local legs = require('legs')\n\
 local seal = require('seal')\n\
 local staleness = require('stale')\n\
+local usage = require('usage')\n\
 local wallets = require('wallet')\n\
 redis.register_function({\n\
-function_name = 'settle_15f47d181d9e',\n\
+function_name = 'settle_4e468518a46c',\n\
 flags = { 'allow-oom' },\n\
 callback = function(KEYS, ARGV)\n\
 local fence_key = KEYS[1] -- string: installation and epoch of this partition's data\n\
@@ -4315,6 +4511,7 @@ local config_version = ARGV[16] -- of the wallet's subscriptions, as the caller 
 local told_text = ARGV[17] -- what the answer says besides, kept with it: the lines that were priced\n\
 local dues_packed = ARGV[18] -- H asset, d atoms each: what is due in other assets than the first\n\
 local scopes_packed = ARGV[19] -- of an event: by which scopes what of it is covered; see lib/scopes.lua\n\
+local lines_packed = ARGV[20] -- what counts over a period, for the script to price; see lib/usage.lua\n\
 local wallet, refusal = wallets.open(\n\
 fence_key,\n\
 clock_key,\n\
@@ -4357,9 +4554,15 @@ elseif not hold then\n\
 return { 'unknown_hold' }\n\
 end\n\
 local first = hold.legs[1]\n\
-if not dues.assign(hold, amount_atoms, dues_packed, scopes_packed, catalog_version ~= '') then\n\
-return { 'too_many_assets' }\n\
+local lines, unpriced = usage.price(wallet, lines_packed, usage.instant_of(wallet, hold), true)\n\
+if not lines then\n\
+return unpriced\n\
 end\n\
+local refused = dues.assign(hold, amount_atoms, dues_packed, lines, scopes_packed, catalog_version ~= '')\n\
+if refused then\n\
+return refused\n\
+end\n\
+local lines_text = usage.text(lines, first.due)\n\
 local no = dues.plan(wallet, hold.legs, late, on_excess)\n\
 if no then\n\
 return no\n\
@@ -4367,6 +4570,7 @@ end\n\
 local entry = entries.begin(6, account)\n\
 local main_no = #wallet.entries + 1\n\
 dues.settle(wallet, entry, hold, late)\n\
+usage.count(wallet, entry, lines)\n\
 local late_flag, open_flag = 0, 0\n\
 if late then\n\
 late_flag = 1\n\
@@ -4405,6 +4609,7 @@ epoch,\n\
 seq,\n\
 legs_text,\n\
 told_text,\n\
+lines_text,\n\
 }\n\
 seal.operation(wallet, outbox_key, main_no, operation_id, fingerprint, keep_ms, attached, reply)\n\
 commit(wallet, clock_key, holds_key, deadlines_key, operation_key)\n\
@@ -4415,7 +4620,7 @@ end\n\
 do\n\
 local run = require('run')\n\
 redis.register_function({\n\
-function_name = 'verify_run_15f47d181d9e',\n\
+function_name = 'verify_run_4e468518a46c',\n\
 flags = { 'no-writes' },\n\
 callback = function(KEYS, ARGV)\n\
 local fence_key = KEYS[1] -- string: installation and epoch of this partition's data\n\
@@ -4444,7 +4649,7 @@ local grants = require('grants')\n\
 local seal = require('seal')\n\
 local wallets = require('wallet')\n\
 redis.register_function({\n\
-function_name = 'void_15f47d181d9e',\n\
+function_name = 'void_4e468518a46c',\n\
 flags = { 'allow-oom' },\n\
 callback = function(KEYS, ARGV)\n\
 local fence_key = KEYS[1] -- string: installation and epoch of this partition's data\n\

@@ -11,9 +11,10 @@ import type { Operation } from './operation.ts';
 import { packDues, packHold, type HoldTerms } from './packed.ts';
 import { packScopes, type ScopedPart } from './scopes.ts';
 import { settleScript } from './scripts.gen.ts';
-import { staleOf, type Known, type Stale, type Unpriced } from './stale.ts';
+import { staleOf, type Known, type Stale, type TooLarge, type Unpriced } from './stale.ts';
 import type { Store } from './store.ts';
 import type { Trouble } from './target.ts';
+import { mergeTold, packLines, readLinesText } from './lines.ts';
 
 export type SettleRequest = {
   environmentId: string;
@@ -29,7 +30,7 @@ export type SettleRequest = {
   onExcess: 'charge' | 'cap' | 'reject' | 'unpriced';
   operation: Operation;
   attached: string;
-} & Pick<Known, 'catalogVersion' | 'config' | 'told'>;
+} & Pick<Known, 'catalogVersion' | 'config' | 'redisMs' | 'told' | 'lines'>;
 
 export type Settled = Account &
   Marks & {
@@ -51,6 +52,7 @@ type SettleOutcome =
   /** In this asset, which still holds that much. */
   | { status: 'exceeds_hold'; asset: number; held: Atoms }
   | { status: 'too_many_assets' }
+  | TooLarge
   | Unpriced
   | Stale
   | Closed
@@ -103,6 +105,7 @@ async function settleOnce(
       toldText: request.told,
       duesPacked: request.dues.length === 0 ? '' : packDues(request.dues),
       scopesPacked: packScopes(request.parts),
+      linesPacked: packLines(request.lines ?? [], request.redisMs),
     },
     lateKey(target, target.ref),
   );
@@ -119,13 +122,15 @@ async function settleOnce(
         late: reply.lateFlag === 1,
         open: reply.openFlag === 1,
         version: reply.version,
-        told: reply.toldText,
+        told: mergeTold(reply.toldText, readLinesText(reply.linesText)),
         ...marksOf(reply),
       };
     case 'exceeds_hold':
       return { status: 'exceeds_hold', asset: reply.shortAsset, held: reply.withinAtoms };
     case 'too_many_assets':
       return { status: 'too_many_assets' };
+    case 'too_large':
+      return { status: reply.status, lineNo: reply.lineNo };
     case 'stale':
       return staleOf(reply);
     case 'out_of_bounds':

@@ -1,6 +1,7 @@
 // What a call goes by, the catalog and the wallet's configuration, and the answer that one of them is another by now.
 import type { WalletConfig } from '../records.ts';
 import { packBudgets, type Spender } from './budgets.ts';
+import { packLines, type SentLine } from './lines.ts';
 
 export type Known = {
   /** Of the catalog that priced the request; undefined: it named its amount. */
@@ -12,6 +13,8 @@ export type Known = {
   spender: Spender;
   /** Kept with the answer and given back with it: what was priced, as JSON. */
   told: string;
+  /** What counts over a period: it comes on top of the amounts. */
+  lines?: readonly SentLine[];
 };
 
 /** Nothing was done. With what Redis has, which may be newer than what the caller reads elsewhere, it is asked again. */
@@ -26,12 +29,16 @@ export type Stale = {
 /** Nothing prices the request by what Redis has, and it was not answered before: nothing was done. */
 export type Unpriced = { status: 'unpriced' };
 
-export function knownArgs({ catalogVersion, config, redisMs, spender, told }: Known) {
+/** A line that counts over a period costs more than one amount may be: which, from 1. */
+export type TooLarge = { status: 'too_large'; lineNo: number };
+
+export function knownArgs({ catalogVersion, config, redisMs, spender, told, lines = [] }: Known) {
   return {
     catalogVersion: catalogVersion === undefined ? '' : String(catalogVersion),
     configVersion: String(config.version),
     toldText: told,
     budgetsPacked: packBudgets(config, spender, redisMs),
+    linesPacked: packLines(lines, redisMs),
   };
 }
 

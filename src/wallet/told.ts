@@ -1,5 +1,6 @@
 // What an operation was told besides numbers, read out of its kept reply (lua/lib/operation.lua).
 import { cursor } from './packed.ts';
+import { mergeTold, readLinesText } from './lines.ts';
 
 const pricedStatuses = new Set(['approved', 'charged', 'settled']);
 
@@ -10,6 +11,6 @@ export function toldOf(reply: Buffer): string {
   const from = cursor(reply.subarray(statusEnd + 1));
   from.bytes(8 * from.byte());
   // The first text tells of legs.
-  const [, told = ''] = from.rest().toString('utf8').split('\0');
-  return told;
+  const [, told = '', lines = ''] = from.rest().toString('utf8').split('\0');
+  return mergeTold(told, readLinesText(lines));
 }

@@ -5,7 +5,8 @@ import { alertBudgets, countBudgets, openBudgets, type Sent } from './budgets.ts
 import { decide, declined, type Mode } from './decide.ts';
 import { record, type Draft } from './draft.ts';
 import { applyDueEvents, closeHold, endGrant, expireHold, fund, take, takeInto } from './money.ts';
-import { done, perform, refused, type Operation, type Outcome } from './operation.ts';
+import { done, perform, refused, type Decision, type Operation, type Outcome } from './operation.ts';
+import { addToParts, addUses, countUses, priceUses, usesText, type PricedUses, type Uses } from './usage.ts';
 import {
   addDue,
   assetOf,
@@ -28,7 +29,7 @@ import { reach, split, type Part } from './scopes.ts';
 export function authorize(
   world: World,
   operation: Operation,
-  ask: {
+  named: {
     asset: number;
     amount: bigint;
     mode: Mode;
@@ -38,14 +39,18 @@ export function authorize(
     parts?: Parts | undefined;
     told?: string;
     budgets?: Sent;
+    uses?: Uses;
   },
 ): Outcome {
   return perform(world, operation, (draft) => {
     const { wallet, nowMs, epoch } = draft;
+    const reckoned = reckon(draft, named, 'most');
+    if ('refusal' in reckoned) return reckoned.refusal;
+    const { ask, linesText } = reckoned;
     const budgets = openBudgets(draft, ask.budgets);
     if (!budgets) return stale(draft);
     const decision = decide(draft, ask, { opensHold: true, budgets });
-    if (decision.no) return declined(draft, decision, { ...ask, told: ask.told ?? '' });
+    if (decision.no) return declined(draft, decision, { ...ask, told: ask.told ?? '', linesText });
     if (ask.mode === 'shadow') {
       const { available, held } = balances(wallet, ask.asset);
       return refused({
@@ -53,6 +58,7 @@ export function authorize(
         takeAtoms: decision.atoms,
         availableAtoms: available,
         heldAtoms: held,
+        linesText,
       });
     }
     const { atoms } = decision;
@@ -77,7 +83,7 @@ export function authorize(
     const account = { takeAtoms: atoms, availableAtoms: available, heldAtoms: held };
     return done(
       { status: 'approved', ...account, createdAtMs: nowMs },
-      { texts: { legsText: legsText(wallet, hold.legs), toldText: ask.told ?? '' } },
+      { texts: { legsText: legsText(wallet, hold.legs), toldText: ask.told ?? '', linesText } },
     );
   });
 }
@@ -85,7 +91,7 @@ export function authorize(
 export function charge(
   world: World,
   operation: Operation,
-  ask: {
+  named: {
     asset: number;
     amount: bigint;
     mode: Mode;
@@ -94,13 +100,17 @@ export function charge(
     parts?: Parts | undefined;
     told?: string;
     budgets?: Sent;
+    uses?: Uses;
   },
 ): Outcome {
   return perform(world, operation, (draft) => {
+    const reckoned = reckon(draft, named, 'exact');
+    if ('refusal' in reckoned) return reckoned.refusal;
+    const { ask, priced, linesText } = reckoned;
     const budgets = openBudgets(draft, ask.budgets);
     if (!budgets) return stale(draft);
     const decision = decide(draft, ask, { opensHold: false, budgets });
-    if (decision.no) return declined(draft, decision, { ...ask, told: ask.told ?? '' });
+    if (decision.no) return declined(draft, decision, { ...ask, told: ask.told ?? '', linesText });
     const { atoms } = decision;
     const main = draft.entries.length;
     const legs = legsOf({ ...ask, amount: atoms }).map((leg) => ({ ...leg, settled: leg.amount }));
@@ -110,16 +120,17 @@ export function charge(
           take(draft.wallet, leg.asset, fitted(draft.wallet, ask.parts, leg), 'revenue', flow);
           countBudgets(draft, budgets, leg);
         }
+        countUses(draft, priced);
       });
     }
     const { version } = draft.wallet;
     if (ask.mode !== 'shadow') alertBudgets(draft);
     const { available, held } = balances(draft.wallet, ask.asset);
     const account = { takeAtoms: atoms, availableAtoms: available, heldAtoms: held };
-    if (ask.mode === 'shadow') return refused({ status: 'shadow_approved', ...account });
+    if (ask.mode === 'shadow') return refused({ status: 'shadow_approved', ...account, linesText });
     return done(
       { status: 'charged', ...account },
-      { main, version, texts: { legsText: legsText(draft.wallet, legs), toldText: ask.told ?? '' } },
+      { main, version, texts: { legsText: legsText(draft.wallet, legs), toldText: ask.told ?? '', linesText } },
     );
   });
 }
@@ -190,9 +201,35 @@ function fitted(
   return split(asked, reach(wallet, asset, asked).got, amount).given;
 }
 
+type Asked = { asset: number; amount: bigint; legs?: readonly AskedLeg[]; parts?: Parts | undefined; uses?: Uses };
+
+// What counts over a period comes on top of what is asked for.
+function reckon<Ask extends Asked>(
+  draft: Draft,
+  named: Ask,
+  how: 'exact' | 'most',
+):
+  | { ask: Ask; priced: Exclude<PricedUses, 'stale' | { tooLarge: number }>; linesText: string }
+  | { refusal: Decision } {
+  const { uses = { list: [], knownMs: 0 }, legs = [] } = named;
+  const priced = priceUses(draft, uses, { atMs: draft.nowMs, how });
+  if (priced === 'stale') return { refusal: stale(draft) };
+  if ('tooLarge' in priced) return { refusal: tooLarge(priced) };
+  const first = { ...named, legs: undefined };
+  const added = addUses<{ asset: number; amount: bigint }>([first, ...legs], priced);
+  if ('tooLarge' in added) return { refusal: tooLarge(added) };
+  const [{ amount }, ...others] = added as [AskedLeg, ...AskedLeg[]];
+  const parts = addToParts(named.parts, priced);
+  return { ask: { ...named, amount, legs: others, parts }, priced, linesText: usesText(priced, amount) };
+}
+
+export function tooLarge({ tooLarge: lineNo }: { tooLarge: number }): Decision {
+  return refused({ status: 'too_large', lineNo }, 'nothing');
+}
+
 // The caller's clock is in another window than Redis's. Stories have neither catalogs nor configurations.
-function stale({ nowMs }: Draft) {
-  const reply = { status: 'stale', standingVersion: 0, standingConfig: 0, redisMs: nowMs, configText: '' };
+export function stale({ nowMs }: Draft, atMs = nowMs) {
+  const reply = { status: 'stale', standingVersion: 0, standingConfig: 0, redisMs: atMs, configText: '' };
   return refused(reply, 'nothing');
 }
 

@@ -61,7 +61,7 @@ function decideOne(wallet: Wallet, budgets: OpenBudget[], { asset, amount, mode,
 export function declined(
   { wallet, nowMs }: Draft,
   { no, affordable, short, budgetNo }: No,
-  { asset, mode, repeated, told }: Ask & { repeated: boolean; told?: string },
+  { asset, mode, repeated, told, linesText }: Ask & { repeated: boolean; told?: string; linesText?: string },
 ): Decision {
   const { available, held } = balances(wallet, asset);
   const account = {
@@ -71,6 +71,8 @@ export function declined(
     affordableAtoms: affordable,
     shortAsset: short,
     budgetNo,
+    // An extension's no has none.
+    ...(linesText !== undefined && { linesText }),
   };
   if (mode === 'shadow') return refused({ status: 'shadow_declined', ...account });
   const mayReturn = no === 'held_in_flight' || no === 'too_many_holds' || no === 'budget';

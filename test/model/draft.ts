@@ -2,6 +2,7 @@
 import { isDeepStrictEqual } from 'node:util';
 import type { AccountName, FreezeName, HoldStatusName, KindName } from '../../src/records.ts';
 import { copyCounter, type Counter } from './counters.ts';
+import type { UsageBucket } from './usage.ts';
 import {
   balances,
   copyHold,
@@ -28,6 +29,8 @@ export type ModelEntry = {
   hold: { status: HoldStatusName; hold: Hold } | undefined;
   /** Of the budgets whose counters it changed, as they are after it. */
   counters: Map<number, Counter>;
+  /** Of the prices whose counters it changed. */
+  usage: Map<string, UsageBucket[]>;
 };
 
 /** A copy of the wallet that a call works on, and the entries that it has made so far. */
@@ -39,6 +42,8 @@ export type Draft = {
   /** Counters that the call has looked at, in that order; those that an entry touches become the wallet's. */
   counters: Map<number, Counter>;
   touched: Set<number>;
+  /** Counters of prices that the present entry has changed. */
+  used: Set<string>;
 };
 
 /** Says that money of an asset goes from one account of the double entry to another. */
@@ -46,7 +51,8 @@ export type Flow = (asset: number, debit: AccountName, credit: AccountName, atom
 
 export function draftOf(world: World): Draft {
   const { nowMs, epoch } = world;
-  return { wallet: copyWallet(world.wallet), nowMs, epoch, entries: [], counters: new Map(), touched: new Set() };
+  const wallet = copyWallet(world.wallet);
+  return { wallet, nowMs, epoch, entries: [], counters: new Map(), touched: new Set(), used: new Set() };
 }
 
 /** Make the wallet's next version: `change` changes grants and holds, and names each flow of money. */
@@ -67,6 +73,7 @@ export function record(
   const { wallet } = draft;
   const before = copyWallet(wallet);
   draft.touched.clear();
+  draft.used.clear();
   const transfers = new Map<number, Transfer[]>(about.asset === undefined ? [] : [[about.asset, []]]);
   change((asset, debit, credit, atoms) => {
     if (atoms < 0n) throw new Error(`the model moves ${atoms} atoms`);
@@ -90,6 +97,7 @@ export function record(
     grant: grant && { ...grant },
     hold: about.hold && { status: about.holdStatus ?? 'open', hold: copyHold(about.hold) },
     counters,
+    usage: new Map([...draft.used].map((name) => [name, [...wallet.usage.get(name)!]])),
   });
   for (const { no, state, remaining, held } of wallet.grants.values()) {
     if (state !== 'scheduled' && remaining === 0n && held === 0n) wallet.grants.delete(no);

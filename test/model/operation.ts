@@ -24,7 +24,7 @@ export type Decision =
       /** The one that it names, where other entries follow. */
       version?: number;
     };
-type Texts = { legsText: string; toldText?: string };
+type Texts = { legsText: string; toldText?: string; linesText?: string };
 
 /** A refusal. Decisions name the wallet's version, and where the partition stands. */
 export function refused(reply: Reply, names: 'version' | 'nothing' = 'version', remember = false): Decision {

@@ -3,6 +3,8 @@ import { codes } from '../../src/codes.gen.ts';
 import { alertBudgets, spendBudgets } from './budgets.ts';
 import { record, type Draft, type Flow } from './draft.ts';
 import { closeHold, expireHold, spendHeld, take } from './money.ts';
+import { stale, tooLarge } from './calls.ts';
+import { addToParts, addUses, countUses, instantOf, priceUses, usesText, type Uses } from './usage.ts';
 import { done, perform, refused, type Decision, type Operation, type Outcome } from './operation.ts';
 import { got, reach, reachHeld, split, within as cut, type Part } from './scopes.ts';
 import {
@@ -30,6 +32,7 @@ type Ask = {
   dues: readonly Due[];
   /** Of an event: what scopes cover. Undefined: it is an amount. */
   parts?: Parts | undefined;
+  uses?: Uses;
   /** Given back with the answer. */
   told: string;
   isFinal: boolean;
@@ -38,21 +41,29 @@ type Ask = {
   expired: Hold | undefined;
 };
 
-export function settle(world: World, operation: Operation, ask: Ask): Outcome {
+export function settle(world: World, operation: Operation, named: Ask): Outcome {
   return perform(world, operation, (draft) => {
-    const open = draft.wallet.holds.get(ask.ref);
-    if (!open && world.settledLate.has(ask.ref)) return refused({ status: 'closed' }, 'nothing');
-    const hold = open ?? (ask.expired && copyHold(ask.expired));
-    if (!hold || assetOf(hold) !== ask.asset) return refused({ status: 'unknown_hold' }, 'nothing');
+    const open = draft.wallet.holds.get(named.ref);
+    if (!open && world.settledLate.has(named.ref)) return refused({ status: 'closed' }, 'nothing');
+    const hold = open ?? (named.expired && copyHold(named.expired));
+    if (!hold || assetOf(hold) !== named.asset) return refused({ status: 'unknown_hold' }, 'nothing');
     if (open && open.expiresAtMs <= draft.nowMs) expireHold(draft, open);
-    const isLate = !draft.wallet.holds.has(ask.ref);
+    const isLate = !draft.wallet.holds.has(named.ref);
 
     const [first] = hold.legs;
-    for (const { asset } of ask.dues) {
+    for (const { asset } of named.dues) {
       if (!hold.legs.some((leg) => leg.asset === asset)) hold.legs.push(emptyLeg(asset));
     }
     if (hold.legs.length > codes.limit.hold_legs) return refused({ status: 'too_many_assets' }, 'nothing');
     const { wallet } = draft;
+    const atMs = instantOf(draft, hold);
+    const priced = priceUses(draft, named.uses ?? { list: [], knownMs: 0 }, { atMs, how: 'exact' });
+    if (priced === 'stale') return stale(draft, atMs);
+    if ('tooLarge' in priced) return tooLarge(priced);
+    const added = addUses<Due>([{ asset: first.asset, amount: named.amount }, ...named.dues], priced);
+    if ('tooLarge' in added) return tooLarge(added);
+    const [{ amount }, ...dues] = added as [Due, ...Due[]];
+    const ask = { ...named, amount, dues, parts: addToParts(named.parts, priced) };
     const partsOfLeg = new Map(hold.legs.map((leg) => [leg, partsAt(hold, leg, ask)]));
     const reachOf = (leg: HoldLeg) => {
       const parts = partsOfLeg.get(leg)!;
@@ -116,6 +127,7 @@ export function settle(world: World, operation: Operation, ask: Ask): Outcome {
         leg.settled += excess;
         if (isLate) leg.released -= least(leg.released, excess);
       }
+      countUses(draft, priced);
     });
     const { version } = draft.wallet;
     alertBudgets(draft);
@@ -130,7 +142,11 @@ export function settle(world: World, operation: Operation, ask: Ask): Outcome {
       lateFlag: isLate ? 1 : 0,
       openFlag: isLate || ask.isFinal ? 0 : 1,
     };
-    const texts = { legsText: legsText(draft.wallet, hold.legs), toldText: ask.told };
+    const texts = {
+      legsText: legsText(draft.wallet, hold.legs),
+      toldText: ask.told,
+      linesText: usesText(priced, amount),
+    };
     return done(reply, { main, version, texts, ...(isLate ? { late: hold.ref } : {}) });
   });
 }

@@ -6,6 +6,7 @@
 import { codes } from '../../src/codes.gen.ts';
 import type { FreezeName, GrantStateName, PurposeName } from '../../src/records.ts';
 import { copyCounter, type Counter, type Tag } from './counters.ts';
+import type { UsageBucket } from './usage.ts';
 
 export type Grant = {
   no: number;
@@ -61,6 +62,8 @@ export type Wallet = {
   due: DueEvent[];
   /** What budgets have counted, by their numbers. */
   counters: Map<number, Counter>;
+  /** What prices have counted, by the names of their counters. */
+  usage: Map<string, UsageBucket[]>;
 };
 
 export type Balances = { available: bigint; held: bigint; overage: bigint; scheduled: bigint };
@@ -88,6 +91,7 @@ export function newWorld(at: { nowMs: number; epoch: number }): World {
     holds: new Map(),
     due: [],
     counters: new Map(),
+    usage: new Map(),
   };
   return { ...at, wallet, seq: 0, remembered: new Map(), settledLate: new Set() };
 }
@@ -100,6 +104,7 @@ export function copyWallet(wallet: Wallet): Wallet {
     holds: new Map([...wallet.holds].map(([ref, hold]) => [ref, copyHold(hold)])),
     due: [...wallet.due],
     counters: new Map([...wallet.counters].map(([no, counter]) => [no, copyCounter(counter)])),
+    usage: new Map(wallet.usage),
   };
 }
 

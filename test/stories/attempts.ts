@@ -54,6 +54,7 @@ export function callsOf(scene: Scene, line: string): Call[] {
     ledger: {
       ...scene.ledger,
       counters: { ...scene.ledger.counters },
+      usage: { ...scene.ledger.usage },
       accounts: new Map(scene.ledger.accounts),
       grants: new Map(scene.ledger.grants),
     },

@@ -2,9 +2,11 @@
 import type { Counter as Packed } from '../../src/records.ts';
 import { cursor } from '../../src/wallet/packed.ts';
 import type { Counter } from '../model/counters.ts';
+import { isUsage } from './prices.ts';
 
 export function readCounters(counters: readonly Packed[]): Record<number, Counter> {
-  return Object.fromEntries(counters.map(({ name, packed }) => [Number(name.slice(1)), readCounter(packed)]));
+  const ofBudgets = counters.filter(({ name }) => !isUsage(name));
+  return Object.fromEntries(ofBudgets.map(({ name, packed }) => [Number(name.slice(1)), readCounter(packed)]));
 }
 
 function readCounter(packed: Buffer): Counter {

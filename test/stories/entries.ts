@@ -4,6 +4,7 @@
 import { decodeEntry, type Entry } from '../../src/outbox/entry.ts';
 import type { AccountName, FreezeName, HoldStatusName, KindName, SourcedLeg } from '../../src/records.ts';
 import { readCounters } from './counters.ts';
+import { readUsage, type SeenUsage } from './prices.ts';
 import { cursor, type GrantTerms, type HoldTerms } from '../../src/wallet/packed.ts';
 import type { Counter } from '../model/counters.ts';
 import type { ModelEntry, Transfer } from '../model/draft.ts';
@@ -27,6 +28,7 @@ export type SeenEntry = {
   hold: (Hold & { status: HoldStatusName }) | undefined;
   /** By the budget's number. */
   counters: Record<number, Counter>;
+  usage: SeenUsage;
   /** Undefined for what happened beside the operation. */
   operation: { id: string; fingerprint: string; reply: (string | number)[]; attached: string } | undefined;
 };
@@ -46,6 +48,7 @@ export function expectedEntry(
     grant: grant && seenGrant(grant.no, grant),
     hold: hold && { status: hold.status, ...hold.hold },
     counters: Object.fromEntries(entry.counters),
+    usage: Object.fromEntries(entry.usage),
     operation: operation && {
       id: operation.id,
       fingerprint: operation.fingerprint,
@@ -66,6 +69,7 @@ export function readEntry(packed: Buffer): SeenEntry {
     grant: grant && seenGrant(grant.no, grant.terms),
     hold: hold && { status: hold.status, ...seenHold(hold.ref, hold.terms) },
     counters: readCounters(entry.counters),
+    usage: readUsage(entry.counters),
     operation: operationOf(entry),
   };
 }

@@ -517,4 +517,56 @@ export const examples: Record<string, string> = {
     charge 11            -> declined budget affordable=10
     settle h1 8          -> settled 80     | settle
   `,
+  'pieces cost what the whole does, across the edges of tiers': `
+    grant  paid 100
+    charge 0 uses 2:steps      -> charged 95
+    charge 0 uses 2.5:steps    -> charged 90
+    charge 3 uses 5.5:steps    -> charged 83
+    charge 0 uses 0.5:steps    -> charged 83
+    charge 0 uses 0.5:steps    -> charged 83
+    charge 0 uses 50:steps     -> charged 27
+  `,
+  'a hold counts nothing, and takes the most of what falls': `
+    grant  paid 100
+    hold   h1 0 uses 11:bulk         -> approved takeAtoms=20 80
+    hold   h2 0 uses 11:bulk         -> approved takeAtoms=20 60
+    settle h1 0 uses 11:bulk         -> settled settled=14 66
+    settle h2 0 uses 9:bulk          -> settled settled=9 77
+  `,
+  'a settle counts in the window that its hold was opened in, and a day later in that of a day ago': `
+    grant  paid 100
+    hold   h1 0 ttl 1d uses 5:bulk
+    hold   h2 0 ttl 1d uses 5:bulk
+    charge 0 uses 10:bulk      -> charged
+    wait   1h
+    charge 0 uses 10:bulk      -> charged
+    settle h1 0 uses 5:bulk    -> settled settled=0
+    wait   24h
+    settle h2 0 uses 9:bulk    -> settled settled=2 late
+  `,
+  'packages of another asset fill over a month; both assets are taken, or neither': `
+    grant  paid 10
+    grant  paid 5 asset 2
+    charge 1 uses 1:steps,3:packs    -> charged 6
+    charge 1 uses 1:packs            -> charged 5
+    charge 1 uses 0.5:packs          -> declined balance
+    charge 0 asset 2 uses 2:packs    -> declined balance affordable=2
+  `,
+  'another version bills nothing again, and its counter comes back from entries alone': `
+    grant  paid 100
+    charge 0 uses 5:steps      -> charged 89
+    publish steps
+    charge 0 uses 5:steps      -> charged 84
+    reload
+    charge 0 uses 7:steps      -> charged 81
+    publish steps
+    charge 0 uses 3:steps      -> charged 79
+  `,
+  'a budget sees what usage costs, and an alert what it came to': `
+    grant  paid 100
+    budget team 30 at 11
+    charge 0 uses 5:steps      -> charged 89 | charge budget_alert
+    charge 0 uses 39:steps     -> declined budget affordable=19
+    charge 0 uses 20:steps     -> charged 75
+  `,
 };

@@ -3,6 +3,7 @@
 // Written anew here, against the model, since the gateway's own loops wait for Redis and for the ledger.
 import { createHash } from 'node:crypto';
 import { clockKey, deadlinesKey, fenceKey, holdsKey, walletKey } from '../../src/wallet/keys.ts';
+import { packLines, type SentLine } from '../../src/wallet/lines.ts';
 import { packDues, packHold } from '../../src/wallet/packed.ts';
 import { packScopes } from '../../src/wallet/scopes.ts';
 import type { Script } from '../../src/wallet/script.ts';
@@ -18,6 +19,7 @@ import * as model from '../model/calls.ts';
 import type { Outcome } from '../model/operation.ts';
 import { settle } from '../model/settle.ts';
 import { assetOf, dueAtMs, overdueRefs, type Hold, type Parts, type Reply, type World } from '../model/wallet.ts';
+import type { Use } from '../model/usage.ts';
 import { expectedEntry, type Caller } from './entries.ts';
 import { takeEntry, termsOf } from './ledger.ts';
 import type { Scene } from './scene.ts';
@@ -92,7 +94,8 @@ export function execute<Args extends CommonArgs & { attached: string }, R extend
 export function settleAsGateway(
   scene: Scene,
   step: Step & { verb: 'settle' },
-  ask: Omit<Parameters<typeof settle>[2], 'expired'>,
+  ask: Omit<Parameters<typeof settle>[2], 'expired' | 'uses'>,
+  { lines, list }: { lines: SentLine[]; list: Use[] },
 ): Reply {
   const { asset, ref, amount, dues, parts, told, isFinal, onExcess } = ask;
   const caller = operationOf(scene, step);
@@ -105,7 +108,10 @@ export function settleAsGateway(
       ...{ catalogVersion: parts ? '1' : '', configVersion: '0', toldText: told, scopesPacked: packParts(parts) },
       duesPacked: packDues(dues.map((due) => ({ asset: due.asset, amount: due.amount as Atoms }))),
     };
-    return execute(scene, settleScript, caller, args, (world) => settle(world, caller, { ...ask, expired }));
+    const argsNow = () => ({ ...args, linesPacked: packLines(lines, scene.knownMs) });
+    return execute(scene, settleScript, caller, argsNow, (world) =>
+      settle(world, caller, { ...ask, expired, uses: { list, knownMs: scene.knownMs } }),
+    );
   };
   const reply = attempt(undefined);
   if (reply.status !== 'unknown_hold' && reply.status !== 'closed') return reply;

@@ -8,6 +8,7 @@ import type { Balances, Hold, HoldLeg } from '../model/wallet.ts';
 import { packCounters } from '../../src/wallet/packed.ts';
 import type { Counter } from '../model/counters.ts';
 import { writeCounters } from './counters.ts';
+import { writeUsage, type SeenUsage } from './prices.ts';
 import type { SeenEntry, SeenGrant } from './entries.ts';
 
 export type LedgerGrant = SeenGrant & { remaining: bigint; held: bigint };
@@ -20,6 +21,7 @@ export type Ledger = {
   grants: Map<number, LedgerGrant>;
   holds: Map<string, Hold>;
   counters: Record<number, Counter>;
+  usage: SeenUsage;
 };
 
 export function newLedger(): Ledger {
@@ -31,6 +33,7 @@ export function newLedger(): Ledger {
     grants: new Map(),
     holds: new Map(),
     counters: {},
+    usage: {},
   };
 }
 
@@ -61,6 +64,7 @@ export function takeEntry(ledger: Ledger, entry: SeenEntry): string[] {
   ledger.freeze = entry.freeze;
   takeGrants(ledger, entry);
   Object.assign(ledger.counters, entry.counters);
+  Object.assign(ledger.usage, entry.usage);
   if (entry.hold) {
     const { status, ...hold } = entry.hold;
     if (status === 'open') ledger.holds.set(hold.ref, hold);
@@ -107,7 +111,7 @@ export function hydrateArgs(ledger: Ledger): Partial<HydrateArgs> {
         held: grant.held as Atoms,
       })),
     ),
-    countersPacked: packCounters(writeCounters(ledger.counters)),
+    countersPacked: packCounters([...writeCounters(ledger.counters), ...writeUsage(ledger.usage)]),
     holdsPacked: packHolds(
       [...ledger.holds.values()].map((hold) => ({
         ref: hold.ref,

@@ -8,6 +8,7 @@ import type { Balances, Hold } from '../model/wallet.ts';
 import type { Counter } from '../model/counters.ts';
 import { differences } from './differences.ts';
 import { readEntry, type SeenEntry } from './entries.ts';
+import type { SeenUsage } from './prices.ts';
 import { takeEntry, type Ledger, type LedgerGrant } from './ledger.ts';
 import { complaintsOf, readStored, type Stored } from './stored.ts';
 import { environment, epoch, fcall, fence, keysOf, send, type Command, type StoryWallet } from './wallets.ts';
@@ -73,13 +74,14 @@ export function proofsFailed({ stored, entries }: Look, ledger: Ledger): string[
   ];
 }
 
-function toldByEntries({ version, freeze, accounts, grants, holds, counters }: Ledger): unknown {
+function toldByEntries({ version, freeze, accounts, grants, holds, counters, usage }: Ledger): unknown {
   const wallet = {
     version,
     accounts: [...accounts].map(([asset, balances]) => ({ asset, ...balances })),
     grants: [...grants.values()],
     holds: [...holds.values()],
     counters,
+    usage,
   };
   return told(wallet, codes.freeze[freeze]);
 }
@@ -90,10 +92,11 @@ type Told = {
   grants: LedgerGrant[];
   holds: Hold[];
   counters: Record<number, Counter>;
+  usage: SeenUsage;
 };
 
 // What entries alone must tell of a wallet.
-function told({ version, accounts, grants, holds, counters }: Told, freeze: number): unknown {
+function told({ version, accounts, grants, holds, counters, usage }: Told, freeze: number): unknown {
   return {
     ...{ version, freeze },
     accounts: accounts
@@ -102,6 +105,7 @@ function told({ version, accounts, grants, holds, counters }: Told, freeze: numb
       .sort((a, b) => a.asset - b.asset),
     grants: grants.sort((a, b) => a.no - b.no),
     counters,
+    usage,
     holds: holds.sort((a, b) => (a.ref < b.ref ? -1 : 1)),
   };
 }

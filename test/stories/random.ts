@@ -8,6 +8,7 @@ import type { Mode } from '../model/decide.ts';
 import type { StoryPeriod } from '../model/budgets.ts';
 import type { Due } from '../model/settle.ts';
 import type { AskedLeg } from '../model/wallet.ts';
+import { priceNames, type StoryUse } from './prices.ts';
 import { newScene, play, type Scene } from './scene.ts';
 import type { Line, Step } from './steps.ts';
 import { formatStep } from './text.ts';
@@ -73,6 +74,7 @@ function oneStep(): fc.Arbitrary<Drawn> {
     { weight: 3, arbitrary: retry },
     { weight: 3, arbitrary: budget() },
     { weight: 1, arbitrary: fc.record({ verb: fc.constant('drop'), budget: which }) },
+    { weight: 1, arbitrary: fc.record({ verb: fc.constant('publish'), price: fc.constantFrom(...priceNames) }) },
     { weight: 3, arbitrary: fc.record({ verb: fc.constantFrom('sweep', 'apply_due', 'reload') }) },
     { weight: 1, arbitrary: fc.record({ verb: fc.constant('freeze'), by: freezer, key }) },
     // More often than it is frozen: a frozen wallet has few stories to tell.
@@ -108,6 +110,14 @@ const leg = fc
 const legs = mostly<AskedLeg[]>([], fc.array(leg, { minLength: 1, maxLength: 3 }));
 const part = fc.record({ atoms: fc.constantFrom(0n, 1n, 5n, 10n), scopes: fc.constantFrom([], [1], [2], [1, 2]) });
 const covered = fc.oneof(fc.constant(undefined), fc.array(part, { minLength: 1, maxLength: 3 }));
+const use = fc.record({
+  price: fc.constantFrom(...priceNames),
+  quantity: fc.constantFrom('0', '0.5', '1', '2.5', '5', '10'),
+});
+const uses = mostly<StoryUse[]>(
+  [],
+  fc.uniqueArray(use, { minLength: 1, maxLength: 3, selector: ({ price }) => price }),
+);
 const otherAsset = fc.oneof(
   { weight: 19, arbitrary: fc.constant(undefined) },
   { weight: 1, arbitrary: fc.constantFrom(1, 2) },
@@ -184,6 +194,7 @@ function hold(): fc.Arbitrary<Step> {
       legs,
       covered,
       by,
+      uses,
     })
     .map(withOtherAssets);
 }
@@ -199,6 +210,7 @@ function settle(): fc.Arbitrary<Step> {
     amount,
     dues,
     covered,
+    uses,
     part,
     onExcess,
     key,
@@ -213,10 +225,10 @@ function extend(): fc.Arbitrary<Step> {
 
 function charge(): fc.Arbitrary<Step> {
   const any = fc
-    .record({ verb: fc.constant('charge' as const), amount, asset, mode, again, key, legs, covered, by })
+    .record({ verb: fc.constant('charge' as const), amount, asset, mode, again, key, legs, covered, by, uses })
     .map(withOtherAssets);
   // All that there is: what is settled then is owed.
-  const all = { amount: 1000n, mode: 'up_to' as const, legs: [] };
+  const all = { amount: 1000n, mode: 'up_to' as const, legs: [], uses: [] };
   return fc.oneof({ weight: 2, arbitrary: any }, { weight: 1, arbitrary: any.map((step) => ({ ...step, ...all })) });
 }
 
@@ -290,6 +302,7 @@ function withName(scene: Scene, step: Step, stepNo: number): Step | undefined {
       if (freeze === 'none') return step.by === 'operator' ? undefined : step;
       return step.by === 'operator' ? { ...step, by: freeze } : step;
     case 'charge':
+    case 'publish':
     case 'freeze':
     case 'sweep':
     case 'apply_due':

@@ -15,8 +15,10 @@ import type { Atoms } from '../../src/units.ts';
 import { packAllBudgets, packBudgets } from '../../src/wallet/budgets.ts';
 import { noConfig } from '../../src/wallet/config.ts';
 import { packLegs } from '../../src/wallet/legs.ts';
+import { packLines, type SentLine } from '../../src/wallet/lines.ts';
 import type { Budget, Sent } from '../model/budgets.ts';
 import * as model from '../model/calls.ts';
+import type { Use } from '../model/usage.ts';
 import {
   least,
   newWorld,
@@ -40,6 +42,7 @@ import {
   type Call,
 } from './gateway.ts';
 import { hydrateArgs, newLedger, type Ledger } from './ledger.ts';
+import { usesOf, type StoryPriceName, type StoryUse } from './prices.ts';
 import type { Covered, Step } from './steps.ts';
 import { beginningMs, epoch, hydrateCommand, type StoryWallet } from './wallets.ts';
 
@@ -52,6 +55,8 @@ export type Scene = {
   /** Of the customer; and the time that the gateway knows, until Redis tells it another. */
   budgets: Map<string, Budget & { of: string | undefined; isDropped: boolean }>;
   knownMs: number;
+  /** Prices that have their other version. */
+  published: Set<StoryPriceName>;
   /** What the ledger has: the wallet, and the terms of holds that expired. */
   ledger: Ledger;
   expired: Map<string, Hold>;
@@ -74,6 +79,7 @@ export function newScene(wallet: StoryWallet): Scene {
     grants: new Map(),
     budgets: new Map(),
     knownMs: beginningMs,
+    published: new Set(),
     ledger: newLedger(),
     expired: new Map(),
     calls: [],
@@ -98,10 +104,16 @@ function playStep(scene: Scene, step: Step): Reply | undefined {
     case 'settle': {
       const { ref, asset } = holdOf(scene, step);
       const { amount, part, onExcess } = step;
-      const dues = step.dues.filter((due) => due.asset !== asset);
+      const { lines, list } = used(scene, step);
+      const dues = withAssets(
+        step.dues.filter((due) => due.asset !== asset),
+        asset,
+        list,
+        (of) => ({ asset: of, amount: 0n }),
+      );
       const parts = partsOf({ ...step, asset, legs: dues });
       const ask = { ref, asset, amount, dues, parts, told: 'settled', isFinal: !part, onExcess };
-      return settleAsGateway(scene, step, ask);
+      return settleAsGateway(scene, step, ask, { lines, list });
     }
     case 'release': {
       const { ref, asset } = holdOf(scene, step);
@@ -124,22 +136,24 @@ function playStep(scene: Scene, step: Step): Reply | undefined {
       );
     }
     case 'charge': {
-      const { asset, amount, mode, again, legs } = step;
+      const { asset, amount, mode, again } = step;
+      const { lines, list } = used(scene, step);
+      const legs = legsWith(step, list);
       const caller = operationOf(scene, step);
       const args = {
         asset,
         amountAtoms: amount as Atoms,
         mode,
         repeated: again ? '1' : '0',
-        ...packed(step),
+        ...packed({ ...step, legs }),
       };
-      const parts = partsOf(step);
+      const parts = partsOf({ ...step, legs });
       const told = 'charged';
-      const argsNow = () => ({ ...args, ...known(scene, step, told) });
+      const argsNow = () => ({ ...args, ...known(scene, step, told, lines) });
       return execute(scene, chargeScript, caller, argsNow, (world) =>
         model.charge(world, caller, {
           ...{ asset, amount, mode, repeated: again, legs, parts, told },
-          budgets: sent(scene, step),
+          ...{ budgets: sent(scene, step), uses: { list, knownMs: scene.knownMs } },
         }),
       );
     }
@@ -165,6 +179,9 @@ function playStep(scene: Scene, step: Step): Reply | undefined {
       if (dropped) scene.budgets.set(step.budget, { ...dropped, isDropped: true });
       return undefined;
     }
+    case 'publish':
+      if (!scene.published.delete(step.price)) scene.published.add(step.price);
+      return undefined;
     case 'sweep':
       return sweep(scene);
     case 'apply_due':
@@ -182,10 +199,11 @@ function playStep(scene: Scene, step: Step): Reply | undefined {
 }
 
 // Nothing is priced; what is told comes back all the same.
-function known(scene: Scene, { by }: { by: string | undefined }, told: string) {
+function known(scene: Scene, { by }: { by: string | undefined }, told: string, lines: SentLine[]) {
   const spender = { subject: by, labels: undefined, eventType: undefined };
   const budgetsPacked = packBudgets(configOf(scene), spender, scene.knownMs);
-  return { catalogVersion: '', configVersion: '0', toldText: told, budgetsPacked };
+  const linesPacked = packLines(lines, scene.knownMs);
+  return { catalogVersion: '', configVersion: '0', toldText: told, budgetsPacked, linesPacked };
 }
 
 function standing({ budgets }: Scene) {
@@ -241,7 +259,9 @@ function playGrant(scene: Scene, step: Step & { verb: 'grant' }): Reply {
 }
 
 function playHold(scene: Scene, step: Step & { verb: 'hold' }): Reply {
-  const { name, asset, amount, mode, ttlMs, again, legs } = step;
+  const { name, asset, amount, mode, ttlMs, again } = step;
+  const { lines, list } = used(scene, step);
+  const legs = legsWith(step, list);
   const caller = operationOf(scene, step);
   const args = {
     asset,
@@ -249,17 +269,43 @@ function playHold(scene: Scene, step: Step & { verb: 'hold' }): Reply {
     mode,
     ttlMs,
     repeated: again ? '1' : '0',
-    ...packed(step),
+    ...packed({ ...step, legs }),
   };
-  const ask = { asset, amount, mode, ttlMs, repeated: again, legs, parts: partsOf(step), told: name };
-  const argsNow = () => ({ ...args, ...known(scene, step, name) });
+  const parts = partsOf({ ...step, legs });
+  const ask = { asset, amount, mode, ttlMs, repeated: again, legs, parts, told: name };
+  const argsNow = () => ({ ...args, ...known(scene, step, name, lines) });
   const reply = execute(scene, authorizeScript, caller, argsNow, (world) =>
-    model.authorize(world, caller, { ...ask, budgets: sent(scene, step) }),
+    model.authorize(world, caller, {
+      ...ask,
+      ...{ budgets: sent(scene, step), uses: { list, knownMs: scene.knownMs } },
+    }),
   );
   if (reply.status === 'approved') {
     scene.holds.set(name, { ref: `${String(reply['epoch'])}.${String(reply['version'])}`, asset });
   }
   return reply;
+}
+
+function used({ published }: Scene, { uses }: { uses: readonly StoryUse[] }) {
+  return usesOf(uses, (price) => (published.has(price) ? 1 : 0));
+}
+
+// Each asset that a price is in is asked for, if only of nothing.
+function withAssets<Leg extends { asset: number }>(
+  given: readonly Leg[],
+  first: number,
+  uses: readonly Use[],
+  make: (asset: number) => Leg,
+): Leg[] {
+  const all = [...given];
+  for (const { asset } of uses) {
+    if (asset !== first && !all.some((leg) => leg.asset === asset)) all.push(make(asset));
+  }
+  return all;
+}
+
+function legsWith(step: { asset: number; legs: readonly AskedLeg[] }, uses: readonly Use[]): AskedLeg[] {
+  return withAssets(step.legs, step.asset, uses, (asset) => ({ asset, amount: 0n, num: 0n, den: 0n }));
 }
 
 function packed(step: Asked) {

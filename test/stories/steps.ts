@@ -7,6 +7,7 @@ import type { Mode } from '../model/decide.ts';
 import type { StoryPeriod } from '../model/budgets.ts';
 import type { Due } from '../model/settle.ts';
 import type { AskedLeg } from '../model/wallet.ts';
+import type { StoryPriceName, StoryUse } from './prices.ts';
 
 /** An event's lines by the scopes that cover them: so much each, the last one the rest; in other assets as the first one. */
 export type Covered = readonly { atoms: bigint; scopes: readonly number[] }[];
@@ -39,6 +40,8 @@ export type Step =
       covered: Covered | undefined;
       /** Who spends: budgets may be of somebody. */
       by: string | undefined;
+      /** What counts over a period. */
+      uses: StoryUse[];
     }
   | {
       verb: 'settle';
@@ -47,6 +50,7 @@ export type Step =
       /** In other assets; what is in the hold's own is left out. */
       dues: Due[];
       covered: Covered | undefined;
+      uses: StoryUse[];
       part: boolean;
       onExcess: 'charge' | 'cap' | 'reject';
       key: string | undefined;
@@ -73,7 +77,10 @@ export type Step =
       legs: AskedLeg[];
       covered: Covered | undefined;
       by: string | undefined;
+      uses: StoryUse[];
     }
+  /** The price's other version. */
+  | { verb: 'publish'; price: StoryPriceName }
   /** A new budget; one that there is gets this limit, thresholds and enforcement, and keeps the rest. */
   | {
       verb: 'budget';

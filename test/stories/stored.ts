@@ -6,6 +6,7 @@ import type { Counter } from '../model/counters.ts';
 import { readCounters } from './counters.ts';
 import { seenHold } from './entries.ts';
 import type { LedgerGrant } from './ledger.ts';
+import { readUsage, type SeenUsage } from './prices.ts';
 import { environment, neighboursDeadline, unpackClock, type StoryWallet } from './wallets.ts';
 
 /** The assets that stories use. */
@@ -33,6 +34,7 @@ export type Stored = {
   /** Of this wallet: the member without the wallet's id, and the instant. */
   deadlines: [string, number][];
   counters: Record<number, Counter>;
+  usage: SeenUsage;
   clock: { seq: number; nowMs: number; epoch: number };
 };
 
@@ -53,6 +55,7 @@ export function expectedStored(wallet: StoryWallet, world: World): Stored {
     holds: open.toSorted(byRef),
     deadlines: (due === codes.never_ms ? deadlines : [...deadlines, ['', due] as [string, number]]).sort(byMember),
     counters: Object.fromEntries(world.wallet.counters),
+    usage: Object.fromEntries(world.wallet.usage),
     clock: { seq: world.seq, nowMs: world.nowMs, epoch: world.epoch },
   };
 }
@@ -91,6 +94,7 @@ export function readStored(
       .map(([member, score]): [string, number] => [member.replace(walletId, ''), score])
       .sort(byMember),
     counters: readCounters(numbers('b').map((no) => ({ name: `b${no}`, packed: fields.get(`b${no}`)! }))),
+    usage: readUsage([...fields].map(([name, packed]) => ({ name, packed }))),
     clock: unpackClock(raw.clock),
   };
 }

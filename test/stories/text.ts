@@ -6,6 +6,7 @@ import type { FreezeName, PurposeName } from '../../src/records.ts';
 import type { Mode } from '../model/decide.ts';
 import type { StoryPeriod } from '../model/budgets.ts';
 import type { AskedLeg } from '../model/wallet.ts';
+import type { StoryPriceName, StoryUse } from './prices.ts';
 import type { Covered, Line, Step } from './steps.ts';
 
 const units = { ms: 1, s: 1_000, m: 60_000, h: 3_600_000, d: 86_400_000 } as const;
@@ -40,14 +41,14 @@ export function formatStep(step: Step): string {
     }
     case 'hold': {
       const ttl = step.ttlMs === defaultTtlMs ? '' : `ttl ${formatSpan(step.ttlMs)}`;
-      const { verb, name, amount } = step;
-      return joined(verb, name, amount, mode(step), ttl, asset(step), legs(step), covered(step), by(step), again(step));
+      return joined(step.verb, step.name, step.amount, mode(step), ttl, ...tail(step), again(step));
     }
     case 'settle': {
       const onExcess = step.onExcess === 'charge' ? '' : step.onExcess;
       const and = step.dues.length === 0 ? '' : `and ${step.dues.map((due) => `${due.amount}:${due.asset}`).join(',')}`;
-      const { verb, hold, amount, part } = step;
-      return joined(verb, hold, amount, and, covered(step), part ? 'part' : '', onExcess, as(step), key(step));
+      const { verb, hold, amount } = step;
+      const part = step.part ? 'part' : '';
+      return joined(verb, hold, amount, and, covered(step), uses(step), part, onExcess, as(step), key(step));
     }
     case 'release':
       return joined(step.verb, step.hold, as(step), key(step));
@@ -55,10 +56,10 @@ export function formatStep(step: Step): string {
       const ttl = step.ttlMs === 0 ? '' : `ttl ${formatSpan(step.ttlMs)}`;
       return joined(step.verb, step.hold, step.amount, ttl, again(step), as(step), key(step));
     }
-    case 'charge': {
-      const { verb, amount } = step;
-      return joined(verb, amount, mode(step), asset(step), legs(step), covered(step), by(step), again(step), key(step));
-    }
+    case 'charge':
+      return joined(step.verb, step.amount, mode(step), ...tail(step), again(step), key(step));
+    case 'publish':
+      return joined(step.verb, step.price);
     case 'budget': {
       const { verb, name, limit, period, of, alertOnly, thresholds } = step;
       const per = typeof period === 'number' ? formatSpan(period) : period;
@@ -92,6 +93,11 @@ const legs = (step: { legs: readonly AskedLeg[] }) =>
 const covered = (step: { covered: Covered | undefined }) =>
   step.covered ? `in ${step.covered.map(({ atoms, scopes }) => `${atoms}:${scopes.join('.')}`).join(',')}` : '';
 const by = (step: { by: string | undefined }) => (step.by === undefined ? '' : `by ${step.by}`);
+const uses = (step: { uses: readonly StoryUse[] }) =>
+  step.uses.length === 0 ? '' : `uses ${step.uses.map(({ price, quantity }) => `${quantity}:${price}`).join(',')}`;
+const tail = (step: Step & { verb: 'hold' | 'charge' }) => [
+  ...[asset(step), legs(step), covered(step), by(step), uses(step)],
+];
 const again = (step: { again: boolean }) => (step.again ? 'again' : '');
 const key = (step: { key: string | undefined }) => (step.key === undefined ? '' : `key ${step.key}`);
 const as = (step: { as: number | undefined }) => (step.as === undefined ? '' : `as ${step.as}`);
@@ -115,6 +121,14 @@ function parseLegs(text: string): AskedLeg[] {
     if (!match) throw new Error(`'${leg}' is not a leg such as 30:2@3/1`);
     const [, amount = '', of, num = '0', den = '0'] = match;
     return { asset: Number(of), amount: BigInt(amount), num: BigInt(num), den: BigInt(den) };
+  });
+}
+
+// `2.5:steps`: so much of that price.
+function parseUses(text: string): StoryUse[] {
+  return text.split(',').map((use) => {
+    const [quantity = '', price] = use.split(':');
+    return { quantity, price: price as StoryPriceName };
   });
 }
 
@@ -170,6 +184,7 @@ function parseStep(words: string[], lineNo: number): Step {
           legs: from.option('with', parseLegs) ?? [],
           covered: from.option('in', parseCovered),
           by: from.option('by', String),
+          uses: from.option('uses', parseUses) ?? [],
           again: from.flag('again'),
         };
       case 'settle':
@@ -179,6 +194,7 @@ function parseStep(words: string[], lineNo: number): Step {
           amount: BigInt(from.next()),
           dues: from.option('and', parseLegs)?.map(({ asset: of, amount }) => ({ asset: of, amount })) ?? [],
           covered: from.option('in', parseCovered),
+          uses: from.option('uses', parseUses) ?? [],
           part: from.flag('part'),
           onExcess: from.oneOf('charge', 'cap', 'reject'),
           as: from.option('as', Number),
@@ -205,6 +221,7 @@ function parseStep(words: string[], lineNo: number): Step {
           legs: from.option('with', parseLegs) ?? [],
           covered: from.option('in', parseCovered),
           by: from.option('by', String),
+          uses: from.option('uses', parseUses) ?? [],
           again: from.flag('again'),
           key: from.option('key', String),
         };
@@ -219,6 +236,8 @@ function parseStep(words: string[], lineNo: number): Step {
           alertOnly: from.flag('alert'),
           thresholds: from.option('at', (text) => text.split(',').map(BigInt)) ?? [],
         };
+      case 'publish':
+        return { verb, price: from.next() as StoryPriceName };
       case 'drop':
         return { verb, budget: from.next() };
       case 'void':
