@@ -26,6 +26,29 @@ describe('withHold', () => {
     expect(server.spendable()).toBe('9.7');
   });
 
+  test('settles by what happened, whoever knows what that costs', async () => {
+    const event = { event_type: 'chat.completion', data: { model: 'm', output_tokens: 350 } };
+    await gateway.withHold(order, (hold) => {
+      hold.spent('0.1');
+      hold.spent({ ...event, metadata: { by: 'ann' } });
+    });
+    expect(server.seen.at(-1)?.url).toBe('/v1/holds/hold_1/settle');
+    expect(JSON.parse(server.seen.at(-1)!.body)).toEqual({ ...event, metadata: { by: 'ann' } });
+    // Of nothing, too: there may be a fee. Only an amount of nothing is released.
+    const broken = new Error('model down');
+    const nothing = { event_type: 'chat.completion', data: {} };
+    const call = gateway.withHold(order, (hold) => {
+      hold.spent(nothing);
+      throw broken;
+    });
+    await expect(call).rejects.toBe(broken);
+    expect(server.seen.at(-1)?.body).toBe(JSON.stringify(nothing));
+    server.next('settle', lost, unheard, busy(), busy());
+    const error = await failure(gateway.withHold(order, (hold) => hold.spent(event), { settleMs: 500 }));
+    expect(error.unsettled).toMatchObject({ request: event });
+    expect(error.message).toContain('chat.completion not settled');
+  });
+
   test('does not work when it is declined', async () => {
     const answer = await gateway.withHold({ ...order, amount: '12' }, () => expect.unreachable());
     expect(answer).toMatchObject({ status: 'declined', shortfall: '2' });
@@ -201,11 +224,11 @@ describe('withHold', () => {
       ),
     );
     expect(error).toMatchObject({ code: 'busy', outcome: 'unknown' });
-    expect(error.unsettled).toMatchObject({ holdId: 'hold_1', amount: '1', result: 'tokens' });
+    expect(error.unsettled).toMatchObject({ holdId: 'hold_1', request: { amount: '1' }, result: 'tokens' });
     expect(error.message).toContain('hold_1: 1 not settled');
-    const { holdId, amount, idempotencyKey } = error.unsettled ?? expect.unreachable();
+    const { holdId, request, idempotencyKey } = error.unsettled ?? expect.unreachable();
     server.behave();
-    expect(await gateway.settle(holdId, { amount }, { idempotencyKey })).toMatchObject({
+    expect(await gateway.settle(holdId, request, { idempotencyKey })).toMatchObject({
       status: 'settled',
       settled: '1',
     });
@@ -223,7 +246,7 @@ describe('withHold', () => {
     expect(error).toMatchObject({
       code: 'hold_closed',
       status: 409,
-      unsettled: { holdId: 'hold_1', amount: '1', workError: broken },
+      unsettled: { holdId: 'hold_1', request: { amount: '1' }, workError: broken },
     });
     expect(error.cause).toMatchObject({ code: 'hold_closed' });
   });

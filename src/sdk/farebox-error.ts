@@ -1,5 +1,5 @@
 // What a call throws: everything that is neither the reply nor a decline.
-import type { Amount, Outcome, Problem } from '../contract.ts';
+import type { Outcome, Problem, SettleRequest } from '../contract.ts';
 
 /** What came instead of an answer that can be used. */
 export type TransportCode =
@@ -17,8 +17,8 @@ export type TransportCode =
 /** Work that was done and could not be recorded. `settle(hold_id, request, { idempotencyKey })` repeats it safely. */
 export type Unsettled = {
   readonly holdId: string;
-  /** What the work cost. */
-  readonly amount: Amount;
+  /** What the work cost, or what happened in it. */
+  readonly request: SettleRequest;
   readonly idempotencyKey: string;
   /** What the work returned, if it did. */
   readonly result?: unknown;

@@ -18,6 +18,7 @@ import type {
   Settled,
   SettleTerms,
   Usage,
+  UsageEvent,
 } from '../contract.ts';
 import { FareboxError, type Unsettled } from './farebox-error.ts';
 import { isZero } from './price.ts';
@@ -26,8 +27,8 @@ import { type CallOptions, checkedTimeoutMs, pause, randomKey } from './send.ts'
 /** Not `shadow`: that decides and holds nothing. */
 export type HoldRequest = AuthorizeRequest & { mode?: 'strict' | 'up_to' | undefined };
 
-/** What the work has cost so far, all of it, and how to settle that. */
-export type Spent = Usage & Omit<SettleTerms, 'final'>;
+/** What the work has cost so far, or what happened in it, all of it, and how to settle that. An event is priced when it is settled. */
+export type Spent = (Usage | UsageEvent) & Omit<SettleTerms, 'final'>;
 
 export type WorkingHold = {
   readonly id: string;
@@ -130,7 +131,7 @@ function workingHold(calls: HoldCalls, account: Spending): WorkingHold {
       if (account.hasEnded) throw new Error(`${id}: too late to say what was spent, the hold has ended`);
       const spent = typeof total === 'object' ? total : { amount: total };
       // Both throw for what could not be settled, here where the mistake is.
-      isZero(spent.amount);
+      isNothing(spent);
       JSON.stringify(spent);
       account.spent = spent;
     },
@@ -218,8 +219,9 @@ function keepAlive(
   };
 }
 
+/** What an event costs, even one of nothing, is for the server to say. */
 function isNothing(spent: Spent): boolean {
-  return isZero(spent.amount) && (spent.costs ?? []).length === 0;
+  return 'amount' in spent && isZero(spent.amount) && (spent.costs ?? []).length === 0;
 }
 
 /** A hold that can't be released expires by itself: what the work threw matters more. */
@@ -253,7 +255,7 @@ async function settle(
       const waitMs = error.retryAfterMs ?? pauseMs;
       if (!error.retryable || performance.now() + waitMs >= deadlineMs) {
         const work = ending.status === 'returned' ? { result: ending.result } : { workError: ending.error };
-        throw unsettled(error, outcome, { holdId, amount: spent.amount, idempotencyKey, ...work });
+        throw unsettled(error, outcome, { holdId, request: spent, idempotencyKey, ...work });
       }
       await pause(waitMs, undefined);
       pauseMs = Math.min(pauseMs * 2, SETTLE_PAUSE_MS_MAX);
@@ -263,8 +265,9 @@ async function settle(
 
 function unsettled(error: FareboxError, outcome: Outcome, left: Unsettled): FareboxError {
   const { code, status, problem, requestId, retryable, retryAfterMs, idempotencyKey } = error;
+  const what = 'amount' in left.request ? left.request.amount : left.request.event_type;
   return new FareboxError(
-    `${left.holdId}: ${left.amount} not settled: ${error.message}`,
+    `${left.holdId}: ${what} not settled: ${error.message}`,
     { code, status, problem, requestId, outcome, retryable, retryAfterMs, idempotencyKey, unsettled: left },
     error,
   );
