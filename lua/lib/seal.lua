@@ -85,10 +85,10 @@ end
 -- A wallet that is written whole, in the place of whatever is there, with `fields` besides what follows from it: without
 -- its head, which is written last.
 --
--- The append-only file may hold the first half of a script that was torn, and run it when it is loaded again, beneath what was
--- written since (src/worker/rewrite-aof.ts). So nothing may be left of what stood there before; and a half of this very
--- script counts for nothing, since a wallet without its head is absent. What is not there Redis does not delete in
--- the file either: hence the scratch key, which is there for certain, in the same DEL.
+-- The append-only file may hold the first half of a script that was torn, and run it when it is loaded again,
+-- beneath what was written since (src/worker/rewrite-aof.ts). So nothing may be left of what stood there before; and
+-- a half of this very script counts for nothing, since a wallet without its head is absent. What is not there Redis
+-- does not delete in the file either: hence the scratch key, which is there for certain, in the same DEL.
 function seal.whole(wallet, fields)
   seal.wallet(wallet)
   wallet.head = wallet.fields[2]
