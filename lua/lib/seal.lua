@@ -82,8 +82,8 @@ function seal.wallet(wallet)
   wallet.clock = struct.pack('>ddd', wallet.seq, wallet.now_ms, wallet.epoch)
 end
 
--- A wallet that is written whole, in the place of whatever is there, with `fields` besides what follows from it: without
--- its head, which is written last.
+-- A wallet that is written whole, in the place of whatever is there, with `fields` besides what follows from it:
+-- without its head, which is written last.
 --
 -- The append-only file may hold the first half of a script that was torn, and run it when it is loaded again,
 -- beneath what was written since (src/worker/rewrite-aof.ts). So nothing may be left of what stood there before; and
