@@ -22,7 +22,7 @@ export const usage = `npm run demo -- [options]
   --concurrency N  requests under way at the same time, default 64
   --trace FILE     default data/azure-llm-trace-conv.csv
   --url URL        a gateway that runs already, or FAREBOX_URL; default: starts its own
-  --key KEY        its key, with scopes authorize, read, credit; or FAREBOX_KEY`;
+  --key KEY        its key, with scopes authorize, read, credit, catalog; or FAREBOX_KEY`;
 
 const flags = {
   speed: { type: 'string', default: '40' },

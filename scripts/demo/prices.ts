@@ -1,12 +1,8 @@
-// What a request costs at most, what it did cost, and how long the model would take.
-import { price, sum } from '../../src/sdk/farebox.ts';
+// Amounts of the demo, and how long the model would take.
+import { price } from '../../src/sdk/farebox.ts';
 import type { Arrival } from './trace.ts';
 
 export const ASSET = 'USD';
-
-/** For a million tokens, in USD. */
-export const PROMPT_PRICE = '1.25';
-export const ANSWER_PRICE = '10';
 
 /** The longest answer that is allowed: the trace's own limit. */
 export const ANSWER_TOKENS_MAX = 1_000;
@@ -15,20 +11,10 @@ export const ANSWER_TOKENS_MAX = 1_000;
 const FIRST_TOKEN_MS = 300;
 const TOKEN_MS = 20;
 
-export function priceAtMost(arrival: Arrival): string {
-  return priceOf(arrival.promptTokens, ANSWER_TOKENS_MAX);
-}
-
-export function priceInFact(arrival: Arrival): string {
-  return priceOf(arrival.promptTokens, Math.min(arrival.answerTokens, ANSWER_TOKENS_MAX));
-}
+export const answerTokens = (arrival: Arrival): number => Math.min(arrival.answerTokens, ANSWER_TOKENS_MAX);
 
 export function modelMs(arrival: Arrival): number {
   return FIRST_TOKEN_MS + arrival.answerTokens * TOKEN_MS;
-}
-
-function priceOf(promptTokens: number, answerTokens: number): string {
-  return sum(price(promptTokens, PROMPT_PRICE), price(answerTokens, ANSWER_PRICE));
 }
 
 /** For adding up and for showing; nothing is decided by it. */

@@ -3,10 +3,11 @@
 // An open loop, because people don't wait for each other: a gateway that slows down meets a growing queue, as it would in
 // life. What is bounded is the number of requests under way; beyond it they start late, and that is reported.
 import { setTimeout as sleep } from 'node:timers/promises';
-import { type Farebox, FareboxError } from '../../src/sdk/farebox.ts';
-import type { Crowd, DemoCustomer } from './customers.ts';
-import { ASSET, modelMs, nanos, priceAtMost, priceInFact } from './prices.ts';
-import { count, type Tally } from './tally.ts';
+import { type Farebox, FareboxError, tokenUsage } from '../../src/sdk/farebox.ts';
+import { EVENT_TYPE } from './catalog.ts';
+import type { Asker, Crowd } from './customers.ts';
+import { ANSWER_TOKENS_MAX, answerTokens, modelMs, nanos } from './prices.ts';
+import { add, count, type Tally } from './tally.ts';
 import type { Arrival } from './trace.ts';
 
 export type ReplayOptions = {
@@ -47,24 +48,29 @@ export async function replay(
 async function serve(
   gateway: Farebox,
   arrival: Arrival,
-  customer: DemoCustomer,
+  asker: Asker,
   crowd: Crowd,
   tally: Tally,
   { speed, signal }: ReplayOptions,
 ): Promise<void> {
   try {
     const askedMs = performance.now();
-    const answer = await gateway.authorize({ customer_id: customer.id, asset: ASSET, amount: priceAtMost(arrival) });
+    const { customer, team, model } = asker;
+    const answer = await gateway.authorize({
+      ...{ customer_id: customer.id, labels: { team, model } },
+      ...usageOf(model, arrival.promptTokens, ANSWER_TOKENS_MAX),
+    });
     tally.authorizeMs.push(performance.now() - askedMs);
     if (answer.status === 'declined') {
-      count(tally.declined, `${answer.code}, ${answer.limit_source}`);
-      if (await crowd.declined(customer)) tally.topUps += 1;
+      const isBudget = answer.limit_source === 'budget';
+      count(tally.declined, isBudget ? `${answer.code}, team ${team}` : `${answer.code}, ${answer.limit_source}`);
+      if (!isBudget && (await crowd.declined(customer))) tally.topUps += 1;
       return;
     }
     tally.approved += 1;
     // A stop cuts the model's pause short; the answer is settled all the same.
     if (speed !== 'max') await wait(modelMs(arrival) / speed, signal);
-    await settle(gateway, answer.id, priceInFact(arrival), customer.id, tally);
+    await settle(gateway, answer.id, arrival, asker, tally);
   } catch (error) {
     if (!(error instanceof FareboxError)) throw error;
     count(tally.failed, error.code);
@@ -74,17 +80,25 @@ async function serve(
 async function settle(
   gateway: Farebox,
   holdId: string,
-  amount: string,
-  customerId: string,
+  arrival: Arrival,
+  { customer, team, model }: Asker,
   tally: Tally,
 ): Promise<void> {
   const askedMs = performance.now();
-  await gateway.settle(holdId, { amount });
+  const { settled } = await gateway.settle(holdId, usageOf(model, arrival.promptTokens, answerTokens(arrival)));
   const atMs = performance.now();
   tally.settleMs.push(atMs - askedMs);
-  tally.spent += nanos(amount);
-  tally.lastSettle = { customerId, holdId, atMs };
+  const spent = nanos(settled);
+  tally.spent += spent;
+  add(tally.byTeam, team, spent);
+  add(tally.byModel, model, spent);
+  tally.lastSettle = { customerId: customer.id, holdId, atMs };
 }
+
+const usageOf = (model: string, input_tokens: number, output_tokens: number) => ({
+  event_type: EVENT_TYPE,
+  data: { ...tokenUsage({ model, input_tokens, output_tokens }) },
+});
 
 // Below this it is a hiccup of timers or of the machine, soon made up for.
 const LAG_MS_MIN = 250;

@@ -2,7 +2,7 @@
 import type { Books } from './books.ts';
 import { usd } from './prices.ts';
 import { latency, seconds } from './progress.ts';
-import { percentile, type Tally, total } from './tally.ts';
+import { percentile, type Spending, type Tally, total } from './tally.ts';
 
 export type Result = {
   readonly tally: Tally;
@@ -21,6 +21,8 @@ export function report(result: Result): string {
     ['requests', `${tally.sent} of ${result.requests} in ${seconds(tookMs)}, ${perSecond(tally.sent, tookMs)}`],
     ['pace', pace(result)],
     ['approved', `${tally.approved}, ${usd(tally.spent)} USD spent`],
+    ...spending('by team', tally.byTeam),
+    ...spending('by model', tally.byModel),
     ['declined', `${total(tally.declined)}; ${tally.topUps} top-ups`],
     ...reasons(tally.declined),
     ...(tally.failed.size > 0 ? [['FAILED', String(total(tally.failed))] as const, ...reasons(tally.failed)] : []),
@@ -31,7 +33,7 @@ export function report(result: Result): string {
     ['audit', audit(result)],
   ];
   const width = Math.max(...rows.map(([name]) => name.length));
-  return rows.map(([name, value]) => `  ${name.padEnd(width)}  ${value}`).join('\n');
+  return rows.map(([name, value]) => `  ${name.padEnd(width)}  ${value}`.trimEnd()).join('\n');
 }
 
 /** Whether all that was promised held. */
@@ -48,6 +50,14 @@ function pace({ speed, tally }: Result): string {
 function reasons(counts: ReadonlyMap<string, number>): (readonly [string, string])[] {
   const sorted = [...counts].sort(([, a], [, b]) => b - a);
   return sorted.map(([reason, times]) => [`  ${reason}`, String(times)] as const);
+}
+
+function spending(title: string, by: ReadonlyMap<string, Spending>): (readonly [string, string])[] {
+  const sorted = [...by].sort(([, a], [, b]) => (b.spent > a.spent ? 1 : -1));
+  const names = sorted.map(
+    ([name, { requests, spent }]) => [`  ${name}`, `${usd(spent)} USD, ${requests} requests`] as const,
+  );
+  return [[title, ''], ...names];
 }
 
 function slowest(values: readonly number[]): string {

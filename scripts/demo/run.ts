@@ -1,12 +1,15 @@
 // The demo as a process: from its options to the table, and a clean stop in between whenever one is asked for.
+import { randomBytes } from 'node:crypto';
 import { setMaxListeners } from 'node:events';
 import { farebox, FareboxError } from '../../src/sdk/farebox.ts';
 import { advice } from '../stores/advice.ts';
 import { drainLagMs, readBooks } from './books.ts';
-import { createCrowd } from './customers.ts';
+import { MODELS, publishPrices } from './catalog.ts';
+import { createCrowd, TEAMS } from './customers.ts';
 import { type DemoOptions, readOptions, usage } from './options.ts';
 import { type DemoGateway, startOwnGateway } from './own-gateway.ts';
-import { ANSWER_PRICE, ANSWER_TOKENS_MAX, PROMPT_PRICE } from './prices.ts';
+import { postTo } from './post.ts';
+import { ANSWER_TOKENS_MAX } from './prices.ts';
 import { seconds, showProgress } from './progress.ts';
 import { replay } from './replay.ts';
 import { isSound, report, type Result } from './report.ts';
@@ -59,9 +62,13 @@ async function play(running: DemoGateway, options: DemoOptions, signal: AbortSig
     `${arrivals.length} requests of ${seconds(spanMs)} (Azure Public Dataset, CC BY 4.0) for ${options.customers} customers`,
   );
   say(
-    `${PROMPT_PRICE} USD for a million tokens of prompt, ${ANSWER_PRICE} of answer; held: ${ANSWER_TOKENS_MAX} tokens of answer`,
+    `${MODELS.map(({ name }) => name).join(', ')} at models.dev's prices and a fifth more; held: ${ANSWER_TOKENS_MAX} tokens of answer`,
   );
-  const crowd = await createCrowd(gateway, arrivals, options.customers);
+  const post = postTo(running);
+  const random = randomBytes(4).toString('hex');
+  const catalog = await publishPrices(post, random);
+  say(`each customer with a budget for each of its teams: ${TEAMS.join(', ')}`);
+  const crowd = await createCrowd(gateway, post, arrivals, { count: options.customers, run: random, catalog });
   signal.throwIfAborted();
 
   const tally = newTally();

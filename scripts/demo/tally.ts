@@ -12,6 +12,8 @@ export type Tally = {
   readonly failed: Map<string, number>;
   topUps: number;
   spent: bigint;
+  readonly byTeam: Map<string, Spending>;
+  readonly byModel: Map<string, Spending>;
   readonly authorizeMs: number[];
   readonly settleMs: number[];
   /** How far the requests lag the trace: now, and at worst. */
@@ -19,6 +21,8 @@ export type Tally = {
   behindMsMax: number;
   lastSettle: { readonly customerId: string; readonly holdId: string; readonly atMs: number } | null;
 };
+
+export type Spending = { requests: number; spent: bigint };
 
 export function newTally(): Tally {
   return {
@@ -30,6 +34,8 @@ export function newTally(): Tally {
     failed: new Map(),
     topUps: 0,
     spent: 0n,
+    byTeam: new Map(),
+    byModel: new Map(),
     authorizeMs: [],
     settleMs: [],
     behindMs: 0,
@@ -40,6 +46,11 @@ export function newTally(): Tally {
 
 export function count(counts: Map<string, number>, name: string): void {
   counts.set(name, (counts.get(name) ?? 0) + 1);
+}
+
+export function add(spending: Map<string, Spending>, name: string, spent: bigint): void {
+  const { requests, spent: before } = spending.get(name) ?? { requests: 0, spent: 0n };
+  spending.set(name, { requests: requests + 1, spent: before + spent });
 }
 
 export function total(counts: ReadonlyMap<string, number>): number {
