@@ -883,10 +883,37 @@ export type EventError = Omit<Problem, 'status'> & {
   http_status: number;
 };
 
-export type EventResult = EventCharged | EventDeclined | EventError;
+/** No price matched: it is kept, and can be rated again once there is one. */
+export type EventUnpriced = { id: string; status: 'unpriced'; code: 'no_price'; detail: string };
+
+export type EventResult = EventCharged | EventDeclined | EventUnpriced | EventError;
 
 /** One for each event, in their order. */
 export type EventsReply = { results: EventResult[] };
+
+export type KeptEventStatus = 'unpriced' | 'charged' | 'conflict';
+
+export type KeptEventsQuery = PageQuery & { status?: KeptEventStatus | undefined; customer_id?: string | undefined };
+
+/** An event that no price matched when it came. */
+export type KeptEvent = EventRequest & {
+  /** `charged`: it was rated again since. `conflict`: another event was charged under its id. */
+  status: KeptEventStatus;
+  received_at: Timestamp;
+  /** What it was charged. */
+  charge?: EventCharged | undefined;
+};
+
+export type RateEventsRequest = {
+  customer_id?: string | undefined;
+  /** 1–100, default 100. */
+  limit?: number | undefined;
+  /** The `next_cursor` of the reply before. */
+  cursor?: string | undefined;
+};
+
+/** Oldest first. Null: these were the last. */
+export type RateEventsReply = { results: { customer_id: string; result: EventResult }[]; next_cursor: string | null };
 
 // ── Holds: /v1/holds/{id}, …/settle, …/release, …/extend ──
 

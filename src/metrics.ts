@@ -13,6 +13,12 @@ export function gatewayMetrics() {
       buckets: [0.001, 0.002, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5],
       registers,
     }),
+    events: new Counter({
+      name: 'farebox_events_total',
+      help: 'Events of batches, by answer: charged, duplicate, declined, unpriced, error; and kept, unpriced ones that were new',
+      labelNames: ['status'],
+      registers,
+    }),
     partitionsOpen: new Gauge({
       name: 'farebox_partitions_open',
       help: 'Partitions that take decisions, of 256',

@@ -333,3 +333,13 @@ export type Payer = {
 
 /** How far the ledger has a partition. */
 export type Checkpoint = { partition: number; epoch: number; seq: number };
+
+/** An event that no price matched; `event` is its JSON, as it came. */
+export type NewKeptEvent = { customerId: string; eventId: string; fingerprint: string; event: string };
+export type KeptEvent = NewKeptEvent & {
+  /** `conflict`: another event was charged under its id. */
+  status: 'unpriced' | 'charged' | 'conflict';
+  /** JSON: what it was charged. */
+  charge: string | undefined;
+  receivedAtMs: number;
+};

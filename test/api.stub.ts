@@ -68,6 +68,7 @@ export function stubApp({
     readiness: () => Promise.resolve({ ready: false, dependencies: { redis: { status: 'starting' } } }),
     metrics: () => Promise.resolve({ contentType: 'text/plain; version=0.0.4', text: 'up 1\n' }),
     observe: ({ method, path, status }) => void observed.push({ method, path, status }),
+    countEvents: () => {},
     log: { error: (fields, message) => void logged.push({ fields, message }) },
     ...over,
   });

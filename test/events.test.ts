@@ -1,6 +1,8 @@
 // Batches of events: each is priced and debited by itself, once.
+import { setTimeout as sleep } from 'node:timers/promises';
+import { Redis } from 'ioredis';
 import { beforeAll, describe, expect, test } from 'vitest';
-import { startContract } from './contract.client.ts';
+import { fromNow, startContract } from './contract.client.ts';
 import { expectStatus } from './farebox.ts';
 
 const contract = await startContract();
@@ -193,4 +195,100 @@ test('a thousand events of forty customers in two assets, with garbage between, 
       TOKENS: left('tokens'),
     });
   }
+});
+
+describe('an event that no price matches', () => {
+  const unpriced = (id: string, customer_id: string, event_type: string, more: object = {}) =>
+    event(id, customer_id, 2, { event_type, ...more });
+  const listed = async (customer_id: string, status?: string) => {
+    const query = status === undefined ? '' : `&status=${status}`;
+    return (await expectStatus(client.get(`/v1/events?customer_id=${customer_id}${query}`), 200)).body.data as any[];
+  };
+  const rate = async (customer_id: string, by = client) =>
+    (await expectStatus(by.post('/v1/events/rate', { customer_id }), 200)).body.results.map((rated: any) => {
+      expect(rated.customer_id).toBe(customer_id);
+      return rated.result;
+    }) as any[];
+  const keptCount = async () =>
+    Number(/^farebox_events_total\{.*status="kept".*\} (\d+)$/m.exec((await client.get('/metrics')).text)?.[1] ?? 0);
+
+  test('is kept once, listed and counted, and charged once when it is rated', async () => {
+    const id = await customer('later', '10');
+    const given = unpriced('a', id, 'later', { subject: 'agent:x' });
+    const before = await keptCount();
+    const told = { id: 'a', status: 'unpriced', code: 'no_price' };
+    expect(await send([given, event('b', id), given])).toMatchObject([told, { status: 'charged' }, told]);
+    expect(await send([given])).toMatchObject([told]);
+    expect(await send([{ ...given, data: { n: 3 } }])).toMatchObject([
+      { status: 'error', code: 'idempotency_conflict' },
+    ]);
+    expect(await keptCount()).toBe(before + 1);
+    expect(await listed(id, 'unpriced')).toMatchObject([{ ...given, status: 'unpriced' }]);
+    expect(await rate(id)).toMatchObject([told]);
+    await publish('later', [{ ...price, event_type: 'later' }]);
+    const gateways = [client, await contract.addGateway()];
+    const rated = (await Promise.all([...gateways, ...gateways].map((by) => rate(id, by)))).flat();
+    expect(rated.filter(({ status }) => status === 'charged').length).toBeLessThanOrEqual(1);
+    // Whoever cannot ask the ledger in time says so, and charges nothing.
+    for (const { status, amount, code } of rated)
+      expect(['2', 'unavailable']).toContain(status === 'error' ? code : amount);
+    await expect.poll(() => rate(id), { timeout: 30_000 }).toEqual([]);
+    expect(await listed(id)).toMatchObject([
+      { id: 'a', status: 'charged', charge: { status: 'charged', amount: '2' } },
+    ]);
+    expect(await send([given])).toMatchObject([{ id: 'a', status: 'duplicate', amount: '2' }]);
+    expect(await walletOf(id)).toMatchObject({ version: 3, accounts: [{ available: '7' }] });
+    expect((await entriesOf(id)).at(-1)).toMatchObject({ kind: 'charge', event_id: 'a', subject: 'agent:x' });
+  });
+
+  test('and was sent again when there was a price is not charged when it is rated, long after', async () => {
+    const id = await customer('resent', '10');
+    const given = unpriced('a', id, 'resent');
+    expect(await send([given])).toMatchObject([{ status: 'unpriced' }]);
+    await publish('resent', [{ ...price, event_type: 'resent' }]);
+    expect(await send([given])).toMatchObject([{ status: 'charged', amount: '2' }]);
+    await entriesOf(id);
+    // As after an hour.
+    const redis = new Redis(contract.redis.url);
+    await redis.del(await redis.keys('{p*}:o:*'));
+    redis.disconnect();
+    expect(await rate(id)).toMatchObject([{ id: 'a', status: 'duplicate', amount: '2' }]);
+    expect(await listed(id)).toMatchObject([{ status: 'charged' }]);
+    expect(await walletOf(id)).toMatchObject({ version: 2, accounts: [{ available: '8' }] });
+  });
+
+  test('stays while it cannot be paid', async () => {
+    const id = await customer('unpaid', '1');
+    expect(await send([unpriced('a', id, 'unpaid')])).toMatchObject([{ status: 'unpriced' }]);
+    await publish('unpaid', [{ ...price, event_type: 'unpaid' }]);
+    expect(await rate(id)).toMatchObject([{ id: 'a', status: 'declined', code: 'insufficient_balance' }]);
+    expect(await listed(id, 'unpriced')).toHaveLength(1);
+    await contract.grant(id, '5');
+    expect(await rate(id)).toMatchObject([{ id: 'a', status: 'charged' }]);
+  });
+});
+
+test('an event of the past is priced by what was published then, and shows its time', async () => {
+  const id = await customer('past', '100');
+  const moving = { ...price, event_type: 'moving' };
+  await publish('moving', [moving]);
+  await sleep(5);
+  const then = new Date().toISOString();
+  await sleep(5);
+  const { body } = await expectStatus(
+    client.post('/v1/products/moving/versions', { prices: [{ ...moving, unit_amount: '3' }] }),
+    201,
+  );
+  await expectStatus(client.post(`/v1/products/moving/versions/${body.version}/publish`), 200);
+  const results = await send([
+    event('now', id, 1, { event_type: 'moving' }),
+    event('then', id, 1, { event_type: 'moving', occurred_at: then }),
+    event('before', id, 1, { event_type: 'moving', occurred_at: fromNow(-86_400_000) }),
+  ]);
+  expect(results).toMatchObject([
+    { status: 'charged', amount: '3', lines: [{ price_version: 2 }] },
+    { status: 'charged', amount: '1', lines: [{ price_version: 1 }] },
+    { status: 'unpriced' },
+  ]);
+  expect((await entriesOf(id)).at(-1)).toMatchObject({ event_id: 'then', event_occurred_at: then });
 });

@@ -31,12 +31,15 @@ import { settle } from './settle.ts';
 import { cancelSubscription, createSubscription, listSubscriptions, migrateSubscription } from './subscriptions.ts';
 import { honoPathOf, splitRow, type TableRow } from './table.ts';
 import { unmatched } from './unmatched.ts';
+import { listEvents, rateEvents } from './unpriced.ts';
 import { freezeWallet, getWallet, unfreezeWallet } from './wallet.ts';
 
 export const table: readonly TableRow[] = [
   ['POST   /v1/authorize', 'authorize', authorize],
   ['POST   /v1/charge', 'authorize', charge],
   ['POST   /v1/events', 'authorize', takeEvents],
+  ['GET    /v1/events', 'read', listEvents],
+  ['POST   /v1/events/rate', 'authorize', rateEvents],
   ['POST   /v1/estimate', ['authorize', 'read'], estimate],
   ['POST   /v1/explain', ['authorize', 'read'], explain],
   ['GET    /v1/holds/{hold_id}', ['authorize', 'read'], getHold],

@@ -25,8 +25,11 @@ import type { Api, Call } from './route.ts';
 import { amountOut } from './schemas.ts';
 import { refuseTrouble } from './trouble.ts';
 
-/** `occurred_at`: in milliseconds; undefined, now. */
-type SpentEvent = UsageEvent & { occurred_at?: number | undefined };
+/**
+ * `occurred_at`: in milliseconds; undefined, now. `isRated`: where its time has no price, by the present ones; it was in time
+ * when it came.
+ */
+type SpentEvent = UsageEvent & { occurred_at?: number | undefined; isRated?: true };
 type Spend = { asset: string; amount: string } | SpentEvent;
 export type SpendBody = Spend & Attached & { customer_id: string; mode: AuthorizeRequest['mode'] };
 
@@ -171,9 +174,11 @@ function askedOf(
   how: 'exact' | 'most',
 ): Asked | Unpriced | Promise<Asked | Unpriced> {
   const { occurred_at: atMs } = event;
-  const untimely = atMs === undefined ? undefined : refuseUntimely(atMs, api.wallets.redisMs());
+  const untimely = atMs === undefined || event.isRated ? undefined : refuseUntimely(atMs, api.wallets.redisMs());
   if (untimely) return { status: 'unpriced', refused: untimely, catalogVersion: catalog.version };
-  const priced = priceEvent(atMs === undefined ? catalog.priced : catalog.pricedAt(atMs), config, event, how);
+  const then = priceEvent(atMs === undefined ? catalog.priced : catalog.pricedAt(atMs), config, event, how);
+  const isUnpriced = then.status === 'refused' && then.code === 'no_price';
+  const priced = event.isRated && isUnpriced ? priceEvent(catalog.priced, config, event, how) : then;
   switch (priced.status) {
     case 'refused':
       return { status: 'unpriced', refused: priced, catalogVersion: catalog.version };

@@ -13,8 +13,10 @@ import type {
   HoldOpening,
   HoldRecord,
   JsonObject,
+  KeptEvent,
   Key,
   LatestVersions,
+  NewKeptEvent,
   Page,
   PageRequest,
   Product,
@@ -45,6 +47,8 @@ export type Deps = {
   metrics: () => Promise<{ contentType: string; text: string }>;
   /** Called once for each request; `path` is the route's pattern, or empty where there is none. */
   observe: (request: { method: string; path: string; status: number; tookMs: number }) => void;
+  /** Events of batches, by what they were answered. */
+  countEvents: (status: string, count: number) => void;
   log: { error: (fields: Record<string, unknown>, message: string) => void };
 };
 
@@ -287,6 +291,23 @@ export type Ledger = {
     filter: EntryFilter,
     page: PageRequest,
   ) => Promise<Listed<EntryRecord>>;
+
+  /** Events that no price matched: each once. Gives back how they are kept. */
+  keepUnpriced: (
+    environmentId: string,
+    events: readonly NewKeptEvent[],
+  ) => Promise<{ kept: KeptEvent[]; newCount: number }>;
+  /** Newest first; `oldest`: the other way. */
+  listKept: (
+    environmentId: string,
+    filter: { status: KeptEvent['status'] | undefined; customerId: string | undefined; oldest?: boolean },
+    page: PageRequest,
+  ) => Promise<Listed<KeptEvent>>;
+  noteRated: (
+    environmentId: string,
+    event: Pick<KeptEvent, 'customerId' | 'eventId'>,
+    rated: { status: 'charged'; charge: string } | { status: 'conflict' },
+  ) => Promise<void>;
 
   /** What an operation answered within the last hour; the text is the API's own. */
   findReply: (

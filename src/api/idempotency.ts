@@ -30,5 +30,9 @@ export function operationFor(api: Pick<Api, 'wallets'>, call: Call, customerId?:
   call.mayBeApplied = true;
   if (call.isKeyOwn) operation.keepMs = ownOperationKeepMs;
   else if (isOurs(key)) operation.isForgotten = true;
+  if (call.begunMs !== undefined) {
+    operation.isForgotten = true;
+    operation.sinceMs = call.begunMs;
+  }
   return operation;
 }

@@ -1,7 +1,7 @@
 // The OpenAPI 3.1 document, made from the routing table and from the very schemas that check requests.
 import { OpenAPIHono, z } from '@hono/zod-openapi';
 import { errors, type ErrorCode } from '../errors.ts';
-import { eventBody } from './events.ts';
+import { eventBody } from './charge-event.ts';
 import { paramRules, type ParamName } from './params.ts';
 import { declinedReply, holdClosedReply, problemReply } from './problem-schemas.ts';
 import type { KeyedRow, PublicRow, Row } from './table.ts';

@@ -45,6 +45,8 @@ export type Call<Body = unknown, Query = unknown> = {
   /** The caller's, or one of our own. */
   idempotencyKey: string;
   isKeyOwn: boolean;
+  /** When it was first begun, perhaps longer ago than operations are remembered: the ledger is asked first. */
+  begunMs?: number;
   /** Set with the first step that may have an effect: see operationFor. */
   mayBeApplied: boolean;
 };

@@ -19,6 +19,7 @@ import {
   listSubscriptions,
   migrateSubscription,
 } from './subscriptions.ts';
+import { keepUnpriced, listKept, noteRated } from './unpriced-events.ts';
 import { noteConfigPushed } from './wallet-config.ts';
 
 /** `announceRevocation` tells the gateways that a key was revoked: it raises a counter in Redis that they poll. */
@@ -72,6 +73,10 @@ export function openLedger(sql: Sql, { announceRevocation }: { announceRevocatio
     refuseCredit: bind(refuseCredit),
     findGrant: bind(findGrant),
     listGrants: bind(listGrants),
+
+    keepUnpriced: bind(keepUnpriced),
+    listKept: bind(listKept),
+    noteRated: bind(noteRated),
 
     findHold: bind(findHold),
     findOpening: bind(findOpening),

@@ -5,7 +5,12 @@ import { orm, type Sql } from './connect.ts';
 import { entries } from './schema.ts';
 
 /** Fingerprint and reply, as Redis keeps them (lua/lib/operation.lua); undefined when no entry has this operation. */
-export async function findOperation(sql: Sql, environmentId: string, operationId: string): Promise<Buffer | undefined> {
+export async function findOperation(
+  sql: Sql,
+  environmentId: string,
+  operationId: string,
+  sinceMs = Date.now(),
+): Promise<Buffer | undefined> {
   const [entry] = await orm(sql)
     .select({ fingerprint: entries.fingerprint, reply: entries.reply })
     .from(entries)
@@ -14,7 +19,7 @@ export async function findOperation(sql: Sql, environmentId: string, operationId
         eq(entries.environmentId, environmentId),
         eq(entries.operationId, operationId),
         // Only so that Postgres need not look through years; the clocks may differ.
-        gt(entries.occurredAt, Date.now() - 2 * operationKeepMs),
+        gt(entries.occurredAt, sinceMs - 2 * operationKeepMs),
       ),
     )
     .limit(1);

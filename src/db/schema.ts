@@ -49,6 +49,7 @@ export const grantState = pgEnum('grant_state', names(codes.grant_state));
 export const holdStatus = pgEnum('hold_status', names(codes.hold_status));
 export const freezeReason = pgEnum('freeze_reason', names(codes.freeze));
 export const versionStatus = pgEnum('version_status', ['draft', 'published']);
+export const eventStatus = pgEnum('event_status', ['unpriced', 'charged', 'conflict']);
 export const subscriptionStatus = pgEnum('subscription_status', ['active', 'canceled']);
 export const creditState = pgEnum('credit_state', ['pending', 'refused', 'applied']);
 
@@ -813,6 +814,40 @@ export const holds = pgTable(
       'holds_sources',
       sql`cardinality(${row.sourceGrants}) = cardinality(${row.sourceAtoms}) and 0 < all (${row.sourceAtoms})`,
     ),
+  ],
+);
+
+/** Events that no price matched when they came: kept until they are rated again, and after that. */
+export const unpricedEvents = pgTable(
+  'unpriced_events',
+  {
+    /** In the order in which they came. */
+    no: counter().notNull().generatedAlwaysAsIdentity(),
+    environmentId: identifier().notNull(),
+    customerId: identifier().notNull(),
+    eventId: identifier().notNull(),
+    fingerprint: identifier().notNull(),
+    /** JSON, as it came. */
+    event: text().notNull(),
+    status: eventStatus().notNull().default('unpriced'),
+    /** JSON: what it was charged. */
+    charge: text(),
+    receivedAt: instant()
+      .notNull()
+      .default(sql`now()`),
+  },
+  (row) => [
+    primaryKey({ columns: [row.environmentId, row.customerId, row.eventId] }),
+    unique('unpriced_events_no').on(row.environmentId, row.no),
+    index('unpriced_events_waiting')
+      .on(row.environmentId, row.no)
+      .where(sql`${row.status} = 'unpriced'`),
+    foreignKey({
+      name: 'unpriced_events_customer',
+      columns: [row.environmentId, row.customerId],
+      foreignColumns: [customers.environmentId, customers.id],
+    }),
+    check('unpriced_events_charge', sql`(${row.status} = 'charged') = (${row.charge} is not null)`),
   ],
 );
 

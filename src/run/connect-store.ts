@@ -34,7 +34,7 @@ export async function connectStore(options: {
       walletVersion: (environmentId, walletId) => readWalletVersion(sql, environmentId, walletId),
       readEpochs: () => readEpochs(sql),
       reportAcknowledged: (rows) => reportAcknowledged(sql, rows),
-      findOperation: (environmentId, operationId) => findOperation(sql, environmentId, operationId),
+      findOperation: (environmentId, operationId, sinceMs) => findOperation(sql, environmentId, operationId, sinceMs),
       readCheckpoint: (partition) => readCheckpoint(sql, partition),
       findHold: (environmentId, walletId, ref) => findHold(sql, environmentId, walletId, ref),
     },

@@ -145,6 +145,7 @@ export async function runGateway(config: Config, log: Log): Promise<Running> {
       contentType: metrics.registry.contentType,
       text: await allMetrics(redis, metrics.registry),
     }),
+    countEvents: (status, count) => metrics.events.labels(status).inc(count),
     observe: ({ method, path, status, tookMs }) =>
       metrics.requests.labels(method, path, String(status)).observe(tookMs / 1000),
     log,

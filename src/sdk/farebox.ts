@@ -34,6 +34,8 @@ import type {
   EntriesQuery,
   Estimate,
   EstimateRequest,
+  EventsReply,
+  EventsRequest,
   Entry,
   ExplainRequest,
   Explanation,
@@ -42,10 +44,14 @@ import type {
   GrantRequest,
   Hold,
   HoldExplanation,
+  KeptEvent,
+  KeptEventsQuery,
   Key,
   KeyRequest,
   Page,
   PageQuery,
+  RateEventsReply,
+  RateEventsRequest,
   Released,
   SettleRequest,
   Settled,
@@ -99,6 +105,14 @@ export type Farebox = {
   readonly authorize: Spend<AuthorizeRequest, AuthorizeReply, Approved>;
   /** Debits in one step, with no hold before it. */
   readonly charge: Spend<ChargeRequest, ChargeReply, Charged>;
+  readonly events: {
+    /** Prices and debits up to 100, each by itself: what became of each is in its result, also where it is a refusal. */
+    readonly send: (request: EventsRequest, call?: CallOptions) => Promise<EventsReply>;
+    /** Those that no price matched when they came. */
+    readonly list: (query?: KeptEventsQuery, call?: CallOptions) => Promise<Page<KeptEvent>>;
+    /** Once there is a price: the oldest unpriced ones, each charged once. */
+    readonly rate: (request?: RateEventsRequest, call?: CallOptions) => Promise<RateEventsReply>;
+  };
   /** What authorize would hold for an event, with no effect. */
   readonly estimate: (request: EstimateRequest, call?: CallOptions) => Promise<Estimate>;
   /** Why authorize would say what it would say, and what would make it a yes; nothing happens. */
@@ -203,6 +217,11 @@ export function farebox(options: FareboxOptions): Farebox {
     ...holds,
     authorize,
     charge: ((body: ChargeRequest, call) => post('/v1/charge', body, call)) as Farebox['charge'],
+    events: {
+      send: (body, call) => post('/v1/events', body, call),
+      list: (query = {}, call) => list('/v1/events', query, call),
+      rate: (body = {}, call) => post('/v1/events/rate', body, call),
+    },
     estimate: (body, call) => post('/v1/estimate', body, call),
     explain: (body, call) => post('/v1/explain', body, call),
     hold: (id, call) => get(`/v1/holds/${segment(id)}`, call),

@@ -66,6 +66,8 @@ type Attempts<Args> = {
   args: Args & CommonArgs & { repeated?: string };
   /** Until when, in Redis's time, an attempt of unknown outcome may still be applied. */
   inDoubtUntilMs: number | undefined;
+  /** See Operation. */
+  sinceMs?: number | undefined;
 };
 
 export async function execute<Args extends CommonArgs, Reply extends { status: string }>(
@@ -91,8 +93,9 @@ export async function execute<Args extends CommonArgs, Reply extends { status: s
       lookedUp: operation.keepMs < operationKeepMs ? notInLedger : notLookedUp,
     },
     inDoubtUntilMs: undefined,
+    sinceMs: operation.sinceMs,
   } as unknown as Attempts<Args>;
-  if (operation.isForgotten && !(await bringBack(store, target, attempts.args))) {
+  if (operation.isForgotten && !(await bringBack(store, target, attempts.args, operation.sinceMs))) {
     const detail = 'the ledger cannot say yet whether this was applied before';
     return { status: 'unavailable', detail, retryAfterMs };
   }
@@ -143,7 +146,8 @@ async function ask<Args extends CommonArgs, Reply extends { status: string }>(
         args.lookedUp = notLookedUp;
         break;
       case 'look_up':
-        if (!(await lookUp(store, target, args))) return unavailable('the ledger cannot be reached to look this up');
+        if (!(await lookUp(store, target, args, attempts.sinceMs)))
+          return unavailable('the ledger cannot be reached to look this up');
         break;
       case 'late':
         await store.clock.sample().catch(() => undefined);
@@ -181,19 +185,19 @@ function noteAcknowledged(store: Store, partition: number, reply: object): void 
   if (epoch !== undefined && seq !== undefined && !unconfirmed) store.acknowledge(partition, epoch, seq);
 }
 
-async function bringBack(store: Store, target: Target, args: CommonArgs): Promise<boolean> {
+async function bringBack(store: Store, target: Target, args: CommonArgs, sinceMs?: number): Promise<boolean> {
   const hasAll = await ledgerCaughtUp(store, target.partition).catch(() => false);
-  return hasAll && lookUp(store, target, args);
+  return hasAll && lookUp(store, target, args, sinceMs);
 }
 
 /**
  * Whether the ledger has this operation, said in `args`; if so, Redis is given its record back. False when the ledger can't
  * be asked.
  */
-async function lookUp(store: Store, target: Target, args: CommonArgs): Promise<boolean> {
+async function lookUp(store: Store, target: Target, args: CommonArgs, sinceMs?: number): Promise<boolean> {
   const { operationId, fence, keepMs } = args;
   try {
-    const record = await store.ledger.findOperation(target.environmentId, operationId);
+    const record = await store.ledger.findOperation(target.environmentId, operationId, sinceMs);
     args.lookedUp = record ? inLedger : notInLedger;
     if (!record) return true;
     const keys = { fenceKey: fenceKey(target.partition), operationKey: operationKey(target.partition, operationId) };

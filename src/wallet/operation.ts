@@ -8,6 +8,8 @@ export type Operation = {
   keepMs: number;
   /** It may have been applied longer ago than Redis remembers: the ledger is asked first. */
   isForgotten?: true;
+  /** Not longer ago than this; absent: than operations are remembered. */
+  sinceMs?: number;
 };
 
 /** Our own operations are repeated by us alone, with the same request: there is nothing to compare. */

@@ -12,7 +12,7 @@ export type LedgerReader = EpochReader & {
   readCheckpoint: (partition: number) => Promise<Checkpoint>;
   findHold: (environmentId: string, walletId: string, ref: string) => Promise<HoldRecord | undefined>;
   /** An operation's record, fingerprint and reply, as Redis keeps it. */
-  findOperation: (environmentId: string, operationId: string) => Promise<Buffer | undefined>;
+  findOperation: (environmentId: string, operationId: string, sinceMs?: number) => Promise<Buffer | undefined>;
 };
 
 export type Store = Fences & {

@@ -53,6 +53,7 @@ export async function smallGateway(options: {
     backpressure: () => undefined,
     readiness: async () => ({ ready: true, dependencies: {} }),
     metrics: async () => ({ contentType: 'text/plain', text: '' }),
+    countEvents: () => {},
     observe: () => undefined,
     log,
   });
