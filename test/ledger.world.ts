@@ -212,6 +212,7 @@ export async function charge(
   amount: number,
   legs: readonly AskedLeg[] = [],
   budgetsPacked: Buffer | string = '',
+  linesPacked: Buffer | string = '',
 ) {
   const reply = await run(world, scripts.chargeScript, walletOf(world.environment, customerId), {
     ...operation(world),
@@ -224,7 +225,7 @@ export async function charge(
     catalogVersion: '',
     configVersion: '0',
     toldText: '',
-    ...{ legsPacked: packLegs({ asset: 1 }, legs), scopesPacked: '', linesPacked: '' },
+    ...{ legsPacked: packLegs({ asset: 1 }, legs), scopesPacked: '', linesPacked },
   });
   if (reply.status !== 'charged') throw new Error(reply.status);
   return reply;

@@ -31,6 +31,7 @@ for i = 4, #ARGV do
   end
 end
 told[#told + 1], told[#told + 2], told[#told + 3] = units, millionths, billed
+told[#told + 1] = tiers.total(ARGV[4], units, millionths) or -1
 return told
 `;
 
@@ -68,18 +69,30 @@ afterAll(async () => {
   await stop();
 });
 
-type Walked = { lines: { most: bigint; cost: bigint }[]; counter: Counter };
+type Walked = { lines: { most: bigint; cost: bigint }[]; counter: Counter; total: bigint };
 
 async function walkInRedis({ cost }: Price, quantities: Quantity[], from: Counter): Promise<Walked> {
   if (cost.model === 'unit' || cost.model === 'percentage') throw new Error('it counts over no period');
   const lines = quantities.map((added) => Buffer.from(packPeriodLine(cost, added)));
   const start = [from.used / 1_000_000n, from.used % 1_000_000n, from.billed].map(String);
   const told = (await redis.fcall(`walk_${hash}`, 0, ...start, ...lines)) as number[];
-  const [billed, millionths, units] = told.splice(-3).map(BigInt).reverse() as [bigint, bigint, bigint];
+  const [total, billed, millionths, units] = told.splice(-4).map(BigInt).reverse() as [bigint, bigint, bigint, bigint];
   return {
     lines: quantities.map((_, no) => ({ most: BigInt(told[2 * no]!), cost: BigInt(told[2 * no + 1]!) })),
     counter: { used: units * 1_000_000n + millionths, billed } as Counter,
+    total,
   };
+}
+
+/** What all of it costs by itself; more than one amount may be, piece by piece. */
+function totalOf(cost: Price['cost'], used: Quantity): bigint {
+  let billed = 0n;
+  for (;;) {
+    const line = costOf(cost, used, { used: 0n, billed } as Counter);
+    if (line.status === 'ok') return billed + line.atoms;
+    if (billed > 2n ** 52n) return -1n;
+    billed += 10n ** 15n;
+  }
 }
 
 function walkHere({ cost }: Price, quantities: Quantity[], from: Counter): Walked {
@@ -90,7 +103,7 @@ function walkHere({ cost }: Price, quantities: Quantity[], from: Counter): Walke
     if (line.status === 'ok') ({ counter } = line);
     return { most: most.status === 'ok' ? most.atoms : -1n, cost: line.status === 'ok' ? line.atoms : -1n };
   });
-  return { lines, counter };
+  return { lines, counter, total: totalOf(cost, counter.used) };
 }
 
 const asQuantity = quantity.map(quantityOf);

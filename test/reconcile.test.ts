@@ -26,7 +26,10 @@ import {
   type ReconcileOptions,
   type ReconcileOutcome,
 } from '../src/worker/reconcile.ts';
+import { packLines } from '../src/wallet/lines.ts';
+import { zeroAtoms } from '../src/units.ts';
 import { startFarebox, type Client } from './farebox.ts';
+import { usesOf } from './stories/prices.ts';
 import { live, type World as Load } from './faults/live.ts';
 import { randomOf, seed } from './faults/seeded.ts';
 import {
@@ -223,6 +226,30 @@ describe('with wallets at rest', () => {
       name: 'a version set back',
       says: /^version: Redis 1, ledger 2$/,
       plant: (customerId) => changeField(walletKey(walletOf(world.environment, customerId)), 'w', 0, -1),
+    },
+    {
+      name: 'a count of what was used, changed',
+      says: /^counter u.{8}: Redis [0-9a-f]+, ledger [0-9a-f]+$/,
+      plant: async (customerId) => {
+        // Two units in a month.
+        const packed = packLines(usesOf([{ price: 'packs', quantity: '2' }], () => 0).lines, Date.now()) as Buffer;
+        await grant(world, customerId, { asset: 2, amount: 10 });
+        await charge(
+          world,
+          customerId,
+          0,
+          [{ asset: 2, amount: zeroAtoms, num: zeroAtoms, den: zeroAtoms }],
+          '',
+          packed,
+        );
+        await drainAll(world);
+        await changeField(
+          walletKey(walletOf(world.environment, customerId)),
+          `u${packed.toString('latin1', 0, 8)}`,
+          20,
+          1,
+        );
+      },
     },
     {
       name: 'an account changed in Postgres',

@@ -18,7 +18,8 @@ local tiers = require('tiers')
 
 local usage = {}
 
--- As sent: the counter's name, asset, part of the leg in it (lib/scopes.lua), the window's start and end, which terms, and the line as tiers.lua takes it.
+-- As sent: the counter's name, asset, part of the leg in it (lib/scopes.lua), the window's start and end, which terms,
+-- and the line as tiers.lua takes it.
 local SENT = '>c8HBddI4Hc0'
 -- Start, end, which terms, units and millionths used, atoms billed.
 local BUCKET = '>ddI4dI4d'
