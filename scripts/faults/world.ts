@@ -41,6 +41,9 @@ export const ordinary: WorldOptions = {
   main: fileURLToPath(new URL('../../src/main.js', import.meta.url)),
 };
 
+/** A Redis whose kill loses nothing, however busy its disk: for what is not about what a kill may lose. */
+export const holdsNothingBack = { appendonly: 'always', durability: 'durable' } as const;
+
 export type Member = { readonly process: RoleProcess; readonly client: Client };
 
 export type World = {

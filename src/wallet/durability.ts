@@ -9,8 +9,8 @@ export type RequiredClass = Exclude<DurabilityClass, 'none'>;
 export type Durability = { class: DurabilityClass; problems: string[] };
 
 /**
- * `durable`: AOF with appendfsync always. `fast`: AOF with everysec: survives a killed process, loses up to two seconds
- * with the machine. Without AOF a restart loses everything: no class at all. Redis must not evict, either: a wallet that
+ * `durable`: AOF with appendfsync always. `fast`: AOF with everysec: loses up to two seconds with the machine, and with
+ * the process where the disk is busy: Redis answers, and writes no more to its file, while a sync of it is under way. Without AOF a restart loses everything: no class at all. Redis must not evict, either: a wallet that
  * vanishes takes its money along.
  */
 export async function readDurability(redis: Redis): Promise<Durability> {

@@ -45,10 +45,7 @@ export const plantedFaults: readonly PlantedFault[] = [
   fault(
     'a shadow holds money',
     'calm',
-    lua(
-      "if mode == 'shadow' then\nif take_atoms then\nreturn { 'shadow_approved', take_atoms, available_atoms, held_atoms, version, epoch, seq }\nend\nreturn {\n'shadow_declined',\nreason,\navailable_atoms,\nheld_atoms,\naffordable_atoms,\nshort_asset,\nbudget_no,\nversion,\nepoch,\nseq,\n}\nend\nif reason == 2 or reason == 5 or",
-      'if reason == 2 or reason == 5 or',
-    ),
+    ts('wallet/authorize.js', 'mode: request.mode,', "mode: request.mode === 'shadow' ? 'strict' : request.mode,"),
   ),
   // Operations
   fault(

@@ -27,6 +27,8 @@ const say = (line: string) => console.log(line);
 
 /** What is broken stays broken: no use in waiting as long as for what heals. */
 const patienceMs = 8_000;
+/** A busy machine does little in a run; each further one is three times as long, and of another seed. */
+const triesMax = 3;
 const caughtShareLeast = 0.95;
 
 /** True when enough were caught. `--only` takes parts of their names. */
@@ -40,11 +42,16 @@ export async function runPlanted(options: FaultsOptions, folder: string, postgre
   if (unplanted.length > 0) throw advice(`these bugs do not apply any more:\n${unplanted.join('\n')}`);
   const survivors: string[] = [];
   for (const [no, planted] of chosen.entries()) {
-    const checks = await checksThatCatch(planted, { options, no, folder, postgres });
+    let checks: string[] = [];
+    let tries = 0;
+    for (; checks.length === 0 && tries < triesMax; tries += 1) {
+      const { seed, rounds } = options;
+      const own = { ...options, seed: seed + no + 1_000 * tries, rounds: rounds * 3 ** tries };
+      checks = await checksThatCatch(planted, { options: own, no, folder, postgres });
+    }
     if (checks.length === 0) survivors.push(planted.name);
-    say(
-      `${checks.length === 0 ? 'SURVIVED' : 'caught  '}  ${planted.name} (${planted.scenario}): ${checks.join(', ') || 'by nothing'}`,
-    );
+    const how = `${checks.join(', ') || 'by nothing'}${tries > 1 ? `, in run ${tries}` : ''}`;
+    say(`${checks.length === 0 ? 'SURVIVED' : 'caught  '}  ${planted.name} (${planted.scenario}): ${how}`);
   }
   const caught = chosen.length - survivors.length;
   say(
@@ -63,7 +70,7 @@ async function checksThatCatch(
   const program = join(folder, `bug-${no}`);
   const main = plant(program, changes);
   try {
-    const own = { scenario, seed: seed + no, rounds, keep, postgres, folder, say, patienceMs, world: { main } };
+    const own = { scenario, seed, rounds, keep, postgres, folder, say, patienceMs, world: { main } };
     const { violations } = await runTrial(own);
     if (keep)
       for (const { check, who, what } of violations.slice(0, 3)) say(`    ${check}: ${who}: ${what}`.slice(0, 300));

@@ -12,6 +12,7 @@ import { waitUntil } from '../../stores/process.ts';
 import { clockKey } from '../../../src/wallet/keys.ts';
 import { cursor } from '../../../src/wallet/packed.ts';
 import type { Scenario, Trial } from '../scenario.ts';
+import { holdsNothingBack } from '../world.ts';
 import { epochOf, untilOpen } from './until-open.ts';
 
 const mustHold = '0 lost, 0 twice, the ledger drains to its end; another worker goes on';
@@ -54,6 +55,7 @@ export const recoverySteps: Scenario = {
   name: 'recovery-each-step',
   fault: 'worker killed or frozen at each step of recovery',
   mustHold: `${mustHold}, and reopens`,
+  world: holdsNothingBack,
   isShort: true,
   inject: async (trial, rounds) => {
     const { world, random } = trial;
@@ -101,6 +103,7 @@ export const workerFrozenMinute: Scenario = {
   name: 'worker-frozen-minute',
   fault: 'worker frozen for a minute, in the midst of a transaction or of recovery',
   mustHold: `${mustHold} within ${goesOnWithinMs / 1_000} s`,
+  world: holdsNothingBack,
   inject: async (trial, rounds) => {
     const { world, random } = trial;
     await withGate(trial, async (gate) => {
