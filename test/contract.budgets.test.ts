@@ -121,6 +121,29 @@ describe('a budget', () => {
     await expectStatus(charge(id, '3'), 200);
   });
 
+  test('is never passed by requests at once, and none is refused that fits in', async () => {
+    const id = await customer();
+    const red = { labels: { team: 'red' } };
+    const [all, ofRed] = await budgets(id, {}, { limit: '6', match: red });
+    const answers = await Promise.all(
+      Array.from({ length: 64 }, async (_, i) => {
+        const more = i % 2 === 0 ? red : { labels: { team: 'blue' } };
+        const answer = i % 4 < 2 ? await authorize(id, '1', more) : await charge(id, '1', more);
+        if (answer.status !== 200) expectProblem(answer, 402, 'budget_exceeded');
+        return { ...answer, isRed: more === red };
+      }),
+    );
+    const approved = answers.filter(({ status }) => status === 200);
+    expect(approved).toHaveLength(10);
+    const redCount = approved.filter(({ isRed }) => isRed).length;
+    expect(redCount).toBeLessThanOrEqual(6);
+    for (const { body } of approved) {
+      if (body.id.startsWith('hold_')) await expectStatus(settle(body.id, { amount: '1' }), 200);
+    }
+    expect(await budgetOf(id, all!)).toMatchObject({ spent: '10', held: '0', remaining: '0' });
+    expect(await budgetOf(id, ofRed!)).toMatchObject({ spent: String(redCount), held: '0' });
+  });
+
   test('of nothing refuses all that costs something', async () => {
     const id = await customer();
     await budgets(id, { limit: '0' });
