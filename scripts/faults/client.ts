@@ -9,17 +9,22 @@ export type Client = {
   readonly get: (path: string) => Promise<{ status: number; body: Body }>;
   readonly post: (path: string, body: object) => Promise<{ status: number; body: Body }>;
   readonly remove: (path: string) => Promise<{ status: number; body: Body }>;
+  /** Resolves once all that was to be sent by now is with the system: on a busy machine that takes a while. */
+  readonly flushed: () => Promise<void>;
   readonly close: () => void;
 };
 
 // Longer than any gateway takes to say that it does not know.
 const timeoutMs = 15_000;
 const socketsMax = 64;
+/** Below the five seconds after which Node's server closes a connection that idles: a request that meets that gets no answer. */
+const idleMs = 3_000;
 
 export function openClient(name: string, url: string, key: string): Client {
-  const agent = new Agent({ keepAlive: true, maxSockets: socketsMax });
+  const agent = new Agent({ keepAlive: true, maxSockets: socketsMax, timeout: idleMs });
+  const leaving = new Set<Promise<void>>();
   const once = (method: string, path: string, body: object | undefined, idempotencyKey?: string) =>
-    sendOnce({ agent, url, key, method, path, body, idempotencyKey });
+    sendOnce({ agent, url, key, method, path, body, idempotencyKey, leaving });
   const simple = async (method: string, path: string, body?: object) => {
     let answer = await once(method, path, body);
     // A connection that waited for long may have been let go of just now; looking again does no harm.
@@ -39,6 +44,7 @@ export function openClient(name: string, url: string, key: string): Client {
     get: (path) => simple('GET', path),
     post: (path, body) => simple('POST', path, body),
     remove: (path) => simple('DELETE', path),
+    flushed: async () => void (await Promise.all(leaving)),
     close: () => agent.destroy(),
   };
 }
@@ -53,8 +59,9 @@ function sendOnce(what: {
   path: string;
   body: object | undefined;
   idempotencyKey: string | undefined;
+  leaving: Set<Promise<void>>;
 }): Promise<Answer> {
-  const { agent, url, key, method, path, body, idempotencyKey } = what;
+  const { agent, url, key, method, path, body, idempotencyKey, leaving } = what;
   const text = body === undefined ? undefined : JSON.stringify(body);
   const headers = {
     authorization: `Bearer ${key}`,
@@ -77,6 +84,10 @@ function sendOnce(what: {
     });
     sent.on('timeout', () => sent.destroy());
     sent.on('error', (error: NodeJS.ErrnoException) => resolve(error.code === 'ECONNREFUSED' ? 'refused' : 'broken'));
+    const left = new Promise<void>((gone) => {
+      for (const event of ['finish', 'error', 'close'] as const) sent.once(event, () => gone());
+    }).finally(() => leaving.delete(left));
+    leaving.add(left);
     sent.end(text);
   });
 }

@@ -64,6 +64,8 @@ export const rolling: Scenario = {
       await world.addGateway();
       if (gateway) {
         world.gateways.splice(0, 1);
+        // Behind a balancer: what it has sent is there before the gateway is told to stop.
+        await gateway.client.flushed();
         await exitOf(gateway.process.stop(), gateway.process.name);
       }
       const worker = world.workers.shift();

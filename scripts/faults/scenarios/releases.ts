@@ -24,6 +24,7 @@ export const twoReleases: Scenario = {
         const left = 'process' in member ? member.process : member;
         if ('process' in member) world.gateways.splice(world.gateways.indexOf(member), 1);
         else world.workers.splice(world.workers.indexOf(member), 1);
+        if ('client' in member) await member.client.flushed();
         const { code } = await left.stop();
         if (code !== 0) blame({ check: 'scenario', who: left.name, what: `left with exit code ${code}` });
         count('processes replaced');
