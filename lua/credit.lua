@@ -34,6 +34,7 @@ local expires_at_ms = tonumber(ARGV[13]) -- 0: never
 local attached = ARGV[14]
 local looked_up = ARGV[15] -- '1': the ledger does not have this operation; '2': it has; '0': nobody has asked it
 local scope = tonumber(ARGV[16]) -- of the wallet's, which says what it may be spent on; 0: anything
+local rollover_packed = ARGV[17] -- of what is left at its expiry, how much lives on; see lib/due.lua. Empty: nothing
 
 local wallet, refusal = wallets.open(
   fence_key,
@@ -75,6 +76,9 @@ local terms = {
 }
 wallet.terms[grant_no] = terms
 wallet.live_grants = wallet.live_grants + 1
+if rollover_packed ~= '' then
+  due.set_rollover(wallet, grant_no, rollover_packed)
+end
 local remaining_atoms = 0
 if terms.effective_at_ms > at_ms then
   local entry = entries.begin(codes.kind.schedule_grant, account)

@@ -33,6 +33,7 @@ local look_up_until_ms = ARGV[10] -- operations that Redis does not know are loo
 local config_version = ARGV[11] -- of the wallet's configuration; '0': it has none
 local config_text = ARGV[12]
 local counters_packed = ARGV[13] -- B length, name, H length, bytes: of budgets and of prices
+local rollovers_packed = ARGV[14] -- I4 number, c24 what of that grant lives on when it expires
 
 local found = redis.call('MGET', fence_key, clock_key)
 local refusal = run.refusal(found[2] and found[1], fence)
@@ -67,6 +68,12 @@ while at <= #grants_packed do
     grants.enter_order(wallet, wallet.accounts[terms.asset], grant_no)
   end
   due.add_grant(wallet, grant_no, terms)
+end
+at = 1
+while at <= #rollovers_packed do
+  local grant_no, rollover
+  grant_no, rollover, at = struct.unpack('>I4c24', rollovers_packed, at)
+  due.set_rollover(wallet, grant_no, rollover)
 end
 at = 1
 while at <= #holds_packed do

@@ -14,7 +14,8 @@ export const codes = {
     void_grant: 11,
     freeze: 12,
     unfreeze: 13,
-    budget_alert: 14
+    budget_alert: 14,
+    roll_over_grant: 15
   },
   account: {
     available: 1,

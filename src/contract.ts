@@ -138,6 +138,23 @@ export type GrantScope = {
 };
 export type DimensionValue = string | number | boolean;
 
+/** Of an instance of a recurring grant. */
+export type GrantRecurrence = {
+  /** The same in all instances. */
+  id: string;
+  /** Counts from 1. */
+  instance: number;
+  each: 'hour' | 'day' | 'week' | 'month';
+  time_zone: string;
+  anchor: Timestamp;
+  on_renew: OnRenew;
+  rollover?: { fraction: string; maximum: Amount | null; periods: number | null } | undefined;
+  /** From then on nothing renews. */
+  canceled_at: Timestamp | null;
+};
+/** What becomes of what is left: it expires, stays, or stays in part. */
+export type OnRenew = 'replace' | 'accumulate' | 'rollover';
+
 export type GrantRequest = {
   asset: string;
   amount: Amount;
@@ -150,6 +167,14 @@ export type GrantRequest = {
   /** Exclusive: at this instant it can't be spent any more. Absent: never. */
   expires_at?: Timestamp | undefined;
   scope?: GrantScope | undefined;
+  /** It comes again, as another grant of the same amount, until one is voided or canceled. */
+  recurrence?:
+    | { each: GrantRecurrence['each']; time_zone?: string | undefined; anchor?: Timestamp | undefined }
+    | undefined;
+  /** Default `replace`. */
+  on_renew?: OnRenew | undefined;
+  /** With `rollover`: a fraction of what is left, at most so much, for so many renewals (absent: for ever). */
+  rollover?: { fraction: string; maximum?: Amount | undefined; periods?: number | undefined } | undefined;
   description?: string | undefined;
   metadata?: Metadata | undefined;
 };
@@ -168,6 +193,8 @@ export type Grant = {
   effective_at: Timestamp;
   expires_at: Timestamp | null;
   scope: GrantScope | null;
+  /** Absent: it does not recur. */
+  recurrence?: GrantRecurrence | undefined;
   description: string | null;
   metadata: Metadata;
   created_at: Timestamp;
@@ -1027,6 +1054,7 @@ export type EntryKind =
   | 'unfreeze'
   /** A threshold of a budget was passed: nothing moved. */
   | 'budget_alert'
+  | 'roll_over_grant'
   | 'refund';
 
 export type EntriesQuery = PageQuery & {
@@ -1068,6 +1096,8 @@ export type Entry = {
   legs?: Leg[] | undefined;
   hold_id?: string | undefined;
   grant_id?: string | undefined;
+  /** Where the grant is an instance of a recurring one. */
+  recurrence?: { id: string; instance: number } | undefined;
   /** Of an event of a batch. */
   event_id?: string | undefined;
   event_type?: string | undefined;

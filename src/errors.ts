@@ -167,6 +167,12 @@ export const errors = {
     title: 'The grant has ended',
     whatToDo: 'Nothing is left to void: it was spent, has expired, or was voided before.',
   },
+  grant_not_recurring: {
+    ...never,
+    status: 409,
+    title: 'The grant does not renew',
+    whatToDo: 'Only a grant with a `recurrence` can be canceled; void it to take back what it has left.',
+  },
   hold_closed: {
     ...never,
     status: 409,

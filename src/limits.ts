@@ -103,6 +103,8 @@ export const quantitiesMax = 32;
 export const shapesMax = 32;
 export const dimensionsMax = 8;
 export const fallbacksMax = 4;
+/** What was rolled over expires so many renewals later at most. */
+export const rolloverPeriodsMax = 120;
 /** In one list of a grant's scope: gateways compare each event with all scopes of its wallet. */
 export const scopeValuesMax = 32;
 /** `per` and `package_size`, and what the `per`s of a price's tiers have in common: what Lua divides by exactly. */

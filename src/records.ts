@@ -95,6 +95,36 @@ export type Subscription = {
   canceledAtMs: number | undefined;
 };
 
+/** Of what a grant has left when it expires, how much lives on. */
+export type Rollover = {
+  /** In millionths. */
+  parts: number;
+  /** At most. */
+  most: Atoms;
+  /** Undefined: for ever. */
+  untilMs: number | undefined;
+};
+
+/** When a recurring grant renews, and what becomes of what it has left then. */
+export type RecurrenceTerms = {
+  each: 'hour' | 'day' | 'week' | 'month';
+  timeZone: string;
+  anchorMs: number;
+  onRenew: 'replace' | 'accumulate' | 'rollover';
+  /** With `rollover`: millionths, at most, and for how many renewals; undefined: no bound, for ever. */
+  rolloverParts: number | undefined;
+  rolloverMost: Atoms | undefined;
+  rolloverPeriods: number | undefined;
+};
+
+/** A recurring grant as one of its instances shows it. */
+export type InstanceOf = RecurrenceTerms & {
+  id: string;
+  /** Counts from 1. */
+  instance: number;
+  canceledAtMs: number | undefined;
+};
+
 /** A grant that was asked for: written before the script runs, so that it survives and happens once. */
 export type Credit = {
   grantNo: number;
@@ -111,11 +141,21 @@ export type Credit = {
   /** Undefined: from the moment that it is applied. */
   effectiveAtMs: number | undefined;
   expiresAtMs: number | undefined;
+  rollover?: Rollover | undefined;
+  /** Undefined: it does not recur. */
+  recurrence?: InstanceOf | undefined;
   description: string | undefined;
   metadata: JsonObject;
   /** What the script answered, once the ledger has the entry. */
   applied: CreditApplied | undefined;
 };
+
+/** What is asked for. With a recurrence, the first of its instances: when that ends, the recurrence says. */
+export type NewCredit = Omit<Credit, 'grantNo' | 'walletId' | 'applied' | 'scope' | 'rollover' | 'recurrence'> & {
+  scope?: GrantScope | undefined;
+  recurrence?: NewRecurrence | undefined;
+};
+export type NewRecurrence = RecurrenceTerms & { startsAtMs: number };
 
 export type CreditApplied = {
   remaining: Atoms;
@@ -259,6 +299,8 @@ export type LedgerWallet = {
     effectiveAtMs: number;
     expiresAtMs: number | undefined;
     createdAtMs: number;
+    /** Undefined: all of it expires, or it was rolled over before. */
+    rollover?: Rollover | undefined;
   }[];
   holds: ({ ref: string; createdAtMs: number; expiresAtMs: number; legs: HoldLegs<SourcedLeg> } & HoldMarks)[];
   counters: Counter[];
@@ -281,6 +323,8 @@ export type EntryRecord = {
   legs: EntryLeg[];
   holdRef: string | undefined;
   grantNo: number | undefined;
+  /** Where the grant is an instance of a recurring one. */
+  recurrence?: { id: string; instance: number } | undefined;
   operationId: string;
   /** What the caller attached: a JSON object (event, subject, labels, metadata, costs), or empty. */
   attached: string;

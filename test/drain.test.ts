@@ -622,6 +622,7 @@ describe('the worker', () => {
       },
       sweepLane: async () => {},
       reconcilePage: async () => {},
+      renew: async () => {},
       onError: (error) => errors.push(error),
     });
     const nudge = openNudge(server.url, (error) => errors.push(error));
@@ -648,6 +649,7 @@ describe('the worker', () => {
       drainLane: (lane) => drainLane({ ...drainOptions(world), lane, lanesCount: 8 }),
       sweepLane: async (lane) => swept.add(lane),
       reconcilePage: async () => {},
+      renew: async () => {},
       onError: () => {},
     });
     await until(async () => (await countOf(world.sql, 'entries')) === 1);

@@ -115,7 +115,7 @@ export async function grant(world: World, customerId: string, terms: Grant) {
     priority,
     effectiveAtMs: effectiveAtMs ?? 0,
     expiresAtMs: expiresAtMs ?? 0,
-    scope: 0,
+    ...{ scope: 0, rolloverPacked: '' },
     attached: '{"from":"a test"}',
   });
   if (reply.status !== 'granted') throw new Error(reply.status);

@@ -17,6 +17,7 @@ codes.kind = {
   freeze = 12,
   unfreeze = 13,
   budget_alert = 14,
+  roll_over_grant = 15,
 }
 
 -- The accounts of the double entry. The first three are the wallet's own, the others belong to its environment.

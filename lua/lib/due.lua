@@ -1,9 +1,10 @@
--- What falls due in a wallet: grants that start, grants that expire. Read only when something is due.
+-- What falls due in a wallet: grants that start, roll over, expire. Read only when something is due.
 --
 -- The list is a string of instants and grant numbers, soonest first. A grant that ended before its time stays
 -- in it until its turn comes, and is passed over then.
 local codes = require('codes')
 local entries = require('entry')
+local exact = require('exact')
 local grants = require('grants')
 local wallets = require('wallet')
 
@@ -11,6 +12,9 @@ local due = {}
 
 local EVENT = '>dI4'
 local EVENT_LENGTH = 12
+-- Of what a grant has left when it expires: so many millionths, at most so many atoms, live on until then.
+local ROLLOVER = '>ddd'
+local MILLION = 1000000
 
 local function load(wallet)
   wallet.due = wallet.due or redis.call('HGET', wallet.key, 'd') or ''
@@ -69,7 +73,57 @@ local function activate(wallet, grant_no, terms, at_ms)
   entries.append(wallet, entry)
 end
 
+-- A grant's rollover, as it is packed; false: there is none, or it was.
+local function rollover_of(wallet, grant_no)
+  wallet.rollovers = wallet.rollovers or {}
+  if wallet.rollovers[grant_no] == nil then
+    wallet.rollovers[grant_no] = redis.call('HGET', wallet.key, string.format('r%d', grant_no))
+  end
+  return wallet.rollovers[grant_no]
+end
+
+function due.set_rollover(wallet, grant_no, packed)
+  wallet.rollovers = wallet.rollovers or {}
+  wallet.rollovers[grant_no] = packed
+  wallet.rollovers_changed = wallet.rollovers_changed or {}
+  wallet.rollovers_changed[grant_no] = true
+end
+
+-- A grant's period is over, and a part of what it has left lives on. What is held stays the grant's, too.
+local function roll_over(wallet, grant_no, terms, packed, at_ms)
+  local account = wallets.account(wallet, terms.asset)
+  local entry = entries.begin(codes.kind.roll_over_grant, account)
+  local grant = wallets.grant(wallet, grant_no)
+  local parts, most, until_ms = struct.unpack(ROLLOVER, packed)
+  local share = exact.multiply_divide(grant.remaining, parts, MILLION)
+  local kept = math.min(share, most)
+  if kept == 0 and grant.held == 0 then
+    return false
+  end
+  entries.transfer(entry, account, codes.account.available, codes.account.expired, grant.remaining - kept)
+  grants.leave_order(wallet, account, grant_no)
+  grant.remaining = kept
+  entries.touch(entry, grant)
+  terms.expires_at_ms = until_ms
+  terms.changed = true
+  due.set_rollover(wallet, grant_no, false)
+  if kept > 0 then
+    grants.enter_order(wallet, account, grant_no)
+  end
+  if until_ms < codes.never_ms then
+    due.add(wallet, until_ms, grant_no)
+  end
+  entry.grant_no = grant_no
+  entry.at_ms = at_ms
+  entries.append(wallet, entry)
+  return true
+end
+
 local function expire(wallet, grant_no, terms, at_ms)
+  local rollover = rollover_of(wallet, grant_no)
+  if rollover and roll_over(wallet, grant_no, terms, rollover, at_ms) then
+    return
+  end
   local account = wallets.account(wallet, terms.asset)
   local entry = entries.begin(codes.kind.expire_grant, account)
   local grant = wallets.grant(wallet, grant_no)

@@ -45,6 +45,14 @@ local function changed_fields(wallet)
   if wallet.due then
     add(fields, 'd', wallet.due)
   end
+  for grant_no in pairs(wallet.rollovers_changed or {}) do
+    local packed = wallet.rollovers[grant_no]
+    if packed and not wallet.has_ended[grant_no] then
+      add(fields, string.format('r%d', grant_no), packed)
+    elseif not packed then
+      wallet.fields_gone[#wallet.fields_gone + 1] = string.format('r%d', grant_no)
+    end
+  end
   for _, counter in ipairs(wallet.counters_read or {}) do
     if counter.packed then
       add(fields, counter.name, counter.packed)
@@ -71,6 +79,7 @@ function seal.wallet(wallet)
   wallet.fields = changed_fields(wallet)
   for _, grant_no in ipairs(wallet.ended) do
     add(wallet.fields_gone, string.format('g%d', grant_no), string.format('t%d', grant_no))
+    wallet.fields_gone[#wallet.fields_gone + 1] = string.format('r%d', grant_no)
   end
   if wallet.due and wallet.due_at_ms == codes.never_ms then
     wallet.deadlines_gone[#wallet.deadlines_gone + 1] = wallet.id

@@ -7,6 +7,7 @@
 --   o<asset> numbers of the grants with something left, in consumption order; of scoped ones lib/scopes.lua has others
 --   g<no>    a grant's remaining and held
 --   t<no>    a grant's terms: state, purpose, priority, scope (0: none), asset, amount, effective, expires, created
+--   r<no>    how much of a grant lives on when it expires: see lib/due.lua
 --   d        what falls due: instant and grant number, soonest first
 --   b<no>    what a budget has counted; u<name> what a price has; see lib/budgets.lua, lib/usage.lua
 --   n, x     version and text of the wallet's configuration: subscriptions, budgets; see lib/stale.lua

@@ -163,7 +163,9 @@ function applyTerms(wallet: RebuiltWallet, entry: EntryRow, transfers: readonly 
   const isNew = kind === 'grant' || kind === 'schedule_grant';
   if (!known && !isNew) return `grant ${grantNo} never began`;
   if (known && isNew) return `grant ${grantNo} begins again`;
-  const changed = known && differences(known, terms)[0];
+  // Rolled over, it lives on until another instant.
+  const standing = known && kind === 'roll_over_grant' ? { ...known, expiresAt: terms.expiresAt } : known;
+  const changed = standing && differences(standing, terms)[0];
   if (changed !== undefined) return `grant ${grantNo} changes its ${changed}`;
   wallet.grants.set(grantNo, { remaining: 0n, held: 0n, ...known, ...terms, state: entry.grantState });
   return undefined;

@@ -16,7 +16,7 @@ import { takeEvents } from './events.ts';
 import { explain } from './explain.ts';
 import { explainHold } from './explain-hold.ts';
 import { extend } from './extend.ts';
-import { createGrant, getGrant, listGrants, voidGrant } from './grants.ts';
+import { cancelGrant, createGrant, getGrant, listGrants, voidGrant } from './grants.ts';
 import { getHold } from './holds.ts';
 import { createKey, listKeys, revokeKey } from './keys.ts';
 import { openApiOf } from './openapi.ts';
@@ -60,6 +60,7 @@ export const table: readonly TableRow[] = [
   ['GET    /v1/customers/{customer_id}/grants', 'read', listGrants],
   ['GET    /v1/customers/{customer_id}/grants/{grant_id}', 'read', getGrant],
   ['POST   /v1/customers/{customer_id}/grants/{grant_id}/void', 'credit', voidGrant],
+  ['POST   /v1/customers/{customer_id}/grants/{grant_id}/cancel', 'credit', cancelGrant],
 
   ['POST   /v1/customers/{customer_id}/subscriptions', ['catalog', 'credit'], createSubscription],
   ['GET    /v1/customers/{customer_id}/subscriptions', 'read', listSubscriptions],

@@ -1,11 +1,12 @@
 // What the API needs from the rest, handed in by main.ts, so that nothing here reaches Postgres or Node by import.
-import type { GrantScope, Price } from '../contract.ts';
+import type { Price } from '../contract.ts';
 import type {
   Asset,
   BudgetChange,
   BudgetRecord,
   CatalogVersion,
   Credit,
+  NewCredit,
   Customer,
   EntryFilter,
   EntryRecord,
@@ -264,7 +265,7 @@ export type Ledger = {
   /** Writes the intent to credit, or finds the one that this operation wrote before. One that was refused is begun anew. */
   beginCredit: (
     environmentId: string,
-    credit: Omit<Credit, 'grantNo' | 'walletId' | 'applied' | 'scope'> & { scope?: GrantScope | undefined },
+    credit: NewCredit,
   ) => Promise<
     | {
         status: 'begun';
@@ -278,6 +279,18 @@ export type Ledger = {
   hasCredit: (environmentId: string, operationId: string) => Promise<boolean>;
   /** It was not applied, and nothing may apply it later; false when that cannot be said. */
   refuseCredit: (environmentId: string, credit: BegunCredit) => Promise<boolean>;
+  /** The instances of a recurring grant that are to come, as far as they are not asked for yet: they are to be applied. */
+  refillRecurrence: (
+    of: { environmentId: string; id: string },
+    nowMs: number,
+  ) => Promise<{ begun: BegunCredit[]; more: boolean }>;
+  /** No instance is asked for any more. */
+  cancelRecurrence: (environmentId: string, id: string, atMs: number) => Promise<void>;
+  /** Instances of a canceled one that are to come all the same. */
+  listInstancesToEnd: (of: {
+    environmentId: string;
+    id: string;
+  }) => Promise<{ environmentId: string; customerId: string; asset: number; grantNo: number }[]>;
   findGrant: (environmentId: string, walletId: string, grantNo: number) => Promise<GrantRecord | undefined>;
   /** With those whose first entry is still on its way; without refused ones. */
   listGrants: (environmentId: string, walletId: string, page: PageRequest) => Promise<Listed<GrantRecord>>;

@@ -28,6 +28,7 @@ const kinds = [
   'freeze',
   'unfreeze',
   'budget_alert',
+  'roll_over_grant',
   'refund',
 ] as const satisfies EntryKind[];
 
@@ -77,6 +78,10 @@ export const entryReply = z
     legs: z.array(legReply).optional().openapi({ description: 'Where several assets moved: one item for each.' }),
     hold_id: z.string().optional(),
     grant_id: z.string().optional(),
+    recurrence: z
+      .object({ id: z.string(), instance: z.int() })
+      .optional()
+      .openapi({ description: 'Where the grant is an instance of a recurring one.' }),
     event_id: z.string().optional(),
     event_type: z.string().optional(),
     data: metadataOut.optional(),
@@ -139,6 +144,7 @@ async function show(api: Api, environmentId: string, entry: EntryRecord): Promis
     ...(holdRef !== undefined &&
       holdAsset !== undefined && { hold_id: api.wallets.holdIdOf(walletId, holdAsset, holdRef) }),
     ...(grantNo !== undefined && { grant_id: api.wallets.grantIdOf(walletId, grantNo) }),
+    ...(entry.recurrence && { recurrence: entry.recurrence }),
     ...readAttached(entry.attached),
     ...(lines && { lines }),
     ...(entry.late && { late: true }),

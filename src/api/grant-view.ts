@@ -6,6 +6,7 @@ import { zeroAtoms, type Atoms } from '../units.ts';
 import { format } from './amount.ts';
 import { grantScope, showScope } from './grant-scope.ts';
 import type { LiveGrant, LiveWallet } from '../wallet/read-wallet.ts';
+import { recurrenceReply, showRecurrence } from './recurrence.ts';
 import { amountOut, metadataOut, timeOut } from './schemas.ts';
 import { formatTime, formatTimeOrNull } from './time.ts';
 
@@ -23,6 +24,7 @@ export const grantReply = z
     effective_at: timeOut,
     expires_at: timeOut.nullable(),
     scope: grantScope.nullable().openapi({ description: 'What it may pay for; null: anything.' }),
+    recurrence: recurrenceReply.optional().openapi({ description: 'Absent: it does not recur.' }),
     description: z.string().nullable(),
     metadata: metadataOut,
     created_at: timeOut,
@@ -41,7 +43,9 @@ export function grantAsApplied(id: string, terms: Terms, applied: CreditApplied,
 export function grantAsItIs(id: string, record: GrantRecord, live: LiveGrant | undefined, asset: Asset): GrantReply {
   const nothing = { state: record.state ?? 'active', remaining: zeroAtoms, held: zeroAtoms };
   const { state, remaining, held } = live ?? nothing;
-  return show(id, record, { state, remaining, held, effectiveAtMs: live?.effectiveAtMs ?? effectiveAt(record) }, asset);
+  // A rollover gives it another end, which the ledger may not have heard of.
+  const terms = live ? { ...record, expiresAtMs: live.expiresAtMs } : record;
+  return show(id, terms, { state, remaining, held, effectiveAtMs: live?.effectiveAtMs ?? effectiveAt(record) }, asset);
 }
 
 /** Right after it was voided, from nothing that changes later. */
@@ -90,6 +94,7 @@ function show(id: string, terms: Terms, numbers: Numbers, asset: Asset): GrantRe
     effective_at: formatTime(numbers.effectiveAtMs),
     expires_at: formatTimeOrNull(terms.expiresAtMs),
     scope: showScope(terms.scope),
+    ...(terms.recurrence && { recurrence: showRecurrence(terms.recurrence, asset) }),
     description: terms.description ?? null,
     metadata: terms.metadata,
     created_at: formatTime(terms.createdAtMs),

@@ -28,6 +28,7 @@ import {
   metadata,
   timestamp,
 } from './schemas.ts';
+import { readRecurrence, recurrenceFields } from './recurrence.ts';
 import { refuseTrouble } from './trouble.ts';
 import type { Trouble } from '../wallet/target.ts';
 
@@ -46,6 +47,7 @@ export const grantBody = z
       description: 'Exclusive: at this instant it can no longer be spent. Absent: never.',
     }),
     scope: grantScope.optional().openapi({ description: 'What it may pay for: all that is named. Absent: anything.' }),
+    ...recurrenceFields,
     description: description.optional(),
     metadata: metadata.optional(),
   })
@@ -87,11 +89,17 @@ export const createGrant = defineRoute({
     const atoms = readAmount(body.amount, asset, 'amount');
     if (typeof atoms !== 'bigint') return atoms;
     if (atoms === zeroAtoms) return refuseFields([{ path: 'amount', message: 'must be more than zero' }]);
+    const recurrence = readRecurrence(body, asset, api.wallets.redisMs());
+    if (recurrence && 'status' in recurrence) return recurrence;
     const { id: operationId, fingerprint } = operationFor(api, call);
     const hasBegun = () => api.ledger.hasCredit(environmentId, operationId);
     const refused = api.backpressure() && (await refuseNewWork(api, call, hasBegun));
     if (refused) return refused;
     // A repeat may come after the grant's end; only a first request must name a time to come.
+    const startsInPast = recurrence && body.effective_at !== undefined && body.effective_at <= Date.now();
+    if (startsInPast && !(await hasBegun())) {
+      return refuseFields([{ path: 'effective_at', message: 'must be a time to come, of a recurring grant' }]);
+    }
     const isPast = body.expires_at !== undefined && body.expires_at <= Date.now();
     if (isPast && !(await hasBegun())) {
       return refuseFields([{ path: 'expires_at', message: 'must be a time to come' }]);
@@ -105,6 +113,7 @@ export const createGrant = defineRoute({
       purpose: body.purpose,
       priority: body.priority,
       scope: body.scope,
+      recurrence,
       effectiveAtMs: body.effective_at,
       expiresAtMs: body.expires_at,
       description: body.description,
@@ -134,6 +143,7 @@ async function applyCredit(api: Api, call: Call, { credit, unpushed }: Begun, as
   const reply = told ?? (await api.wallets.credit({ ...credit, environmentId }));
   switch (reply.status) {
     case 'granted':
+      if (credit.recurrence) await askAhead(api, environmentId, credit.recurrence);
       return {
         status: 201,
         body: grantAsApplied(id, credit, reply.applied, asset),
@@ -162,6 +172,29 @@ async function applyCredit(api: Api, call: Call, { credit, unpushed }: Begun, as
     case 'conflict':
     case 'unavailable':
       return refuseTrouble(reply, call);
+  }
+}
+
+/** The instances to come, so that they do though no worker runs by then. What fails here, a worker goes on with. */
+async function askAhead(api: Api, environmentId: string, { id }: { id: string }): Promise<void> {
+  try {
+    const { begun } = await api.ledger.refillRecurrence({ environmentId, id }, api.wallets.redisMs());
+    await Promise.all(begun.map((credit) => api.wallets.credit({ ...credit, environmentId })));
+  } catch (error) {
+    api.log.error({ error, id }, 'renewals of a grant were not asked for ahead');
+  }
+}
+
+/** Renewals end with it: those that are to come are taken back, and a worker sees to what is left. */
+async function cancelRenewals(api: Api, environmentId: string, id: string): Promise<void> {
+  await api.ledger.cancelRecurrence(environmentId, id, api.wallets.redisMs());
+}
+
+async function voidInstances(api: Api, environmentId: string, id: string): Promise<void> {
+  for (const instance of await api.ledger.listInstancesToEnd({ environmentId, id })) {
+    const { customerId } = instance;
+    const operation = api.wallets.operationOf({ environmentId, path: '', customerId, key: undefined, body: undefined });
+    await api.wallets.voidGrant({ ...instance, operation, attached: '' });
   }
 }
 
@@ -212,7 +245,8 @@ export const getGrant = defineRoute({
 
 export const voidGrant = defineRoute({
   summary: 'Void a grant',
-  description: 'Takes back what is neither spent nor held; what is held goes when it returns.',
+  description:
+    'Takes back what is neither spent nor held; what is held goes when it returns. A recurring grant renews no more.',
   body: emptyBody,
   reply: { status: 200, description: 'Voided.', schema: voidedGrantReply },
   errors: ['customer_not_found', 'grant_not_found', 'grant_ended'],
@@ -222,6 +256,8 @@ export const voidGrant = defineRoute({
     if (found.status === 'refused') return found;
     const { record } = found;
     const asset = await assetOf(api, environmentId, record);
+    const { recurrence } = record;
+    if (recurrence && !hasEnded(record)) await cancelRenewals(api, environmentId, recurrence.id);
     const reply = await api.wallets.voidGrant({
       environmentId,
       customerId: params.customer_id,
@@ -232,6 +268,7 @@ export const voidGrant = defineRoute({
     });
     switch (reply.status) {
       case 'voided': {
+        if (recurrence) await voidInstances(api, environmentId, recurrence.id);
         const grant = grantAsVoided(params.grant_id, record, reply.held, asset);
         const voided: VoidedGrant = { ...grant, status: 'voided', voided: format(reply.taken, asset) };
         return { status: 200, body: voided, replayed: reply.replayed, unconfirmed: reply.unconfirmed };
@@ -245,6 +282,27 @@ export const voidGrant = defineRoute({
       case 'unknown':
         return refuseTrouble(reply, call);
     }
+  },
+});
+
+export const cancelGrant = defineRoute({
+  summary: 'End the renewals of a recurring grant',
+  description: 'Instances to come are taken back; the one in force stays. Canceling again changes nothing.',
+  body: emptyBody,
+  reply: { status: 200, description: 'Canceled.', schema: grantReply },
+  errors: ['customer_not_found', 'grant_not_found', 'grant_not_recurring'],
+  handle: async (api, call) => {
+    const { environmentId } = call;
+    const record = await findGrant(api, call);
+    if (!record) return noGrant;
+    const { recurrence } = record;
+    if (!recurrence) return refuse('grant_not_recurring', 'this grant does not renew');
+    await cancelRenewals(api, environmentId, recurrence.id);
+    await voidInstances(api, environmentId, recurrence.id);
+    const shown = await showGrants(api, call, [(await findGrant(api, call)) ?? record]);
+    if ('status' in shown) return shown;
+    const [grant] = shown;
+    return grant ? { status: 200, body: grant } : noGrant;
   },
 });
 

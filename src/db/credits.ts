@@ -4,17 +4,15 @@
 // remembered for ever under its operation, so a repeat finds it, years later too. A pending one that nobody follows up,
 // because its gateway died, is found by the worker's sweep and applied under the same operation: at most once.
 import { and, eq, inArray, isNotNull, lt, notExists, sql as raw } from 'drizzle-orm';
-import type { GrantScope } from '../contract.ts';
-import type { Credit, CreditApplied, NumberedScope, WalletConfig } from '../records.ts';
+import type { Credit, CreditApplied, NewCredit, WalletConfig } from '../records.ts';
 import { zeroAtoms } from '../units.ts';
 import { orm, type Orm, type Sql } from './connect.ts';
-import { credits, customers, entries, scopes, wallets } from './schema.ts';
+import { findRecurrence, findScope, toCredit, type BegunCredit } from './credit-row.ts';
+import { beginRecurrence } from './recurrences.ts';
+import { credits, customers, entries, wallets } from './schema.ts';
 import { numberScope } from './scopes.ts';
 import { raiseWalletConfig, readWalletConfig } from './wallet-config.ts';
 
-export type NewCredit = Omit<Credit, 'grantNo' | 'walletId' | 'applied' | 'scope'> & { scope?: GrantScope | undefined };
-/** `createdAtMs` is when the intent was written, `attemptedAtMs` when somebody last began to apply it. */
-export type BegunCredit = Credit & { createdAtMs: number; attemptedAtMs: number };
 export type Begun = {
   status: 'begun';
   credit: BegunCredit;
@@ -49,6 +47,9 @@ export async function beginCredit(
       .update(customers)
       .set({ grantsCount: grantNo })
       .where(and(eq(customers.environmentId, environmentId), eq(customers.id, credit.customerId)));
+    const recurring =
+      credit.recurrence && (await beginRecurrence(transaction, { ...credit, environmentId, scope }, credit.recurrence));
+    const { recurrence, ...instance } = recurring ?? { recurrence: undefined };
     const [row] = await transaction
       .insert(credits)
       .values({
@@ -67,10 +68,11 @@ export async function beginCredit(
         expiresAt: credit.expiresAtMs ?? null,
         description: credit.description ?? null,
         metadata: credit.metadata,
+        ...instance,
       })
       .returning();
     if (!row) throw new Error('a credit was inserted, and Postgres returned no row');
-    const begun = toCredit(row, scope, undefined);
+    const begun = { ...toCredit(row, scope, undefined, undefined), recurrence };
     return { status: 'begun', credit: begun, unpushed: await unpushedFor(transaction, environmentId, begun) };
   });
 }
@@ -192,7 +194,7 @@ export async function claimPendingCredits(
         )
         .returning();
       if (!attempted) continue;
-      const credit = toCredit(attempted, await findScope(transaction, attempted), undefined);
+      const credit = toCredit(attempted, await findScope(transaction, attempted), undefined, undefined);
       claimed.push({ environmentId: row.environmentId, credit });
     }
     return claimed;
@@ -212,14 +214,16 @@ async function repeatCredit(
   if (!row) return undefined;
   if (row.fingerprint !== fingerprint) return { status: 'conflict' };
   const scope = await findScope(on, row);
+  const recurrence = await findRecurrence(on, row);
   const [attempted] = await on
     .update(credits)
     .set({ state: 'pending', attemptedAt: raw`now()` })
     // The drain may find its entry meanwhile.
     .where(and(ofOperation, inArray(credits.state, ['refused', 'pending'])))
     .returning();
-  if (attempted) return { status: 'begun', credit: toCredit(attempted, scope, undefined) };
-  return { status: 'begun', credit: toCredit(row, scope, await findApplied(on, environmentId, operationId)) };
+  if (attempted) return { status: 'begun', credit: toCredit(attempted, scope, recurrence, undefined) };
+  const applied = await findApplied(on, environmentId, operationId);
+  return { status: 'begun', credit: toCredit(row, scope, recurrence, applied) };
 }
 
 /** What the script answered, from the entry that it wrote. */
@@ -237,44 +241,5 @@ async function findApplied(on: On, environmentId: string, operationId: string): 
     effectiveAtMs: entry.grantEffectiveAt,
     atMs: entry.occurredAt,
     version: entry.version,
-  };
-}
-
-async function findScope(
-  on: Pick<Orm, 'select'>,
-  { environmentId, customerId, scope: no }: typeof credits.$inferSelect,
-): Promise<NumberedScope | undefined> {
-  if (no === null) return undefined;
-  const ofCustomer = and(eq(scopes.environmentId, environmentId), eq(scopes.customerId, customerId));
-  const [row] = await on
-    .select({ scope: scopes.scope })
-    .from(scopes)
-    .where(and(ofCustomer, eq(scopes.no, no)));
-  return row && { ...row.scope, no };
-}
-
-function toCredit(
-  row: typeof credits.$inferSelect,
-  scope: NumberedScope | undefined,
-  applied: CreditApplied | undefined,
-): BegunCredit {
-  return {
-    grantNo: row.grantNo,
-    customerId: row.customerId,
-    walletId: row.walletId,
-    operationId: row.operationId,
-    fingerprint: row.fingerprint,
-    asset: row.asset,
-    amount: row.amount,
-    purpose: row.purpose,
-    priority: row.priority,
-    scope,
-    effectiveAtMs: row.effectiveAt ?? undefined,
-    expiresAtMs: row.expiresAt ?? undefined,
-    description: row.description ?? undefined,
-    metadata: row.metadata,
-    applied,
-    createdAtMs: row.createdAt,
-    attemptedAtMs: row.attemptedAt,
   };
 }

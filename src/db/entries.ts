@@ -1,12 +1,12 @@
 // Entries of the ledger, listed and looked up; they are written by append.ts alone.
-import { and, arrayContains, asc, between, desc, eq, gte, lt } from 'drizzle-orm';
+import { and, arrayContains, asc, between, desc, eq, gte, inArray, lt } from 'drizzle-orm';
 import type { EntryFilter, EntryRecord, HoldOpening, PageRequest } from '../records.ts';
 import { toAtoms } from '../units.ts';
 import { decodeBudgetCounter, decodeMarks } from '../wallet/packed.ts';
 import { toldOf } from '../wallet/told.ts';
 import { orm, type Sql } from './connect.ts';
 import { cursorOf, pageOf, type Listed } from './page.ts';
-import { budgets, entries } from './schema.ts';
+import { budgets, credits, entries } from './schema.ts';
 
 const cursors = cursorOf('number');
 
@@ -33,7 +33,31 @@ export async function listEntries(
     )
     .orderBy(desc(entries.version))
     .limit(page.limit + 1);
-  return pageOf(rows, { limit: page.limit, item: toListed, cursor: (row) => cursors.write([row.entry.version]) });
+  const cursor = (row: (typeof rows)[number]) => cursors.write([row.entry.version]);
+  const listed = pageOf(rows, { limit: page.limit, item: toListed, cursor });
+  return { ...listed, items: await withInstances(sql, environmentId, walletId, listed.items) };
+}
+
+/** Entries about instances of recurring grants, with which those are. */
+async function withInstances(
+  sql: Sql,
+  environmentId: string,
+  walletId: string,
+  items: EntryRecord[],
+): Promise<EntryRecord[]> {
+  const grantNos = [...new Set(items.flatMap(({ grantNo }) => grantNo ?? []))];
+  if (grantNos.length === 0) return items;
+  const rows = await orm(sql)
+    .select({ grantNo: credits.grantNo, id: credits.recurrenceId, instance: credits.instance })
+    .from(credits)
+    .where(
+      and(eq(credits.environmentId, environmentId), eq(credits.walletId, walletId), inArray(credits.grantNo, grantNos)),
+    );
+  const instances = new Map<number | undefined, { id: string; instance: number }>();
+  for (const { grantNo, id, instance } of rows) {
+    if (id !== null && instance !== null) instances.set(grantNo, { id, instance });
+  }
+  return items.map((item) => ({ ...item, recurrence: instances.get(item.grantNo) }));
 }
 
 /** Both ends included, the oldest first. */

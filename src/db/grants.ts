@@ -4,7 +4,8 @@ import type { GrantRecord, PageRequest } from '../records.ts';
 import { zeroAtoms } from '../units.ts';
 import { orm, type Sql } from './connect.ts';
 import { cursorOf, pageOf, type Listed } from './page.ts';
-import { credits, grants, scopes } from './schema.ts';
+import { instanceOf } from './credit-row.ts';
+import { credits, grants, recurrences, scopes } from './schema.ts';
 
 const cursors = cursorOf('number');
 
@@ -53,6 +54,10 @@ function select(sql: Sql) {
         eq(scopes.customerId, credits.customerId),
         eq(scopes.no, credits.scope),
       ),
+    )
+    .leftJoin(
+      recurrences,
+      and(eq(recurrences.environmentId, credits.environmentId), eq(recurrences.id, credits.recurrenceId)),
     );
 }
 
@@ -64,6 +69,7 @@ function toGrant(row: {
   credits: typeof credits.$inferSelect;
   grants: typeof grants.$inferSelect | null;
   scopes: typeof scopes.$inferSelect | null;
+  recurrences: typeof recurrences.$inferSelect | null;
 }): GrantRecord {
   const { credits: credit, grants: grant, scopes: scope } = row;
   return {
@@ -76,7 +82,9 @@ function toGrant(row: {
     priority: credit.priority,
     scope: scope ? { ...scope.scope, no: scope.no } : undefined,
     effectiveAtMs: grant?.effectiveAt ?? credit.effectiveAt ?? undefined,
-    expiresAtMs: credit.expiresAt ?? undefined,
+    // One that was rolled over has another than it was asked for with.
+    expiresAtMs: (grant ?? credit).expiresAt ?? undefined,
+    recurrence: instanceOf(credit, row.recurrences),
     description: credit.description ?? undefined,
     metadata: credit.metadata,
     state: grant?.state,

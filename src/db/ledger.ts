@@ -4,6 +4,7 @@ import { createBudget, deleteBudget, findBudget, listBudgets, updateBudget } fro
 import { loadPublished, noteCatalogRaised } from './catalog.ts';
 import type { Sql } from './connect.ts';
 import { beginCredit, hasCredit, refuseCredit } from './credits.ts';
+import { cancelRecurrence, listInstancesToEnd, refillRecurrence } from './recurrences.ts';
 import { createCustomer, findCustomer, listCustomers, updateCustomer } from './customers.ts';
 import { findOpening, listEntries } from './entries.ts';
 import { findGrant, listGrants } from './grants.ts';
@@ -71,6 +72,9 @@ export function openLedger(sql: Sql, { announceRevocation }: { announceRevocatio
     beginCredit: bind(beginCredit),
     hasCredit: bind(hasCredit),
     refuseCredit: bind(refuseCredit),
+    refillRecurrence: bind(refillRecurrence),
+    cancelRecurrence: bind(cancelRecurrence),
+    listInstancesToEnd: bind(listInstancesToEnd),
     findGrant: bind(findGrant),
     listGrants: bind(listGrants),
 

@@ -8,6 +8,7 @@ import { zeroAtoms } from '../units.ts';
 import { orm, type Sql } from './connect.ts';
 import { decodeMarks } from '../wallet/packed.ts';
 import { sourcedLegsOf } from './hold-legs.ts';
+import { withRollovers } from './rollovers.ts';
 import { entries, reconciliation, wallets } from './schema.ts';
 
 export type WalletRow = {
@@ -103,7 +104,12 @@ export async function rollForward(sql: Sql, wallet: LedgerWallet, version: numbe
       ),
     )
     .orderBy(asc(entries.version));
-  return rows.length === missing ? rows.reduce(applyEntry, wallet) : undefined;
+  if (rows.length !== missing) return undefined;
+  const rolled = rows.reduce(applyEntry, wallet);
+  return withRollovers(orm(sql), {
+    ...rolled,
+    grants: rolled.grants.map((grant) => ({ ...grant, rollover: undefined })),
+  });
 }
 
 type EntryRow = typeof entries.$inferSelect;

@@ -26,7 +26,15 @@ import {
 } from 'drizzle-orm/pg-core';
 import { codes } from '../codes.gen.ts';
 import type { GrantScope, Price } from '../contract.ts';
-import type { AccountName, BudgetMatch, BudgetPeriod, JsonObject, PurposeName, Scope } from '../records.ts';
+import type {
+  AccountName,
+  BudgetMatch,
+  BudgetPeriod,
+  JsonObject,
+  PurposeName,
+  RecurrenceTerms,
+  Scope,
+} from '../records.ts';
 import { atoms, atomsArray, bytes, bytesArray, counter, identifier, instant } from './columns.ts';
 
 function names<T extends Record<string, number>>(table: T): [keyof T & string, ...(keyof T & string)[]] {
@@ -380,6 +388,59 @@ export const scopes = pgTable(
   ],
 );
 
+/** Grants that come again: their terms, and how far ahead their instances were asked for. */
+export const recurrences = pgTable(
+  'recurrences',
+  {
+    environmentId: identifier().notNull(),
+    id: identifier().notNull(),
+    customerId: identifier().notNull(),
+    each: text().notNull().$type<RecurrenceTerms['each']>(),
+    timeZone: text().notNull(),
+    anchorAt: instant().notNull(),
+    onRenew: text().notNull().$type<RecurrenceTerms['onRenew']>(),
+    /** With `rollover`: millionths, at most, and for how many renewals. Null: no bound, for ever. */
+    rolloverParts: integer(),
+    rolloverMost: atoms(),
+    rolloverPeriods: integer(),
+    asset: integer().notNull(),
+    amount: atoms().notNull(),
+    purpose: purpose().notNull(),
+    priority: smallint().notNull(),
+    scope: smallint(),
+    description: text(),
+    metadata: json().notNull().$type<JsonObject>(),
+    /** The instance that is to be asked for next, and the instant from which it counts, which the one before it ends at. */
+    nextInstance: integer().notNull(),
+    nextAt: instant().notNull(),
+    /** Redis's time at which the next instances are to be asked for. */
+    refillAt: instant().notNull(),
+    canceledAt: instant(),
+    /** Canceled, and no instance is to come any more. */
+    endedAt: instant(),
+    createdAt: instant()
+      .notNull()
+      .default(sql`now()`),
+  },
+  (row) => [
+    primaryKey({ columns: [row.environmentId, row.id] }),
+    foreignKey({
+      name: 'recurrences_customer',
+      columns: [row.environmentId, row.customerId],
+      foreignColumns: [customers.environmentId, customers.id],
+    }),
+    index('recurrences_refill')
+      .on(row.refillAt)
+      .where(sql`${row.canceledAt} is null`),
+    index('recurrences_to_end')
+      .on(row.canceledAt)
+      .where(sql`${row.canceledAt} is not null and ${row.endedAt} is null`),
+    check('recurrences_each', sql`${row.each} in ('hour', 'day', 'week', 'month')`),
+    check('recurrences_on_renew', sql`${row.onRenew} in ('replace', 'accumulate', 'rollover')`),
+    check('recurrences_rollover', sql`(${row.onRenew} = 'rollover') = (${row.rolloverParts} is not null)`),
+  ],
+);
+
 /** Grants that were asked for, written before the script runs: what Redis may forget, this never does. */
 export const credits = pgTable(
   'credits',
@@ -400,6 +461,13 @@ export const credits = pgTable(
     /** Null: from the moment that it is applied. */
     effectiveAt: instant(),
     expiresAt: instant(),
+    /** Of what is left then: millionths, at most, and until when (null: for ever). Null: all of it expires. */
+    rolloverParts: integer(),
+    rolloverMost: atoms(),
+    rolloverUntil: instant(),
+    /** The recurring grant that it is an instance of, and which, from 1; null: it does not recur. */
+    recurrenceId: identifier(),
+    instance: integer(),
     description: text(),
     metadata: json().notNull().$type<JsonObject>(),
     createdAt: instant()
@@ -428,6 +496,17 @@ export const credits = pgTable(
       columns: [row.environmentId, row.customerId, row.scope],
       foreignColumns: [scopes.environmentId, scopes.customerId, scopes.no],
     }),
+    foreignKey({
+      name: 'credits_recurrence',
+      columns: [row.environmentId, row.recurrenceId],
+      foreignColumns: [recurrences.environmentId, recurrences.id],
+    }),
+    unique('credits_instance').on(row.environmentId, row.recurrenceId, row.instance),
+    check('credits_recurring', sql`num_nonnulls(${row.recurrenceId}, ${row.instance}) in (0, 2)`),
+    check(
+      'credits_rollover',
+      sql`num_nonnulls(${row.rolloverParts}, ${row.rolloverMost}) in (0, 2) and ${row.rolloverParts} between 1 and 1000000`,
+    ),
     index('credits_pending')
       .on(row.attemptedAt)
       .where(sql`${row.state} = 'pending'`),

@@ -4,6 +4,7 @@ import type { LedgerWallet } from '../records.ts';
 import { zeroAtoms } from '../units.ts';
 import { orm, type Sql } from './connect.ts';
 import { sourcedLegsOf } from './hold-legs.ts';
+import { withRollovers } from './rollovers.ts';
 import { readWalletConfig } from './wallet-config.ts';
 import { decodeMarks } from '../wallet/packed.ts';
 import { accounts, counters, grants, holds, wallets } from './schema.ts';
@@ -58,7 +59,7 @@ export async function loadWallet(sql: Sql, address: WalletAddress): Promise<Ledg
         .from(counters)
         .where(and(eq(counters.environmentId, environmentId), eq(counters.walletId, walletId)))
         .orderBy(asc(counters.name));
-      return {
+      return withRollovers(transaction, {
         environmentId,
         customerId: wallet.customerId,
         walletId,
@@ -75,7 +76,7 @@ export async function loadWallet(sql: Sql, address: WalletAddress): Promise<Ledg
         grants: grantRows.map(toGrant),
         holds: holdRows.map((row) => toHold(row, grantRows)),
         counters: counterRows,
-      };
+      });
     },
     { isolationLevel: 'repeatable read', accessMode: 'read only' },
   );

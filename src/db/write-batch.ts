@@ -154,7 +154,8 @@ function upsertGrants(sql: Transaction, { wallets }: Batch, { terms }: After) {
       wallet_no, grant_no, state, purpose, priority, scoped, scope, asset, amount, effective_ms, expires_ms, created_ms
     )
     join ${walletRows(sql, wallets)} using (wallet_no)
-    on conflict (environment_id, wallet_id, grant_no) do update set state = excluded.state`;
+    on conflict (environment_id, wallet_id, grant_no) do update set
+      state = excluded.state, expires_at = excluded.expires_at`;
 }
 
 /** A grant with nothing left and nothing held is spent, unless it ended in another way. */

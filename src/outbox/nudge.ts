@@ -15,6 +15,7 @@ import {
   type HoldsJob,
   type LedgerJob,
   type ReconcileJob,
+  type RenewalsJob,
 } from './queues.ts';
 
 export type Nudge = {
@@ -33,7 +34,8 @@ export function openNudge(queueRedisUrl: string, onError: (error: Error) => void
   const ledger = new Queue<LedgerJob>(queueNames.ledger, options);
   const holds = new Queue<HoldsJob>(queueNames.holds, options);
   const reconcile = new Queue<ReconcileJob>(queueNames.reconcile, options);
-  const queues = [ledger, holds, reconcile];
+  const renewals = new Queue<RenewalsJob>(queueNames.renewals, options);
+  const queues = [ledger, holds, reconcile, renewals];
   let failing = false;
   const fail = (error: unknown) => {
     if (!failing) onError(error instanceof Error ? error : new Error(String(error)));

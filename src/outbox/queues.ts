@@ -2,7 +2,7 @@
 import type { JobsOptions } from 'bullmq';
 import { partitionsCount } from '../limits.ts';
 
-export const queueNames = { ledger: 'ledger', holds: 'holds', reconcile: 'reconcile' } as const;
+export const queueNames = { ledger: 'ledger', holds: 'holds', reconcile: 'reconcile', renewals: 'renewals' } as const;
 
 /** Before all of BullMQ's keys. */
 export const queuePrefix = 'farebox';
@@ -13,6 +13,9 @@ export type LedgerJob = { lane: number };
 export type HoldsJob = { lane: number };
 /** Compare the wallets that come next with the ledger: where that is, Postgres knows. */
 export type ReconcileJob = Record<string, never>;
+
+/** Ask for the next instances of recurring grants: which, Postgres knows. */
+export type RenewalsJob = Record<string, never>;
 
 /**
  * A lane has at most one job that waits and one that runs. Entries that come while it runs are seen to by the next, so

@@ -19,6 +19,7 @@ import { freezeQuarantined } from '../worker/freeze-quarantined.ts';
 import { openPartitions } from '../worker/open-partitions.ts';
 import { pushConfigs } from '../worker/push-configs.ts';
 import { raiseCatalogs } from '../worker/raise-catalogs.ts';
+import { renew } from '../worker/renewals.ts';
 import { startWorker } from '../worker/worker.ts';
 import { connectStore } from './connect-store.ts';
 import { every } from './every.ts';
@@ -107,6 +108,7 @@ export async function runWorker(config: Config, log: Log): Promise<{ stop: () =>
     drainLane: (lane) => drainLane({ ...drain, lane }),
     sweepLane: async (lane) => metrics.swept.inc(await sweepLane(store, lane)),
     reconcilePage: reconcilePages({ sql, store, metrics, log }),
+    renew: () => renew(sql, store),
     onError,
   });
   afterRecovery = worker.schedule;

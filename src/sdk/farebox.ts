@@ -158,6 +158,8 @@ export type Farebox = {
     readonly list: (customerId: string, query?: PageQuery, call?: CallOptions) => Promise<Page<Grant>>;
     /** Takes back what is neither spent nor held; what is held goes when it returns. */
     readonly void: (customerId: string, grantId: string, call?: CallOptions) => Promise<VoidedGrant>;
+    /** Ends the renewals of a recurring grant. */
+    readonly cancel: (customerId: string, grantId: string, call?: CallOptions) => Promise<Grant>;
   };
   readonly budgets: {
     /** Goes for every request from the reply on. */
@@ -244,6 +246,7 @@ export function farebox(options: FareboxOptions): Farebox {
       get: (id, grantId, call) => get(`/v1/customers/${segment(id)}/grants/${segment(grantId)}`, call),
       list: (id, query = {}, call) => list(`/v1/customers/${segment(id)}/grants`, query, call),
       void: (id, grantId, call) => post(`/v1/customers/${segment(id)}/grants/${segment(grantId)}/void`, {}, call),
+      cancel: (id, grantId, call) => post(`/v1/customers/${segment(id)}/grants/${segment(grantId)}/cancel`, {}, call),
     },
     budgets: {
       create: (id, body, call) => post(`/v1/customers/${segment(id)}/budgets`, body, call),

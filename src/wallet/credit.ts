@@ -5,7 +5,7 @@ import type { Credit, CreditApplied } from '../records.ts';
 import { execute } from './execute.ts';
 import { partitionOf } from './keys.ts';
 import { marksOf, type Marks } from './marks.ts';
-import { grantStateOf } from './packed.ts';
+import { grantStateOf, packRollover } from './packed.ts';
 import { creditScript } from './scripts.gen.ts';
 import type { Store } from './store.ts';
 import type { Trouble } from './target.ts';
@@ -36,6 +36,7 @@ export async function credit(
       expiresAtMs: request.expiresAtMs ?? 0,
       attached: '',
       scope: request.scope?.no ?? 0,
+      rolloverPacked: packRollover(request.rollover),
     },
   );
   switch (reply.status) {

@@ -15,7 +15,7 @@ import { call } from './call.ts';
 import { configText } from './config.ts';
 import { clockKey, deadlinesKey, fenceKey, holdsKey, scratchKey, walletKey, type WalletRef } from './keys.ts';
 import { ledgerCaughtUp } from './ledger-wait.ts';
-import { packAccounts, packCounters, packGrants, packHolds } from './packed.ts';
+import { packAccounts, packCounters, packGrants, packHolds, packRollovers } from './packed.ts';
 import { createWalletScript, hydrateScript, restampScript } from './scripts.gen.ts';
 import type { Store } from './store.ts';
 import { readStoredWallet, walletDifferences, type StoredWallet } from './stored-wallet.ts';
@@ -118,6 +118,7 @@ async function rebuild(store: Store, target: WalletRef, wallet: LedgerWallet, re
     grantsPacked: packGrants(wallet.grants),
     holdsPacked: packHolds(wallet.holds),
     countersPacked: packCounters(wallet.counters),
+    rolloversPacked: packRollovers(wallet.grants),
     replacedVersion,
     // Operations that Redis does not know may be in the ledger all the same, for as long as they are remembered.
     lookUpUntilMs: store.clock.nowMs() + operationKeepMs,

@@ -13,6 +13,7 @@ import type {
   KindName,
   LedgerWallet,
   PurposeName,
+  Rollover,
   SourcedLeg,
 } from '../records.ts';
 import { atomsFromRedis, zeroAtoms, type Atoms } from '../units.ts';
@@ -190,6 +191,24 @@ export function packGrants(grants: LedgerWallet['grants']): Buffer {
         doubles(grant.amount, grant.effectiveAtMs, grant.expiresAtMs ?? codes.never_ms, grant.createdAtMs),
       ]),
     ),
+  );
+}
+
+/** `ddd parts, most, until`, as lua/lib/due.lua reads it; empty: nothing lives on. */
+export function packRollover(rollover: Rollover | undefined): Buffer | '' {
+  if (!rollover) return '';
+  return doubles(rollover.parts, rollover.most, rollover.untilMs ?? codes.never_ms);
+}
+
+export function readRollover(from: Cursor): Rollover {
+  const [parts, most, untilMs] = [from.whole(), from.atoms(), from.whole()];
+  return { parts, most, untilMs: untilMs === codes.never_ms ? undefined : untilMs };
+}
+
+/** `I4 number`, and its rollover, each, as hydrate takes them. */
+export function packRollovers(grants: LedgerWallet['grants']): Buffer {
+  return Buffer.concat(
+    grants.flatMap(({ no, rollover }) => (rollover ? [uint32(no), packRollover(rollover) as Buffer] : [])),
   );
 }
 

@@ -3,7 +3,7 @@ import { atomsFromRedis as atoms, type Atoms } from '../units.ts';
 import type { Script } from './script.ts';
 
 /** The Redis library that holds all scripts; names end in its hash. */
-export const libraryHash = '4e468518a46c';
+export const libraryHash = '9cdd3acabea6';
 
 export type AdvanceClockKeys = { fenceKey: string; clockKey: string };
 export type AdvanceClockArgs = { fence: string; toMs: number };
@@ -16,7 +16,7 @@ export type AdvanceClockReply =
  */
 export const advanceClockScript: Script<AdvanceClockKeys, AdvanceClockArgs, AdvanceClockReply> = {
   name: 'advance_clock',
-  functionName: 'advance_clock_4e468518a46c',
+  functionName: 'advance_clock_9cdd3acabea6',
   keysCount: 2,
   binary: false,
   encode: (keys, args) => [keys.fenceKey, keys.clockKey, args.fence, args.toMs],
@@ -47,7 +47,7 @@ export type ApplyDueReply =
  */
 export const applyDueScript: Script<ApplyDueKeys, ApplyDueArgs, ApplyDueReply> = {
   name: 'apply_due',
-  functionName: 'apply_due_4e468518a46c',
+  functionName: 'apply_due_9cdd3acabea6',
   keysCount: 7,
   binary: false,
   encode: (keys, args) => [keys.fenceKey, keys.clockKey, keys.walletKey, keys.holdsKey, keys.deadlinesKey, keys.operationKey, keys.outboxKey, args.fence, args.notAfterMs, args.environment, args.operationId, args.fingerprint, args.keepMs],
@@ -96,7 +96,7 @@ export type AuthorizeReply =
  */
 export const authorizeScript: Script<AuthorizeKeys, AuthorizeArgs, AuthorizeReply> = {
   name: 'authorize',
-  functionName: 'authorize_4e468518a46c',
+  functionName: 'authorize_9cdd3acabea6',
   keysCount: 8,
   binary: false,
   encode: (keys, args) => [keys.fenceKey, keys.clockKey, keys.walletKey, keys.holdsKey, keys.deadlinesKey, keys.operationKey, keys.outboxKey, keys.catalogKey, args.fence, args.notAfterMs, args.environment, args.operationId, args.fingerprint, args.keepMs, args.asset, String(args.amountAtoms), args.mode, args.ttlMs, args.repeated, args.attached, args.lookedUp, args.catalogVersion, args.configVersion, args.toldText, args.legsPacked, args.budgetsPacked, args.scopesPacked, args.linesPacked],
@@ -149,7 +149,7 @@ export type ChargeReply =
  */
 export const chargeScript: Script<ChargeKeys, ChargeArgs, ChargeReply> = {
   name: 'charge',
-  functionName: 'charge_4e468518a46c',
+  functionName: 'charge_9cdd3acabea6',
   keysCount: 8,
   binary: false,
   encode: (keys, args) => [keys.fenceKey, keys.clockKey, keys.walletKey, keys.holdsKey, keys.deadlinesKey, keys.operationKey, keys.outboxKey, keys.catalogKey, args.fence, args.notAfterMs, args.environment, args.operationId, args.fingerprint, args.keepMs, args.asset, String(args.amountAtoms), args.mode, args.repeated, args.attached, args.lookedUp, args.catalogVersion, args.configVersion, args.toldText, args.legsPacked, args.budgetsPacked, args.scopesPacked, args.linesPacked],
@@ -189,7 +189,7 @@ export type ConfigureReply =
  */
 export const configureScript: Script<ConfigureKeys, ConfigureArgs, ConfigureReply> = {
   name: 'configure',
-  functionName: 'configure_4e468518a46c',
+  functionName: 'configure_9cdd3acabea6',
   keysCount: 3,
   binary: false,
   encode: (keys, args) => [keys.fenceKey, keys.clockKey, keys.walletKey, args.fence, args.version, args.configText],
@@ -216,7 +216,7 @@ export type CreateWalletReply =
  */
 export const createWalletScript: Script<CreateWalletKeys, CreateWalletArgs, CreateWalletReply> = {
   name: 'create_wallet',
-  functionName: 'create_wallet_4e468518a46c',
+  functionName: 'create_wallet_9cdd3acabea6',
   keysCount: 3,
   binary: false,
   encode: (keys, args) => [keys.fenceKey, keys.clockKey, keys.walletKey, args.fence, args.environment, args.customerId, args.freeze],
@@ -229,7 +229,7 @@ export const createWalletScript: Script<CreateWalletKeys, CreateWalletArgs, Crea
 };
 
 export type CreditKeys = { fenceKey: string; clockKey: string; walletKey: string; holdsKey: string; deadlinesKey: string; operationKey: string; outboxKey: string };
-export type CreditArgs = { fence: string; notAfterMs: number; environment: string; operationId: string; fingerprint: string; keepMs: number; asset: number; grantNo: number; amountAtoms: Atoms; purpose: number; priority: number; effectiveAtMs: number; expiresAtMs: number; attached: string; lookedUp: string; scope: number };
+export type CreditArgs = { fence: string; notAfterMs: number; environment: string; operationId: string; fingerprint: string; keepMs: number; asset: number; grantNo: number; amountAtoms: Atoms; purpose: number; priority: number; effectiveAtMs: number; expiresAtMs: number; attached: string; lookedUp: string; scope: number; rolloverPacked: Buffer | string };
 export type CreditReply =
   | { status: 'fenced'; replayed?: true }
   | { status: 'unverified'; replayed?: true }
@@ -250,10 +250,10 @@ export type CreditReply =
  */
 export const creditScript: Script<CreditKeys, CreditArgs, CreditReply> = {
   name: 'credit',
-  functionName: 'credit_4e468518a46c',
+  functionName: 'credit_9cdd3acabea6',
   keysCount: 7,
   binary: false,
-  encode: (keys, args) => [keys.fenceKey, keys.clockKey, keys.walletKey, keys.holdsKey, keys.deadlinesKey, keys.operationKey, keys.outboxKey, args.fence, args.notAfterMs, args.environment, args.operationId, args.fingerprint, args.keepMs, args.asset, args.grantNo, String(args.amountAtoms), args.purpose, args.priority, args.effectiveAtMs, args.expiresAtMs, args.attached, args.lookedUp, args.scope],
+  encode: (keys, args) => [keys.fenceKey, keys.clockKey, keys.walletKey, keys.holdsKey, keys.deadlinesKey, keys.operationKey, keys.outboxKey, args.fence, args.notAfterMs, args.environment, args.operationId, args.fingerprint, args.keepMs, args.asset, args.grantNo, String(args.amountAtoms), args.purpose, args.priority, args.effectiveAtMs, args.expiresAtMs, args.attached, args.lookedUp, args.scope, args.rolloverPacked],
   decode: {
     fenced: () => ({ status: 'fenced' }),
     unverified: () => ({ status: 'unverified' }),
@@ -289,7 +289,7 @@ export type ExpireHoldsReply =
  */
 export const expireHoldsScript: Script<ExpireHoldsKeys, ExpireHoldsArgs, ExpireHoldsReply> = {
   name: 'expire_holds',
-  functionName: 'expire_holds_4e468518a46c',
+  functionName: 'expire_holds_9cdd3acabea6',
   keysCount: 7,
   binary: false,
   encode: (keys, args) => [keys.fenceKey, keys.clockKey, keys.walletKey, keys.holdsKey, keys.deadlinesKey, keys.operationKey, keys.outboxKey, args.fence, args.notAfterMs, args.environment, args.operationId, args.fingerprint, args.keepMs, args.holdRefs],
@@ -333,7 +333,7 @@ export type ExtendReply =
  */
 export const extendScript: Script<ExtendKeys, ExtendArgs, ExtendReply> = {
   name: 'extend',
-  functionName: 'extend_4e468518a46c',
+  functionName: 'extend_9cdd3acabea6',
   keysCount: 7,
   binary: false,
   encode: (keys, args) => [keys.fenceKey, keys.clockKey, keys.walletKey, keys.holdsKey, keys.deadlinesKey, keys.operationKey, keys.outboxKey, args.fence, args.notAfterMs, args.environment, args.operationId, args.fingerprint, args.keepMs, args.asset, args.holdRef, String(args.amountAtoms), args.ttlMs, args.repeated, args.attached, args.lookedUp, args.configVersion, args.budgetsPacked],
@@ -375,7 +375,7 @@ export type ForgetReply =
  */
 export const forgetScript: Script<ForgetKeys, ForgetArgs, ForgetReply> = {
   name: 'forget',
-  functionName: 'forget_4e468518a46c',
+  functionName: 'forget_9cdd3acabea6',
   keysCount: 4,
   binary: false,
   encode: (keys, args) => [keys.fenceKey, keys.walletKey, keys.holdsKey, keys.deadlinesKey, args.fence, args.headPacked],
@@ -410,7 +410,7 @@ export type FreezeReply =
  */
 export const freezeScript: Script<FreezeKeys, FreezeArgs, FreezeReply> = {
   name: 'freeze',
-  functionName: 'freeze_4e468518a46c',
+  functionName: 'freeze_9cdd3acabea6',
   keysCount: 7,
   binary: false,
   encode: (keys, args) => [keys.fenceKey, keys.clockKey, keys.walletKey, keys.holdsKey, keys.deadlinesKey, keys.operationKey, keys.outboxKey, args.fence, args.notAfterMs, args.environment, args.operationId, args.fingerprint, args.keepMs, args.fromFreeze, args.toFreeze, args.attached, args.lookedUp, args.seenAt],
@@ -430,7 +430,7 @@ export const freezeScript: Script<FreezeKeys, FreezeArgs, FreezeReply> = {
 };
 
 export type HydrateKeys = { fenceKey: string; clockKey: string; walletKey: string; holdsKey: string; deadlinesKey: string; scratchKey: string };
-export type HydrateArgs = { fence: string; environment: string; customerId: string; version: number; freeze: number; accountsPacked: Buffer | string; grantsPacked: Buffer | string; holdsPacked: Buffer | string; replacedVersion: string; lookUpUntilMs: number; configVersion: string; configText: string; countersPacked: Buffer | string };
+export type HydrateArgs = { fence: string; environment: string; customerId: string; version: number; freeze: number; accountsPacked: Buffer | string; grantsPacked: Buffer | string; holdsPacked: Buffer | string; replacedVersion: string; lookUpUntilMs: number; configVersion: string; configText: string; countersPacked: Buffer | string; rolloversPacked: Buffer | string };
 export type HydrateReply =
   | { status: 'fenced' }
   | { status: 'unverified' }
@@ -448,10 +448,10 @@ export type HydrateReply =
  */
 export const hydrateScript: Script<HydrateKeys, HydrateArgs, HydrateReply> = {
   name: 'hydrate',
-  functionName: 'hydrate_4e468518a46c',
+  functionName: 'hydrate_9cdd3acabea6',
   keysCount: 6,
   binary: false,
-  encode: (keys, args) => [keys.fenceKey, keys.clockKey, keys.walletKey, keys.holdsKey, keys.deadlinesKey, keys.scratchKey, args.fence, args.environment, args.customerId, args.version, args.freeze, args.accountsPacked, args.grantsPacked, args.holdsPacked, args.replacedVersion, args.lookUpUntilMs, args.configVersion, args.configText, args.countersPacked],
+  encode: (keys, args) => [keys.fenceKey, keys.clockKey, keys.walletKey, keys.holdsKey, keys.deadlinesKey, keys.scratchKey, args.fence, args.environment, args.customerId, args.version, args.freeze, args.accountsPacked, args.grantsPacked, args.holdsPacked, args.replacedVersion, args.lookUpUntilMs, args.configVersion, args.configText, args.countersPacked, args.rolloversPacked],
   decode: {
     fenced: () => ({ status: 'fenced' }),
     unverified: () => ({ status: 'unverified' }),
@@ -475,7 +475,7 @@ export type ListDueReply =
  */
 export const listDueScript: Script<ListDueKeys, ListDueArgs, ListDueReply> = {
   name: 'list_due',
-  functionName: 'list_due_4e468518a46c',
+  functionName: 'list_due_9cdd3acabea6',
   keysCount: 3,
   binary: false,
   encode: (keys, args) => [keys.fenceKey, keys.clockKey, keys.deadlinesKey, args.fence, args.membersMax],
@@ -504,7 +504,7 @@ export type MendReply =
  */
 export const mendScript: Script<MendKeys, MendArgs, MendReply> = {
   name: 'mend',
-  functionName: 'mend_4e468518a46c',
+  functionName: 'mend_9cdd3acabea6',
   keysCount: 5,
   binary: false,
   encode: (keys, args) => [keys.fenceKey, keys.clockKey, keys.walletKey, keys.holdsKey, keys.deadlinesKey, args.fence, args.seenAt],
@@ -531,7 +531,7 @@ export type PeekOperationReply =
  */
 export const peekOperationScript: Script<PeekOperationKeys, PeekOperationArgs, PeekOperationReply> = {
   name: 'peek_operation',
-  functionName: 'peek_operation_4e468518a46c',
+  functionName: 'peek_operation_9cdd3acabea6',
   keysCount: 4,
   binary: false,
   encode: (keys, args) => [keys.fenceKey, keys.clockKey, keys.walletKey, keys.operationKey, args.fence],
@@ -558,7 +558,7 @@ export type RaiseCatalogReply =
  */
 export const raiseCatalogScript: Script<RaiseCatalogKeys, RaiseCatalogArgs, RaiseCatalogReply> = {
   name: 'raise_catalog',
-  functionName: 'raise_catalog_4e468518a46c',
+  functionName: 'raise_catalog_9cdd3acabea6',
   keysCount: 2,
   binary: false,
   encode: (keys, args) => [keys.fenceKey, keys.catalogKey, args.fence, args.environment, args.catalogVersion],
@@ -585,7 +585,7 @@ export type ReadHoldReply =
  */
 export const readHoldScript: Script<ReadHoldKeys, ReadHoldArgs, ReadHoldReply> = {
   name: 'read_hold',
-  functionName: 'read_hold_4e468518a46c',
+  functionName: 'read_hold_9cdd3acabea6',
   keysCount: 4,
   binary: true,
   encode: (keys, args) => [keys.fenceKey, keys.clockKey, keys.walletKey, keys.holdsKey, args.fence, args.environment, args.holdRef],
@@ -612,7 +612,7 @@ export type ReadStoredReply =
  */
 export const readStoredScript: Script<ReadStoredKeys, ReadStoredArgs, ReadStoredReply> = {
   name: 'read_stored',
-  functionName: 'read_stored_4e468518a46c',
+  functionName: 'read_stored_9cdd3acabea6',
   keysCount: 3,
   binary: true,
   encode: (keys) => [keys.walletKey, keys.holdsKey, keys.deadlinesKey],
@@ -636,7 +636,7 @@ export type ReadWalletReply =
  */
 export const readWalletScript: Script<ReadWalletKeys, ReadWalletArgs, ReadWalletReply> = {
   name: 'read_wallet',
-  functionName: 'read_wallet_4e468518a46c',
+  functionName: 'read_wallet_9cdd3acabea6',
   keysCount: 3,
   binary: true,
   encode: (keys, args) => [keys.fenceKey, keys.clockKey, keys.walletKey, args.fence, args.environment],
@@ -674,7 +674,7 @@ export type ReleaseReply =
  */
 export const releaseScript: Script<ReleaseKeys, ReleaseArgs, ReleaseReply> = {
   name: 'release',
-  functionName: 'release_4e468518a46c',
+  functionName: 'release_9cdd3acabea6',
   keysCount: 7,
   binary: false,
   encode: (keys, args) => [keys.fenceKey, keys.clockKey, keys.walletKey, keys.holdsKey, keys.deadlinesKey, keys.operationKey, keys.outboxKey, args.fence, args.notAfterMs, args.environment, args.operationId, args.fingerprint, args.keepMs, args.asset, args.holdRef, args.attached, args.lookedUp],
@@ -707,7 +707,7 @@ export type RememberReply =
  */
 export const rememberScript: Script<RememberKeys, RememberArgs, RememberReply> = {
   name: 'remember',
-  functionName: 'remember_4e468518a46c',
+  functionName: 'remember_9cdd3acabea6',
   keysCount: 2,
   binary: false,
   encode: (keys, args) => [keys.fenceKey, keys.operationKey, args.fence, args.recordPacked, args.keepMs],
@@ -735,7 +735,7 @@ export type RestampReply =
  */
 export const restampScript: Script<RestampKeys, RestampArgs, RestampReply> = {
   name: 'restamp',
-  functionName: 'restamp_4e468518a46c',
+  functionName: 'restamp_9cdd3acabea6',
   keysCount: 5,
   binary: false,
   encode: (keys, args) => [keys.fenceKey, keys.clockKey, keys.walletKey, keys.holdsKey, keys.scratchKey, args.fence, args.version, args.freeze, args.configVersion, args.configText],
@@ -781,7 +781,7 @@ export type SettleReply =
  */
 export const settleScript: Script<SettleKeys, SettleArgs, SettleReply> = {
   name: 'settle',
-  functionName: 'settle_4e468518a46c',
+  functionName: 'settle_9cdd3acabea6',
   keysCount: 9,
   binary: false,
   encode: (keys, args) => [keys.fenceKey, keys.clockKey, keys.walletKey, keys.holdsKey, keys.deadlinesKey, keys.operationKey, keys.outboxKey, keys.lateKey, keys.catalogKey, args.fence, args.notAfterMs, args.environment, args.operationId, args.fingerprint, args.keepMs, args.asset, args.holdRef, String(args.amountAtoms), args.final, args.onExcess, args.expiredHold, args.attached, args.lookedUp, args.catalogVersion, args.configVersion, args.toldText, args.duesPacked, args.scopesPacked, args.linesPacked],
@@ -818,7 +818,7 @@ export type VerifyRunReply =
  */
 export const verifyRunScript: Script<VerifyRunKeys, VerifyRunArgs, VerifyRunReply> = {
   name: 'verify_run',
-  functionName: 'verify_run_4e468518a46c',
+  functionName: 'verify_run_9cdd3acabea6',
   keysCount: 1,
   binary: false,
   encode: (keys, args) => [keys.fenceKey, args.fence, args.runId],
@@ -849,7 +849,7 @@ export type VoidReply =
  */
 export const voidScript: Script<VoidKeys, VoidArgs, VoidReply> = {
   name: 'void',
-  functionName: 'void_4e468518a46c',
+  functionName: 'void_9cdd3acabea6',
   keysCount: 7,
   binary: false,
   encode: (keys, args) => [keys.fenceKey, keys.clockKey, keys.walletKey, keys.holdsKey, keys.deadlinesKey, keys.operationKey, keys.outboxKey, args.fence, args.notAfterMs, args.environment, args.operationId, args.fingerprint, args.keepMs, args.asset, args.grantNo, args.attached, args.lookedUp],
@@ -870,7 +870,7 @@ export const voidScript: Script<VoidKeys, VoidArgs, VoidReply> = {
 
 /** What FUNCTION LOAD takes. */
 export const libraryText =
-  "#!lua name=farebox_4e468518a46c\n\
+  "#!lua name=farebox_9cdd3acabea6\n\
 local loaded, modules = {}, {}\n\
 local function require(name)\n\
 local module = loaded[name]\n\
@@ -1292,11 +1292,14 @@ return decide\n\
 end\n\
 modules['due'] = function()\n\
 local entries = require('entry')\n\
+local exact = require('exact')\n\
 local grants = require('grants')\n\
 local wallets = require('wallet')\n\
 local due = {}\n\
 local EVENT = '>dI4'\n\
 local EVENT_LENGTH = 12\n\
+local ROLLOVER = '>ddd'\n\
+local MILLION = 1000000\n\
 local function load(wallet)\n\
 wallet.due = wallet.due or redis.call('HGET', wallet.key, 'd') or ''\n\
 end\n\
@@ -1345,7 +1348,52 @@ entry.at_ms = at_ms\n\
 grants.fund(wallet, entry, account, grant_no, terms)\n\
 entries.append(wallet, entry)\n\
 end\n\
+local function rollover_of(wallet, grant_no)\n\
+wallet.rollovers = wallet.rollovers or {}\n\
+if wallet.rollovers[grant_no] == nil then\n\
+wallet.rollovers[grant_no] = redis.call('HGET', wallet.key, string.format('r%d', grant_no))\n\
+end\n\
+return wallet.rollovers[grant_no]\n\
+end\n\
+function due.set_rollover(wallet, grant_no, packed)\n\
+wallet.rollovers = wallet.rollovers or {}\n\
+wallet.rollovers[grant_no] = packed\n\
+wallet.rollovers_changed = wallet.rollovers_changed or {}\n\
+wallet.rollovers_changed[grant_no] = true\n\
+end\n\
+local function roll_over(wallet, grant_no, terms, packed, at_ms)\n\
+local account = wallets.account(wallet, terms.asset)\n\
+local entry = entries.begin(15, account)\n\
+local grant = wallets.grant(wallet, grant_no)\n\
+local parts, most, until_ms = struct.unpack(ROLLOVER, packed)\n\
+local share = exact.multiply_divide(grant.remaining, parts, MILLION)\n\
+local kept = math.min(share, most)\n\
+if kept == 0 and grant.held == 0 then\n\
+return false\n\
+end\n\
+entries.transfer(entry, account, 1, 6, grant.remaining - kept)\n\
+grants.leave_order(wallet, account, grant_no)\n\
+grant.remaining = kept\n\
+entries.touch(entry, grant)\n\
+terms.expires_at_ms = until_ms\n\
+terms.changed = true\n\
+due.set_rollover(wallet, grant_no, false)\n\
+if kept > 0 then\n\
+grants.enter_order(wallet, account, grant_no)\n\
+end\n\
+if until_ms < 4503599627370496 then\n\
+due.add(wallet, until_ms, grant_no)\n\
+end\n\
+entry.grant_no = grant_no\n\
+entry.at_ms = at_ms\n\
+entries.append(wallet, entry)\n\
+return true\n\
+end\n\
 local function expire(wallet, grant_no, terms, at_ms)\n\
+local rollover = rollover_of(wallet, grant_no)\n\
+if rollover and roll_over(wallet, grant_no, terms, rollover, at_ms) then\n\
+return\n\
+end\n\
 local account = wallets.account(wallet, terms.asset)\n\
 local entry = entries.begin(10, account)\n\
 local grant = wallets.grant(wallet, grant_no)\n\
@@ -2543,6 +2591,14 @@ end\n\
 if wallet.due then\n\
 add(fields, 'd', wallet.due)\n\
 end\n\
+for grant_no in pairs(wallet.rollovers_changed or {}) do\n\
+local packed = wallet.rollovers[grant_no]\n\
+if packed and not wallet.has_ended[grant_no] then\n\
+add(fields, string.format('r%d', grant_no), packed)\n\
+elseif not packed then\n\
+wallet.fields_gone[#wallet.fields_gone + 1] = string.format('r%d', grant_no)\n\
+end\n\
+end\n\
 for _, counter in ipairs(wallet.counters_read or {}) do\n\
 if counter.packed then\n\
 add(fields, counter.name, counter.packed)\n\
@@ -2565,6 +2621,7 @@ wallet.fields_gone = {}\n\
 wallet.fields = changed_fields(wallet)\n\
 for _, grant_no in ipairs(wallet.ended) do\n\
 add(wallet.fields_gone, string.format('g%d', grant_no), string.format('t%d', grant_no))\n\
+wallet.fields_gone[#wallet.fields_gone + 1] = string.format('r%d', grant_no)\n\
 end\n\
 if wallet.due and wallet.due_at_ms == 4503599627370496 then\n\
 wallet.deadlines_gone[#wallet.deadlines_gone + 1] = wallet.id\n\
@@ -3167,7 +3224,7 @@ return wallets\n\
 end\n\
 do\n\
 redis.register_function({\n\
-function_name = 'advance_clock_4e468518a46c',\n\
+function_name = 'advance_clock_9cdd3acabea6',\n\
 flags = {  },\n\
 callback = function(KEYS, ARGV)\n\
 local fence_key = KEYS[1] -- string: installation and epoch of this partition's data\n\
@@ -3192,7 +3249,7 @@ local seal = require('seal')\n\
 local due = require('due')\n\
 local wallets = require('wallet')\n\
 redis.register_function({\n\
-function_name = 'apply_due_4e468518a46c',\n\
+function_name = 'apply_due_9cdd3acabea6',\n\
 flags = { 'allow-oom' },\n\
 callback = function(KEYS, ARGV)\n\
 local fence_key = KEYS[1] -- string: installation and epoch of this partition's data\n\
@@ -3252,7 +3309,7 @@ local staleness = require('stale')\n\
 local usage = require('usage')\n\
 local wallets = require('wallet')\n\
 redis.register_function({\n\
-function_name = 'authorize_4e468518a46c',\n\
+function_name = 'authorize_9cdd3acabea6',\n\
 flags = {  },\n\
 callback = function(KEYS, ARGV)\n\
 local fence_key = KEYS[1] -- string: installation and epoch of this partition's data\n\
@@ -3438,7 +3495,7 @@ local staleness = require('stale')\n\
 local usage = require('usage')\n\
 local wallets = require('wallet')\n\
 redis.register_function({\n\
-function_name = 'charge_4e468518a46c',\n\
+function_name = 'charge_9cdd3acabea6',\n\
 flags = {  },\n\
 callback = function(KEYS, ARGV)\n\
 local fence_key = KEYS[1] -- string: installation and epoch of this partition's data\n\
@@ -3586,7 +3643,7 @@ do\n\
 local run = require('run')\n\
 local wallets = require('wallet')\n\
 redis.register_function({\n\
-function_name = 'configure_4e468518a46c',\n\
+function_name = 'configure_9cdd3acabea6',\n\
 flags = { 'allow-oom' },\n\
 callback = function(KEYS, ARGV)\n\
 local fence_key = KEYS[1] -- string: installation and epoch of this partition's data\n\
@@ -3626,7 +3683,7 @@ local run = require('run')\n\
 local seal = require('seal')\n\
 local wallets = require('wallet')\n\
 redis.register_function({\n\
-function_name = 'create_wallet_4e468518a46c',\n\
+function_name = 'create_wallet_9cdd3acabea6',\n\
 flags = {  },\n\
 callback = function(KEYS, ARGV)\n\
 local fence_key = KEYS[1] -- string: installation and epoch of this partition's data\n\
@@ -3661,7 +3718,7 @@ local due = require('due')\n\
 local seal = require('seal')\n\
 local wallets = require('wallet')\n\
 redis.register_function({\n\
-function_name = 'credit_4e468518a46c',\n\
+function_name = 'credit_9cdd3acabea6',\n\
 flags = {  },\n\
 callback = function(KEYS, ARGV)\n\
 local fence_key = KEYS[1] -- string: installation and epoch of this partition's data\n\
@@ -3687,6 +3744,7 @@ local expires_at_ms = tonumber(ARGV[13]) -- 0: never\n\
 local attached = ARGV[14]\n\
 local looked_up = ARGV[15] -- '1': the ledger does not have this operation; '2': it has; '0': nobody has asked it\n\
 local scope = tonumber(ARGV[16]) -- of the wallet's, which says what it may be spent on; 0: anything\n\
+local rollover_packed = ARGV[17] -- of what is left at its expiry, how much lives on; see lib/due.lua. Empty: nothing\n\
 local wallet, refusal = wallets.open(\n\
 fence_key,\n\
 clock_key,\n\
@@ -3725,6 +3783,9 @@ changed = true,\n\
 }\n\
 wallet.terms[grant_no] = terms\n\
 wallet.live_grants = wallet.live_grants + 1\n\
+if rollover_packed ~= '' then\n\
+due.set_rollover(wallet, grant_no, rollover_packed)\n\
+end\n\
 local remaining_atoms = 0\n\
 if terms.effective_at_ms > at_ms then\n\
 local entry = entries.begin(2, account)\n\
@@ -3760,7 +3821,7 @@ local holds = require('holds')\n\
 local seal = require('seal')\n\
 local wallets = require('wallet')\n\
 redis.register_function({\n\
-function_name = 'expire_holds_4e468518a46c',\n\
+function_name = 'expire_holds_9cdd3acabea6',\n\
 flags = { 'allow-oom' },\n\
 callback = function(KEYS, ARGV)\n\
 local fence_key = KEYS[1] -- string: installation and epoch of this partition's data\n\
@@ -3814,7 +3875,7 @@ local seal = require('seal')\n\
 local staleness = require('stale')\n\
 local wallets = require('wallet')\n\
 redis.register_function({\n\
-function_name = 'extend_4e468518a46c',\n\
+function_name = 'extend_9cdd3acabea6',\n\
 flags = {  },\n\
 callback = function(KEYS, ARGV)\n\
 local fence_key = KEYS[1] -- string: installation and epoch of this partition's data\n\
@@ -3925,7 +3986,7 @@ do\n\
 local run = require('run')\n\
 local wallets = require('wallet')\n\
 redis.register_function({\n\
-function_name = 'forget_4e468518a46c',\n\
+function_name = 'forget_9cdd3acabea6',\n\
 flags = { 'allow-oom' },\n\
 callback = function(KEYS, ARGV)\n\
 local fence_key = KEYS[1] -- string: installation and epoch of this partition's data\n\
@@ -3956,7 +4017,7 @@ local entries = require('entry')\n\
 local seal = require('seal')\n\
 local wallets = require('wallet')\n\
 redis.register_function({\n\
-function_name = 'freeze_4e468518a46c',\n\
+function_name = 'freeze_9cdd3acabea6',\n\
 flags = { 'allow-oom' },\n\
 callback = function(KEYS, ARGV)\n\
 local fence_key = KEYS[1] -- string: installation and epoch of this partition's data\n\
@@ -4021,7 +4082,7 @@ local run = require('run')\n\
 local seal = require('seal')\n\
 local wallets = require('wallet')\n\
 redis.register_function({\n\
-function_name = 'hydrate_4e468518a46c',\n\
+function_name = 'hydrate_9cdd3acabea6',\n\
 flags = { 'allow-oom' },\n\
 callback = function(KEYS, ARGV)\n\
 local fence_key = KEYS[1] -- string: installation and epoch of this partition's data\n\
@@ -4043,6 +4104,7 @@ local look_up_until_ms = ARGV[10] -- operations that Redis does not know are loo
 local config_version = ARGV[11] -- of the wallet's configuration; '0': it has none\n\
 local config_text = ARGV[12]\n\
 local counters_packed = ARGV[13] -- B length, name, H length, bytes: of budgets and of prices\n\
+local rollovers_packed = ARGV[14] -- I4 number, c24 what of that grant lives on when it expires\n\
 local found = redis.call('MGET', fence_key, clock_key)\n\
 local refusal = run.refusal(found[2] and found[1], fence)\n\
 if refusal then\n\
@@ -4077,6 +4139,12 @@ end\n\
 due.add_grant(wallet, grant_no, terms)\n\
 end\n\
 at = 1\n\
+while at <= #rollovers_packed do\n\
+local grant_no, rollover\n\
+grant_no, rollover, at = struct.unpack('>I4c24', rollovers_packed, at)\n\
+due.set_rollover(wallet, grant_no, rollover)\n\
+end\n\
+at = 1\n\
 while at <= #holds_packed do\n\
 at = holds.load(wallet, holds_packed, at)\n\
 end\n\
@@ -4105,7 +4173,7 @@ end\n\
 do\n\
 local run = require('run')\n\
 redis.register_function({\n\
-function_name = 'list_due_4e468518a46c',\n\
+function_name = 'list_due_9cdd3acabea6',\n\
 flags = { 'no-writes' },\n\
 callback = function(KEYS, ARGV)\n\
 local fence_key = KEYS[1] -- string: installation and epoch of this partition's data\n\
@@ -4137,7 +4205,7 @@ local scopes = require('scopes')\n\
 local seal = require('seal')\n\
 local wallets = require('wallet')\n\
 redis.register_function({\n\
-function_name = 'mend_4e468518a46c',\n\
+function_name = 'mend_9cdd3acabea6',\n\
 flags = { 'allow-oom' },\n\
 callback = function(KEYS, ARGV)\n\
 local fence_key = KEYS[1] -- string: installation and epoch of this partition's data\n\
@@ -4205,7 +4273,7 @@ do\n\
 local run = require('run')\n\
 local wallets = require('wallet')\n\
 redis.register_function({\n\
-function_name = 'peek_operation_4e468518a46c',\n\
+function_name = 'peek_operation_9cdd3acabea6',\n\
 flags = { 'no-writes' },\n\
 callback = function(KEYS, ARGV)\n\
 local fence_key = KEYS[1] -- string: installation and epoch of this partition's data\n\
@@ -4232,7 +4300,7 @@ end\n\
 do\n\
 local run = require('run')\n\
 redis.register_function({\n\
-function_name = 'raise_catalog_4e468518a46c',\n\
+function_name = 'raise_catalog_9cdd3acabea6',\n\
 flags = { 'allow-oom' },\n\
 callback = function(KEYS, ARGV)\n\
 local fence_key = KEYS[1] -- string: installation and epoch of this partition's data\n\
@@ -4256,7 +4324,7 @@ end\n\
 do\n\
 local wallets = require('wallet')\n\
 redis.register_function({\n\
-function_name = 'read_hold_4e468518a46c',\n\
+function_name = 'read_hold_9cdd3acabea6',\n\
 flags = { 'no-writes' },\n\
 callback = function(KEYS, ARGV)\n\
 local fence_key = KEYS[1] -- string: installation and epoch of this partition's data\n\
@@ -4283,7 +4351,7 @@ end\n\
 do\n\
 local wallets = require('wallet')\n\
 redis.register_function({\n\
-function_name = 'read_stored_4e468518a46c',\n\
+function_name = 'read_stored_9cdd3acabea6',\n\
 flags = { 'no-writes' },\n\
 callback = function(KEYS, ARGV)\n\
 local wallet_key = KEYS[1] -- hash: see lib/wallet.lua\n\
@@ -4303,7 +4371,7 @@ end\n\
 do\n\
 local wallets = require('wallet')\n\
 redis.register_function({\n\
-function_name = 'read_wallet_4e468518a46c',\n\
+function_name = 'read_wallet_9cdd3acabea6',\n\
 flags = { 'no-writes' },\n\
 callback = function(KEYS, ARGV)\n\
 local fence_key = KEYS[1] -- string: installation and epoch of this partition's data\n\
@@ -4329,7 +4397,7 @@ local legs = require('legs')\n\
 local seal = require('seal')\n\
 local wallets = require('wallet')\n\
 redis.register_function({\n\
-function_name = 'release_4e468518a46c',\n\
+function_name = 'release_9cdd3acabea6',\n\
 flags = { 'allow-oom' },\n\
 callback = function(KEYS, ARGV)\n\
 local fence_key = KEYS[1] -- string: installation and epoch of this partition's data\n\
@@ -4395,7 +4463,7 @@ end\n\
 do\n\
 local run = require('run')\n\
 redis.register_function({\n\
-function_name = 'remember_4e468518a46c',\n\
+function_name = 'remember_9cdd3acabea6',\n\
 flags = { 'allow-oom' },\n\
 callback = function(KEYS, ARGV)\n\
 local fence_key = KEYS[1] -- string: installation and epoch of this partition's data\n\
@@ -4418,7 +4486,7 @@ local run = require('run')\n\
 local seal = require('seal')\n\
 local wallets = require('wallet')\n\
 redis.register_function({\n\
-function_name = 'restamp_4e468518a46c',\n\
+function_name = 'restamp_9cdd3acabea6',\n\
 flags = { 'allow-oom' },\n\
 callback = function(KEYS, ARGV)\n\
 local fence_key = KEYS[1] -- string: installation and epoch of this partition's data\n\
@@ -4480,7 +4548,7 @@ local staleness = require('stale')\n\
 local usage = require('usage')\n\
 local wallets = require('wallet')\n\
 redis.register_function({\n\
-function_name = 'settle_4e468518a46c',\n\
+function_name = 'settle_9cdd3acabea6',\n\
 flags = { 'allow-oom' },\n\
 callback = function(KEYS, ARGV)\n\
 local fence_key = KEYS[1] -- string: installation and epoch of this partition's data\n\
@@ -4620,7 +4688,7 @@ end\n\
 do\n\
 local run = require('run')\n\
 redis.register_function({\n\
-function_name = 'verify_run_4e468518a46c',\n\
+function_name = 'verify_run_9cdd3acabea6',\n\
 flags = { 'no-writes' },\n\
 callback = function(KEYS, ARGV)\n\
 local fence_key = KEYS[1] -- string: installation and epoch of this partition's data\n\
@@ -4649,7 +4717,7 @@ local grants = require('grants')\n\
 local seal = require('seal')\n\
 local wallets = require('wallet')\n\
 redis.register_function({\n\
-function_name = 'void_4e468518a46c',\n\
+function_name = 'void_9cdd3acabea6',\n\
 flags = { 'allow-oom' },\n\
 callback = function(KEYS, ARGV)\n\
 local fence_key = KEYS[1] -- string: installation and epoch of this partition's data\n\

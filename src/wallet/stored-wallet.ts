@@ -7,7 +7,16 @@ import { call } from './call.ts';
 import { noConfig, parseConfig } from './config.ts';
 import { derivedDamage } from './derived.ts';
 import { deadlinesKey, holdsKey, walletKey, type WalletRef } from './keys.ts';
-import { cursor, decodeHold, freezeOf, readBalances, readGrantTerms, readScoped, type Cursor } from './packed.ts';
+import {
+  cursor,
+  decodeHold,
+  freezeOf,
+  readBalances,
+  readGrantTerms,
+  readRollover,
+  readScoped,
+  type Cursor,
+} from './packed.ts';
 import { readStoredScript } from './scripts.gen.ts';
 
 /**
@@ -35,6 +44,7 @@ export async function readStoredWallet(redis: Redis, ref: WalletRef): Promise<St
   const left = new Map(
     numbered(fields, 'g').map(({ no, from }) => [no, { remaining: from.atoms(), held: from.atoms() }]),
   );
+  const rollovers = new Map(numbered(fields, 'r').map(({ no, from }) => [no, readRollover(from)]));
   const wallet = {
     environmentId,
     customerId: fields.get('c')?.toString() ?? '',
@@ -51,6 +61,7 @@ export async function readStoredWallet(redis: Redis, ref: WalletRef): Promise<St
         ...terms,
         ...(left.get(no) ?? nothing),
         expiresAtMs: expiresAtMs === codes.never_ms ? undefined : expiresAtMs,
+        rollover: rollovers.get(no),
       };
     }),
     counters: [...fields]
@@ -119,7 +130,10 @@ export function walletLines({ accounts, grants, holds, counters, ...head }: Ledg
     // What a charge of nothing has touched is there in Redis, and no row in the ledger.
     if (Object.values(balances).some((atoms) => atoms !== zeroAtoms)) add(`asset ${asset}`, balances);
   }
-  for (const { no, ...grant } of grants) add(`grant ${no}`, grant);
+  for (const { no, rollover, ...grant } of grants) {
+    const rolls = rollover && `${rollover.parts} millionths, at most ${rollover.most}, until ${rollover.untilMs}`;
+    add(`grant ${no}`, { ...grant, rollover: rolls });
+  }
   for (const { name, packed } of counters) lines.set(`counter ${name}`, packed.toString('hex'));
   for (const { ref, legs, tags, scopes, ...hold } of holds) {
     const counted = tags.map((tag) => `${tag.held} of ${tag.asset} in ${tag.budgetNo} at ${tag.bucket}`).join(', ');

@@ -1,9 +1,9 @@
 // The worker's work: BullMQ says when, plain timers make sure.
 //
 // Queue `ledger` drains a lane when gateways say that it has entries; queue `holds` sweeps a lane on a schedule; queue
-// `reconcile` compares wallets with the ledger. A watchdog on plain timers drains and sweeps each lane that no job has
-// seen to for a second: money does not depend on the queues' own keys, nor on the Redis that holds them. Comparing waits
-// until they are back: it finds what is wrong, and moves nothing.
+// `reconcile` compares wallets with the ledger; queue `renewals` asks for the next instances of recurring grants. A watchdog on plain timers drains and sweeps each lane that no job has
+// seen to for a second: money does not depend on the queues' own keys, nor on the Redis that holds them. Comparing
+// waits until they are back: it finds what is wrong, and moves nothing. So do renewals, which are asked for long before.
 import { setTimeout as sleep } from 'node:timers/promises';
 import { Queue, Worker } from 'bullmq';
 import { z } from 'zod';
@@ -16,6 +16,8 @@ export type WorkerOptions = {
   sweepLane: (lane: number) => Promise<unknown>;
   /** Compares the wallets that come next with the ledger: one second's worth of them. */
   reconcilePage: () => Promise<unknown>;
+  /** Asks for the next instances of recurring grants. */
+  renew: () => Promise<unknown>;
   onError: (error: Error, what: string) => void;
 };
 
@@ -23,6 +25,8 @@ const watchdogIntervalMs = 250;
 const stopBoundMs = 7_000;
 const closeBoundMs = 1_000;
 const reconcileIntervalMs = 1_000;
+/** Instances are asked for long before they are due. */
+const renewalsIntervalMs = 2_000;
 const scheduledJobs = { attempts: 1, removeOnComplete: { count: 50 }, removeOnFail: { count: 500 } };
 const lanes = Array.from({ length: lanesCount }, (_, lane) => lane);
 const laneJob = z.object({
@@ -50,17 +54,24 @@ export function startWorker(options: WorkerOptions): RunningWorker {
     }),
     new Worker(queueNames.holds, (job) => swept.now(laneJob.parse(job.data).lane), { ...shared, concurrency: 2 }),
     new Worker(queueNames.reconcile, () => options.reconcilePage(), { ...shared, concurrency: 1 }),
+    new Worker(queueNames.renewals, () => options.renew(), { ...shared, concurrency: 1 }),
   ];
   for (const worker of workers) {
     worker.on('error', (error) => onError(error, `queue ${worker.name}`));
     worker.on('failed', (_, error) => onError(error, `job of queue ${worker.name}`));
   }
-  const schedules = [new Queue(queueNames.holds, shared), new Queue(queueNames.reconcile, shared)] as const;
+  const schedules = [
+    new Queue(queueNames.holds, shared),
+    new Queue(queueNames.reconcile, shared),
+    new Queue(queueNames.renewals, shared),
+  ] as const;
   for (const queue of schedules) queue.on('error', (error) => onError(error, 'queue schedule'));
   const schedule = async () => {
-    await Promise.all([scheduleSweeps(schedules[0]), scheduleReconcile(schedules[1])]).catch((error: Error) =>
-      onError(error, 'scheduling'),
-    );
+    await Promise.all([
+      scheduleSweeps(schedules[0]),
+      scheduleReconcile(schedules[1]),
+      scheduleRenewals(schedules[2]),
+    ]).catch((error: Error) => onError(error, 'scheduling'));
   };
   const scheduled = schedule();
 
@@ -111,6 +122,10 @@ async function scheduleSweeps(queue: Queue): Promise<void> {
 
 async function scheduleReconcile(queue: Queue): Promise<void> {
   await queue.upsertJobScheduler('reconcile', { every: reconcileIntervalMs }, { name: 'compare', opts: scheduledJobs });
+}
+
+async function scheduleRenewals(queue: Queue): Promise<void> {
+  await queue.upsertJobScheduler('renewals', { every: renewalsIntervalMs }, { name: 'renew', opts: scheduledJobs });
 }
 
 /** Work on lanes that is never done twice at once on one lane, and that knows when it was done last. */

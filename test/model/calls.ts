@@ -250,6 +250,7 @@ export function credit(
     purpose: PurposeName;
     priority: number;
     scope: number;
+    rollover?: Grant['rollover'];
     effectiveAtMs: number | undefined;
     expiresAtMs: number | undefined;
   },
@@ -281,6 +282,7 @@ export function credit(
       createdAtMs: nowMs,
       remaining: 0n,
       held: 0n,
+      rollover: ask.rollover,
     };
     if (isScheduled) {
       wallet.grants.set(grant.no, grant);

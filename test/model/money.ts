@@ -7,7 +7,7 @@ import type { HoldStatusName } from '../../src/records.ts';
 import { giveBackBudgets } from './budgets.ts';
 import { record, type Draft, type Flow } from './draft.ts';
 import { got, reach, reachHeld, type Part } from './scopes.ts';
-import { dueAtMs, grantOf, least, sum, type Grant, type Hold, type HoldLeg, type Wallet } from './wallet.ts';
+import { addDue, dueAtMs, grantOf, least, sum, type Grant, type Hold, type HoldLeg, type Wallet } from './wallet.ts';
 
 /** Take what is available, into a hold or for good; says where from. */
 export function take(
@@ -120,6 +120,20 @@ export function endGrant(draft: Draft, grant: Grant, how: 'expired' | 'voided', 
   });
 }
 
+// A part of what it has left may live on, and with it what is held.
+function expireGrant(draft: Draft, grant: Grant, atMs: number): void {
+  const { asset, no, rollover, remaining, held } = grant;
+  const kept = rollover ? least((remaining * rollover.parts) / 1_000_000n, rollover.most) : 0n;
+  if (!rollover || (kept === 0n && held === 0n)) return endGrant(draft, grant, 'expired', atMs);
+  record(draft, 'roll_over_grant', { asset, grantNo: no, atMs }, (flow) => {
+    flow(asset, 'available', 'expired', remaining - kept);
+    grant.remaining = kept;
+    grant.expiresAtMs = rollover.untilMs;
+    grant.rollover = undefined;
+  });
+  if (rollover.untilMs < codes.never_ms) addDue(draft.wallet, rollover.untilMs, no);
+}
+
 // What came back to a grant that has ended leaves.
 function leave(draft: Draft, grant: Grant): void {
   endGrant(draft, grant, grant.state === 'voided' ? 'voided' : 'expired', draft.nowMs);
@@ -134,7 +148,7 @@ export function applyDueEvents(draft: Draft): { appliedCount: number; isAll: boo
     const grant = wallet.grants.get(grantNo);
     const happenedAtMs = Math.max(atMs, grant?.createdAtMs ?? 0);
     if (grant?.state === 'scheduled') fund(draft, grant, 'activate_grant', happenedAtMs);
-    else if (grant?.state === 'active') endGrant(draft, grant, 'expired', happenedAtMs);
+    else if (grant?.state === 'active' && grant.expiresAtMs <= atMs) expireGrant(draft, grant, happenedAtMs);
     appliedCount += 1;
   }
   return { appliedCount, isAll: dueAtMs(wallet) > nowMs };

@@ -23,6 +23,8 @@ export type Grant = {
   createdAtMs: number;
   remaining: bigint;
   held: bigint;
+  /** Of what it has left when it expires: millionths, at most, and until when that lives on. */
+  rollover?: { parts: bigint; most: bigint; untilMs: number } | undefined;
 };
 
 /** What scopes cover of a request, by asset; what is asked for in another asset, none covers. */

@@ -12,7 +12,7 @@ import type { Balances, Grant, Hold, HoldLeg, Reply } from '../model/wallet.ts';
 import { environment, epoch, type StoryWallet } from './wallets.ts';
 
 type Flow = { debit: AccountName; credit: AccountName; atoms: bigint };
-export type SeenGrant = Omit<Grant, 'remaining' | 'held'>;
+export type SeenGrant = Omit<Grant, 'remaining' | 'held' | 'rollover'>;
 export type SeenEntry = {
   kind: KindName;
   late: boolean;

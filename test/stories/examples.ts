@@ -367,6 +367,29 @@ export const examples: Record<string, string> = {
     reload
     void   g1                   -> voided taken=6
   `,
+  'of what is left when a grant renews, a part lives on until its own end': `
+    grant  g1 paid 100 until 1h rolls 50,30 for 1d
+    grant  g2 paid 100 from 1h until 2h
+    charge 20
+    hold   h1 10 ttl 1d         -> approved 70
+    reload
+    to g1.end
+    charge 0                    -> charged 130 | roll_over_grant activate_grant charge
+    charge 30                   -> charged 100
+    release h1                  -> released 110
+    reload
+    wait 1d
+    charge 0                    -> charged 0   | expire_grant expire_grant charge
+  `,
+  'what rolls over keeps its scope, and its place by its new end': `
+    grant  g1 paid 9 until 1h rolls 50,100 scope 1
+    grant  g2 paid 10 until 2h scope 1
+    wait   1h
+    charge 5 in 0:1             -> charged 9 | roll_over_grant charge
+    charge 6 in 0:1             -> charged 3
+    charge 4                    -> declined affordable=0
+    void   g1                   -> voided taken=3
+  `,
   'a budget is a limit within the balance: holds count in it, and give back': `
     grant  paid 100
     budget team 30

@@ -1,17 +1,17 @@
 // The ledger's side of a story: the wallet as its entries alone tell it, and the proofs that they owe.
 import { codes } from '../../src/codes.gen.ts';
-import type { FreezeName, SourcedLeg } from '../../src/records.ts';
-import { packAccounts, packGrants, packHolds, type HoldTerms } from '../../src/wallet/packed.ts';
+import type { FreezeName, Rollover, SourcedLeg } from '../../src/records.ts';
+import { packAccounts, packGrants, packHolds, packRollovers, type HoldTerms } from '../../src/wallet/packed.ts';
 import type { HydrateArgs } from '../../src/wallet/scripts.gen.ts';
 import type { Atoms } from '../../src/units.ts';
-import type { Balances, Hold, HoldLeg } from '../model/wallet.ts';
+import type { Balances, Grant, Hold, HoldLeg } from '../model/wallet.ts';
 import { packCounters } from '../../src/wallet/packed.ts';
 import type { Counter } from '../model/counters.ts';
 import { writeCounters } from './counters.ts';
 import { writeUsage, type SeenUsage } from './prices.ts';
 import type { SeenEntry, SeenGrant } from './entries.ts';
 
-export type LedgerGrant = SeenGrant & { remaining: bigint; held: bigint };
+export type LedgerGrant = SeenGrant & { remaining: bigint; held: bigint; rollover?: Grant['rollover'] };
 export type Ledger = {
   version: number;
   freeze: FreezeName;
@@ -89,8 +89,11 @@ function takeGrants(ledger: Ledger, { grant, moves }: SeenEntry): void {
 }
 
 /** What hydrate takes, to put the wallet into Redis again. */
-export function hydrateArgs(ledger: Ledger): Partial<HydrateArgs> {
-  const byNo = [...ledger.grants.values()].sort((a, b) => a.no - b.no);
+export function hydrateArgs(ledger: Ledger, asked: ReadonlyMap<number, Grant>): Partial<HydrateArgs> {
+  // What rolls over stands in what was asked for, not in entries.
+  const byNo = [...ledger.grants.values()]
+    .sort((a, b) => a.no - b.no)
+    .map((grant) => ({ ...grant, ...ledgerGrantOf(grant), rollover: rolloverOf(asked.get(grant.no)?.rollover) }));
   return {
     version: ledger.version,
     freeze: codes.freeze[ledger.freeze],
@@ -103,14 +106,8 @@ export function hydrateArgs(ledger: Ledger): Partial<HydrateArgs> {
         scheduled: scheduled as Atoms,
       })),
     ),
-    grantsPacked: packGrants(
-      byNo.map((grant) => ({
-        ...grant,
-        amount: grant.amount as Atoms,
-        remaining: grant.remaining as Atoms,
-        held: grant.held as Atoms,
-      })),
-    ),
+    grantsPacked: packGrants(byNo),
+    rolloversPacked: packRollovers(byNo),
     countersPacked: packCounters([...writeCounters(ledger.counters), ...writeUsage(ledger.usage)]),
     holdsPacked: packHolds(
       [...ledger.holds.values()].map((hold) => ({
@@ -119,6 +116,14 @@ export function hydrateArgs(ledger: Ledger): Partial<HydrateArgs> {
       })),
     ),
   };
+}
+
+function ledgerGrantOf({ amount, remaining, held }: LedgerGrant) {
+  return { amount: amount as Atoms, remaining: remaining as Atoms, held: held as Atoms };
+}
+
+function rolloverOf(rollover: Grant['rollover']): Rollover | undefined {
+  return rollover && { ...rollover, parts: Number(rollover.parts), most: rollover.most as Atoms };
 }
 
 /** A hold as packed.ts takes it. */

@@ -103,7 +103,8 @@ function told({ version, accounts, grants, holds, counters, usage }: Told, freez
       .map(({ asset, available, held, overage, scheduled }) => ({ asset, available, held, overage, scheduled }))
       .filter(({ available, held, overage, scheduled }) => available + held + overage + scheduled > 0n)
       .sort((a, b) => a.asset - b.asset),
-    grants: grants.sort((a, b) => a.no - b.no),
+    // What is to roll over stands in what was asked for.
+    grants: grants.toSorted((a, b) => a.no - b.no).map(({ rollover: _, ...grant }) => grant),
     counters,
     usage,
     holds: holds.sort((a, b) => (a.ref < b.ref ? -1 : 1)),

@@ -132,6 +132,8 @@ const span = fc.oneof(
   fc.constantFrom(59_999, 60_000, 60_001, 3_600_000, 86_400_000),
 );
 
+type Rolls = (Step & { verb: 'grant' })['rolls'];
+
 function grant(): fc.Arbitrary<Step & { verb: 'grant' }> {
   return fc
     .record({
@@ -149,14 +151,22 @@ function grant(): fc.Arbitrary<Step & { verb: 'grant' }> {
         ),
       ),
       lastsMs: fc.oneof(fc.constant(undefined), span),
+      rolls: mostly<Rolls>(
+        undefined,
+        fc.record({
+          percent: fc.constantFrom(1, 33, 50, 100),
+          most: fc.constantFrom(0n, 1n, 10n, 1000n),
+          forMs: fc.oneof(fc.constant(undefined), span),
+        }),
+      ),
       isOver: fc.nat({ max: 29 }).map((number) => number === 29),
     })
-    .map(({ lastsMs, isOver, ...terms }) => {
+    .map(({ lastsMs, isOver, rolls, ...terms }) => {
       const verb = 'grant' as const;
-      if (lastsMs === undefined) return { verb, ...terms, untilMs: undefined };
+      if (lastsMs === undefined) return { verb, ...terms, untilMs: undefined, rolls: undefined };
       // A credit that was asked for in time, and comes late.
-      if (isOver && terms.fromMs === undefined) return { verb, ...terms, untilMs: -lastsMs };
-      return { verb, ...terms, untilMs: Math.max(terms.fromMs ?? 0, 0) + lastsMs };
+      if (isOver && terms.fromMs === undefined) return { verb, ...terms, untilMs: -lastsMs, rolls };
+      return { verb, ...terms, untilMs: Math.max(terms.fromMs ?? 0, 0) + lastsMs, rolls };
     });
 }
 

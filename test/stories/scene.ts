@@ -16,6 +16,7 @@ import { packAllBudgets, packBudgets } from '../../src/wallet/budgets.ts';
 import { noConfig } from '../../src/wallet/config.ts';
 import { packLegs } from '../../src/wallet/legs.ts';
 import { packLines, type SentLine } from '../../src/wallet/lines.ts';
+import { packRollover } from '../../src/wallet/packed.ts';
 import type { Budget, Sent } from '../model/budgets.ts';
 import * as model from '../model/calls.ts';
 import type { Use } from '../model/usage.ts';
@@ -192,7 +193,7 @@ function playStep(scene: Scene, step: Step): Reply | undefined {
       return moveClock(scene, (instantOf(scene, step.name) ?? scene.world.nowMs) + step.offsetMs);
     case 'reload':
       forget(scene);
-      scene.calls.push({ command: hydrateCommand(scene.wallet, hydrateArgs(scene.ledger)) });
+      scene.calls.push({ command: hydrateCommand(scene.wallet, hydrateArgs(scene.ledger, scene.world.wallet.grants)) });
       scene.world = reloaded(scene.world);
       return undefined;
   }
@@ -234,12 +235,14 @@ function setBudget({ budgets }: Scene, step: Step & { verb: 'budget' }): void {
 }
 
 function playGrant(scene: Scene, step: Step & { verb: 'grant' }): Reply {
-  const { name, asset, amount, purpose, priority, scope, fromMs, untilMs } = step;
+  const { name, asset, amount, purpose, priority, scope, fromMs, untilMs, rolls } = step;
   const no = scene.grants.get(name)?.no ?? scene.grants.size + 1;
   const { nowMs } = scene.world;
   const startsAtMs = nowMs + (fromMs ?? 0);
   const endsAtMs = untilMs === undefined ? undefined : nowMs + untilMs;
   const effectiveAtMs = fromMs === undefined ? undefined : startsAtMs;
+  const untilRolledMs = rolls?.forMs === undefined ? undefined : (endsAtMs ?? 0) + rolls.forMs;
+  const rollover = rolls && { parts: rolls.percent * 10_000, most: rolls.most, untilMs: untilRolledMs };
   const caller = operationOf(scene, step);
   const args = {
     asset,
@@ -248,10 +251,26 @@ function playGrant(scene: Scene, step: Step & { verb: 'grant' }): Reply {
     purpose: codes.purpose[purpose],
     priority,
     scope,
+    rolloverPacked: packRollover(rollover && { ...rollover, most: rollover.most as Atoms }),
     effectiveAtMs: effectiveAtMs ?? 0,
     expiresAtMs: endsAtMs ?? 0,
   };
-  const ask = { asset, grantNo: no, amount, purpose, priority, scope, effectiveAtMs, expiresAtMs: endsAtMs };
+  const rolled = rollover && {
+    parts: BigInt(rollover.parts),
+    most: rollover.most,
+    untilMs: rollover.untilMs ?? codes.never_ms,
+  };
+  const ask = {
+    asset,
+    grantNo: no,
+    amount,
+    purpose,
+    priority,
+    scope,
+    rollover: rolled,
+    effectiveAtMs,
+    expiresAtMs: endsAtMs,
+  };
   const reply = execute(scene, creditScript, caller, args, (world) => model.credit(world, caller, ask));
   const isNew = reply.status === 'granted' && reply['replayed'] !== true;
   if (isNew || !scene.grants.has(name)) scene.grants.set(name, { no, asset, startsAtMs, endsAtMs });

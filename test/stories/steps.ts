@@ -25,6 +25,8 @@ export type Step =
       /** From now; undefined: in force at once, for ever. */
       fromMs: number | undefined;
       untilMs: number | undefined;
+      /** When it ends, so many percent live on, at most so much, for so long: undefined, for ever. */
+      rolls: { percent: number; most: bigint; forMs: number | undefined } | undefined;
     }
   /** `again`: the first attempt's outcome is unknown. */
   | {

@@ -1,6 +1,6 @@
 // A wallet as Redis stores it, read field by field (lua/lib/wallet.lua), and what must hold of it at any time.
 import { codes } from '../../src/codes.gen.ts';
-import { cursor, decodeHold, readBalances, readGrantTerms, readScoped } from '../../src/wallet/packed.ts';
+import { cursor, decodeHold, readBalances, readGrantTerms, readRollover, readScoped } from '../../src/wallet/packed.ts';
 import { balances, dueAtMs, spendable, sum, type Balances, type Hold, type World } from '../model/wallet.ts';
 import type { Counter } from '../model/counters.ts';
 import { readCounters } from './counters.ts';
@@ -84,7 +84,7 @@ export function readStored(
       .map((asset) => readAccount(asset, fields)),
     grants: numbers('t')
       .sort((a, b) => a - b)
-      .map((no) => readGrant(no, fields.get(`t${no}`)!, fields.get(`g${no}`))),
+      .map((no) => readGrant(no, fields.get(`t${no}`)!, fields.get(`g${no}`), fields.get(`r${no}`))),
     holds: pairs(raw.holds)
       .map(([ref, record]) => seenHold(String(ref), decodeHold(record)))
       .sort(byRef),
@@ -175,9 +175,14 @@ function readAccount(asset: number, fields: ReadonlyMap<string, Buffer>): Accoun
   return { asset, ...(packed ? readBalances(cursor(packed)) : none), scoped, orders, sums };
 }
 
-function readGrant(no: number, terms: Buffer, packed: Buffer | undefined): LedgerGrant {
+function readGrant(no: number, terms: Buffer, packed: Buffer | undefined, rolls: Buffer | undefined): LedgerGrant {
   const from = packed && cursor(packed);
-  return { no, ...readGrantTerms(cursor(terms)), remaining: from?.atoms() ?? 0n, held: from?.atoms() ?? 0n };
+  const found = rolls && readRollover(cursor(rolls));
+  const rollover = found && {
+    ...{ parts: BigInt(found.parts), most: found.most },
+    untilMs: found.untilMs ?? codes.never_ms,
+  };
+  return { no, ...readGrantTerms(cursor(terms)), remaining: from?.atoms() ?? 0n, held: from?.atoms() ?? 0n, rollover };
 }
 
 function pairs(list: Buffer[]): [Buffer, Buffer][] {

@@ -37,7 +37,9 @@ export function formatStep(step: Step): string {
       ];
       const scope = step.scope === 0 ? '' : `scope ${step.scope}`;
       const rank = priority === 50 ? '' : `priority ${priority}`;
-      return joined(verb, name, purpose, amount, ...dates, rank, scope, asset(step));
+      const rolls = step.rolls ? `rolls ${step.rolls.percent},${step.rolls.most}` : '';
+      const forMs = step.rolls?.forMs === undefined ? '' : `for ${formatSpan(step.rolls.forMs)}`;
+      return joined(verb, name, purpose, amount, ...dates, rolls, forMs, rank, scope, asset(step));
     }
     case 'hold': {
       const ttl = step.ttlMs === defaultTtlMs ? '' : `ttl ${formatSpan(step.ttlMs)}`;
@@ -107,6 +109,13 @@ function formatLeg({ asset: of, amount, num, den }: AskedLeg): string {
   return `${amount}:${of}${den === 0n ? '' : `@${num}/${den}`}`;
 }
 
+// `50,20`: half of it, 20 at most.
+function parseRolls(text: string | undefined, forMs: number | undefined): (Step & { verb: 'grant' })['rolls'] {
+  if (text === undefined) return undefined;
+  const [percent, most = '0'] = text.split(',');
+  return { percent: Number(percent), most: BigInt(most), forMs };
+}
+
 // `6:1.2,0:`: 6 that scopes 1 and 2 cover, and the rest that none does.
 function parseCovered(text: string): Covered {
   return text.split(',').map((part) => {
@@ -168,6 +177,7 @@ function parseStep(words: string[], lineNo: number): Step {
           amount: BigInt(from.next()),
           fromMs: from.option('from', parseSpan),
           untilMs: from.option('until', parseSpan),
+          rolls: parseRolls(from.option('rolls', String), from.option('for', parseSpan)),
           priority: from.option('priority', Number) ?? 50,
           scope: from.option('scope', Number) ?? 0,
           asset: from.option('asset', Number) ?? 1,

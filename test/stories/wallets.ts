@@ -94,6 +94,7 @@ export function hydrateCommand(wallet: StoryWallet, args: Partial<HydrateArgs>):
     configVersion: '0',
     configText: '',
     countersPacked: '',
+    rolloversPacked: '',
     ...args,
   });
 }

@@ -95,6 +95,7 @@ function call(state: Replay, entry: LedgerEntry, request: Request | undefined): 
       return expireHolds(world, operation, { refs: [entry.hold?.ref ?? ''] });
     case 'activate_grant':
     case 'expire_grant':
+    case 'roll_over_grant':
       return applyDue(world, operation);
     case 'freeze':
     case 'unfreeze':
