@@ -124,7 +124,7 @@ if take_atoms then
     local of_leg = wallets.account(wallet, leg.asset)
     grants.take(wallet, entry, of_leg, leg.amount, false, leg.parts)
     entries.transfer(entry, of_leg, codes.account.available, codes.account.revenue, leg.amount)
-    budgets.count(sent, entry, leg.asset, leg.amount)
+    budgets.charge(sent, entry, leg.asset, leg.amount)
     leg.settled = leg.amount
   end
   usage.count(wallet, entry, lines)

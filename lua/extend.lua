@@ -98,7 +98,7 @@ if expired then
 elseif take_atoms then
   local entry = entries.begin(codes.kind.extend, account)
   holds.take(wallet, entry, first, take_atoms)
-  budgets.count(sent, entry, first.asset, take_atoms, hold.tags)
+  budgets.extend(sent, entry, first.asset, take_atoms, hold.tags)
   first.amount = first.amount + take_atoms
   hold.expires_at_ms = math.max(hold.expires_at_ms, wallet.now_ms + ttl_ms)
   holds.keep(wallet, entry, hold, true)

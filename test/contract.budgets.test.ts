@@ -308,7 +308,7 @@ describe('a change', () => {
       expect(changed_at >= made.changed_at).toBe(true);
       return rest;
     };
-    const { changed_at, ...first } = made;
+    const { changed_at: _changedAt, ...first } = made;
     expect(await changed({})).toEqual(first);
     expect(await changed({ name: 'other', alert_at: [] })).toEqual({ ...first, name: 'other', alert_at: [] });
     expect(await changed({ match: { subject: 'ann' } })).toMatchObject({ name: 'other', match: { subject: 'ann' } });

@@ -64,6 +64,6 @@ test(`${storiesCount} random stories: every reply, entry and stored number is th
     fc.check(likeTheModel, { numRuns: storiesCount / lanesCount }),
   );
   for (const lane of await Promise.all(lanes)) {
-    if (lane.failed) throw new Error(`npm run stories -- --seed ${lane.seed}: ${fc.defaultReportMessage(lane)}`);
+    if (lane.failed) throw new Error(`npm run stories -- --seed=${lane.seed}: ${fc.defaultReportMessage(lane)}`);
   }
 }, 180_000);

@@ -28,8 +28,10 @@ local SENT = '>HHBdddB'
 -- calendar's); how many thresholds there are. Then those that were told of, in that order, all there are, and the
 -- buckets.
 local COUNTER = '>BddB'
-local BUCKET = '>ddd'
-local BUCKET_LENGTH = 24
+local NUMBER_LENGTH = 8
+-- Both, as nearly every counter is: nothing told of, no thresholds, one bucket.
+local PLAIN = '>BddBddd'
+local PLAIN_LENGTH = 42
 local ROLLING_BUCKETS = 60
 -- Alerts count on past any limit, and stand still where doubles end.
 local SPENT_MAX = codes.limit.balance_atoms
@@ -37,92 +39,132 @@ local NEVER_ATOMS = 2 * codes.limit.balance_atoms
 -- Told of and remembered, in one window: what a limit that changes all the time may lead to.
 local TOLD_MAX = 64
 
-local function make(packed)
-  local counter = { told = {}, told_in = 0, width = 0, thresholds = {}, buckets = {} }
-  if packed then
-    local told_count, count, at
-    told_count, counter.told_in, counter.width, count, at = struct.unpack(COUNTER, packed)
-    for i = 1, told_count do
-      counter.told[i], at = struct.unpack('>d', packed, at)
-    end
-    for i = 1, count do
-      counter.thresholds[i], at = struct.unpack('>d', packed, at)
-    end
-    for from = at, #packed, BUCKET_LENGTH do
-      local name, spent, held = struct.unpack(BUCKET, packed, from)
-      counter.buckets[#counter.buckets + 1] = { name = name, spent = spent, held = held }
-    end
+local function packing(count)
+  return '>' .. string.rep('d', count)
+end
+
+local function read_numbers(packed, at, count)
+  if count == 0 then
+    return {}, at
   end
-  return counter
+  local numbers = { struct.unpack(packing(count), packed, at) }
+  -- The last value is where reading stopped.
+  at = numbers[count + 1]
+  numbers[count + 1] = nil
+  return numbers, at
+end
+
+local function pack_numbers(numbers)
+  return numbers[1] and struct.pack(packing(#numbers), unpack(numbers)) or ''
+end
+
+-- `buckets` are names, spent and held, in turn, oldest first. `packed` is false where nothing was counted yet.
+local function make(packed)
+  if not packed then
+    return { told = {}, told_in = 0, width = 0, thresholds = {}, buckets = {} }
+  elseif #packed == PLAIN_LENGTH then
+    local _, told_in, width, _, name, spent, held = struct.unpack(PLAIN, packed)
+    return { told = {}, told_in = told_in, width = width, thresholds = {}, buckets = { name, spent, held } }
+  end
+  local told_count, told_in, width, thresholds_count, at = struct.unpack(COUNTER, packed)
+  local told, thresholds, buckets
+  told, at = read_numbers(packed, at, told_count)
+  thresholds, at = read_numbers(packed, at, thresholds_count)
+  buckets = read_numbers(packed, at, (#packed - at + 1) / NUMBER_LENGTH)
+  return { told = told, told_in = told_in, width = width, thresholds = thresholds, buckets = buckets }
 end
 
 local function pack(counter)
-  local parts = { struct.pack(COUNTER, #counter.told, counter.told_in, counter.width, #counter.thresholds) }
-  for _, threshold in ipairs(counter.told) do
-    parts[#parts + 1] = struct.pack('>d', threshold)
+  local told, thresholds, buckets = counter.told, counter.thresholds, counter.buckets
+  if #buckets == 3 and not told[1] and not thresholds[1] then
+    return struct.pack(PLAIN, 0, counter.told_in, counter.width, 0, buckets[1], buckets[2], buckets[3])
   end
-  for _, threshold in ipairs(counter.thresholds) do
-    parts[#parts + 1] = struct.pack('>d', threshold)
-  end
-  for _, bucket in ipairs(counter.buckets) do
-    parts[#parts + 1] = struct.pack(BUCKET, bucket.name, bucket.spent, bucket.held)
-  end
-  return table.concat(parts)
+  return struct.pack(COUNTER, #told, counter.told_in, counter.width, #thresholds)
+    .. pack_numbers(told)
+    .. pack_numbers(thresholds)
+    .. pack_numbers(buckets)
 end
 
 -- Only what still counts, from the bucket named `first` on. A threshold is told of again once the bucket counts no
 -- longer in which the first one was: in the next window, or a rolling period later.
 local function forget_before(counter, first)
-  local kept = {}
-  for _, bucket in ipairs(counter.buckets) do
-    if bucket.name >= first then
-      kept[#kept + 1] = bucket
-    end
+  local buckets = counter.buckets
+  local gone = 0
+  while buckets[gone + 1] and buckets[gone + 1] < first do
+    gone = gone + 3
   end
-  if counter.told_in < first then
+  if gone > 0 then
+    counter.buckets = { unpack(buckets, gone + 1) }
+  end
+  if counter.told_in < first and counter.told[1] then
     counter.told = {}
   end
-  counter.buckets = kept
 end
 
 local function present_bucket(wallet, width)
   return math.floor(wallet.now_ms / width)
 end
 
+-- The counters of budgets or of tags, in their order.
+--
 -- Of a calendar's period the counter cannot know whether it is over: the window that it knows stands until the next one
 -- is sent.
-local function counter_of(wallet, no)
-  local counter = counters.get(wallet, string.format('b%d', no), make)
-  if counter.width > 0 then
-    forget_before(counter, present_bucket(wallet, counter.width) - ROLLING_BUCKETS + 1)
+local function counters_of(wallet, list)
+  local names = {}
+  for i = 1, #list do
+    names[i] = string.format('b%d', list[i].no)
   end
-  return counter
+  local read = counters.read(wallet, names, make)
+  for i = 1, #read do
+    if read[i].width > 0 then
+      forget_before(read[i], present_bucket(wallet, read[i].width) - ROLLING_BUCKETS + 1)
+    end
+  end
+  return read
 end
 
 local function used(counter)
+  local buckets = counter.buckets
   local spent, held = 0, 0
-  for _, bucket in ipairs(counter.buckets) do
-    spent = spent + bucket.spent
-    held = held + bucket.held
+  for i = 1, #buckets, 3 do
+    spent = spent + buckets[i + 1]
+    held = held + buckets[i + 2]
   end
   return spent, held
 end
 
-local function read_sent(packed, at)
-  local budget = { thresholds = {} }
-  local count
-  budget.no, budget.asset, budget.hard, budget.limit, budget.from, budget.till, count, at =
-    struct.unpack(SENT, packed, at)
-  for i = 1, count do
-    budget.thresholds[i], at = struct.unpack('>d', packed, at)
+-- `first` is the oldest bucket that counts, `bucket` the present one, nil where the clock does not stand in the window.
+local function read_sent(wallet, packed, at)
+  local no, asset, hard, limit, from, till, count, next_at = struct.unpack(SENT, packed, at)
+  local thresholds = {}
+  if count > 0 then
+    thresholds, next_at = read_numbers(packed, next_at, count)
   end
-  return budget, at
+  local bucket, first, width = from, from, 0
+  if till == 0 then
+    width = from
+    bucket = present_bucket(wallet, width)
+    first = bucket - ROLLING_BUCKETS + 1
+  elseif wallet.now_ms < from or wallet.now_ms >= till then
+    bucket = nil
+  end
+  return {
+    no = no,
+    asset = asset,
+    hard = hard,
+    limit = limit,
+    thresholds = thresholds,
+    bucket = bucket,
+    first = first,
+    width = width,
+  },
+    next_at
 end
 
 local function tag_of(tags, no)
-  for _, tag in ipairs(tags) do
-    if tag.no == no then
-      return tag
+  for i = 1, #tags do
+    if tags[i].no == no then
+      return tags[i]
     end
   end
 end
@@ -134,26 +176,27 @@ function budgets.open(wallet, packed, tags)
   local at = 1
   while at <= #packed do
     local budget
-    budget, at = read_sent(packed, at)
-    local first, width = budget.from, 0
-    budget.bucket = first
-    if budget.till == 0 then
-      width = budget.from
-      budget.bucket = present_bucket(wallet, width)
-      first = budget.bucket - ROLLING_BUCKETS + 1
-    elseif wallet.now_ms < budget.from or wallet.now_ms >= budget.till then
+    budget, at = read_sent(wallet, packed, at)
+    if not budget.bucket then
       return nil
     end
     if not tags or tag_of(tags, budget.no) then
-      budget.counter = counter_of(wallet, budget.no)
-      forget_before(budget.counter, first)
-      budget.counter.width = width
-      budget.counter.thresholds = budget.thresholds
-      budget.counter.is_sent = true
-      local spent, held = used(budget.counter)
-      budget.room = math.max(0, budget.limit - spent - held)
       list[#list + 1] = budget
     end
+  end
+  if not list[1] then
+    return list
+  end
+  local read = counters_of(wallet, list)
+  for i = 1, #list do
+    local budget, counter = list[i], read[i]
+    forget_before(counter, budget.first)
+    counter.width = budget.width
+    counter.thresholds = budget.thresholds
+    counter.is_sent = true
+    local spent, held = used(counter)
+    budget.counter = counter
+    budget.room = math.max(0, budget.limit - spent - held)
   end
   return list
 end
@@ -161,7 +204,8 @@ end
 -- The tightest hard budget in an asset: what is left of it, and its number; past any amount when there is none.
 function budgets.tightest(list, asset)
   local room, no = NEVER_ATOMS, 0
-  for _, budget in ipairs(list) do
+  for i = 1, #list do
+    local budget = list[i]
     if budget.hard == 1 and budget.asset == asset and budget.room < room then
       room, no = budget.room, budget.no
     end
@@ -178,83 +222,99 @@ function budgets.text(list)
   return table.concat(texts, ' ')
 end
 
-local function bucket_of(counter, name)
-  for _, bucket in ipairs(counter.buckets) do
-    if bucket.name == name then
-      return bucket
+-- Where a bucket stands, or nil.
+local function place_of(counter, name)
+  local buckets = counter.buckets
+  for i = 1, #buckets, 3 do
+    if buckets[i] == name then
+      return i
     end
   end
 end
 
-local function change(entry, counter, bucket, spent_atoms, held_atoms)
+local function change(entry, counter, place, spent_atoms, held_atoms)
   if spent_atoms == 0 and held_atoms == 0 then
     return
   end
-  bucket.spent = math.min(bucket.spent + spent_atoms, SPENT_MAX)
-  bucket.held = bucket.held + held_atoms
+  local buckets = counter.buckets
+  buckets[place + 1] = math.min(buckets[place + 1] + spent_atoms, SPENT_MAX)
+  buckets[place + 2] = buckets[place + 2] + held_atoms
   counters.touch(entry, counter, pack)
 end
 
--- A hold of nothing has its bucket, too: what is spent beyond it counts there.
+-- Where the present bucket stands. A hold of nothing has its bucket, too: what is spent beyond it counts there.
 local function present(entry, budget)
   local counter = budget.counter
-  local bucket = bucket_of(counter, budget.bucket)
-  if not bucket then
-    bucket = { name = budget.bucket, spent = 0, held = 0 }
-    counter.buckets[#counter.buckets + 1] = bucket
+  local place = place_of(counter, budget.bucket)
+  if not place then
+    local buckets = counter.buckets
+    place = #buckets + 1
+    buckets[place], buckets[place + 1], buckets[place + 2] = budget.bucket, 0, 0
     counters.touch(entry, counter, pack)
   end
-  return bucket
+  return place
 end
 
-local function hold_in(entry, budget, atoms, tags)
-  local tag = tag_of(tags, budget.no)
-  if not tag then
-    tag = { no = budget.no, asset = budget.asset, bucket = budget.bucket, held = 0 }
-    tags[#tags + 1] = tag
-  end
-  local before = bucket_of(budget.counter, tag.bucket)
-  if not before then
-    tag.held = 0
-  elseif tag.bucket ~= budget.bucket then
-    change(entry, budget.counter, before, 0, -tag.held)
-    change(entry, budget.counter, present(entry, budget), 0, tag.held)
-  end
-  tag.bucket = budget.bucket
-  tag.held = tag.held + atoms
-  change(entry, budget.counter, present(entry, budget), 0, atoms)
-end
-
--- What is taken of an asset counts in every budget of it: as held, with tags for the hold; or as spent.
-function budgets.count(list, entry, asset, atoms, tags)
+-- What is taken of an asset for good counts in every budget of it.
+function budgets.charge(list, entry, asset, atoms)
   for _, budget in ipairs(list) do
-    if budget.asset == asset and tags and (atoms > 0 or not tag_of(tags, budget.no)) then
-      hold_in(entry, budget, atoms, tags)
-    elseif budget.asset == asset and atoms > 0 and not tags then
+    if budget.asset == asset and atoms > 0 then
       change(entry, budget.counter, present(entry, budget), atoms, 0)
     end
   end
 end
 
--- A hold that was opened has a tag for each budget, in whatever asset.
-function budgets.tag_others(list, entry, tags)
+-- What a hold takes when it is opened counts as held. Returns its tags: one for each budget, in whatever asset.
+function budgets.hold(list, entry, legs)
+  local tags = {}
+  for i = 1, #list do
+    local budget = list[i]
+    local asset, atoms = budget.asset, 0
+    for j = 1, #legs do
+      if legs[j].asset == asset then
+        atoms = legs[j].amount
+      end
+    end
+    change(entry, budget.counter, present(entry, budget), 0, atoms)
+    tags[i] = { no = budget.no, asset = asset, bucket = budget.bucket, held = atoms }
+  end
+  return tags
+end
+
+-- What an extension takes counts as held, in the present bucket; what the hold counted before comes with it.
+function budgets.extend(list, entry, asset, atoms, tags)
   for _, budget in ipairs(list) do
-    if not tag_of(tags, budget.no) then
-      hold_in(entry, budget, 0, tags)
+    if budget.asset == asset and atoms > 0 then
+      local counter = budget.counter
+      local tag = tag_of(tags, budget.no)
+      local before = place_of(counter, tag.bucket)
+      if not before then
+        tag.held = 0
+      elseif tag.bucket ~= budget.bucket then
+        change(entry, counter, before, 0, -tag.held)
+        change(entry, counter, present(entry, budget), 0, tag.held)
+      end
+      tag.bucket = budget.bucket
+      tag.held = tag.held + atoms
+      change(entry, counter, present(entry, budget), 0, atoms)
     end
   end
 end
 
 -- A hold's part in an asset was spent: `held_atoms` of what it held, and more beyond.
 function budgets.spend(wallet, entry, tags, asset, held_atoms, beyond_atoms)
-  for _, tag in ipairs(tags) do
+  if not tags[1] then
+    return
+  end
+  local read = counters_of(wallet, tags)
+  for i = 1, #tags do
+    local tag, counter = tags[i], read[i]
     if tag.asset == asset then
       local part = math.min(held_atoms, tag.held)
       tag.held = tag.held - part
-      local counter = counter_of(wallet, tag.no)
-      local bucket = bucket_of(counter, tag.bucket)
-      if bucket then
-        change(entry, counter, bucket, part + beyond_atoms, -part)
+      local place = place_of(counter, tag.bucket)
+      if place then
+        change(entry, counter, place, part + beyond_atoms, -part)
       end
     end
   end
@@ -262,11 +322,15 @@ end
 
 -- A hold ends: what it still held counts no more.
 function budgets.give_back(wallet, entry, tags)
-  for _, tag in ipairs(tags) do
-    local counter = counter_of(wallet, tag.no)
-    local bucket = bucket_of(counter, tag.bucket)
-    if bucket then
-      change(entry, counter, bucket, 0, -tag.held)
+  if not tags[1] then
+    return
+  end
+  local read = counters_of(wallet, tags)
+  for i = 1, #tags do
+    local tag, counter = tags[i], read[i]
+    local place = place_of(counter, tag.bucket)
+    if place then
+      change(entry, counter, place, 0, -tag.held)
     end
     tag.held = 0
   end
@@ -291,7 +355,7 @@ end
 
 local function tell(wallet, counter, threshold)
   if #counter.told == 0 then
-    counter.told_in = counter.width > 0 and present_bucket(wallet, counter.width) or counter.buckets[1].name
+    counter.told_in = counter.width > 0 and present_bucket(wallet, counter.width) or counter.buckets[1]
   elseif #counter.told >= TOLD_MAX then
     table.remove(counter.told, 1)
   end

@@ -5,30 +5,40 @@
 -- bytes say is its module's: it makes the counter, and packs it.
 local counters = {}
 
--- `make(packed)` is called once in a call; `packed` is false where nothing was counted yet.
-function counters.get(wallet, name, make)
+-- Several, in the order named, with one look for all that have not been read yet. `make(packed)` is called once for
+-- each; `packed` is false where nothing was counted yet.
+function counters.read(wallet, names, make)
   local read = wallet.counters_read
   if not read then
     read = {}
     wallet.counters_read = read
   end
-  for i = 1, #read do
-    if read[i].name == name then
-      return read[i]
+  local list, packed = {}, nil
+  for i = 1, #names do
+    local name = names[i]
+    local counter = read[name]
+    if not counter then
+      packed = packed or redis.call('HMGET', wallet.key, unpack(names))
+      counter = make(packed[i])
+      counter.name = name
+      read[#read + 1] = counter
+      read[name] = counter
     end
+    list[i] = counter
   end
-  local counter = make(redis.call('HGET', wallet.key, name))
-  counter.name = name
-  read[#read + 1] = counter
-  return counter
+  return list
+end
+
+function counters.get(wallet, name, make)
+  return counters.read(wallet, { name }, make)[1]
 end
 
 -- The counter changed with this entry. `pack(counter)` is asked when the entry is closed.
 function counters.touch(entry, counter, pack)
-  counter.pack = pack
-  entry.counters = entry.counters or {}
   if counter.touched_by ~= entry then
+    counter.pack = pack
     counter.touched_by = entry
+    entry.counters = entry.counters or {}
     entry.counters[#entry.counters + 1] = counter
   end
 end
@@ -39,7 +49,8 @@ function counters.pack(entry)
     return '\0'
   end
   local parts = { struct.pack('>B', #entry.counters) }
-  for i, counter in ipairs(entry.counters) do
+  for i = 1, #entry.counters do
+    local counter = entry.counters[i]
     counter.packed = counter.pack(counter)
     parts[i + 1] = struct.pack('>Bc0Hc0', #counter.name, counter.name, #counter.packed, counter.packed)
   end

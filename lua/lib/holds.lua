@@ -52,7 +52,8 @@ function holds.pack(hold)
       struct.pack(NEXT_LEG, 0, leg.asset, leg.amount, leg.held, leg.settled, leg.released, leg.num, leg.den)
     add_sources(parts, leg.sources)
   end
-  for _, tag in ipairs(hold.tags) do
+  for i = 1, #hold.tags do
+    local tag = hold.tags[i]
     parts[#parts + 1] = struct.pack(TAG, 0, 0, tag.no, tag.asset, tag.bucket, tag.held)
   end
   if hold.scopes then
@@ -123,19 +124,15 @@ end
 -- Open a hold: each of its legs is taken from its account, which has been seen to have that much, and counts in
 -- budgets. `scopes` cover all of it; nil where none covers any.
 function holds.open(wallet, entry, list, sent, ttl_ms, scopes)
-  local tags = {}
   for i = 1, #list do
-    local leg = list[i]
-    holds.take(wallet, entry, leg, leg.amount)
-    budgets.count(sent, entry, leg.asset, leg.amount, tags)
+    holds.take(wallet, entry, list[i], list[i].amount)
   end
-  budgets.tag_others(sent, entry, tags)
   wallet.open_holds = wallet.open_holds + 1
   holds.keep(wallet, entry, {
     -- Numbered by the version it makes; the epoch keeps numbers apart that a lost Redis gave out before.
     ref = string.format('%d.%d', wallet.epoch, wallet.version + 1),
     legs = list,
-    tags = tags,
+    tags = budgets.hold(sent, entry, list),
     scopes = scopes,
     created_at_ms = wallet.now_ms,
     expires_at_ms = wallet.now_ms + ttl_ms,

@@ -19,7 +19,7 @@ import { amountOut, metadataOut, timeOut } from './schemas.ts';
 import { formatTime, formatTimeOrNull } from './time.ts';
 import { refuseTrouble } from './trouble.ts';
 
-export const holdExplanationReply = z
+const holdExplanationReply = z
   .object({
     hold_id: z.string(),
     customer_id: z.string(),

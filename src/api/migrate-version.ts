@@ -16,7 +16,7 @@ import { refuseTrouble } from './trouble.ts';
 const customersMax = 100;
 const eventsMax = 100;
 
-export const migrationBody = z
+const migrationBody = z
   .strictObject({
     to: z.int().min(1).max(999_999_999).openapi({ description: 'A published version of the same product.' }),
     dry_run: z.boolean().default(false).openapi({ description: 'Move nobody: show what events would cost.' }),

@@ -47,7 +47,7 @@ export const subscriptionReply = z
 
 const effective = '`not_yet_effective`: it is done, and the wallet in Redis has not been told.';
 
-export const subscriptionMigrationReply = z
+const subscriptionMigrationReply = z
   .object({
     dry_run: z.literal(true),
     customer_id: z.string(),

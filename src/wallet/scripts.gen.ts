@@ -3,7 +3,7 @@ import { atomsFromRedis as atoms, type Atoms } from '../units.ts';
 import type { Script } from './script.ts';
 
 /** The Redis library that holds all scripts; names end in its hash. */
-export const libraryHash = '9cdd3acabea6';
+export const libraryHash = 'f0d4fbfce90b';
 
 export type AdvanceClockKeys = { fenceKey: string; clockKey: string };
 export type AdvanceClockArgs = { fence: string; toMs: number };
@@ -16,7 +16,7 @@ export type AdvanceClockReply =
  */
 export const advanceClockScript: Script<AdvanceClockKeys, AdvanceClockArgs, AdvanceClockReply> = {
   name: 'advance_clock',
-  functionName: 'advance_clock_9cdd3acabea6',
+  functionName: 'advance_clock_f0d4fbfce90b',
   keysCount: 2,
   binary: false,
   encode: (keys, args) => [keys.fenceKey, keys.clockKey, args.fence, args.toMs],
@@ -47,7 +47,7 @@ export type ApplyDueReply =
  */
 export const applyDueScript: Script<ApplyDueKeys, ApplyDueArgs, ApplyDueReply> = {
   name: 'apply_due',
-  functionName: 'apply_due_9cdd3acabea6',
+  functionName: 'apply_due_f0d4fbfce90b',
   keysCount: 7,
   binary: false,
   encode: (keys, args) => [keys.fenceKey, keys.clockKey, keys.walletKey, keys.holdsKey, keys.deadlinesKey, keys.operationKey, keys.outboxKey, args.fence, args.notAfterMs, args.environment, args.operationId, args.fingerprint, args.keepMs],
@@ -96,7 +96,7 @@ export type AuthorizeReply =
  */
 export const authorizeScript: Script<AuthorizeKeys, AuthorizeArgs, AuthorizeReply> = {
   name: 'authorize',
-  functionName: 'authorize_9cdd3acabea6',
+  functionName: 'authorize_f0d4fbfce90b',
   keysCount: 8,
   binary: false,
   encode: (keys, args) => [keys.fenceKey, keys.clockKey, keys.walletKey, keys.holdsKey, keys.deadlinesKey, keys.operationKey, keys.outboxKey, keys.catalogKey, args.fence, args.notAfterMs, args.environment, args.operationId, args.fingerprint, args.keepMs, args.asset, String(args.amountAtoms), args.mode, args.ttlMs, args.repeated, args.attached, args.lookedUp, args.catalogVersion, args.configVersion, args.toldText, args.legsPacked, args.budgetsPacked, args.scopesPacked, args.linesPacked],
@@ -149,7 +149,7 @@ export type ChargeReply =
  */
 export const chargeScript: Script<ChargeKeys, ChargeArgs, ChargeReply> = {
   name: 'charge',
-  functionName: 'charge_9cdd3acabea6',
+  functionName: 'charge_f0d4fbfce90b',
   keysCount: 8,
   binary: false,
   encode: (keys, args) => [keys.fenceKey, keys.clockKey, keys.walletKey, keys.holdsKey, keys.deadlinesKey, keys.operationKey, keys.outboxKey, keys.catalogKey, args.fence, args.notAfterMs, args.environment, args.operationId, args.fingerprint, args.keepMs, args.asset, String(args.amountAtoms), args.mode, args.repeated, args.attached, args.lookedUp, args.catalogVersion, args.configVersion, args.toldText, args.legsPacked, args.budgetsPacked, args.scopesPacked, args.linesPacked],
@@ -189,7 +189,7 @@ export type ConfigureReply =
  */
 export const configureScript: Script<ConfigureKeys, ConfigureArgs, ConfigureReply> = {
   name: 'configure',
-  functionName: 'configure_9cdd3acabea6',
+  functionName: 'configure_f0d4fbfce90b',
   keysCount: 3,
   binary: false,
   encode: (keys, args) => [keys.fenceKey, keys.clockKey, keys.walletKey, args.fence, args.version, args.configText],
@@ -216,7 +216,7 @@ export type CreateWalletReply =
  */
 export const createWalletScript: Script<CreateWalletKeys, CreateWalletArgs, CreateWalletReply> = {
   name: 'create_wallet',
-  functionName: 'create_wallet_9cdd3acabea6',
+  functionName: 'create_wallet_f0d4fbfce90b',
   keysCount: 3,
   binary: false,
   encode: (keys, args) => [keys.fenceKey, keys.clockKey, keys.walletKey, args.fence, args.environment, args.customerId, args.freeze],
@@ -250,7 +250,7 @@ export type CreditReply =
  */
 export const creditScript: Script<CreditKeys, CreditArgs, CreditReply> = {
   name: 'credit',
-  functionName: 'credit_9cdd3acabea6',
+  functionName: 'credit_f0d4fbfce90b',
   keysCount: 7,
   binary: false,
   encode: (keys, args) => [keys.fenceKey, keys.clockKey, keys.walletKey, keys.holdsKey, keys.deadlinesKey, keys.operationKey, keys.outboxKey, args.fence, args.notAfterMs, args.environment, args.operationId, args.fingerprint, args.keepMs, args.asset, args.grantNo, String(args.amountAtoms), args.purpose, args.priority, args.effectiveAtMs, args.expiresAtMs, args.attached, args.lookedUp, args.scope, args.rolloverPacked],
@@ -289,7 +289,7 @@ export type ExpireHoldsReply =
  */
 export const expireHoldsScript: Script<ExpireHoldsKeys, ExpireHoldsArgs, ExpireHoldsReply> = {
   name: 'expire_holds',
-  functionName: 'expire_holds_9cdd3acabea6',
+  functionName: 'expire_holds_f0d4fbfce90b',
   keysCount: 7,
   binary: false,
   encode: (keys, args) => [keys.fenceKey, keys.clockKey, keys.walletKey, keys.holdsKey, keys.deadlinesKey, keys.operationKey, keys.outboxKey, args.fence, args.notAfterMs, args.environment, args.operationId, args.fingerprint, args.keepMs, args.holdRefs],
@@ -333,7 +333,7 @@ export type ExtendReply =
  */
 export const extendScript: Script<ExtendKeys, ExtendArgs, ExtendReply> = {
   name: 'extend',
-  functionName: 'extend_9cdd3acabea6',
+  functionName: 'extend_f0d4fbfce90b',
   keysCount: 7,
   binary: false,
   encode: (keys, args) => [keys.fenceKey, keys.clockKey, keys.walletKey, keys.holdsKey, keys.deadlinesKey, keys.operationKey, keys.outboxKey, args.fence, args.notAfterMs, args.environment, args.operationId, args.fingerprint, args.keepMs, args.asset, args.holdRef, String(args.amountAtoms), args.ttlMs, args.repeated, args.attached, args.lookedUp, args.configVersion, args.budgetsPacked],
@@ -375,7 +375,7 @@ export type ForgetReply =
  */
 export const forgetScript: Script<ForgetKeys, ForgetArgs, ForgetReply> = {
   name: 'forget',
-  functionName: 'forget_9cdd3acabea6',
+  functionName: 'forget_f0d4fbfce90b',
   keysCount: 4,
   binary: false,
   encode: (keys, args) => [keys.fenceKey, keys.walletKey, keys.holdsKey, keys.deadlinesKey, args.fence, args.headPacked],
@@ -410,7 +410,7 @@ export type FreezeReply =
  */
 export const freezeScript: Script<FreezeKeys, FreezeArgs, FreezeReply> = {
   name: 'freeze',
-  functionName: 'freeze_9cdd3acabea6',
+  functionName: 'freeze_f0d4fbfce90b',
   keysCount: 7,
   binary: false,
   encode: (keys, args) => [keys.fenceKey, keys.clockKey, keys.walletKey, keys.holdsKey, keys.deadlinesKey, keys.operationKey, keys.outboxKey, args.fence, args.notAfterMs, args.environment, args.operationId, args.fingerprint, args.keepMs, args.fromFreeze, args.toFreeze, args.attached, args.lookedUp, args.seenAt],
@@ -448,7 +448,7 @@ export type HydrateReply =
  */
 export const hydrateScript: Script<HydrateKeys, HydrateArgs, HydrateReply> = {
   name: 'hydrate',
-  functionName: 'hydrate_9cdd3acabea6',
+  functionName: 'hydrate_f0d4fbfce90b',
   keysCount: 6,
   binary: false,
   encode: (keys, args) => [keys.fenceKey, keys.clockKey, keys.walletKey, keys.holdsKey, keys.deadlinesKey, keys.scratchKey, args.fence, args.environment, args.customerId, args.version, args.freeze, args.accountsPacked, args.grantsPacked, args.holdsPacked, args.replacedVersion, args.lookUpUntilMs, args.configVersion, args.configText, args.countersPacked, args.rolloversPacked],
@@ -475,7 +475,7 @@ export type ListDueReply =
  */
 export const listDueScript: Script<ListDueKeys, ListDueArgs, ListDueReply> = {
   name: 'list_due',
-  functionName: 'list_due_9cdd3acabea6',
+  functionName: 'list_due_f0d4fbfce90b',
   keysCount: 3,
   binary: false,
   encode: (keys, args) => [keys.fenceKey, keys.clockKey, keys.deadlinesKey, args.fence, args.membersMax],
@@ -504,7 +504,7 @@ export type MendReply =
  */
 export const mendScript: Script<MendKeys, MendArgs, MendReply> = {
   name: 'mend',
-  functionName: 'mend_9cdd3acabea6',
+  functionName: 'mend_f0d4fbfce90b',
   keysCount: 5,
   binary: false,
   encode: (keys, args) => [keys.fenceKey, keys.clockKey, keys.walletKey, keys.holdsKey, keys.deadlinesKey, args.fence, args.seenAt],
@@ -531,7 +531,7 @@ export type PeekOperationReply =
  */
 export const peekOperationScript: Script<PeekOperationKeys, PeekOperationArgs, PeekOperationReply> = {
   name: 'peek_operation',
-  functionName: 'peek_operation_9cdd3acabea6',
+  functionName: 'peek_operation_f0d4fbfce90b',
   keysCount: 4,
   binary: false,
   encode: (keys, args) => [keys.fenceKey, keys.clockKey, keys.walletKey, keys.operationKey, args.fence],
@@ -558,7 +558,7 @@ export type RaiseCatalogReply =
  */
 export const raiseCatalogScript: Script<RaiseCatalogKeys, RaiseCatalogArgs, RaiseCatalogReply> = {
   name: 'raise_catalog',
-  functionName: 'raise_catalog_9cdd3acabea6',
+  functionName: 'raise_catalog_f0d4fbfce90b',
   keysCount: 2,
   binary: false,
   encode: (keys, args) => [keys.fenceKey, keys.catalogKey, args.fence, args.environment, args.catalogVersion],
@@ -585,7 +585,7 @@ export type ReadHoldReply =
  */
 export const readHoldScript: Script<ReadHoldKeys, ReadHoldArgs, ReadHoldReply> = {
   name: 'read_hold',
-  functionName: 'read_hold_9cdd3acabea6',
+  functionName: 'read_hold_f0d4fbfce90b',
   keysCount: 4,
   binary: true,
   encode: (keys, args) => [keys.fenceKey, keys.clockKey, keys.walletKey, keys.holdsKey, args.fence, args.environment, args.holdRef],
@@ -612,7 +612,7 @@ export type ReadStoredReply =
  */
 export const readStoredScript: Script<ReadStoredKeys, ReadStoredArgs, ReadStoredReply> = {
   name: 'read_stored',
-  functionName: 'read_stored_9cdd3acabea6',
+  functionName: 'read_stored_f0d4fbfce90b',
   keysCount: 3,
   binary: true,
   encode: (keys) => [keys.walletKey, keys.holdsKey, keys.deadlinesKey],
@@ -636,7 +636,7 @@ export type ReadWalletReply =
  */
 export const readWalletScript: Script<ReadWalletKeys, ReadWalletArgs, ReadWalletReply> = {
   name: 'read_wallet',
-  functionName: 'read_wallet_9cdd3acabea6',
+  functionName: 'read_wallet_f0d4fbfce90b',
   keysCount: 3,
   binary: true,
   encode: (keys, args) => [keys.fenceKey, keys.clockKey, keys.walletKey, args.fence, args.environment],
@@ -674,7 +674,7 @@ export type ReleaseReply =
  */
 export const releaseScript: Script<ReleaseKeys, ReleaseArgs, ReleaseReply> = {
   name: 'release',
-  functionName: 'release_9cdd3acabea6',
+  functionName: 'release_f0d4fbfce90b',
   keysCount: 7,
   binary: false,
   encode: (keys, args) => [keys.fenceKey, keys.clockKey, keys.walletKey, keys.holdsKey, keys.deadlinesKey, keys.operationKey, keys.outboxKey, args.fence, args.notAfterMs, args.environment, args.operationId, args.fingerprint, args.keepMs, args.asset, args.holdRef, args.attached, args.lookedUp],
@@ -707,7 +707,7 @@ export type RememberReply =
  */
 export const rememberScript: Script<RememberKeys, RememberArgs, RememberReply> = {
   name: 'remember',
-  functionName: 'remember_9cdd3acabea6',
+  functionName: 'remember_f0d4fbfce90b',
   keysCount: 2,
   binary: false,
   encode: (keys, args) => [keys.fenceKey, keys.operationKey, args.fence, args.recordPacked, args.keepMs],
@@ -735,7 +735,7 @@ export type RestampReply =
  */
 export const restampScript: Script<RestampKeys, RestampArgs, RestampReply> = {
   name: 'restamp',
-  functionName: 'restamp_9cdd3acabea6',
+  functionName: 'restamp_f0d4fbfce90b',
   keysCount: 5,
   binary: false,
   encode: (keys, args) => [keys.fenceKey, keys.clockKey, keys.walletKey, keys.holdsKey, keys.scratchKey, args.fence, args.version, args.freeze, args.configVersion, args.configText],
@@ -781,7 +781,7 @@ export type SettleReply =
  */
 export const settleScript: Script<SettleKeys, SettleArgs, SettleReply> = {
   name: 'settle',
-  functionName: 'settle_9cdd3acabea6',
+  functionName: 'settle_f0d4fbfce90b',
   keysCount: 9,
   binary: false,
   encode: (keys, args) => [keys.fenceKey, keys.clockKey, keys.walletKey, keys.holdsKey, keys.deadlinesKey, keys.operationKey, keys.outboxKey, keys.lateKey, keys.catalogKey, args.fence, args.notAfterMs, args.environment, args.operationId, args.fingerprint, args.keepMs, args.asset, args.holdRef, String(args.amountAtoms), args.final, args.onExcess, args.expiredHold, args.attached, args.lookedUp, args.catalogVersion, args.configVersion, args.toldText, args.duesPacked, args.scopesPacked, args.linesPacked],
@@ -818,7 +818,7 @@ export type VerifyRunReply =
  */
 export const verifyRunScript: Script<VerifyRunKeys, VerifyRunArgs, VerifyRunReply> = {
   name: 'verify_run',
-  functionName: 'verify_run_9cdd3acabea6',
+  functionName: 'verify_run_f0d4fbfce90b',
   keysCount: 1,
   binary: false,
   encode: (keys, args) => [keys.fenceKey, args.fence, args.runId],
@@ -849,7 +849,7 @@ export type VoidReply =
  */
 export const voidScript: Script<VoidKeys, VoidArgs, VoidReply> = {
   name: 'void',
-  functionName: 'void_9cdd3acabea6',
+  functionName: 'void_f0d4fbfce90b',
   keysCount: 7,
   binary: false,
   encode: (keys, args) => [keys.fenceKey, keys.clockKey, keys.walletKey, keys.holdsKey, keys.deadlinesKey, keys.operationKey, keys.outboxKey, args.fence, args.notAfterMs, args.environment, args.operationId, args.fingerprint, args.keepMs, args.asset, args.grantNo, args.attached, args.lookedUp],
@@ -870,7 +870,7 @@ export const voidScript: Script<VoidKeys, VoidArgs, VoidReply> = {
 
 /** What FUNCTION LOAD takes. */
 export const libraryText =
-  "#!lua name=farebox_9cdd3acabea6\n\
+  "#!lua name=farebox_f0d4fbfce90b\n\
 local loaded, modules = {}, {}\n\
 local function require(name)\n\
 local module = loaded[name]\n\
@@ -886,87 +886,120 @@ local entries = require('entry')\n\
 local budgets = {}\n\
 local SENT = '>HHBdddB'\n\
 local COUNTER = '>BddB'\n\
-local BUCKET = '>ddd'\n\
-local BUCKET_LENGTH = 24\n\
+local NUMBER_LENGTH = 8\n\
+local PLAIN = '>BddBddd'\n\
+local PLAIN_LENGTH = 42\n\
 local ROLLING_BUCKETS = 60\n\
 local SPENT_MAX = 4503599627370496\n\
 local NEVER_ATOMS = 2 * 4503599627370496\n\
 local TOLD_MAX = 64\n\
+local function packing(count)\n\
+return '>' .. string.rep('d', count)\n\
+end\n\
+local function read_numbers(packed, at, count)\n\
+if count == 0 then\n\
+return {}, at\n\
+end\n\
+local numbers = { struct.unpack(packing(count), packed, at) }\n\
+at = numbers[count + 1]\n\
+numbers[count + 1] = nil\n\
+return numbers, at\n\
+end\n\
+local function pack_numbers(numbers)\n\
+return numbers[1] and struct.pack(packing(#numbers), unpack(numbers)) or ''\n\
+end\n\
 local function make(packed)\n\
-local counter = { told = {}, told_in = 0, width = 0, thresholds = {}, buckets = {} }\n\
-if packed then\n\
-local told_count, count, at\n\
-told_count, counter.told_in, counter.width, count, at = struct.unpack(COUNTER, packed)\n\
-for i = 1, told_count do\n\
-counter.told[i], at = struct.unpack('>d', packed, at)\n\
+if not packed then\n\
+return { told = {}, told_in = 0, width = 0, thresholds = {}, buckets = {} }\n\
+elseif #packed == PLAIN_LENGTH then\n\
+local _, told_in, width, _, name, spent, held = struct.unpack(PLAIN, packed)\n\
+return { told = {}, told_in = told_in, width = width, thresholds = {}, buckets = { name, spent, held } }\n\
 end\n\
-for i = 1, count do\n\
-counter.thresholds[i], at = struct.unpack('>d', packed, at)\n\
-end\n\
-for from = at, #packed, BUCKET_LENGTH do\n\
-local name, spent, held = struct.unpack(BUCKET, packed, from)\n\
-counter.buckets[#counter.buckets + 1] = { name = name, spent = spent, held = held }\n\
-end\n\
-end\n\
-return counter\n\
+local told_count, told_in, width, thresholds_count, at = struct.unpack(COUNTER, packed)\n\
+local told, thresholds, buckets\n\
+told, at = read_numbers(packed, at, told_count)\n\
+thresholds, at = read_numbers(packed, at, thresholds_count)\n\
+buckets = read_numbers(packed, at, (#packed - at + 1) / NUMBER_LENGTH)\n\
+return { told = told, told_in = told_in, width = width, thresholds = thresholds, buckets = buckets }\n\
 end\n\
 local function pack(counter)\n\
-local parts = { struct.pack(COUNTER, #counter.told, counter.told_in, counter.width, #counter.thresholds) }\n\
-for _, threshold in ipairs(counter.told) do\n\
-parts[#parts + 1] = struct.pack('>d', threshold)\n\
+local told, thresholds, buckets = counter.told, counter.thresholds, counter.buckets\n\
+if #buckets == 3 and not told[1] and not thresholds[1] then\n\
+return struct.pack(PLAIN, 0, counter.told_in, counter.width, 0, buckets[1], buckets[2], buckets[3])\n\
 end\n\
-for _, threshold in ipairs(counter.thresholds) do\n\
-parts[#parts + 1] = struct.pack('>d', threshold)\n\
-end\n\
-for _, bucket in ipairs(counter.buckets) do\n\
-parts[#parts + 1] = struct.pack(BUCKET, bucket.name, bucket.spent, bucket.held)\n\
-end\n\
-return table.concat(parts)\n\
+return struct.pack(COUNTER, #told, counter.told_in, counter.width, #thresholds)\n\
+.. pack_numbers(told)\n\
+.. pack_numbers(thresholds)\n\
+.. pack_numbers(buckets)\n\
 end\n\
 local function forget_before(counter, first)\n\
-local kept = {}\n\
-for _, bucket in ipairs(counter.buckets) do\n\
-if bucket.name >= first then\n\
-kept[#kept + 1] = bucket\n\
+local buckets = counter.buckets\n\
+local gone = 0\n\
+while buckets[gone + 1] and buckets[gone + 1] < first do\n\
+gone = gone + 3\n\
 end\n\
+if gone > 0 then\n\
+counter.buckets = { unpack(buckets, gone + 1) }\n\
 end\n\
-if counter.told_in < first then\n\
+if counter.told_in < first and counter.told[1] then\n\
 counter.told = {}\n\
 end\n\
-counter.buckets = kept\n\
 end\n\
 local function present_bucket(wallet, width)\n\
 return math.floor(wallet.now_ms / width)\n\
 end\n\
-local function counter_of(wallet, no)\n\
-local counter = counters.get(wallet, string.format('b%d', no), make)\n\
-if counter.width > 0 then\n\
-forget_before(counter, present_bucket(wallet, counter.width) - ROLLING_BUCKETS + 1)\n\
+local function counters_of(wallet, list)\n\
+local names = {}\n\
+for i = 1, #list do\n\
+names[i] = string.format('b%d', list[i].no)\n\
 end\n\
-return counter\n\
+local read = counters.read(wallet, names, make)\n\
+for i = 1, #read do\n\
+if read[i].width > 0 then\n\
+forget_before(read[i], present_bucket(wallet, read[i].width) - ROLLING_BUCKETS + 1)\n\
+end\n\
+end\n\
+return read\n\
 end\n\
 local function used(counter)\n\
+local buckets = counter.buckets\n\
 local spent, held = 0, 0\n\
-for _, bucket in ipairs(counter.buckets) do\n\
-spent = spent + bucket.spent\n\
-held = held + bucket.held\n\
+for i = 1, #buckets, 3 do\n\
+spent = spent + buckets[i + 1]\n\
+held = held + buckets[i + 2]\n\
 end\n\
 return spent, held\n\
 end\n\
-local function read_sent(packed, at)\n\
-local budget = { thresholds = {} }\n\
-local count\n\
-budget.no, budget.asset, budget.hard, budget.limit, budget.from, budget.till, count, at =\n\
-struct.unpack(SENT, packed, at)\n\
-for i = 1, count do\n\
-budget.thresholds[i], at = struct.unpack('>d', packed, at)\n\
+local function read_sent(wallet, packed, at)\n\
+local no, asset, hard, limit, from, till, count, next_at = struct.unpack(SENT, packed, at)\n\
+local thresholds = {}\n\
+if count > 0 then\n\
+thresholds, next_at = read_numbers(packed, next_at, count)\n\
 end\n\
-return budget, at\n\
+local bucket, first, width = from, from, 0\n\
+if till == 0 then\n\
+width = from\n\
+bucket = present_bucket(wallet, width)\n\
+first = bucket - ROLLING_BUCKETS + 1\n\
+elseif wallet.now_ms < from or wallet.now_ms >= till then\n\
+bucket = nil\n\
+end\n\
+return {\n\
+no = no,\n\
+asset = asset,\n\
+hard = hard,\n\
+limit = limit,\n\
+thresholds = thresholds,\n\
+bucket = bucket,\n\
+first = first,\n\
+width = width,\n\
+},\n\
+next_at\n\
 end\n\
 local function tag_of(tags, no)\n\
-for _, tag in ipairs(tags) do\n\
-if tag.no == no then\n\
-return tag\n\
+for i = 1, #tags do\n\
+if tags[i].no == no then\n\
+return tags[i]\n\
 end\n\
 end\n\
 end\n\
@@ -975,32 +1008,34 @@ local list = {}\n\
 local at = 1\n\
 while at <= #packed do\n\
 local budget\n\
-budget, at = read_sent(packed, at)\n\
-local first, width = budget.from, 0\n\
-budget.bucket = first\n\
-if budget.till == 0 then\n\
-width = budget.from\n\
-budget.bucket = present_bucket(wallet, width)\n\
-first = budget.bucket - ROLLING_BUCKETS + 1\n\
-elseif wallet.now_ms < budget.from or wallet.now_ms >= budget.till then\n\
+budget, at = read_sent(wallet, packed, at)\n\
+if not budget.bucket then\n\
 return nil\n\
 end\n\
 if not tags or tag_of(tags, budget.no) then\n\
-budget.counter = counter_of(wallet, budget.no)\n\
-forget_before(budget.counter, first)\n\
-budget.counter.width = width\n\
-budget.counter.thresholds = budget.thresholds\n\
-budget.counter.is_sent = true\n\
-local spent, held = used(budget.counter)\n\
-budget.room = math.max(0, budget.limit - spent - held)\n\
 list[#list + 1] = budget\n\
 end\n\
+end\n\
+if not list[1] then\n\
+return list\n\
+end\n\
+local read = counters_of(wallet, list)\n\
+for i = 1, #list do\n\
+local budget, counter = list[i], read[i]\n\
+forget_before(counter, budget.first)\n\
+counter.width = budget.width\n\
+counter.thresholds = budget.thresholds\n\
+counter.is_sent = true\n\
+local spent, held = used(counter)\n\
+budget.counter = counter\n\
+budget.room = math.max(0, budget.limit - spent - held)\n\
 end\n\
 return list\n\
 end\n\
 function budgets.tightest(list, asset)\n\
 local room, no = NEVER_ATOMS, 0\n\
-for _, budget in ipairs(list) do\n\
+for i = 1, #list do\n\
+local budget = list[i]\n\
 if budget.hard == 1 and budget.asset == asset and budget.room < room then\n\
 room, no = budget.room, budget.no\n\
 end\n\
@@ -1014,83 +1049,101 @@ texts[i] = string.format('%d %d %d', budget.no, used(budget.counter))\n\
 end\n\
 return table.concat(texts, ' ')\n\
 end\n\
-local function bucket_of(counter, name)\n\
-for _, bucket in ipairs(counter.buckets) do\n\
-if bucket.name == name then\n\
-return bucket\n\
+local function place_of(counter, name)\n\
+local buckets = counter.buckets\n\
+for i = 1, #buckets, 3 do\n\
+if buckets[i] == name then\n\
+return i\n\
 end\n\
 end\n\
 end\n\
-local function change(entry, counter, bucket, spent_atoms, held_atoms)\n\
+local function change(entry, counter, place, spent_atoms, held_atoms)\n\
 if spent_atoms == 0 and held_atoms == 0 then\n\
 return\n\
 end\n\
-bucket.spent = math.min(bucket.spent + spent_atoms, SPENT_MAX)\n\
-bucket.held = bucket.held + held_atoms\n\
+local buckets = counter.buckets\n\
+buckets[place + 1] = math.min(buckets[place + 1] + spent_atoms, SPENT_MAX)\n\
+buckets[place + 2] = buckets[place + 2] + held_atoms\n\
 counters.touch(entry, counter, pack)\n\
 end\n\
 local function present(entry, budget)\n\
 local counter = budget.counter\n\
-local bucket = bucket_of(counter, budget.bucket)\n\
-if not bucket then\n\
-bucket = { name = budget.bucket, spent = 0, held = 0 }\n\
-counter.buckets[#counter.buckets + 1] = bucket\n\
+local place = place_of(counter, budget.bucket)\n\
+if not place then\n\
+local buckets = counter.buckets\n\
+place = #buckets + 1\n\
+buckets[place], buckets[place + 1], buckets[place + 2] = budget.bucket, 0, 0\n\
 counters.touch(entry, counter, pack)\n\
 end\n\
-return bucket\n\
+return place\n\
 end\n\
-local function hold_in(entry, budget, atoms, tags)\n\
-local tag = tag_of(tags, budget.no)\n\
-if not tag then\n\
-tag = { no = budget.no, asset = budget.asset, bucket = budget.bucket, held = 0 }\n\
-tags[#tags + 1] = tag\n\
-end\n\
-local before = bucket_of(budget.counter, tag.bucket)\n\
-if not before then\n\
-tag.held = 0\n\
-elseif tag.bucket ~= budget.bucket then\n\
-change(entry, budget.counter, before, 0, -tag.held)\n\
-change(entry, budget.counter, present(entry, budget), 0, tag.held)\n\
-end\n\
-tag.bucket = budget.bucket\n\
-tag.held = tag.held + atoms\n\
-change(entry, budget.counter, present(entry, budget), 0, atoms)\n\
-end\n\
-function budgets.count(list, entry, asset, atoms, tags)\n\
+function budgets.charge(list, entry, asset, atoms)\n\
 for _, budget in ipairs(list) do\n\
-if budget.asset == asset and tags and (atoms > 0 or not tag_of(tags, budget.no)) then\n\
-hold_in(entry, budget, atoms, tags)\n\
-elseif budget.asset == asset and atoms > 0 and not tags then\n\
+if budget.asset == asset and atoms > 0 then\n\
 change(entry, budget.counter, present(entry, budget), atoms, 0)\n\
 end\n\
 end\n\
 end\n\
-function budgets.tag_others(list, entry, tags)\n\
+function budgets.hold(list, entry, legs)\n\
+local tags = {}\n\
+for i = 1, #list do\n\
+local budget = list[i]\n\
+local asset, atoms = budget.asset, 0\n\
+for j = 1, #legs do\n\
+if legs[j].asset == asset then\n\
+atoms = legs[j].amount\n\
+end\n\
+end\n\
+change(entry, budget.counter, present(entry, budget), 0, atoms)\n\
+tags[i] = { no = budget.no, asset = asset, bucket = budget.bucket, held = atoms }\n\
+end\n\
+return tags\n\
+end\n\
+function budgets.extend(list, entry, asset, atoms, tags)\n\
 for _, budget in ipairs(list) do\n\
-if not tag_of(tags, budget.no) then\n\
-hold_in(entry, budget, 0, tags)\n\
+if budget.asset == asset and atoms > 0 then\n\
+local counter = budget.counter\n\
+local tag = tag_of(tags, budget.no)\n\
+local before = place_of(counter, tag.bucket)\n\
+if not before then\n\
+tag.held = 0\n\
+elseif tag.bucket ~= budget.bucket then\n\
+change(entry, counter, before, 0, -tag.held)\n\
+change(entry, counter, present(entry, budget), 0, tag.held)\n\
+end\n\
+tag.bucket = budget.bucket\n\
+tag.held = tag.held + atoms\n\
+change(entry, counter, present(entry, budget), 0, atoms)\n\
 end\n\
 end\n\
 end\n\
 function budgets.spend(wallet, entry, tags, asset, held_atoms, beyond_atoms)\n\
-for _, tag in ipairs(tags) do\n\
+if not tags[1] then\n\
+return\n\
+end\n\
+local read = counters_of(wallet, tags)\n\
+for i = 1, #tags do\n\
+local tag, counter = tags[i], read[i]\n\
 if tag.asset == asset then\n\
 local part = math.min(held_atoms, tag.held)\n\
 tag.held = tag.held - part\n\
-local counter = counter_of(wallet, tag.no)\n\
-local bucket = bucket_of(counter, tag.bucket)\n\
-if bucket then\n\
-change(entry, counter, bucket, part + beyond_atoms, -part)\n\
+local place = place_of(counter, tag.bucket)\n\
+if place then\n\
+change(entry, counter, place, part + beyond_atoms, -part)\n\
 end\n\
 end\n\
 end\n\
 end\n\
 function budgets.give_back(wallet, entry, tags)\n\
-for _, tag in ipairs(tags) do\n\
-local counter = counter_of(wallet, tag.no)\n\
-local bucket = bucket_of(counter, tag.bucket)\n\
-if bucket then\n\
-change(entry, counter, bucket, 0, -tag.held)\n\
+if not tags[1] then\n\
+return\n\
+end\n\
+local read = counters_of(wallet, tags)\n\
+for i = 1, #tags do\n\
+local tag, counter = tags[i], read[i]\n\
+local place = place_of(counter, tag.bucket)\n\
+if place then\n\
+change(entry, counter, place, 0, -tag.held)\n\
 end\n\
 tag.held = 0\n\
 end\n\
@@ -1110,7 +1163,7 @@ return not config_text or string.find(config_text, named, 1, true) ~= nil\n\
 end\n\
 local function tell(wallet, counter, threshold)\n\
 if #counter.told == 0 then\n\
-counter.told_in = counter.width > 0 and present_bucket(wallet, counter.width) or counter.buckets[1].name\n\
+counter.told_in = counter.width > 0 and present_bucket(wallet, counter.width) or counter.buckets[1]\n\
 elseif #counter.told >= TOLD_MAX then\n\
 table.remove(counter.told, 1)\n\
 end\n\
@@ -1207,27 +1260,35 @@ return convert\n\
 end\n\
 modules['counters'] = function()\n\
 local counters = {}\n\
-function counters.get(wallet, name, make)\n\
+function counters.read(wallet, names, make)\n\
 local read = wallet.counters_read\n\
 if not read then\n\
 read = {}\n\
 wallet.counters_read = read\n\
 end\n\
-for i = 1, #read do\n\
-if read[i].name == name then\n\
-return read[i]\n\
-end\n\
-end\n\
-local counter = make(redis.call('HGET', wallet.key, name))\n\
+local list, packed = {}, nil\n\
+for i = 1, #names do\n\
+local name = names[i]\n\
+local counter = read[name]\n\
+if not counter then\n\
+packed = packed or redis.call('HMGET', wallet.key, unpack(names))\n\
+counter = make(packed[i])\n\
 counter.name = name\n\
 read[#read + 1] = counter\n\
-return counter\n\
+read[name] = counter\n\
+end\n\
+list[i] = counter\n\
+end\n\
+return list\n\
+end\n\
+function counters.get(wallet, name, make)\n\
+return counters.read(wallet, { name }, make)[1]\n\
 end\n\
 function counters.touch(entry, counter, pack)\n\
-counter.pack = pack\n\
-entry.counters = entry.counters or {}\n\
 if counter.touched_by ~= entry then\n\
+counter.pack = pack\n\
 counter.touched_by = entry\n\
+entry.counters = entry.counters or {}\n\
 entry.counters[#entry.counters + 1] = counter\n\
 end\n\
 end\n\
@@ -1236,7 +1297,8 @@ if not entry.counters then\n\
 return '\\0'\n\
 end\n\
 local parts = { struct.pack('>B', #entry.counters) }\n\
-for i, counter in ipairs(entry.counters) do\n\
+for i = 1, #entry.counters do\n\
+local counter = entry.counters[i]\n\
 counter.packed = counter.pack(counter)\n\
 parts[i + 1] = struct.pack('>Bc0Hc0', #counter.name, counter.name, #counter.packed, counter.packed)\n\
 end\n\
@@ -1949,7 +2011,8 @@ parts[#parts + 1] =\n\
 struct.pack(NEXT_LEG, 0, leg.asset, leg.amount, leg.held, leg.settled, leg.released, leg.num, leg.den)\n\
 add_sources(parts, leg.sources)\n\
 end\n\
-for _, tag in ipairs(hold.tags) do\n\
+for i = 1, #hold.tags do\n\
+local tag = hold.tags[i]\n\
 parts[#parts + 1] = struct.pack(TAG, 0, 0, tag.no, tag.asset, tag.bucket, tag.held)\n\
 end\n\
 if hold.scopes then\n\
@@ -2013,18 +2076,14 @@ end\n\
 end\n\
 end\n\
 function holds.open(wallet, entry, list, sent, ttl_ms, scopes)\n\
-local tags = {}\n\
 for i = 1, #list do\n\
-local leg = list[i]\n\
-holds.take(wallet, entry, leg, leg.amount)\n\
-budgets.count(sent, entry, leg.asset, leg.amount, tags)\n\
+holds.take(wallet, entry, list[i], list[i].amount)\n\
 end\n\
-budgets.tag_others(sent, entry, tags)\n\
 wallet.open_holds = wallet.open_holds + 1\n\
 holds.keep(wallet, entry, {\n\
 ref = string.format('%d.%d', wallet.epoch, wallet.version + 1),\n\
 legs = list,\n\
-tags = tags,\n\
+tags = budgets.hold(sent, entry, list),\n\
 scopes = scopes,\n\
 created_at_ms = wallet.now_ms,\n\
 expires_at_ms = wallet.now_ms + ttl_ms,\n\
@@ -3224,7 +3283,7 @@ return wallets\n\
 end\n\
 do\n\
 redis.register_function({\n\
-function_name = 'advance_clock_9cdd3acabea6',\n\
+function_name = 'advance_clock_f0d4fbfce90b',\n\
 flags = {  },\n\
 callback = function(KEYS, ARGV)\n\
 local fence_key = KEYS[1] -- string: installation and epoch of this partition's data\n\
@@ -3249,7 +3308,7 @@ local seal = require('seal')\n\
 local due = require('due')\n\
 local wallets = require('wallet')\n\
 redis.register_function({\n\
-function_name = 'apply_due_9cdd3acabea6',\n\
+function_name = 'apply_due_f0d4fbfce90b',\n\
 flags = { 'allow-oom' },\n\
 callback = function(KEYS, ARGV)\n\
 local fence_key = KEYS[1] -- string: installation and epoch of this partition's data\n\
@@ -3309,7 +3368,7 @@ local staleness = require('stale')\n\
 local usage = require('usage')\n\
 local wallets = require('wallet')\n\
 redis.register_function({\n\
-function_name = 'authorize_9cdd3acabea6',\n\
+function_name = 'authorize_f0d4fbfce90b',\n\
 flags = {  },\n\
 callback = function(KEYS, ARGV)\n\
 local fence_key = KEYS[1] -- string: installation and epoch of this partition's data\n\
@@ -3495,7 +3554,7 @@ local staleness = require('stale')\n\
 local usage = require('usage')\n\
 local wallets = require('wallet')\n\
 redis.register_function({\n\
-function_name = 'charge_9cdd3acabea6',\n\
+function_name = 'charge_f0d4fbfce90b',\n\
 flags = {  },\n\
 callback = function(KEYS, ARGV)\n\
 local fence_key = KEYS[1] -- string: installation and epoch of this partition's data\n\
@@ -3602,7 +3661,7 @@ local leg = list[i]\n\
 local of_leg = wallets.account(wallet, leg.asset)\n\
 grants.take(wallet, entry, of_leg, leg.amount, false, leg.parts)\n\
 entries.transfer(entry, of_leg, 1, 5, leg.amount)\n\
-budgets.count(sent, entry, leg.asset, leg.amount)\n\
+budgets.charge(sent, entry, leg.asset, leg.amount)\n\
 leg.settled = leg.amount\n\
 end\n\
 usage.count(wallet, entry, lines)\n\
@@ -3643,7 +3702,7 @@ do\n\
 local run = require('run')\n\
 local wallets = require('wallet')\n\
 redis.register_function({\n\
-function_name = 'configure_9cdd3acabea6',\n\
+function_name = 'configure_f0d4fbfce90b',\n\
 flags = { 'allow-oom' },\n\
 callback = function(KEYS, ARGV)\n\
 local fence_key = KEYS[1] -- string: installation and epoch of this partition's data\n\
@@ -3683,7 +3742,7 @@ local run = require('run')\n\
 local seal = require('seal')\n\
 local wallets = require('wallet')\n\
 redis.register_function({\n\
-function_name = 'create_wallet_9cdd3acabea6',\n\
+function_name = 'create_wallet_f0d4fbfce90b',\n\
 flags = {  },\n\
 callback = function(KEYS, ARGV)\n\
 local fence_key = KEYS[1] -- string: installation and epoch of this partition's data\n\
@@ -3718,7 +3777,7 @@ local due = require('due')\n\
 local seal = require('seal')\n\
 local wallets = require('wallet')\n\
 redis.register_function({\n\
-function_name = 'credit_9cdd3acabea6',\n\
+function_name = 'credit_f0d4fbfce90b',\n\
 flags = {  },\n\
 callback = function(KEYS, ARGV)\n\
 local fence_key = KEYS[1] -- string: installation and epoch of this partition's data\n\
@@ -3821,7 +3880,7 @@ local holds = require('holds')\n\
 local seal = require('seal')\n\
 local wallets = require('wallet')\n\
 redis.register_function({\n\
-function_name = 'expire_holds_9cdd3acabea6',\n\
+function_name = 'expire_holds_f0d4fbfce90b',\n\
 flags = { 'allow-oom' },\n\
 callback = function(KEYS, ARGV)\n\
 local fence_key = KEYS[1] -- string: installation and epoch of this partition's data\n\
@@ -3875,7 +3934,7 @@ local seal = require('seal')\n\
 local staleness = require('stale')\n\
 local wallets = require('wallet')\n\
 redis.register_function({\n\
-function_name = 'extend_9cdd3acabea6',\n\
+function_name = 'extend_f0d4fbfce90b',\n\
 flags = {  },\n\
 callback = function(KEYS, ARGV)\n\
 local fence_key = KEYS[1] -- string: installation and epoch of this partition's data\n\
@@ -3959,7 +4018,7 @@ seal.operation(wallet, outbox_key, 0, operation_id, fingerprint, '0', '', reply)
 elseif take_atoms then\n\
 local entry = entries.begin(5, account)\n\
 holds.take(wallet, entry, first, take_atoms)\n\
-budgets.count(sent, entry, first.asset, take_atoms, hold.tags)\n\
+budgets.extend(sent, entry, first.asset, take_atoms, hold.tags)\n\
 first.amount = first.amount + take_atoms\n\
 hold.expires_at_ms = math.max(hold.expires_at_ms, wallet.now_ms + ttl_ms)\n\
 holds.keep(wallet, entry, hold, true)\n\
@@ -3986,7 +4045,7 @@ do\n\
 local run = require('run')\n\
 local wallets = require('wallet')\n\
 redis.register_function({\n\
-function_name = 'forget_9cdd3acabea6',\n\
+function_name = 'forget_f0d4fbfce90b',\n\
 flags = { 'allow-oom' },\n\
 callback = function(KEYS, ARGV)\n\
 local fence_key = KEYS[1] -- string: installation and epoch of this partition's data\n\
@@ -4017,7 +4076,7 @@ local entries = require('entry')\n\
 local seal = require('seal')\n\
 local wallets = require('wallet')\n\
 redis.register_function({\n\
-function_name = 'freeze_9cdd3acabea6',\n\
+function_name = 'freeze_f0d4fbfce90b',\n\
 flags = { 'allow-oom' },\n\
 callback = function(KEYS, ARGV)\n\
 local fence_key = KEYS[1] -- string: installation and epoch of this partition's data\n\
@@ -4082,7 +4141,7 @@ local run = require('run')\n\
 local seal = require('seal')\n\
 local wallets = require('wallet')\n\
 redis.register_function({\n\
-function_name = 'hydrate_9cdd3acabea6',\n\
+function_name = 'hydrate_f0d4fbfce90b',\n\
 flags = { 'allow-oom' },\n\
 callback = function(KEYS, ARGV)\n\
 local fence_key = KEYS[1] -- string: installation and epoch of this partition's data\n\
@@ -4173,7 +4232,7 @@ end\n\
 do\n\
 local run = require('run')\n\
 redis.register_function({\n\
-function_name = 'list_due_9cdd3acabea6',\n\
+function_name = 'list_due_f0d4fbfce90b',\n\
 flags = { 'no-writes' },\n\
 callback = function(KEYS, ARGV)\n\
 local fence_key = KEYS[1] -- string: installation and epoch of this partition's data\n\
@@ -4205,7 +4264,7 @@ local scopes = require('scopes')\n\
 local seal = require('seal')\n\
 local wallets = require('wallet')\n\
 redis.register_function({\n\
-function_name = 'mend_9cdd3acabea6',\n\
+function_name = 'mend_f0d4fbfce90b',\n\
 flags = { 'allow-oom' },\n\
 callback = function(KEYS, ARGV)\n\
 local fence_key = KEYS[1] -- string: installation and epoch of this partition's data\n\
@@ -4273,7 +4332,7 @@ do\n\
 local run = require('run')\n\
 local wallets = require('wallet')\n\
 redis.register_function({\n\
-function_name = 'peek_operation_9cdd3acabea6',\n\
+function_name = 'peek_operation_f0d4fbfce90b',\n\
 flags = { 'no-writes' },\n\
 callback = function(KEYS, ARGV)\n\
 local fence_key = KEYS[1] -- string: installation and epoch of this partition's data\n\
@@ -4300,7 +4359,7 @@ end\n\
 do\n\
 local run = require('run')\n\
 redis.register_function({\n\
-function_name = 'raise_catalog_9cdd3acabea6',\n\
+function_name = 'raise_catalog_f0d4fbfce90b',\n\
 flags = { 'allow-oom' },\n\
 callback = function(KEYS, ARGV)\n\
 local fence_key = KEYS[1] -- string: installation and epoch of this partition's data\n\
@@ -4324,7 +4383,7 @@ end\n\
 do\n\
 local wallets = require('wallet')\n\
 redis.register_function({\n\
-function_name = 'read_hold_9cdd3acabea6',\n\
+function_name = 'read_hold_f0d4fbfce90b',\n\
 flags = { 'no-writes' },\n\
 callback = function(KEYS, ARGV)\n\
 local fence_key = KEYS[1] -- string: installation and epoch of this partition's data\n\
@@ -4351,7 +4410,7 @@ end\n\
 do\n\
 local wallets = require('wallet')\n\
 redis.register_function({\n\
-function_name = 'read_stored_9cdd3acabea6',\n\
+function_name = 'read_stored_f0d4fbfce90b',\n\
 flags = { 'no-writes' },\n\
 callback = function(KEYS, ARGV)\n\
 local wallet_key = KEYS[1] -- hash: see lib/wallet.lua\n\
@@ -4371,7 +4430,7 @@ end\n\
 do\n\
 local wallets = require('wallet')\n\
 redis.register_function({\n\
-function_name = 'read_wallet_9cdd3acabea6',\n\
+function_name = 'read_wallet_f0d4fbfce90b',\n\
 flags = { 'no-writes' },\n\
 callback = function(KEYS, ARGV)\n\
 local fence_key = KEYS[1] -- string: installation and epoch of this partition's data\n\
@@ -4397,7 +4456,7 @@ local legs = require('legs')\n\
 local seal = require('seal')\n\
 local wallets = require('wallet')\n\
 redis.register_function({\n\
-function_name = 'release_9cdd3acabea6',\n\
+function_name = 'release_f0d4fbfce90b',\n\
 flags = { 'allow-oom' },\n\
 callback = function(KEYS, ARGV)\n\
 local fence_key = KEYS[1] -- string: installation and epoch of this partition's data\n\
@@ -4463,7 +4522,7 @@ end\n\
 do\n\
 local run = require('run')\n\
 redis.register_function({\n\
-function_name = 'remember_9cdd3acabea6',\n\
+function_name = 'remember_f0d4fbfce90b',\n\
 flags = { 'allow-oom' },\n\
 callback = function(KEYS, ARGV)\n\
 local fence_key = KEYS[1] -- string: installation and epoch of this partition's data\n\
@@ -4486,7 +4545,7 @@ local run = require('run')\n\
 local seal = require('seal')\n\
 local wallets = require('wallet')\n\
 redis.register_function({\n\
-function_name = 'restamp_9cdd3acabea6',\n\
+function_name = 'restamp_f0d4fbfce90b',\n\
 flags = { 'allow-oom' },\n\
 callback = function(KEYS, ARGV)\n\
 local fence_key = KEYS[1] -- string: installation and epoch of this partition's data\n\
@@ -4548,7 +4607,7 @@ local staleness = require('stale')\n\
 local usage = require('usage')\n\
 local wallets = require('wallet')\n\
 redis.register_function({\n\
-function_name = 'settle_9cdd3acabea6',\n\
+function_name = 'settle_f0d4fbfce90b',\n\
 flags = { 'allow-oom' },\n\
 callback = function(KEYS, ARGV)\n\
 local fence_key = KEYS[1] -- string: installation and epoch of this partition's data\n\
@@ -4688,7 +4747,7 @@ end\n\
 do\n\
 local run = require('run')\n\
 redis.register_function({\n\
-function_name = 'verify_run_9cdd3acabea6',\n\
+function_name = 'verify_run_f0d4fbfce90b',\n\
 flags = { 'no-writes' },\n\
 callback = function(KEYS, ARGV)\n\
 local fence_key = KEYS[1] -- string: installation and epoch of this partition's data\n\
@@ -4717,7 +4776,7 @@ local grants = require('grants')\n\
 local seal = require('seal')\n\
 local wallets = require('wallet')\n\
 redis.register_function({\n\
-function_name = 'void_9cdd3acabea6',\n\
+function_name = 'void_f0d4fbfce90b',\n\
 flags = { 'allow-oom' },\n\
 callback = function(KEYS, ARGV)\n\
 local fence_key = KEYS[1] -- string: installation and epoch of this partition's data\n\

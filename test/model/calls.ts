@@ -71,12 +71,12 @@ export function authorize(
       scopes: commonScopes(ask.parts),
     };
     record(draft, 'hold', { asset: ask.asset, hold }, (flow) => {
-      for (const leg of hold.legs) {
-        takeInto(wallet, leg, fitted(wallet, ask.parts, leg), flow);
-        countBudgets(draft, budgets, leg, hold.tags);
-      }
+      for (const leg of hold.legs) takeInto(wallet, leg, fitted(wallet, ask.parts, leg), flow);
       // What it may be settled in besides counts there, too.
-      for (const budget of budgets) countBudgets(draft, [budget], { asset: budget.asset, amount: 0n }, hold.tags);
+      for (const budget of budgets) {
+        const amount = hold.legs.find(({ asset }) => asset === budget.asset)?.amount ?? 0n;
+        countBudgets(draft, [budget], { asset: budget.asset, amount }, hold.tags);
+      }
       wallet.holds.set(hold.ref, hold);
     });
     const { available, held } = balances(wallet, ask.asset);

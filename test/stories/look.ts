@@ -104,7 +104,7 @@ function told({ version, accounts, grants, holds, counters, usage }: Told, freez
       .filter(({ available, held, overage, scheduled }) => available + held + overage + scheduled > 0n)
       .sort((a, b) => a.asset - b.asset),
     // What is to roll over stands in what was asked for.
-    grants: grants.toSorted((a, b) => a.no - b.no).map(({ rollover: _, ...grant }) => grant),
+    grants: grants.toSorted((a, b) => a.no - b.no).map(({ rollover: _rollover, ...grant }) => grant),
     counters,
     usage,
     holds: holds.sort((a, b) => (a.ref < b.ref ? -1 : 1)),

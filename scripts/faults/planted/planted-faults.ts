@@ -349,8 +349,8 @@ export const plantedFaults: readonly PlantedFault[] = [
     'a second leg is not held',
     'priced',
     lua(
-      'holds.take(wallet, entry, leg, leg.amount)\n',
-      'if i == 1 then holds.take(wallet, entry, leg, leg.amount) end\n',
+      'holds.take(wallet, entry, list[i], list[i].amount)\n',
+      'if i == 1 then holds.take(wallet, entry, list[i], list[i].amount) end\n',
     ),
   ),
   fault(
@@ -384,11 +384,11 @@ export const plantedFaults: readonly PlantedFault[] = [
     'priced',
     lua('budgets.give_back(wallet, entry, hold.tags)\n', ''),
   ),
-  fault('a charge counts in no budget', 'priced', lua('budgets.count(sent, entry, leg.asset, leg.amount)\n', '')),
+  fault('a charge counts in no budget', 'priced', lua('budgets.charge(sent, entry, leg.asset, leg.amount)\n', '')),
   fault(
     'an extension counts in no budget',
     'priced',
-    lua('budgets.count(sent, entry, first.asset, take_atoms, hold.tags)\n', ''),
+    lua('budgets.extend(sent, entry, first.asset, take_atoms, hold.tags)\n', ''),
   ),
   fault(
     'what is spent beyond a hold counts in no budget',
