@@ -3,6 +3,7 @@ import { gzipSync } from 'node:zlib';
 import { describe, expect, test } from 'vitest';
 import { expectRefused, json, leaksIn, spelled, startWithVictim } from './bad-input.victim.ts';
 import { connect, statusesIn, talk } from './contract.connections.ts';
+import { matches } from './path.ts';
 
 const { client, document, get, grantId, holdId, host, key, post, refused, send, unchanged } = await startWithVictim();
 
@@ -331,10 +332,12 @@ describe('methods', () => {
       .replace('{key_id}', 'x');
 
   test('that a route does not take are refused, on every route', async () => {
+    const paths = Object.keys(document.paths);
     await unchanged(async () => {
-      for (const [path, item] of Object.entries(document.paths)) {
+      for (const path of paths) {
+        const alike = paths.filter((other) => matches(other, concrete(path))).map((other) => document.paths[other]!);
         for (const method of ['GET', 'POST', 'PUT', 'PATCH', 'DELETE', 'PROPFIND', 'PURGE', 'TRACE', 'SEARCH']) {
-          if (method.toLowerCase() in item) continue;
+          if (alike.some((item) => method.toLowerCase() in item)) continue;
           const body = method === 'GET' || method === 'TRACE' ? undefined : '{}';
           expectRefused(
             `${method} ${path}`,

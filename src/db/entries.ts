@@ -57,7 +57,10 @@ async function withInstances(
   for (const { grantNo, id, instance } of rows) {
     if (id !== null && instance !== null) instances.set(grantNo, { id, instance });
   }
-  return items.map((item) => ({ ...item, recurrence: instances.get(item.grantNo) }));
+  return items.map((item) => {
+    const recurrence = instances.get(item.grantNo);
+    return recurrence ? { ...item, recurrence } : item;
+  });
 }
 
 /** Both ends included, the oldest first. */
