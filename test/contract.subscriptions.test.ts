@@ -110,7 +110,7 @@ describe('a subscription', () => {
     expectProblem(await subscribe('nobody', mixed), 404, 'customer_not_found');
     expectProblem(await client.get('/v1/customers/nobody/subscriptions'), 404, 'customer_not_found');
     expect((await client.get(`/v1/customers/${id}/subscriptions`)).body.data).toEqual([]);
-    expect(await carried(id)).toEqual({ version: 0, subscriptions: [], budgets: [] });
+    expect(await carried(id)).toEqual({ version: 0, subscriptions: [], budgets: [], scopes: [] });
   });
 
   test.each([
@@ -252,7 +252,12 @@ describe('the wallet in Redis', () => {
   test('carries what the reply says, from the reply on, and a version that counts the changes', async () => {
     const [id, one, two] = [await customer(), await product({ versions: 2 }), await product()];
     const first = await subscribed(id, one, 1);
-    expect(await carried(id)).toEqual({ version: 1, subscriptions: [{ productId: one, version: 1 }], budgets: [] });
+    expect(await carried(id)).toEqual({
+      version: 1,
+      subscriptions: [{ productId: one, version: 1 }],
+      budgets: [],
+      scopes: [],
+    });
     await subscribed(id, two);
     await expectStatus(client.post(`/v1/customers/${id}/subscriptions/${first.id}/migrate`, { version: 2 }), 200);
     expect(await carried(id)).toEqual({
@@ -262,6 +267,7 @@ describe('the wallet in Redis', () => {
         { productId: two, version: 1 },
       ],
       budgets: [],
+      scopes: [],
     });
   });
 
@@ -272,7 +278,12 @@ describe('the wallet in Redis', () => {
     const charged = async () =>
       (await client.post('/v1/charge', { customer_id: id, asset: 'USD', amount: '0' })).status;
     await expect.poll(charged, { timeout: 10_000 }).toBe(200);
-    expect(await carried(id)).toEqual({ version: 1, subscriptions: [{ productId, version: 1 }], budgets: [] });
+    expect(await carried(id)).toEqual({
+      version: 1,
+      subscriptions: [{ productId, version: 1 }],
+      budgets: [],
+      scopes: [],
+    });
   });
 
   test('is told by the worker what broke off between Postgres and Redis', async () => {
