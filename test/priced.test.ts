@@ -1,8 +1,8 @@
 // Events priced by the catalog: authorize and charge say what happened, and the wallet pays what it costs.
 import fc from 'fast-check';
-import { Redis } from 'ioredis';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { expectStatus, startFarebox, type Client, type Farebox } from './farebox.ts';
+import { startProxy } from './faults/proxy.ts';
 
 let farebox: Farebox;
 let client: Client;
@@ -365,21 +365,23 @@ test('a remembered decline is told again as it was, once its event costs in anot
   const event_type = 'moved.declined';
   await publish(event_type, [{ id: 'usd', event_type, asset: 'USD', model: 'unit', unit_amount: '1.5' }]);
   const body = { customer_id, event_type, data: { n: 1 } };
-  const ask = () => client.post('/v1/charge', body, keyed('declined'));
-  await expectStatus(client.post('/v1/estimate', body), 200);
-  const redis = new Redis(farebox.redis.url);
-  // Longer than a call waits: its outcome is unknown, so the answer to its repeat is remembered.
-  await redis.call('CLIENT', 'PAUSE', '1900', 'ALL');
-  redis.disconnect();
+  const proxy = await startProxy(farebox.redis.url);
+  const gateway = await farebox.addGateway({ redisUrl: proxy.url });
+  const ask = () => gateway.post('/v1/charge', body, keyed('declined'));
+  await expectStatus(gateway.post('/v1/estimate', body), 200);
+  // Its outcome is unknown, so the answer to its repeat is remembered.
+  proxy.follow(({ name }) => (name === 'charge' && proxy.counts.drop_reply === 0 ? { kind: 'drop_reply' } : undefined));
   const first = await ask();
+  expect(proxy.counts.drop_reply).toBe(1);
   const decline = { asset: 'USD', requested: '1.5', available: '1', shortfall: '0.5' };
   expect(first).toMatchObject({ status: 402, body: decline });
   await priceFirstInEuro(event_type);
-  expect((await client.post('/v1/estimate', body)).body).toMatchObject({ asset: 'EUR' });
+  expect((await gateway.post('/v1/estimate', body)).body).toMatchObject({ asset: 'EUR' });
   const again = await ask();
   expect(again).toMatchObject({ status: 402, body: decline });
   expect(again.headers.get('idempotent-replayed')).toBe('true');
   expect({ ...again.body, request_id: '' }).toEqual({ ...first.body, request_id: '' });
+  await proxy.stop();
 });
 
 test.each(['authorize', 'charge'])('a repeated %s that nothing prices any more gets its first answer', async (path) => {

@@ -266,7 +266,7 @@ export const plantedFaults: readonly PlantedFault[] = [
     ts('worker/lane-reader.js', 'good.push(decoded.entry);', '{ if (seq % 37 !== 0) good.push(decoded.entry); }'),
   ),
   // After a loss
-  fault('fence and run are not compared', 'foreign-stores', fenceCompared, runCompared),
+  fault('fence and run are not compared', 'flushall', fenceCompared, runCompared),
   fault('the run is not verified', 'old-snapshot', runCompared),
   fault(
     'wallets of another epoch are believed',
