@@ -17,8 +17,12 @@ export type Load = {
   readonly requests: Request[];
   /** There are prices for them. */
   readonly hasEvents: boolean;
+  readonly long?: Long | undefined;
   readonly isOver: () => boolean;
 };
+
+/** A load that lasts for minutes: wallets don't run dry, and a client takes a pause after each step. */
+export type Long = { readonly credit: string; readonly pauseMsMax: number };
 
 /** All clients, until it is over. */
 export async function runLoad(load: Load): Promise<void> {
@@ -59,9 +63,11 @@ async function live(load: Load, customerId: string, random: Random, keyPrefix: s
   let keys = 0;
   const nextKey = () => `${keyPrefix}.${(keys += 1)}`;
   const life: Life = { load, customerId, random, holds: [], past: [], grants: [], asked: [], nextKey, ambushes: [] };
+  if (load.long) await credit(life, load.long.credit);
   while (!load.isOver()) {
     if (load.gateways().length > 0) await step(life);
     else await sleep(nobodyMs);
+    if (load.long) await sleep(random.between(0, load.long.pauseMsMax));
   }
   await Promise.all(life.ambushes);
 }
@@ -295,12 +301,16 @@ const yesOf = ({ attempts }: Request): Reply | undefined => attempts.find(({ rep
  * must not be. A gateway may have had a doubt that its client knows nothing of.
  */
 async function topUpAfterNo(life: Life, { attempts, body, kind }: Request): Promise<void> {
-  const { customerId, random, nextKey } = life;
+  const { random } = life;
   if (kind === 'grant' || attempts.at(-1)?.reply?.status !== 402) return;
   if (!attempts.some(({ reply }) => isInDoubt(reply)) && !random.chance(0.2)) return;
+  await credit(life, '20', String(body['asset'] ?? 'USD'));
+}
+
+async function credit(life: Life, amount: string, asset = 'USD'): Promise<void> {
+  const { customerId, nextKey } = life;
   const path = `/v1/customers/${customerId}/grants`;
-  const credit = { asset: body['asset'] ?? 'USD', amount: '20' };
-  await ask(life, { kind: 'grant', customerId, path, body: credit, key: nextKey() });
+  await ask(life, { kind: 'grant', customerId, path, body: { asset, amount }, key: nextKey() });
 }
 
 /** The same key for another amount: a mistake, and to be refused. */

@@ -8,10 +8,9 @@ import { audit } from '../audit/audit.ts';
 import { waitUntil } from '../stores/process.ts';
 import { readLosses } from '../../src/db/epochs.ts';
 import { loadWallet } from '../../src/db/wallets.ts';
-import { partitionsCount } from '../../src/limits.ts';
-import { clockKey, walletOf } from '../../src/wallet/keys.ts';
-import { cursor } from '../../src/wallet/packed.ts';
+import { walletOf } from '../../src/wallet/keys.ts';
 import { readStoredWallet, walletDifferences } from '../../src/wallet/stored-wallet.ts';
+import { readBehind } from './behind.ts';
 import { check } from './check/check.ts';
 import { checkEnds } from './check/ends.ts';
 import { openWallClock, readEpochs } from './check/kept.ts';
@@ -116,7 +115,7 @@ async function underLoad(
   let isOver = false;
   const load: Load = {
     gateways: () => world.gateways.filter(({ process }) => process.running()).map(({ client }) => client),
-    ...{ seed, customers, clientsPerCustomer, requests, hasEvents: pricing !== undefined },
+    ...{ seed, customers, clientsPerCustomer, requests, hasEvents: pricing !== undefined, long: scenario.long },
     isOver: () => isOver,
   };
   const trial: Trial = {
@@ -181,25 +180,15 @@ async function createCustomers({ gateways }: World, customers: readonly string[]
 }
 
 /** Until the ledger has all that Redis wrote, and nothing is about to happen by itself. */
-async function settleDown({ sql, redis }: World, boundMs: number): Promise<Violation[]> {
+async function settleDown(world: World, boundMs: number): Promise<Violation[]> {
   // Holds and grants that run out within the load's shortest times do so now, and not while we look.
   await sleep(lastDeadlineMs);
   let behind = '';
   const isDrained = async () => {
     try {
-      const rows = await sql<{ partition: number; seq: bigint }[]>`select partition, seq from partitions`;
-      const ends = await Promise.all(
-        Array.from({ length: partitionsCount }, (_, partition) => redis.getBuffer(clockKey(partition))),
-      );
-      const late = rows.filter(({ partition, seq }) => {
-        const packed = ends[partition];
-        return packed ? seq < BigInt(cursor(packed).whole()) : false;
-      });
-      behind = `${late.length} partitions are behind: ${late
-        .slice(0, 5)
-        .map(({ partition }) => partition)
-        .join(', ')}`;
-      return late.length === 0;
+      const { entries, partitions } = await readBehind(world);
+      behind = `${entries} entries of ${partitions.length} partitions are not there: ${partitions.slice(0, 5).join(', ')}`;
+      return entries === 0;
     } catch (error) {
       behind = `the stores do not answer: ${(error as Error).message}`;
       return false;

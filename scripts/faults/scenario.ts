@@ -1,6 +1,7 @@
 // What a scenario is: which world it takes, what it does to it under load, and what may be lost by it.
 import type { Random } from '../../test/faults/seeded.ts';
 import type { Request } from './history.ts';
+import type { Long } from './load.ts';
 import type { Pricing } from './pricing.ts';
 import type { Violation } from './check/violation.ts';
 import type { World, WorldOptions } from './world.ts';
@@ -37,6 +38,8 @@ export type Scenario = {
   readonly mayLose?: boolean;
   /** Of them, none that was not marked `unconfirmed`. */
   readonly keepsConfirmed?: boolean;
+  /** The load lasts for minutes: see Load. */
+  readonly long?: Long;
   /** Nothing in it leaves an outcome in doubt. */
   readonly isCalm?: boolean;
   /** Before the load: prices and budgets, with which the load asks for events, too. */

@@ -9,7 +9,7 @@ import { foreign } from './foreign.ts';
 import { gatewayKilled, repliesDropped } from './gateways.ts';
 import { keys, walletsDeleted } from './keys.ts';
 import { priced } from './priced.ts';
-import { commitUnheard, lockTimeout, postgresKilled } from './postgres.ts';
+import { commitUnheard, lockTimeout, postgresAway, postgresKilled } from './postgres.ts';
 import {
   aofCut,
   aofCutTwice,
@@ -37,6 +37,7 @@ export const scenarios: readonly Scenario[] = [
   recoverySteps,
   workerFrozenMinute,
   postgresKilled,
+  postgresAway,
   commitUnheard,
   lockTimeout,
   diskFull,

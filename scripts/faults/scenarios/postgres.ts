@@ -1,5 +1,8 @@
 // Postgres killed, silent, locked, and answering a commit that nobody hears of.
 import { setTimeout as sleep } from 'node:timers/promises';
+import { waitUntil } from '../../stores/process.ts';
+import { readBehind } from '../behind.ts';
+import { isYes, type Request } from '../history.ts';
 import type { Scenario } from '../scenario.ts';
 
 const mustHold = '0 missing, 0 twice; authorizing goes on';
@@ -21,6 +24,56 @@ export const postgresKilled: Scenario = {
       await world.postgres.restart();
     }
     await sleep(1_500);
+  },
+};
+
+const awayMs = 600_000;
+const awayBriefMs = 20_000;
+const lookEveryMs = 5_000;
+const catchUpBoundMs = 300_000;
+/** Under load the last second's entries are always on their way. */
+const entriesOnTheWay = 200;
+const spending: ReadonlySet<Request['kind']> = new Set(['authorize', 'charge', 'settle', 'release']);
+
+export const postgresAway: Scenario = {
+  name: 'postgres-away',
+  fault: 'Postgres away for ten minutes',
+  mustHold: 'authorizing goes on all the time; then all drains, in order, 0 missing, 0 twice',
+  long: { credit: '1000000', pauseMsMax: 300 },
+  inject: async ({ world, requests, count, blame, isBrief }) => {
+    await sleep(2_000);
+    await world.postgres.kill();
+    const backAtMs = performance.now() + (isBrief ? awayBriefMs : awayMs);
+    let from = requests.length;
+    while (performance.now() < backAtMs) {
+      await sleep(lookEveryMs);
+      const kinds = new Set(
+        requests
+          .slice(from)
+          .flatMap(({ kind, attempts }) => (attempts.some(({ reply }) => isYes(reply)) ? [kind] : [])),
+      );
+      from = requests.length;
+      for (const kind of spending) {
+        if (!kinds.has(kind))
+          blame({ check: 'scenario', who: kind, what: 'was not answered with yes for five seconds' });
+      }
+      count('looks while it was away');
+    }
+    await world.postgres.restart();
+    const restartedMs = performance.now();
+    let waited = 0;
+    const isCaughtUp = async () => {
+      // A connection that Postgres took along with it is noticed now.
+      const behind = await readBehind(world).catch(() => undefined);
+      waited = Math.max(waited, behind?.entries ?? 0);
+      return behind !== undefined && behind.entries < entriesOnTheWay;
+    };
+    if (!(await waitUntil(isCaughtUp, catchUpBoundMs, 100))) {
+      blame({ check: 'scenario', who: 'drain', what: 'is behind for five minutes' });
+    }
+    count('entries that waited', waited);
+    count('ms until caught up', Math.round(performance.now() - restartedMs));
+    await sleep(1_000);
   },
 };
 
