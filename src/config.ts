@@ -27,6 +27,7 @@ const schema = z.object({
   STRIPE_SECRET_KEY: optional(text.regex(/^(sk|rk)_test_\S+$/)),
   STRIPE_WEBHOOK_SECRET: optional(secrets),
   STRIPE_API_BASE: optional(z.url({ protocol: /^https?$/ })),
+  STRIPE_TAX: z.preprocess(unsetWhenEmpty, z.enum(['on', 'off']).default('off')),
   LOG_LEVEL: z.preprocess(
     unsetWhenEmpty,
     z.enum(['fatal', 'error', 'warn', 'info', 'debug', 'trace', 'silent']).default('info'),
@@ -81,6 +82,7 @@ function stripeOf(read: z.output<typeof schema>, secretKey: string): StripeSetti
     secretKey,
     webhookSecrets: read.STRIPE_WEBHOOK_SECRET ?? [],
     apiBase: read.STRIPE_API_BASE,
+    addsTax: read.STRIPE_TAX === 'on',
     mode: 'test',
   };
 }

@@ -231,6 +231,61 @@ export type PaymentMethod = {
   created_at: Timestamp;
 };
 
+// ── Money in: /v1/assets/{code}/rates, /v1/customers/{id}/top-ups, /v1/top-ups/{id} ──
+
+export type AssetRateRequest = {
+  /** Three capital letters. */
+  currency: string;
+  /** What one unit of the asset costs in it: a decimal string, more than zero, at most 12 decimals. */
+  rate: string;
+  /** Default now. */
+  effective_at?: Timestamp | undefined;
+};
+
+export type AssetRate = {
+  id: string;
+  asset: string;
+  currency: string;
+  rate: string;
+  effective_at: Timestamp;
+  created_at: Timestamp;
+};
+
+export type TopUpRequest = {
+  asset: string;
+  amount: Amount;
+  /** `checkout`: on a page of Stripe's. `saved`: at once, by a payment method that the customer has saved. */
+  payment: 'checkout' | 'saved';
+  /** With `saved`. Absent: the default one. */
+  payment_method_id?: string | undefined;
+  /** Where Stripe's page leads to in the end. With `saved`: where the bank's does, should it want to know who pays. */
+  return_url?: string | undefined;
+  /** Of the grant; absent: never. */
+  expires_at?: Timestamp | undefined;
+  metadata?: Metadata | undefined;
+};
+
+export type TopUp = {
+  id: string;
+  customer_id: string;
+  /** `succeeded`: the money has arrived, and the credit is in the wallet. */
+  status: 'pending' | 'requires_action' | 'succeeded' | 'failed' | 'canceled' | 'refunded';
+  asset: string;
+  amount: Amount;
+  payment: 'checkout' | 'saved';
+  /** Before tax. `rate`: what one unit cost; absent where the asset is the currency. */
+  price: { currency: string; amount: string; rate?: string | undefined };
+  /** Send the customer there. */
+  checkout_url?: string | undefined;
+  /** Send the customer there: the bank wants to know who pays. */
+  next_action?: { type: 'redirect'; url: string } | undefined;
+  failure?: { code: string; message: string; retryable: boolean } | undefined;
+  grant_id?: string | undefined;
+  expires_at: Timestamp | null;
+  metadata: Metadata;
+  created_at: Timestamp;
+};
+
 // ── Keys: /v1/keys ──
 
 /** `admin` includes all others. */

@@ -21,6 +21,13 @@ export const errors = {
     title: 'The body is not valid JSON',
     whatToDo: 'Send one JSON value in UTF-8, no key twice in an object, nested no deeper than 16.',
   },
+  invalid_signature: {
+    ...never,
+    status: 400,
+    title: 'The signature is not valid',
+    whatToDo:
+      "Only Stripe may send here. Compare the endpoint's signing secret with the environment's, and the machine's clock.",
+  },
   unauthorized: {
     ...never,
     status: 401,
@@ -100,6 +107,12 @@ export const errors = {
     status: 404,
     title: 'No such subscription',
     whatToDo: 'Take the id from the list of subscriptions; it belongs to one customer.',
+  },
+  top_up_not_found: {
+    ...never,
+    status: 404,
+    title: 'No such top-up',
+    whatToDo: 'Take the id from the reply that made it, or from the list; a key sees only its own environment.',
   },
   payment_method_not_found: {
     ...never,
@@ -264,6 +277,18 @@ export const errors = {
     status: 422,
     title: 'More than is held',
     whatToDo: 'Settle at most what is held, or use another `on_excess`; the hold is unchanged.',
+  },
+  no_payment_method: {
+    ...never,
+    status: 422,
+    title: 'There is nothing to pay with',
+    whatToDo: 'Let the customer save a payment method first, name one of theirs, or use `payment: "checkout"`.',
+  },
+  no_rate: {
+    ...never,
+    status: 422,
+    title: 'The asset has no price in money',
+    whatToDo: 'Publish one: `POST /v1/assets/{code}/rates`.',
   },
   stripe_refused: {
     ...never,

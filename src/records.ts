@@ -359,6 +359,8 @@ export type StripeSettings = {
   webhookSecrets: string[];
   /** Absent: Stripe itself; else a stand-in. */
   apiBase: string | undefined;
+  /** Whether Stripe Tax reckons a tax on top, on its page. */
+  addsTax: boolean;
   mode: EnvironmentMode;
 };
 
@@ -373,6 +375,56 @@ export type Payer = {
   email: string | undefined;
   /** The payment method that was chosen last. */
   defaultMethodId: string | undefined;
+};
+
+/** What one unit of an asset costs, from an instant on. */
+export type AssetRate = {
+  id: string;
+  asset: number;
+  /** Three capital letters. */
+  currency: string;
+  /** A decimal, as it was written. */
+  rate: string;
+  effectiveAtMs: number;
+  createdAtMs: number;
+};
+
+export type TopUpStatus = 'pending' | 'requires_action' | 'succeeded' | 'failed' | 'canceled' | 'refunded';
+export type TopUpFailure = { code: string; message: string; retryable: boolean };
+
+/** Credit that is bought. What Stripe is asked follows from it alone. */
+export type TopUp = {
+  environmentId: string;
+  id: string;
+  customerId: string;
+  asset: number;
+  amount: Atoms;
+  rate: string | undefined;
+  currency: string;
+  /** In the currency's smallest unit, as Stripe counts. */
+  price: number;
+  payment: 'checkout' | 'saved';
+  payerId: string;
+  methodId: string | undefined;
+  returnUrl: string | undefined;
+  receiptEmail: string | undefined;
+  addsTax: boolean;
+  expiresAtMs: number | undefined;
+  metadata: JsonObject;
+  status: TopUpStatus;
+  intentId: string | undefined;
+  sessionId: string | undefined;
+  checkoutUrl: string | undefined;
+  actionUrl: string | undefined;
+  failure: TopUpFailure | undefined;
+  grantNo: number | undefined;
+  /** Whether the grant is in the wallet. */
+  isCredited: boolean;
+  /** What its request was answered. */
+  reply: string | undefined;
+  createdAtMs: number;
+  /** Since when Stripe may have heard of it. */
+  askedAtMs: number | undefined;
 };
 
 /** How far the ledger has a partition. */

@@ -15,6 +15,7 @@ import type { grantReply } from '../src/api/grant-view.ts';
 import type { grantBody, voidedGrantReply } from '../src/api/grants.ts';
 import type { holdReply } from '../src/api/holds.ts';
 import type { createdKeyReply, keyBody, keyReply } from '../src/api/keys.ts';
+import type { assetRateBody, assetRateReply } from '../src/api/asset-rates.ts';
 import { openApiOf } from '../src/api/openapi.ts';
 import type { declinedReply, holdClosedReply, problemReply } from '../src/api/problem-schemas.ts';
 import type { paymentMethodReply, setupBody, setupReply } from '../src/api/payment-methods.ts';
@@ -30,6 +31,7 @@ import type {
 import type { migrateBody, subscriptionBody, subscriptionReply } from '../src/api/subscriptions.ts';
 import type { shadowApprovedReply, shadowDeclinedReply } from '../src/api/spend.ts';
 import { splitRow } from '../src/api/table.ts';
+import type { topUpBody, topUpReply } from '../src/api/top-ups.ts';
 import type { walletReply } from '../src/api/wallet.ts';
 import type * as contract from '../src/contract.ts';
 import { errors, type ErrorCode } from '../src/errors.ts';
@@ -167,6 +169,8 @@ test('requests are those of the contract', () => {
     Same<Unpriced<z.input<typeof versionBody>>, Unpriced<contract.ProductVersionRequest>>
   >().toEqualTypeOf<true>();
   expectTypeOf<Same<z.input<typeof grantBody>, Omit<contract.GrantRequest, 'scope'>>>().toEqualTypeOf<true>();
+  expectTypeOf<Same<z.input<typeof assetRateBody>, contract.AssetRateRequest>>().toEqualTypeOf<true>();
+  expectTypeOf<Same<z.input<typeof topUpBody>, contract.TopUpRequest>>().toEqualTypeOf<true>();
   expectTypeOf<Same<z.input<typeof setupBody>, contract.PaymentMethodSetupRequest>>().toEqualTypeOf<true>();
   expectTypeOf<z.input<typeof keyBody>>().toExtend<contract.KeyRequest>();
   expectTypeOf<Same<z.input<typeof authorizeBody>, contract.AuthorizeRequest>>().toEqualTypeOf<true>();
@@ -191,6 +195,8 @@ test('replies are those of the contract', () => {
   >().toEqualTypeOf<true>();
   expectTypeOf<z.output<typeof grantReply>>().toExtend<contract.Grant>();
   expectTypeOf<z.output<typeof voidedGrantReply>>().toExtend<contract.VoidedGrant>();
+  expectTypeOf<Same<z.output<typeof assetRateReply>, contract.AssetRate>>().toEqualTypeOf<true>();
+  expectTypeOf<Same<z.output<typeof topUpReply>, contract.TopUp>>().toEqualTypeOf<true>();
   expectTypeOf<Same<z.output<typeof setupReply>, contract.PaymentMethodSetup>>().toEqualTypeOf<true>();
   expectTypeOf<Same<z.output<typeof paymentMethodReply>, contract.PaymentMethod>>().toEqualTypeOf<true>();
   expectTypeOf<Same<z.output<typeof keyReply>, contract.Key>>().toEqualTypeOf<true>();

@@ -160,7 +160,7 @@ describe('with Stripe', () => {
   };
 
   test("what was asked of Stripe is as Stripe's own description has it", () => {
-    expect(paying.flaws).toEqual([]);
+    expect(paying.flaws()).toEqual([]);
   });
 });
 
@@ -232,6 +232,7 @@ describe('`farebox environment stripe`', () => {
       secretKey: 'sk_live_1',
       webhookSecrets: ['whsec_a', 'whsec_b'],
       apiBase: undefined,
+      addsTax: false,
       mode: 'live',
     });
     await sql.end();

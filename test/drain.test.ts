@@ -623,6 +623,7 @@ describe('the worker', () => {
       sweepLane: async () => {},
       reconcilePage: async () => {},
       renew: async () => {},
+      lookAtTopUps: async () => {},
       onError: (error) => errors.push(error),
     });
     const nudge = openNudge(server.url, (error) => errors.push(error));
@@ -650,6 +651,7 @@ describe('the worker', () => {
       sweepLane: async (lane) => swept.add(lane),
       reconcilePage: async () => {},
       renew: async () => {},
+      lookAtTopUps: async () => {},
       onError: () => {},
     });
     await until(async () => (await countOf(world.sql, 'entries')) === 1);

@@ -112,7 +112,7 @@ export function openWebhooks(endpoints: Endpoint[], retryDelaysMs: readonly numb
   };
 }
 
-function signatureOf(payload: string, secrets: readonly string[], timestampSeconds: number): string {
+export function signatureOf(payload: string, secrets: readonly string[], timestampSeconds: number): string {
   const made = secrets.map((secret) =>
     createHmac('sha256', secret).update(`${timestampSeconds}.${payload}`).digest('hex'),
   );

@@ -3,6 +3,7 @@
 // `public` needs no key. Otherwise a key must have one of the scopes named; `admin` includes all. Customers take `credit`,
 // because who grants credit is who signs customers up, and so do subscriptions and budgets; freezing and keys take `admin`.
 import { Hono } from 'hono';
+import { createAssetRate, listAssetRates } from './asset-rates.ts';
 import { createAsset, getAsset, listAssets } from './assets.ts';
 import { cachedAssets } from './assets-cache.ts';
 import { authorize } from './authorize.ts';
@@ -29,7 +30,9 @@ import { serve, type Api } from './route.ts';
 import { docs, errorDocs, livez, metrics, openApi, readyz, servePublic } from './running.ts';
 import { settle } from './settle.ts';
 import { cancelSubscription, createSubscription, listSubscriptions, migrateSubscription } from './subscriptions.ts';
+import { receiveStripeEvent } from './stripe-webhook.ts';
 import { honoPathOf, splitRow, type TableRow } from './table.ts';
+import { createTopUp, getTopUp, listTopUps } from './top-ups.ts';
 import { unmatched } from './unmatched.ts';
 import { listEvents, rateEvents } from './unpriced.ts';
 import { freezeWallet, getWallet, unfreezeWallet } from './wallet.ts';
@@ -75,6 +78,10 @@ export const table: readonly TableRow[] = [
     migrateSubscription,
   ],
 
+  ['POST   /v1/customers/{customer_id}/top-ups', 'credit', createTopUp],
+  ['GET    /v1/customers/{customer_id}/top-ups', 'read', listTopUps],
+  ['GET    /v1/customers/{customer_id}/top-ups/{top_up_id}', 'read', getTopUp],
+  ['GET    /v1/top-ups/{top_up_id}', 'read', getTopUp],
   ['POST   /v1/customers/{customer_id}/payment-methods/setup', 'credit', setUpPaymentMethod],
   ['GET    /v1/customers/{customer_id}/payment-methods', 'read', listPaymentMethods],
   ['POST   /v1/customers/{customer_id}/payment-methods/{payment_method_id}/default', 'credit', chooseDefaultMethod],
@@ -95,10 +102,13 @@ export const table: readonly TableRow[] = [
   ['POST   /v1/assets', 'catalog', createAsset],
   ['GET    /v1/assets', 'read', listAssets],
   ['GET    /v1/assets/{code}', 'read', getAsset],
+  ['POST   /v1/assets/{code}/rates', 'catalog', createAssetRate],
+  ['GET    /v1/assets/{code}/rates', 'read', listAssetRates],
   ['POST   /v1/keys', 'admin', createKey],
   ['GET    /v1/keys', 'read', listKeys],
   ['DELETE /v1/keys/{key_id}', 'admin', revokeKey],
 
+  ['POST   /webhooks/stripe/{environment}', 'public', receiveStripeEvent],
   ['GET    /livez', 'public', livez],
   ['GET    /readyz', 'public', readyz],
   ['GET    /metrics', 'public', metrics],

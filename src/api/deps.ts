@@ -4,6 +4,7 @@ import type {
   Asset,
   BudgetChange,
   BudgetRecord,
+  AssetRate,
   CatalogVersion,
   Credit,
   NewCredit,
@@ -25,6 +26,7 @@ import type {
   PublishedVersion,
   Scope,
   Subscription,
+  TopUp,
   WalletConfig,
 } from '../records.ts';
 import type { Wallets } from '../wallet/wallets.ts';
@@ -82,6 +84,21 @@ export type Payments = {
     customer: PayingCustomer,
     methodId: string,
   ) => Promise<AskedStripe<PaymentMethodRecord> | { status: 'no_method' }>;
+  /** Who is charged, and by what; of a saved one that is not named, the default. */
+  prepareTopUp: (
+    customer: PayingCustomer,
+    asked: { payment: TopUp['payment']; methodId: string | undefined },
+  ) => Promise<
+    | AskedStripe<{ payerId: string; methodId: string | undefined; addsTax: boolean }>
+    | { status: 'no_customer' | 'no_method' }
+  >;
+  /** Takes it as far as it will go now; `unknown`: a worker goes on with it. */
+  advance: (topUp: TopUp) => Promise<{ status: 'done' | 'not_configured' } | { status: 'unknown'; detail: string }>;
+  /** An event of Stripe's; `taken` says nothing of whether it meant anything. */
+  receive: (
+    environmentId: string,
+    sent: { body: Uint8Array; signature: string },
+  ) => Promise<{ status: 'taken' | 'forged' | 'not_configured' }>;
   removeMethod: (customer: PayingCustomer, methodId: string) => Promise<AskedStripe<unknown> | { status: 'no_method' }>;
 };
 
@@ -128,6 +145,22 @@ export type Ledger = {
     },
   ) => Promise<{ status: 'created' | 'replayed'; asset: Asset } | { status: 'exists' | 'conflict' }>;
   listAssets: (environmentId: string) => Promise<Asset[]>;
+  createAssetRate: (
+    environmentId: string,
+    rate: {
+      asset: number;
+      currency: string;
+      rate: string;
+      /** Undefined: now. */
+      effectiveAtMs: number | undefined;
+      /** Remembered with the row, so that a retry finds its own rate. */
+      operationId: string;
+      fingerprint: string;
+    },
+  ) => Promise<{ status: 'created' | 'replayed'; rate: AssetRate } | { status: 'conflict' }>;
+  /** The one that counts now. */
+  findAssetRate: (environmentId: string, asset: number) => Promise<AssetRate | undefined>;
+  listAssetRates: (environmentId: string, asset: number, page: PageRequest) => Promise<Listed<AssetRate>>;
 
   /** With its first version, a draft. */
   createProduct: (
@@ -294,6 +327,25 @@ export type Ledger = {
   findGrant: (environmentId: string, walletId: string, grantNo: number) => Promise<GrantRecord | undefined>;
   /** With those whose first entry is still on its way; without refused ones. */
   listGrants: (environmentId: string, walletId: string, page: PageRequest) => Promise<Listed<GrantRecord>>;
+
+  /** Writes it down, or finds the one that this operation wrote before. */
+  beginTopUp: (
+    environmentId: string,
+    topUp: Pick<
+      TopUp,
+      | ('customerId' | 'asset' | 'amount' | 'rate' | 'currency' | 'price' | 'payment' | 'payerId' | 'methodId')
+      | ('returnUrl' | 'receiptEmail' | 'addsTax' | 'expiresAtMs' | 'metadata')
+    > & { operationId: string; fingerprint: string },
+  ) => Promise<{ status: 'begun'; topUp: TopUp } | { status: 'conflict' }>;
+  findTopUp: (environmentId: string, id: string) => Promise<TopUp | undefined>;
+  findTopUpByOperation: (
+    environmentId: string,
+    operationId: string,
+    fingerprint: string,
+  ) => Promise<TopUp | 'conflict' | undefined>;
+  listTopUps: (environmentId: string, customerId: string, page: PageRequest) => Promise<Listed<TopUp>>;
+  /** What it was answered, the first time. Gives back what is kept. */
+  keepTopUpReply: (environmentId: string, id: string, reply: string) => Promise<string>;
 
   findHold: (environmentId: string, walletId: string, ref: string) => Promise<HoldRecord | undefined>;
   /** The entry that opened a hold. */

@@ -65,7 +65,12 @@ function publicOperation(row: PublicRow): Operation {
   for (const [status, description] of Object.entries(replies)) {
     responses[status] = { description, headers: requestIdHeader, content: { [contentType]: { schema } } };
   }
-  return { ...common(row), security: [], responses: { ...responses, ...failures(['internal_error']) } };
+  return {
+    ...common(row),
+    security: [],
+    ...(row.params.length > 0 && { request: { params: paramsSchema(row.params) } }),
+    responses: { ...responses, ...failures([...(row.route.errors ?? []), 'internal_error']) },
+  };
 }
 
 function common({ method, path, route }: Row): Pick<Operation, 'method' | 'path' | 'summary' | 'operationId' | 'tags'> {
@@ -93,6 +98,7 @@ function tagOf(path: string): string {
     'wallet',
     'grants',
     'payment-methods',
+    'top-ups',
     'entries',
     'subscriptions',
     'budgets',

@@ -15,6 +15,8 @@ export type ParamName =
   | 'subscription_id'
   | 'payment_method_id'
   | 'budget_id'
+  | 'top_up_id'
+  | 'environment'
   | 'key_id'
   | 'code';
 export type Params = Record<ParamName, string>;
@@ -38,6 +40,12 @@ export const paramRules: Record<ParamName, { pattern: RegExp; missing: ErrorCode
     description: "The payment method's id, `pm_…`.",
   },
   budget_id: { pattern: idPattern, missing: 'budget_not_found', description: "The budget's id, `bud_…`." },
+  top_up_id: { pattern: idPattern, missing: 'top_up_not_found', description: "The top-up's id, `top_…`." },
+  environment: {
+    pattern: /^(env_)?[a-z0-9]{12}$/,
+    missing: 'payments_not_configured',
+    description: "The environment's id, `env_…`.",
+  },
   key_id: { pattern: idPattern, missing: 'key_not_found', description: "The key's id; not its secret." },
   code: { pattern: assetCodePattern, missing: 'unknown_asset', description: "The asset's code." },
 };

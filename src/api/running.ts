@@ -1,6 +1,7 @@
 // What needs no key: is it alive, is it ready, its numbers, and what it can do.
 import type { Context } from 'hono';
-import { refuse, responseOf } from './answer.ts';
+import type { ErrorCode } from '../errors.ts';
+import { refuse, responseOf, type Refused } from './answer.ts';
 import { docsPage, errorsPage } from './docs-page.ts';
 import type { OpenApiDocument } from './openapi.ts';
 import type { Api } from './route.ts';
@@ -12,7 +13,8 @@ export type PublicRoute = {
   summary: string;
   contentType: 'application/json' | 'text/html' | 'text/plain';
   replies: Partial<Record<200 | 503, string>>;
-  handle: (api: Api, document: () => OpenApiDocument) => Page | Promise<Page>;
+  errors?: readonly ErrorCode[];
+  handle: (api: Api, document: () => OpenApiDocument, c: Context) => Page | Refused | Promise<Page | Refused>;
 };
 
 const json = (status: Page['status'], value: object): Page => ({
@@ -80,6 +82,13 @@ export const errorDocs: PublicRoute = {
   handle: () => html(errorsPage()),
 };
 
+function responseTo(page: Page | Refused, requestId: string): Response {
+  if (page.status === 'refused') return responseOf(page, requestId);
+  const { status, contentType, text, headers } = page;
+  const all = { ...headers, 'content-type': contentType, 'cache-control': 'no-store', 'x-request-id': requestId };
+  return new Response(text, { status, headers: all });
+}
+
 /** As `serve`, with nobody to recognise and nothing to read. */
 export function servePublic(
   api: Api,
@@ -95,12 +104,13 @@ export function servePublic(
     const requestId = api.requestIdOf(c.req.raw.headers.get('x-request-id'));
     let response: Response;
     try {
-      const { status, contentType, text, headers } = await route.handle(api, document);
-      const all = { ...headers, 'content-type': contentType, 'cache-control': 'no-store', 'x-request-id': requestId };
-      response = new Response(text, { status, headers: all });
+      response = responseTo(await route.handle(api, document, c), requestId);
     } catch (error) {
       api.log.error({ error, request_id: requestId, method, path }, 'a request failed');
-      response = responseOf(refuse('internal_error', 'an unexpected error, logged under this request_id'), requestId);
+      const refused = api.isUnavailable(error)
+        ? refuse('unavailable', "a store can't be reached")
+        : refuse('internal_error', 'an unexpected error, logged under this request_id');
+      response = responseOf(refused, requestId);
     }
     api.observe({ method, path, status: response.status, tookMs: performance.now() - startedMs });
     return response;

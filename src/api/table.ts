@@ -15,7 +15,13 @@ export type KeyedRow = {
   access: readonly Scope[];
   route: AnyRoute;
 };
-export type PublicRow = { method: Method; path: string; access: 'public'; route: PublicRoute };
+export type PublicRow = {
+  method: Method;
+  path: string;
+  params: readonly ParamName[];
+  access: 'public';
+  route: PublicRoute;
+};
 export type Row = KeyedRow | PublicRow;
 
 const targetShape = /^(GET|POST|PATCH|DELETE) +(\/\S*)$/;
@@ -24,9 +30,10 @@ export function splitRow(row: TableRow): Row {
   const match = targetShape.exec(row[0]);
   if (!match) throw new Error(`${row[0]} is no method and path`);
   const target = { method: match[1] as Method, path: match[2] ?? '' };
-  if (row[1] === 'public') return { ...target, access: row[1], route: row[2] };
+  const params = paramNamesOf(target.path);
+  if (row[1] === 'public') return { ...target, params, access: row[1], route: row[2] };
   const access = typeof row[1] === 'string' ? [row[1]] : row[1];
-  return { ...target, params: paramNamesOf(target.path), access, route: row[2] };
+  return { ...target, params, access, route: row[2] };
 }
 
 /** `/v1/holds/{hold_id}` → `/v1/holds/:hold_id` */

@@ -26,55 +26,63 @@ export async function beginCredit(
   environmentId: string,
   credit: NewCredit,
 ): Promise<Begun | { status: 'no_customer' | 'conflict' | 'too_many_scopes' }> {
-  return orm(sql).transaction(async (transaction) => {
-    // The customer's row numbers grants, and lets one operation through at a time: its id names the customer.
-    const [customer] = await transaction
-      .select({ walletId: customers.walletId, grantsCount: customers.grantsCount })
-      .from(customers)
-      .where(and(eq(customers.environmentId, environmentId), eq(customers.id, credit.customerId)))
-      .for('no key update');
-    if (!customer) return { status: 'no_customer' };
-    const known = await repeatCredit(transaction, environmentId, credit.operationId, credit.fingerprint);
-    if (known?.status === 'conflict') return known;
-    if (known) return { ...known, unpushed: await unpushedFor(transaction, environmentId, known.credit) };
-    const ofCustomer = { environmentId, customerId: credit.customerId };
-    const numbered = credit.scope && (await numberScope(transaction, ofCustomer, credit.scope));
-    if (numbered === 'too_many_scopes') return { status: numbered };
-    if (numbered?.isNew) await raiseWalletConfig(transaction, ofCustomer);
-    const scope = numbered && { ...credit.scope, no: numbered.no };
-    const grantNo = customer.grantsCount + 1;
-    await transaction
-      .update(customers)
-      .set({ grantsCount: grantNo })
-      .where(and(eq(customers.environmentId, environmentId), eq(customers.id, credit.customerId)));
-    const recurring =
-      credit.recurrence && (await beginRecurrence(transaction, { ...credit, environmentId, scope }, credit.recurrence));
-    const { recurrence, ...instance } = recurring ?? { recurrence: undefined };
-    const [row] = await transaction
-      .insert(credits)
-      .values({
-        environmentId,
-        walletId: customer.walletId,
-        grantNo,
-        customerId: credit.customerId,
-        operationId: credit.operationId,
-        fingerprint: credit.fingerprint,
-        asset: credit.asset,
-        amount: credit.amount,
-        purpose: credit.purpose,
-        priority: credit.priority,
-        scope: scope?.no ?? null,
-        effectiveAt: credit.effectiveAtMs ?? null,
-        expiresAt: credit.expiresAtMs ?? null,
-        description: credit.description ?? null,
-        metadata: credit.metadata,
-        ...instance,
-      })
-      .returning();
-    if (!row) throw new Error('a credit was inserted, and Postgres returned no row');
-    const begun = { ...toCredit(row, scope, undefined, undefined), recurrence };
-    return { status: 'begun', credit: begun, unpushed: await unpushedFor(transaction, environmentId, begun) };
-  });
+  return orm(sql).transaction((transaction) => beginCreditIn(transaction, environmentId, credit));
+}
+
+/** `isOwed`: money has arrived for it, so that nothing refuses it any more. */
+export async function beginCreditIn(
+  transaction: Pick<Orm, 'select' | 'insert' | 'update' | 'execute'>,
+  environmentId: string,
+  credit: NewCredit & { isOwed?: boolean },
+): Promise<Begun | { status: 'no_customer' | 'conflict' | 'too_many_scopes' }> {
+  // The customer's row numbers grants, and lets one operation through at a time: its id names the customer.
+  const [customer] = await transaction
+    .select({ walletId: customers.walletId, grantsCount: customers.grantsCount })
+    .from(customers)
+    .where(and(eq(customers.environmentId, environmentId), eq(customers.id, credit.customerId)))
+    .for('no key update');
+  if (!customer) return { status: 'no_customer' };
+  const known = await repeatCredit(transaction, environmentId, credit.operationId, credit.fingerprint);
+  if (known?.status === 'conflict') return known;
+  if (known) return { ...known, unpushed: await unpushedFor(transaction, environmentId, known.credit) };
+  const ofCustomer = { environmentId, customerId: credit.customerId };
+  const numbered = credit.scope && (await numberScope(transaction, ofCustomer, credit.scope));
+  if (numbered === 'too_many_scopes') return { status: numbered };
+  if (numbered?.isNew) await raiseWalletConfig(transaction, ofCustomer);
+  const scope = numbered && { ...credit.scope, no: numbered.no };
+  const grantNo = customer.grantsCount + 1;
+  await transaction
+    .update(customers)
+    .set({ grantsCount: grantNo })
+    .where(and(eq(customers.environmentId, environmentId), eq(customers.id, credit.customerId)));
+  const recurring =
+    credit.recurrence && (await beginRecurrence(transaction, { ...credit, environmentId, scope }, credit.recurrence));
+  const { recurrence, ...instance } = recurring ?? { recurrence: undefined };
+  const [row] = await transaction
+    .insert(credits)
+    .values({
+      environmentId,
+      walletId: customer.walletId,
+      grantNo,
+      customerId: credit.customerId,
+      operationId: credit.operationId,
+      fingerprint: credit.fingerprint,
+      asset: credit.asset,
+      amount: credit.amount,
+      purpose: credit.purpose,
+      priority: credit.priority,
+      scope: scope?.no ?? null,
+      effectiveAt: credit.effectiveAtMs ?? null,
+      expiresAt: credit.expiresAtMs ?? null,
+      description: credit.description ?? null,
+      metadata: credit.metadata,
+      isOwed: credit.isOwed ?? false,
+      ...instance,
+    })
+    .returning();
+  if (!row) throw new Error('a credit was inserted, and Postgres returned no row');
+  const begun = { ...toCredit(row, scope, undefined, undefined), recurrence };
+  return { status: 'begun', credit: begun, unpushed: await unpushedFor(transaction, environmentId, begun) };
 }
 
 async function unpushedFor(
@@ -103,8 +111,8 @@ export async function hasCredit(sql: Sql, environmentId: string, operationId: st
 }
 
 /**
- * It was not applied: nothing may apply it later. False when that cannot be said, because the ledger has it, or somebody
- * else has begun to apply it since.
+ * It was not applied: nothing may apply it later. False when that cannot be said, because the ledger has it, somebody
+ * else has begun to apply it since, or it is owed.
  */
 export async function refuseCredit(
   sql: Sql,
@@ -121,6 +129,7 @@ export async function refuseCredit(
         eq(credits.grantNo, grantNo),
         eq(credits.state, 'pending'),
         eq(credits.attemptedAt, attemptedAtMs),
+        eq(credits.isOwed, false),
       ),
     )
     .returning({ grantNo: credits.grantNo });

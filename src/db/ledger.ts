@@ -1,4 +1,5 @@
 // The ledger's side of the API: the queries that a gateway makes, bound to one connection pool.
+import { createAssetRate, findAssetRate, listAssetRates } from './asset-rates.ts';
 import { createAsset, listAssets } from './assets.ts';
 import { createBudget, deleteBudget, findBudget, listBudgets, updateBudget } from './budgets.ts';
 import { loadPublished, noteCatalogRaised } from './catalog.ts';
@@ -21,6 +22,7 @@ import {
   migrateSubscription,
 } from './subscriptions.ts';
 import { keepUnpriced, listKept, noteRated } from './unpriced-events.ts';
+import { beginTopUp, findTopUp, findTopUpByOperation, keepTopUpReply, listTopUps } from './top-ups.ts';
 import { noteConfigPushed } from './wallet-config.ts';
 
 /** `announceRevocation` tells the gateways that a key was revoked: it raises a counter in Redis that they poll. */
@@ -37,6 +39,9 @@ export function openLedger(sql: Sql, { announceRevocation }: { announceRevocatio
 
     createAsset: bind(createAsset),
     listAssets: bind(listAssets),
+    createAssetRate: bind(createAssetRate),
+    findAssetRate: bind(findAssetRate),
+    listAssetRates: bind(listAssetRates),
 
     createProduct: bind(createProduct),
     findProduct: bind(findProduct),
@@ -81,6 +86,11 @@ export function openLedger(sql: Sql, { announceRevocation }: { announceRevocatio
     keepUnpriced: bind(keepUnpriced),
     listKept: bind(listKept),
     noteRated: bind(noteRated),
+    beginTopUp: bind(beginTopUp),
+    findTopUp: bind(findTopUp),
+    findTopUpByOperation: bind(findTopUpByOperation),
+    listTopUps: bind(listTopUps),
+    keepTopUpReply: bind(keepTopUpReply),
 
     findHold: bind(findHold),
     findOpening: bind(findOpening),

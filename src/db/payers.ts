@@ -50,6 +50,16 @@ export async function renewPayer(
     .where(and(isPayer(environmentId, customerId), eq(payers.generation, generation)));
 }
 
+/** As `renewPayer`, of whoever is known by that id. */
+export async function forgetPayer(
+  sql: Sql,
+  environmentId: string,
+  { customerId, payerId }: { customerId: string; payerId: string },
+): Promise<void> {
+  const payer = await findPayer(sql, environmentId, customerId);
+  if (payer?.stripeCustomerId === payerId) await renewPayer(sql, environmentId, payer);
+}
+
 /** Undefined: none is chosen. */
 export async function chooseMethod(
   sql: Sql,

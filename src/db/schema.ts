@@ -59,6 +59,10 @@ export const freezeReason = pgEnum('freeze_reason', names(codes.freeze));
 export const versionStatus = pgEnum('version_status', ['draft', 'published']);
 export const eventStatus = pgEnum('event_status', ['unpriced', 'charged', 'conflict']);
 export const subscriptionStatus = pgEnum('subscription_status', ['active', 'canceled']);
+export const topUpPayment = pgEnum('top_up_payment', ['checkout', 'saved']);
+export const topUpStatus = pgEnum('top_up_status', [
+  ...(['pending', 'requires_action', 'succeeded', 'failed', 'canceled', 'refunded'] as const),
+]);
 export const creditState = pgEnum('credit_state', ['pending', 'refused', 'applied']);
 
 // ── The installation and its partitions ──────────────────────────────────────────────────────────────────────────
@@ -473,6 +477,8 @@ export const credits = pgTable(
     createdAt: instant()
       .notNull()
       .default(sql`now()`),
+    /** Money has arrived for it: it stays to be applied, whatever the wallet says. */
+    isOwed: boolean().notNull().default(false),
     /** When the script was last tried: the sweep leaves it alone for a while. */
     attemptedAt: instant()
       .notNull()
@@ -526,6 +532,8 @@ export const stripeSettings = pgTable('stripe_settings', {
   secretKey: text().notNull(),
   webhookSecrets: text().array().notNull(),
   apiBase: text(),
+  /** Whether Stripe Tax reckons a tax on top, on its page. */
+  addsTax: boolean().notNull().default(false),
   changedAt: instant()
     .notNull()
     .default(sql`now()`),
@@ -554,6 +562,125 @@ export const payers = pgTable(
       foreignColumns: [customers.environmentId, customers.id],
     }),
   ],
+);
+
+/** What one unit of an asset costs: the latest that has come into effect counts. */
+export const assetRates = pgTable(
+  'asset_rates',
+  {
+    environmentId: identifier().notNull(),
+    id: identifier().notNull(),
+    asset: integer().notNull(),
+    currency: text().notNull(),
+    /** A decimal, as it was written. */
+    rate: text().notNull(),
+    effectiveAt: instant().notNull(),
+    operationId: identifier().notNull(),
+    fingerprint: identifier().notNull(),
+    createdAt: instant()
+      .notNull()
+      .default(sql`clock_timestamp()`),
+  },
+  (row) => [
+    primaryKey({ columns: [row.environmentId, row.id] }),
+    unique('asset_rates_operation').on(row.environmentId, row.operationId),
+    index('asset_rates_effective').on(row.environmentId, row.asset, row.effectiveAt, row.createdAt),
+    foreignKey({
+      name: 'asset_rates_asset',
+      columns: [row.environmentId, row.asset],
+      foreignColumns: [assets.environmentId, assets.number],
+    }),
+  ],
+);
+
+/** Credit that is bought: written before Stripe is asked for the money, and all that Stripe is asked follows from it. */
+export const topUps = pgTable(
+  'top_ups',
+  {
+    environmentId: identifier().notNull(),
+    id: identifier().notNull(),
+    customerId: identifier().notNull(),
+    operationId: identifier().notNull(),
+    fingerprint: identifier().notNull(),
+    asset: integer().notNull(),
+    amount: atoms().notNull(),
+    /** The asset's rate that it was bought at; null: it is the currency itself. */
+    rate: text(),
+    currency: text().notNull(),
+    /** In the currency's smallest unit, as Stripe counts. */
+    price: counter().notNull(),
+    payment: topUpPayment().notNull(),
+    /** Stripe's customer and payment method. */
+    payerId: identifier().notNull(),
+    methodId: identifier(),
+    returnUrl: text(),
+    receiptEmail: text(),
+    addsTax: boolean().notNull(),
+    expiresAt: instant(),
+    metadata: json().notNull().$type<JsonObject>(),
+    status: topUpStatus().notNull().default('pending'),
+    intentId: identifier(),
+    sessionId: identifier(),
+    checkoutUrl: text(),
+    /** Where the customer says that it is them. */
+    actionUrl: text(),
+    failureCode: text(),
+    failureMessage: text(),
+    failureRetryable: boolean(),
+    /** The grant that it became, once the money arrived. */
+    grantNo: integer(),
+    /** When the grant was seen to be in the wallet. */
+    creditedAt: instant(),
+    /** What its request was answered. */
+    reply: text(),
+    createdAt: instant()
+      .notNull()
+      .default(sql`clock_timestamp()`),
+    /** Since when Stripe may have heard of it. */
+    askedAt: instant(),
+    /** When a worker looks at what has become of it; null: it has ended. */
+    lookAt: instant(),
+    looksCount: integer().notNull().default(0),
+  },
+  (row) => [
+    primaryKey({ columns: [row.environmentId, row.id] }),
+    unique('top_ups_operation').on(row.environmentId, row.operationId),
+    unique('top_ups_intent').on(row.environmentId, row.intentId),
+    unique('top_ups_session').on(row.environmentId, row.sessionId),
+    index('top_ups_newest').on(row.environmentId, row.customerId, row.createdAt, row.id),
+    index('top_ups_to_look')
+      .on(row.lookAt)
+      .where(sql`${row.lookAt} is not null`),
+    foreignKey({
+      name: 'top_ups_customer',
+      columns: [row.environmentId, row.customerId],
+      foreignColumns: [customers.environmentId, customers.id],
+    }),
+    foreignKey({
+      name: 'top_ups_asset',
+      columns: [row.environmentId, row.asset],
+      foreignColumns: [assets.environmentId, assets.number],
+    }),
+    check('top_ups_amount', sql`${row.amount} > 0 and ${row.amount} <= ${amountMax} and ${row.price} > 0`),
+    check('top_ups_granted', sql`(${row.status} in ('succeeded', 'refunded')) = (${row.grantNo} is not null)`),
+  ],
+);
+
+/** Stripe's events that had an effect: each has it once. */
+export const stripeEvents = pgTable(
+  'stripe_events',
+  {
+    environmentId: identifier()
+      .notNull()
+      .references(() => environments.id),
+    id: identifier().notNull(),
+    type: text().notNull(),
+    topUpId: identifier(),
+    receivedAt: instant()
+      .notNull()
+      .default(sql`now()`),
+  },
+  (row) => [primaryKey({ columns: [row.environmentId, row.id] })],
 );
 
 /** What other operations answered, for an hour: an operation that credits or spends is remembered where its money is. */

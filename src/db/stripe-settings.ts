@@ -17,8 +17,8 @@ export async function readStripeSettings(
     .where(eq(environments.id, environmentId));
   if (row?.isDefault && ofDefault) return ofDefault;
   if (!row?.kept) return undefined;
-  const { secretKey, webhookSecrets, apiBase } = row.kept;
-  return { secretKey, webhookSecrets, apiBase: apiBase ?? undefined, mode: row.mode };
+  const { secretKey, webhookSecrets, apiBase, addsTax } = row.kept;
+  return { secretKey, webhookSecrets, apiBase: apiBase ?? undefined, addsTax, mode: row.mode };
 }
 
 /** False when there is no such environment, or its mode is another one. */
@@ -33,8 +33,8 @@ export async function keepStripeSettings(
     .where(eq(environments.id, environmentId));
   if (!environment) return { status: 'no_environment' };
   if (environment.mode !== settings.mode) return { status: 'other_mode', mode: environment.mode };
-  const { secretKey, webhookSecrets, apiBase = null } = settings;
-  const kept = { secretKey, webhookSecrets, apiBase, changedAt: Date.now() };
+  const { secretKey, webhookSecrets, apiBase = null, addsTax } = settings;
+  const kept = { secretKey, webhookSecrets, apiBase, addsTax, changedAt: Date.now() };
   await orm(sql)
     .insert(stripeSettings)
     .values({ environmentId, ...kept })

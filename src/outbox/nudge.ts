@@ -16,6 +16,7 @@ import {
   type LedgerJob,
   type ReconcileJob,
   type RenewalsJob,
+  type TopUpJob,
 } from './queues.ts';
 
 export type Nudge = {
@@ -35,7 +36,8 @@ export function openNudge(queueRedisUrl: string, onError: (error: Error) => void
   const holds = new Queue<HoldsJob>(queueNames.holds, options);
   const reconcile = new Queue<ReconcileJob>(queueNames.reconcile, options);
   const renewals = new Queue<RenewalsJob>(queueNames.renewals, options);
-  const queues = [ledger, holds, reconcile, renewals];
+  const topUp = new Queue<TopUpJob>(queueNames.topUp, options);
+  const queues = [ledger, holds, reconcile, renewals, topUp];
   let failing = false;
   const fail = (error: unknown) => {
     if (!failing) onError(error instanceof Error ? error : new Error(String(error)));

@@ -2,7 +2,13 @@
 import type { JobsOptions } from 'bullmq';
 import { partitionsCount } from '../limits.ts';
 
-export const queueNames = { ledger: 'ledger', holds: 'holds', reconcile: 'reconcile', renewals: 'renewals' } as const;
+export const queueNames = {
+  ledger: 'ledger',
+  holds: 'holds',
+  reconcile: 'reconcile',
+  renewals: 'renewals',
+  topUp: 'top-up',
+} as const;
 
 /** Before all of BullMQ's keys. */
 export const queuePrefix = 'farebox';
@@ -16,6 +22,9 @@ export type ReconcileJob = Record<string, never>;
 
 /** Ask for the next instances of recurring grants: which, Postgres knows. */
 export type RenewalsJob = Record<string, never>;
+
+/** Look at the top-ups that are due: which they are, Postgres knows. */
+export type TopUpJob = Record<string, never>;
 
 /**
  * A lane has at most one job that waits and one that runs. Entries that come while it runs are seen to by the next, so

@@ -60,5 +60,6 @@ async function makePayer(
 
 const asKnown = (payer: Payer, stripeCustomerId: string): KnownPayer => ({ ...payer, stripeCustomerId });
 
-const isGone = (asked: Asked<unknown>): boolean =>
+/** Stripe does not know the customer that it was asked about. */
+export const isGone = (asked: Asked<unknown>): boolean =>
   asked.status === 'refused' && asked.code === 'resource_missing' && asked.param === 'customer';

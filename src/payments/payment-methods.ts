@@ -1,7 +1,7 @@
 // Payment methods: what a customer has given Stripe to pay with. They live at Stripe; which one was chosen is ours.
 import type { Stripe } from 'stripe';
 import type { Page, PageRequest, Payer } from '../records.ts';
-import { withPayer, type PayerStore } from './payers.ts';
+import { isGone, withPayer, type PayerStore } from './payers.ts';
 import { ask, type Asked } from './stripe.ts';
 
 export type MethodStore = PayerStore & {
@@ -98,6 +98,32 @@ export async function removeMethod(
     await store.chooseMethod(at.environmentId, { customerId: at.customerId, methodId: undefined });
   }
   return ask(at.stripe.paymentMethods.detach(methodId));
+}
+
+type Chosen = { payerId: string; methodId: string | undefined };
+
+/** Whom a top-up charges, and by what. */
+export async function findPayment(
+  store: MethodStore,
+  at: At,
+  asked: { payment: 'checkout' | 'saved'; methodId: string | undefined },
+): Promise<Asked<Chosen> | typeof none | { status: 'no_customer' }> {
+  const found = await withPayer(store, at, async (payer): Promise<Asked<Chosen>> => {
+    const payerId = payer.stripeCustomerId;
+    const chosen = (methodId?: string): Asked<Chosen> => ({ status: 'done', value: { payerId, methodId } });
+    if (asked.payment === 'checkout') return chosen();
+    const wanted = asked.methodId ?? payer.defaultMethodId;
+    if (wanted !== undefined) {
+      const kept = await ask(at.stripe.customers.retrievePaymentMethod(payerId, wanted));
+      if (kept.status === 'done') return chosen(wanted);
+      if (kept.status !== 'refused' || isGone(kept)) return kept;
+      if (asked.methodId !== undefined) return chosen();
+    }
+    const newest = await ask(at.stripe.customers.listPaymentMethods(payerId, { limit: 1 }));
+    return newest.status === 'done' ? chosen(newest.value.data[0]?.id) : newest;
+  });
+  const isWithout = found.status === 'done' && asked.payment === 'saved' && found.value.methodId === undefined;
+  return isWithout ? none : found;
 }
 
 /** One that Stripe has for this customer; another customer's is not found. */

@@ -2,9 +2,10 @@
 //
 // Written down first, asked second: each call has a row in Postgres before it, and an idempotency key that follows from that
 // row, so that whoever repeats it, whenever, asks for the very same.
-import type { Page, PageRequest, StripeSettings } from '../records.ts';
+import type { Page, PageRequest, StripeSettings, TopUp } from '../records.ts';
 import {
   chooseMethod,
+  findPayment,
   listMethods,
   removeMethod,
   setUpMethod,
@@ -13,14 +14,27 @@ import {
   type MethodStore,
 } from './payment-methods.ts';
 import { stripeFor, type Asked } from './stripe.ts';
+import { advanceTopUp, type Advanced, type Payment, type TopUpStore } from './top-ups.ts';
+import { readEvent } from './webhook.ts';
 
-export type PaymentStore = MethodStore & {
-  /** Undefined: payments are not configured there, or there is no such environment. */
-  readSettings: (environmentId: string) => Promise<StripeSettings | undefined>;
-};
+type TopUpId = { environmentId: string; id: string };
+type EventId = { id: string; type: string };
+
+export type PaymentStore = MethodStore &
+  TopUpStore & {
+    /** Undefined: payments are not configured there, or there is no such environment. */
+    readSettings: (environmentId: string) => Promise<StripeSettings | undefined>;
+    /** As `settleTopUp`, and the event is stored with it: it has its effect once. */
+    settleByEvent: (topUp: TopUpId, payment: Payment, event: EventId) => Promise<void>;
+    /** Stores the event, and that the top-up is to be looked at. */
+    lookSoon: (environmentId: string, id: string, event: EventId) => Promise<unknown>;
+  };
 
 type NotConfigured = { status: 'not_configured' };
+type NoMethod = { status: 'no_method' };
+type NoCustomer = { status: 'no_customer' };
 type Customer = { environmentId: string; customerId: string };
+type TopUpTerms = { payerId: string; methodId: string | undefined; addsTax: boolean };
 
 export type Payments = {
   isConfigured: (environmentId: string) => Promise<boolean>;
@@ -28,22 +42,29 @@ export type Payments = {
   setUpMethod: (
     customer: Customer,
     asked: { returnUrl: string; key: string },
-  ) => Promise<Asked<{ url: string }> | { status: 'no_customer' } | NotConfigured>;
+  ) => Promise<Asked<{ url: string }> | NoCustomer | NotConfigured>;
   listMethods: (customer: Customer, page: PageRequest) => Promise<Asked<Page<Method>> | NotConfigured>;
-  chooseMethod: (
+  chooseMethod: (customer: Customer, methodId: string) => Promise<Asked<Method> | NoMethod | NotConfigured>;
+  removeMethod: (customer: Customer, methodId: string) => Promise<Asked<unknown> | NoMethod | NotConfigured>;
+  /** Who is charged, and by what; of a saved one that is not named, the default. */
+  prepareTopUp: (
     customer: Customer,
-    methodId: string,
-  ) => Promise<Asked<Method> | { status: 'no_method' } | NotConfigured>;
-  removeMethod: (
-    customer: Customer,
-    methodId: string,
-  ) => Promise<Asked<unknown> | { status: 'no_method' } | NotConfigured>;
+    asked: { payment: TopUp['payment']; methodId: string | undefined },
+  ) => Promise<Asked<TopUpTerms> | NoCustomer | NoMethod | NotConfigured>;
+  /** Takes it as far as it will go now. */
+  advance: (topUp: TopUp) => Promise<Advanced | NotConfigured>;
+  /** An event of Stripe's; `taken` says nothing of whether it meant anything. */
+  receive: (
+    environmentId: string,
+    sent: { body: Uint8Array; signature: string },
+  ) => Promise<{ status: 'taken' | 'forged' } | NotConfigured>;
 };
 
 export function openPayments(store: PaymentStore): Payments {
-  const at = async <T>(customer: Customer, work: (at: At) => Promise<T>): Promise<T | NotConfigured> => {
+  const at = async <T>(customer: Customer, work: (at: At, settings: StripeSettings) => Promise<T>) => {
     const settings = await store.readSettings(customer.environmentId);
-    return settings ? work({ stripe: stripeFor(settings), ...customer }) : { status: 'not_configured' };
+    const missing: NotConfigured = { status: 'not_configured' };
+    return settings ? work({ stripe: stripeFor(settings), ...customer }, settings) : missing;
   };
   return {
     isConfigured: async (environmentId) => (await store.readSettings(environmentId)) !== undefined,
@@ -51,5 +72,37 @@ export function openPayments(store: PaymentStore): Payments {
     listMethods: (customer, page) => at(customer, (there) => listMethods(store, there, page)),
     chooseMethod: (customer, methodId) => at(customer, (there) => chooseMethod(store, there, methodId)),
     removeMethod: (customer, methodId) => at(customer, (there) => removeMethod(store, there, methodId)),
+    prepareTopUp: (customer, asked) =>
+      at(customer, async (there, settings) => {
+        const found = await findPayment(store, there, asked);
+        if (found.status !== 'done') return found;
+        const addsTax = settings.addsTax && asked.payment === 'checkout';
+        return { status: 'done', value: { ...found.value, addsTax } };
+      }),
+    advance: (topUp) => at(topUp, ({ stripe }) => advanceTopUp({ store, stripe, topUp })),
+    receive: (environmentId, sent) => receive(store, environmentId, sent),
   };
+}
+
+async function receive(
+  store: PaymentStore,
+  environmentId: string,
+  sent: { body: Uint8Array; signature: string },
+): Promise<{ status: 'taken' | 'forged' } | NotConfigured> {
+  const settings = await store.readSettings(environmentId);
+  if (!settings || settings.webhookSecrets.length === 0) return { status: 'not_configured' };
+  const read = readEvent(settings, environmentId, sent);
+  switch (read.status) {
+    case 'forged':
+      return { status: 'forged' };
+    case 'ignored':
+      break;
+    case 'paid':
+      await store.settleByEvent({ environmentId, id: read.topUpId }, read.payment, read.event);
+      break;
+    case 'look':
+      await store.lookSoon(environmentId, read.topUpId, read.event);
+      break;
+  }
+  return { status: 'taken' };
 }

@@ -46,7 +46,7 @@ function readSettings(given: string): StripeSettings | string {
     .map((line) => line.trim())
     .filter((line) => line !== '' && !line.startsWith('#'))
     .map((line) => [line.slice(0, line.indexOf('=')), line.slice(line.indexOf('=') + 1).trim()] as const);
-  const known = new Set(['STRIPE_SECRET_KEY', 'STRIPE_WEBHOOK_SECRET', 'STRIPE_API_BASE']);
+  const known = new Set(['STRIPE_SECRET_KEY', 'STRIPE_WEBHOOK_SECRET', 'STRIPE_API_BASE', 'STRIPE_TAX']);
   if (lines.some(([name]) => !known.has(name))) return `lines must begin with one of ${[...known].join(', ')}, and =`;
   const read = new Map(lines);
   const secretKey = read.get('STRIPE_SECRET_KEY') ?? '';
@@ -57,5 +57,11 @@ function readSettings(given: string): StripeSettings | string {
     .split(',')
     .map((secret) => secret.trim())
     .filter((secret) => secret !== '');
-  return { secretKey, webhookSecrets, apiBase: read.get('STRIPE_API_BASE'), mode };
+  return {
+    secretKey,
+    webhookSecrets,
+    apiBase: read.get('STRIPE_API_BASE'),
+    addsTax: read.get('STRIPE_TAX') === 'on',
+    mode,
+  };
 }

@@ -62,6 +62,9 @@ export async function runGateway(config: Config, log: Log): Promise<Running> {
   const keys = keyCache(redis, (secret) => ledger.findKey(hashSecret(secret)));
 
   const wallets = openWallets(store);
+  const payments = openPayments(
+    paymentStore({ sql, config, credit: wallets.credit, onWarning: (message, fields) => log.warn(fields, message) }),
+  );
   const catalogs = catalogCache({
     ledger,
     readVersions: wallets.catalogVersions,
@@ -111,7 +114,7 @@ export async function runGateway(config: Config, log: Log): Promise<Running> {
   const app = createApp({
     ledger,
     wallets,
-    payments: openPayments(paymentStore(sql, config)),
+    payments,
     catalogs,
     authenticate: keys.authenticate,
     isUnavailable: isDatabaseUnavailable,

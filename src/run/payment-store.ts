@@ -1,17 +1,67 @@
-// What payments need of Postgres, bound to one connection pool.
+// What payments need of Postgres, bound to one connection pool; and the credit, applied as soon as its money has arrived.
 import type { Config } from '../config.ts';
 import type { Sql } from '../db/connect.ts';
-import { beginPayer, chooseMethod, findPayer, notePayer, renewPayer } from '../db/payers.ts';
+import type { BegunCredit } from '../db/credit-row.ts';
+import { beginPayer, chooseMethod, findPayer, forgetPayer, notePayer, renewPayer } from '../db/payers.ts';
 import { readStripeSettings } from '../db/stripe-settings.ts';
+import {
+  endTopUp,
+  lookSoon,
+  noteCredited,
+  noteTopUp,
+  noteTopUpAsked,
+  settleTopUp,
+  type Payment,
+} from '../db/top-ups.ts';
 import type { PaymentStore } from '../payments/payments.ts';
 
-export function paymentStore(sql: Sql, { stripe }: Pick<Config, 'stripe'>): PaymentStore {
+export type PaymentParts = {
+  sql: Sql;
+  config: Pick<Config, 'stripe'>;
+  /** Puts the grant into the wallet. Whatever else comes of it, a sweep goes on with it. */
+  credit: (credit: BegunCredit & { environmentId: string }) => Promise<{ status: string }>;
+  onWarning: (message: string, fields: Record<string, unknown>) => void;
+};
+
+export function paymentStore(parts: PaymentParts): PaymentStore {
+  const { sql, config } = parts;
   return {
-    readSettings: (environmentId) => readStripeSettings(sql, environmentId, stripe),
+    readSettings: (environmentId) => readStripeSettings(sql, environmentId, config.stripe),
     beginPayer: (environmentId, customerId) => beginPayer(sql, environmentId, customerId),
     findPayer: (environmentId, customerId) => findPayer(sql, environmentId, customerId),
     notePayer: (environmentId, payer) => notePayer(sql, environmentId, payer),
     renewPayer: (environmentId, payer) => renewPayer(sql, environmentId, payer),
+    forgetPayer: (topUp) => forgetPayer(sql, topUp.environmentId, topUp),
     chooseMethod: (environmentId, choice) => chooseMethod(sql, environmentId, choice),
+    noteTopUpAsked: (environmentId, id) => noteTopUpAsked(sql, environmentId, id),
+    noteTopUp: (environmentId, id, known) => noteTopUp(sql, environmentId, id, known),
+    endTopUp: (environmentId, id, end) => endTopUp(sql, environmentId, id, end),
+    lookSoon: (environmentId, id, event) => lookSoon(sql, environmentId, id, event),
+    settleTopUp: (topUp, payment) => settle(parts, topUp, payment),
+    settleByEvent: (topUp, payment, event) => settle(parts, topUp, payment, event),
   };
+}
+
+async function settle(
+  { sql, credit, onWarning }: PaymentParts,
+  { environmentId, id }: { environmentId: string; id: string },
+  payment: Payment,
+  event?: { id: string; type: string },
+): Promise<void> {
+  const settled = await settleTopUp(sql, environmentId, id, payment, event);
+  switch (settled.status) {
+    case 'known':
+      return;
+    case 'no_top_up':
+      onWarning('a payment names a top-up that is not there', { top_up: id, payment_intent: payment.intentId });
+      return;
+    case 'mismatch':
+      onWarning('a payment is not what was asked for', { top_up: id, detail: settled.detail });
+      return;
+    case 'paid': {
+      const applied = await credit({ ...settled.credit, environmentId });
+      if (applied.status === 'granted') await noteCredited(sql, environmentId, id);
+      else onWarning('a credit that is owed waits', { top_up: id, outcome: applied.status });
+    }
+  }
 }

@@ -9,6 +9,8 @@ import type { Log } from '../log.ts';
 import { workerMetrics } from '../metrics.ts';
 import { oldestEntryAtMs } from '../outbox/age.ts';
 import { laneOf, partitionsOfLane } from '../outbox/queues.ts';
+import { openPayments } from '../payments/payments.ts';
+import { credit as applyCredit } from '../wallet/credit.ts';
 import { freezeBySystem } from '../wallet/freeze.ts';
 import { connectRedis, waitUntilReady } from '../wallet/redis.ts';
 import type { Store } from '../wallet/store.ts';
@@ -16,6 +18,7 @@ import { sweepPartition } from '../wallet/sweep.ts';
 import { applyPendingCredits } from '../worker/apply-credits.ts';
 import { drainLane, type DrainOptions } from '../worker/drain.ts';
 import { freezeQuarantined } from '../worker/freeze-quarantined.ts';
+import { lookAtTopUps } from '../worker/look-at-top-ups.ts';
 import { openPartitions } from '../worker/open-partitions.ts';
 import { pushConfigs } from '../worker/push-configs.ts';
 import { raiseCatalogs } from '../worker/raise-catalogs.ts';
@@ -23,6 +26,7 @@ import { renew } from '../worker/renewals.ts';
 import { startWorker } from '../worker/worker.ts';
 import { connectStore } from './connect-store.ts';
 import { every } from './every.ts';
+import { paymentStore } from './payment-store.ts';
 import { reconcilePages } from './reconcile-page.ts';
 import { forgetMetrics, leaveMetrics } from './shared-metrics.ts';
 import { watchRecovery } from './watch-recovery.ts';
@@ -103,10 +107,12 @@ export async function runWorker(config: Config, log: Log): Promise<{ stop: () =>
     metrics,
     log,
   });
+  const payments = openPayments(paymentStore({ sql, config, credit: (owed) => applyCredit(store, owed), onWarning }));
   const worker = startWorker({
     queueRedisUrl: config.queueRedisUrl,
     drainLane: (lane) => drainLane({ ...drain, lane }),
     sweepLane: async (lane) => metrics.swept.inc(await sweepLane(store, lane)),
+    lookAtTopUps: () => lookAtTopUps(sql, payments, onError),
     reconcilePage: reconcilePages({ sql, store, metrics, log }),
     renew: () => renew(sql, store),
     onError,

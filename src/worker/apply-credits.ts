@@ -27,7 +27,11 @@ export async function applyPendingCredits(sql: Sql, store: Store): Promise<numbe
     switch (outcome.status) {
       case 'balance_limit':
       case 'too_many_grants':
-        await refuseCredit(sql, environmentId, credit);
+        if (await refuseCredit(sql, environmentId, credit)) break;
+        store.onWarning('a credit that is owed does not fit into its wallet', {
+          outcome: outcome.status,
+          grantNo: credit.grantNo,
+        });
         break;
       case 'no_customer':
       case 'conflict':

@@ -1,9 +1,11 @@
 // The worker's work: BullMQ says when, plain timers make sure.
 //
 // Queue `ledger` drains a lane when gateways say that it has entries; queue `holds` sweeps a lane on a schedule; queue
-// `reconcile` compares wallets with the ledger; queue `renewals` asks for the next instances of recurring grants. A watchdog on plain timers drains and sweeps each lane that no job has
-// seen to for a second: money does not depend on the queues' own keys, nor on the Redis that holds them. Comparing
-// waits until they are back: it finds what is wrong, and moves nothing. So do renewals, which are asked for long before.
+// `reconcile` compares wallets with the ledger; queue `renewals` asks for the next instances of recurring grants; queue
+// `top-up` looks at what Stripe says of payments under way. A watchdog on plain timers drains, sweeps and looks where no
+// job has seen to it for a while: money does not depend on the queues' own keys, nor on the Redis that holds them.
+// Comparing waits until they are back: it finds what is wrong, and moves nothing. So do renewals, which are asked for
+// long before.
 import { setTimeout as sleep } from 'node:timers/promises';
 import { Queue, Worker } from 'bullmq';
 import { z } from 'zod';
@@ -18,6 +20,8 @@ export type WorkerOptions = {
   reconcilePage: () => Promise<unknown>;
   /** Asks for the next instances of recurring grants. */
   renew: () => Promise<unknown>;
+  /** Looks at the top-ups that are due. */
+  lookAtTopUps: () => Promise<unknown>;
   onError: (error: Error, what: string) => void;
 };
 
@@ -27,6 +31,10 @@ const closeBoundMs = 1_000;
 const reconcileIntervalMs = 1_000;
 /** Instances are asked for long before they are due. */
 const renewalsIntervalMs = 2_000;
+const topUpsIntervalMs = 1_000;
+const topUpsAgeMaxMs = 3_000;
+/** Of work that has none. */
+const onlyLane = 0;
 const scheduledJobs = { attempts: 1, removeOnComplete: { count: 50 }, removeOnFail: { count: 500 } };
 const lanes = Array.from({ length: lanesCount }, (_, lane) => lane);
 const laneJob = z.object({
@@ -46,6 +54,7 @@ export function startWorker(options: WorkerOptions): RunningWorker {
   const { onError } = options;
   const drained = watched(drainAgeMaxMs, options.drainLane);
   const swept = watched(drainAgeMaxMs, options.sweepLane);
+  const topUps = watched(topUpsAgeMaxMs, options.lookAtTopUps);
   const shared = { connection: queueConnection(options.queueRedisUrl, { waits: true }), prefix: queuePrefix };
   const workers = [
     new Worker(queueNames.ledger, (job) => drained.now(laneJob.parse(job.data).lane), {
@@ -55,6 +64,7 @@ export function startWorker(options: WorkerOptions): RunningWorker {
     new Worker(queueNames.holds, (job) => swept.now(laneJob.parse(job.data).lane), { ...shared, concurrency: 2 }),
     new Worker(queueNames.reconcile, () => options.reconcilePage(), { ...shared, concurrency: 1 }),
     new Worker(queueNames.renewals, () => options.renew(), { ...shared, concurrency: 1 }),
+    new Worker(queueNames.topUp, () => topUps.now(onlyLane), { ...shared, concurrency: 1 }),
   ];
   for (const worker of workers) {
     worker.on('error', (error) => onError(error, `queue ${worker.name}`));
@@ -64,6 +74,7 @@ export function startWorker(options: WorkerOptions): RunningWorker {
     new Queue(queueNames.holds, shared),
     new Queue(queueNames.reconcile, shared),
     new Queue(queueNames.renewals, shared),
+    new Queue(queueNames.topUp, shared),
   ] as const;
   for (const queue of schedules) queue.on('error', (error) => onError(error, 'queue schedule'));
   const schedule = async () => {
@@ -71,11 +82,15 @@ export function startWorker(options: WorkerOptions): RunningWorker {
       scheduleSweeps(schedules[0]),
       scheduleReconcile(schedules[1]),
       scheduleRenewals(schedules[2]),
+      scheduleTopUps(schedules[3]),
     ]).catch((error: Error) => onError(error, 'scheduling'));
   };
   const scheduled = schedule();
 
   const watchdog = setInterval(() => {
+    if (topUps.isOverdue(onlyLane)) {
+      topUps.now(onlyLane).catch((error: Error) => onError(error, 'watchdog, top-ups'));
+    }
     for (const work of [drained, swept]) {
       for (const lane of lanes) {
         if (work.isOverdue(lane)) work.now(lane).catch((error: Error) => onError(error, `watchdog, lane ${lane}`));
@@ -91,7 +106,10 @@ export function startWorker(options: WorkerOptions): RunningWorker {
         ...workers.map((worker) => worker.close()),
         scheduled.then(() => Promise.allSettled(schedules.map((queue) => queue.close()))),
       ]);
-      const idle = Promise.allSettled(lanes.flatMap((lane) => [drained.idle(lane), swept.idle(lane)]));
+      const idle = Promise.allSettled([
+        topUps.idle(onlyLane),
+        ...lanes.flatMap((lane) => [drained.idle(lane), swept.idle(lane)]),
+      ]);
       // Queues whose Redis is away would never close; what they ran is done by then.
       await within(stopBoundMs, Promise.race([closed, idle.then(() => sleep(closeBoundMs))]));
       // What came in meanwhile goes to the ledger now rather than after the next start.
@@ -126,6 +144,10 @@ async function scheduleReconcile(queue: Queue): Promise<void> {
 
 async function scheduleRenewals(queue: Queue): Promise<void> {
   await queue.upsertJobScheduler('renewals', { every: renewalsIntervalMs }, { name: 'renew', opts: scheduledJobs });
+}
+
+async function scheduleTopUps(queue: Queue): Promise<void> {
+  await queue.upsertJobScheduler('top-up', { every: topUpsIntervalMs }, { name: 'look', opts: scheduledJobs });
 }
 
 /** Work on lanes that is never done twice at once on one lane, and that knows when it was done last. */

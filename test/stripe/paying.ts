@@ -2,6 +2,7 @@
 import { expect } from 'vitest';
 import postgres from 'postgres';
 import { startStandIn, type StandIn, type StandInOptions } from '../../scripts/stripe/stand-in.ts';
+import type { Exchange } from '../../scripts/stripe/serve-api.ts';
 import { startFarebox, type Farebox } from '../farebox.ts';
 import { violations } from './description.ts';
 
@@ -11,19 +12,25 @@ export const webhookSecret = 'whsec_of_the_stand_in';
 export type Paying = Farebox & {
   standIn: StandIn;
   environmentId: string;
-  /** Of the file's requests to Stripe: what its own description has against them. */
-  flaws: string[];
+  /** Of the requests to Stripe so far: what its own description has against them. Takes seconds, so it is asked last. */
+  flaws: () => string[];
   sql: postgres.Sql;
 };
 
 export async function startPaying(options: StandInOptions = {}): Promise<Paying> {
-  const flaws: string[] = [];
+  const exchanges: Exchange[] = [];
   const standIn = await startStandIn({
     retryDelaysMs: [50, 100, 200, 400, 800, 1_600],
     ...options,
-    onExchange: (exchange) => void flaws.push(...violations(exchange)),
+    onExchange: (exchange) => void exchanges.push(exchange),
   });
-  const stripe = { secretKey, webhookSecrets: [webhookSecret], apiBase: standIn.url, mode: 'test' as const };
+  const stripe = {
+    secretKey,
+    webhookSecrets: [webhookSecret],
+    apiBase: standIn.url,
+    addsTax: false,
+    mode: 'test' as const,
+  };
   const farebox = await startFarebox({ over: { stripe } });
   const sql = postgres(farebox.database.url, { max: 2, onnotice: () => {} });
   const [row] = await sql<{ id: string }[]>`select id from environments where is_default`;
@@ -36,7 +43,7 @@ export async function startPaying(options: StandInOptions = {}): Promise<Paying>
     ...farebox,
     standIn,
     environmentId,
-    flaws,
+    flaws: () => exchanges.flatMap(violations),
     sql,
     stop: async () => {
       await standIn.stop();
