@@ -7,7 +7,8 @@
 //
 // Safe because of the order: nothing but this can change such a wallet, so its last entry lies before the outbox's present
 // end; once the ledger has passed that end, what Postgres says is the wallet's last state. Two callers at once do no harm:
-// the scripts create if absent, and replace or stamp at the version that was compared only.
+// the scripts create if absent, and replace or stamp at the version that was compared only. Within a process whoever needs the
+// same wallet waits for one load: a batch of a hundred events, or all who come at once after a loss, read it from Postgres once.
 import { codes } from '../codes.gen.ts';
 import { operationKeepMs } from '../limits.ts';
 import type { LedgerWallet } from '../records.ts';
@@ -26,6 +27,24 @@ const attemptsMax = 4;
 const differencesShownMax = 10;
 
 export async function hydrateWallet(store: Store, target: Target): Promise<'ready' | Trouble> {
+  const begun = store.loads.get(nameOf(target));
+  const joined = begun && (await begun);
+  // `ready` is no promise: who asks again is told `absent` if the wallet was lost since. But one that began before this call
+  // may not have seen the customer who was created before it; the next one, which those who waited share, does.
+  if (joined && (joined === 'ready' || joined.status !== 'no_customer')) return joined;
+  return store.loads.get(nameOf(target)) ?? beginLoad(store, target);
+}
+
+const nameOf = ({ environmentId, walletId }: Target): string => `${environmentId} ${walletId}`;
+
+function beginLoad(store: Store, target: Target): Promise<'ready' | Trouble> {
+  const name = nameOf(target);
+  const load = loadWallet(store, target).finally(() => store.loads.delete(name));
+  store.loads.set(name, load);
+  return load;
+}
+
+async function loadWallet(store: Store, target: Target): Promise<'ready' | Trouble> {
   const by = {
     environmentId: target.environmentId === anyEnvironment ? undefined : target.environmentId,
     walletId: target.walletId,

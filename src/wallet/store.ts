@@ -3,6 +3,7 @@ import type { Redis } from 'ioredis';
 import type { Checkpoint, HoldRecord, LedgerWallet } from '../records.ts';
 import { redisClock, type RedisClock } from './clock.ts';
 import { openFences, type EpochReader, type Fences } from './fences.ts';
+import type { Trouble } from './target.ts';
 
 /** The ledger's side, handed in by main.ts so that nothing here reaches Postgres by import. */
 export type LedgerReader = EpochReader & {
@@ -24,12 +25,17 @@ export type Store = Fences & {
   onWarning: (message: string, fields: Record<string, unknown>) => void;
   /** The alarm: a wallet differed from the ledger at an equal version, and was frozen when it was next used. */
   onDifference: () => void;
+  /** Wallets that are being brought back by this process, see hydrate.ts. */
+  loads: Map<string, Promise<'ready' | Trouble>>;
 };
 
-export type StoreOptions = Omit<Store, 'clock' | keyof Fences> & { installation: string; onFenced: () => void };
+export type StoreOptions = Omit<Store, 'clock' | 'loads' | keyof Fences> & {
+  installation: string;
+  onFenced: () => void;
+};
 
 export async function openStore({ installation, onFenced, ...rest }: StoreOptions): Promise<Store> {
   const { redis, ledger, onWarning } = rest;
   const fences = await openFences({ redis, ledger, installation, onFenced, onWarning });
-  return { ...rest, ...fences, clock: redisClock(redis) };
+  return { ...rest, ...fences, clock: redisClock(redis), loads: new Map() };
 }
