@@ -9,6 +9,18 @@ import { memberPath, requiredModule, type LuaFile, type Node } from './parse.ts'
 
 export type Library = { hash: string; text: string };
 
+// A global of a library is found behind two tables at each use, and not at all while the library is loaded: so they are
+// upvalues, filled by the first call.
+const globals = ['string', 'struct', 'math', 'table', 'unpack', 'ipairs', 'pairs', 'tonumber', 'type'];
+const globalsText = `
+local outer = function() return redis, ${globals.join(', ')} end
+local redis, ${globals.join(', ')} = redis
+local bound = false
+local function bind()
+redis, ${globals.join(', ')} = outer()
+bound = true
+end`.trim();
+
 const requireText = `
 local loaded, modules = {}, {}
 local function require(name)
@@ -21,7 +33,7 @@ return module
 end`.trim();
 
 export function bundle(scripts: LuaFile[], modules: Map<string, LuaFile>, codes: Codes): Library {
-  const parts = [requireText];
+  const parts = [globalsText, requireText];
   for (const [name, file] of modules) {
     checkRequires(file, modules);
     if (name !== 'codes') parts.push(`modules['${name}'] = function()\n${strip(inlineCodes(file, codes))}\nend`);
@@ -48,6 +60,7 @@ function registration(script: LuaFile, codes: Codes): string {
     `function_name = '${script.name.replace('.lua', '')}_<hash>',`,
     `flags = { ${flags.map((flag) => `'${flag}'`).join(', ')} },`,
     'callback = function(KEYS, ARGV)',
+    'if not bound then bind() end',
     ...body,
     'end,',
     '})',

@@ -3,7 +3,7 @@ import { atomsFromRedis as atoms, type Atoms } from '../units.ts';
 import type { Script } from './script.ts';
 
 /** The Redis library that holds all scripts; names end in its hash. */
-export const libraryHash = 'f0d4fbfce90b';
+export const libraryHash = 'e785379ead19';
 
 export type AdvanceClockKeys = { fenceKey: string; clockKey: string };
 export type AdvanceClockArgs = { fence: string; toMs: number };
@@ -16,7 +16,7 @@ export type AdvanceClockReply =
  */
 export const advanceClockScript: Script<AdvanceClockKeys, AdvanceClockArgs, AdvanceClockReply> = {
   name: 'advance_clock',
-  functionName: 'advance_clock_f0d4fbfce90b',
+  functionName: 'advance_clock_e785379ead19',
   keysCount: 2,
   binary: false,
   encode: (keys, args) => [keys.fenceKey, keys.clockKey, args.fence, args.toMs],
@@ -47,7 +47,7 @@ export type ApplyDueReply =
  */
 export const applyDueScript: Script<ApplyDueKeys, ApplyDueArgs, ApplyDueReply> = {
   name: 'apply_due',
-  functionName: 'apply_due_f0d4fbfce90b',
+  functionName: 'apply_due_e785379ead19',
   keysCount: 7,
   binary: false,
   encode: (keys, args) => [keys.fenceKey, keys.clockKey, keys.walletKey, keys.holdsKey, keys.deadlinesKey, keys.operationKey, keys.outboxKey, args.fence, args.notAfterMs, args.environment, args.operationId, args.fingerprint, args.keepMs],
@@ -96,7 +96,7 @@ export type AuthorizeReply =
  */
 export const authorizeScript: Script<AuthorizeKeys, AuthorizeArgs, AuthorizeReply> = {
   name: 'authorize',
-  functionName: 'authorize_f0d4fbfce90b',
+  functionName: 'authorize_e785379ead19',
   keysCount: 8,
   binary: false,
   encode: (keys, args) => [keys.fenceKey, keys.clockKey, keys.walletKey, keys.holdsKey, keys.deadlinesKey, keys.operationKey, keys.outboxKey, keys.catalogKey, args.fence, args.notAfterMs, args.environment, args.operationId, args.fingerprint, args.keepMs, args.asset, String(args.amountAtoms), args.mode, args.ttlMs, args.repeated, args.attached, args.lookedUp, args.catalogVersion, args.configVersion, args.toldText, args.legsPacked, args.budgetsPacked, args.scopesPacked, args.linesPacked],
@@ -149,7 +149,7 @@ export type ChargeReply =
  */
 export const chargeScript: Script<ChargeKeys, ChargeArgs, ChargeReply> = {
   name: 'charge',
-  functionName: 'charge_f0d4fbfce90b',
+  functionName: 'charge_e785379ead19',
   keysCount: 8,
   binary: false,
   encode: (keys, args) => [keys.fenceKey, keys.clockKey, keys.walletKey, keys.holdsKey, keys.deadlinesKey, keys.operationKey, keys.outboxKey, keys.catalogKey, args.fence, args.notAfterMs, args.environment, args.operationId, args.fingerprint, args.keepMs, args.asset, String(args.amountAtoms), args.mode, args.repeated, args.attached, args.lookedUp, args.catalogVersion, args.configVersion, args.toldText, args.legsPacked, args.budgetsPacked, args.scopesPacked, args.linesPacked],
@@ -189,7 +189,7 @@ export type ConfigureReply =
  */
 export const configureScript: Script<ConfigureKeys, ConfigureArgs, ConfigureReply> = {
   name: 'configure',
-  functionName: 'configure_f0d4fbfce90b',
+  functionName: 'configure_e785379ead19',
   keysCount: 3,
   binary: false,
   encode: (keys, args) => [keys.fenceKey, keys.clockKey, keys.walletKey, args.fence, args.version, args.configText],
@@ -216,7 +216,7 @@ export type CreateWalletReply =
  */
 export const createWalletScript: Script<CreateWalletKeys, CreateWalletArgs, CreateWalletReply> = {
   name: 'create_wallet',
-  functionName: 'create_wallet_f0d4fbfce90b',
+  functionName: 'create_wallet_e785379ead19',
   keysCount: 3,
   binary: false,
   encode: (keys, args) => [keys.fenceKey, keys.clockKey, keys.walletKey, args.fence, args.environment, args.customerId, args.freeze],
@@ -250,7 +250,7 @@ export type CreditReply =
  */
 export const creditScript: Script<CreditKeys, CreditArgs, CreditReply> = {
   name: 'credit',
-  functionName: 'credit_f0d4fbfce90b',
+  functionName: 'credit_e785379ead19',
   keysCount: 7,
   binary: false,
   encode: (keys, args) => [keys.fenceKey, keys.clockKey, keys.walletKey, keys.holdsKey, keys.deadlinesKey, keys.operationKey, keys.outboxKey, args.fence, args.notAfterMs, args.environment, args.operationId, args.fingerprint, args.keepMs, args.asset, args.grantNo, String(args.amountAtoms), args.purpose, args.priority, args.effectiveAtMs, args.expiresAtMs, args.attached, args.lookedUp, args.scope, args.rolloverPacked],
@@ -289,7 +289,7 @@ export type ExpireHoldsReply =
  */
 export const expireHoldsScript: Script<ExpireHoldsKeys, ExpireHoldsArgs, ExpireHoldsReply> = {
   name: 'expire_holds',
-  functionName: 'expire_holds_f0d4fbfce90b',
+  functionName: 'expire_holds_e785379ead19',
   keysCount: 7,
   binary: false,
   encode: (keys, args) => [keys.fenceKey, keys.clockKey, keys.walletKey, keys.holdsKey, keys.deadlinesKey, keys.operationKey, keys.outboxKey, args.fence, args.notAfterMs, args.environment, args.operationId, args.fingerprint, args.keepMs, args.holdRefs],
@@ -333,7 +333,7 @@ export type ExtendReply =
  */
 export const extendScript: Script<ExtendKeys, ExtendArgs, ExtendReply> = {
   name: 'extend',
-  functionName: 'extend_f0d4fbfce90b',
+  functionName: 'extend_e785379ead19',
   keysCount: 7,
   binary: false,
   encode: (keys, args) => [keys.fenceKey, keys.clockKey, keys.walletKey, keys.holdsKey, keys.deadlinesKey, keys.operationKey, keys.outboxKey, args.fence, args.notAfterMs, args.environment, args.operationId, args.fingerprint, args.keepMs, args.asset, args.holdRef, String(args.amountAtoms), args.ttlMs, args.repeated, args.attached, args.lookedUp, args.configVersion, args.budgetsPacked],
@@ -375,7 +375,7 @@ export type ForgetReply =
  */
 export const forgetScript: Script<ForgetKeys, ForgetArgs, ForgetReply> = {
   name: 'forget',
-  functionName: 'forget_f0d4fbfce90b',
+  functionName: 'forget_e785379ead19',
   keysCount: 4,
   binary: false,
   encode: (keys, args) => [keys.fenceKey, keys.walletKey, keys.holdsKey, keys.deadlinesKey, args.fence, args.headPacked],
@@ -410,7 +410,7 @@ export type FreezeReply =
  */
 export const freezeScript: Script<FreezeKeys, FreezeArgs, FreezeReply> = {
   name: 'freeze',
-  functionName: 'freeze_f0d4fbfce90b',
+  functionName: 'freeze_e785379ead19',
   keysCount: 7,
   binary: false,
   encode: (keys, args) => [keys.fenceKey, keys.clockKey, keys.walletKey, keys.holdsKey, keys.deadlinesKey, keys.operationKey, keys.outboxKey, args.fence, args.notAfterMs, args.environment, args.operationId, args.fingerprint, args.keepMs, args.fromFreeze, args.toFreeze, args.attached, args.lookedUp, args.seenAt],
@@ -448,7 +448,7 @@ export type HydrateReply =
  */
 export const hydrateScript: Script<HydrateKeys, HydrateArgs, HydrateReply> = {
   name: 'hydrate',
-  functionName: 'hydrate_f0d4fbfce90b',
+  functionName: 'hydrate_e785379ead19',
   keysCount: 6,
   binary: false,
   encode: (keys, args) => [keys.fenceKey, keys.clockKey, keys.walletKey, keys.holdsKey, keys.deadlinesKey, keys.scratchKey, args.fence, args.environment, args.customerId, args.version, args.freeze, args.accountsPacked, args.grantsPacked, args.holdsPacked, args.replacedVersion, args.lookUpUntilMs, args.configVersion, args.configText, args.countersPacked, args.rolloversPacked],
@@ -475,7 +475,7 @@ export type ListDueReply =
  */
 export const listDueScript: Script<ListDueKeys, ListDueArgs, ListDueReply> = {
   name: 'list_due',
-  functionName: 'list_due_f0d4fbfce90b',
+  functionName: 'list_due_e785379ead19',
   keysCount: 3,
   binary: false,
   encode: (keys, args) => [keys.fenceKey, keys.clockKey, keys.deadlinesKey, args.fence, args.membersMax],
@@ -504,7 +504,7 @@ export type MendReply =
  */
 export const mendScript: Script<MendKeys, MendArgs, MendReply> = {
   name: 'mend',
-  functionName: 'mend_f0d4fbfce90b',
+  functionName: 'mend_e785379ead19',
   keysCount: 5,
   binary: false,
   encode: (keys, args) => [keys.fenceKey, keys.clockKey, keys.walletKey, keys.holdsKey, keys.deadlinesKey, args.fence, args.seenAt],
@@ -531,7 +531,7 @@ export type PeekOperationReply =
  */
 export const peekOperationScript: Script<PeekOperationKeys, PeekOperationArgs, PeekOperationReply> = {
   name: 'peek_operation',
-  functionName: 'peek_operation_f0d4fbfce90b',
+  functionName: 'peek_operation_e785379ead19',
   keysCount: 4,
   binary: false,
   encode: (keys, args) => [keys.fenceKey, keys.clockKey, keys.walletKey, keys.operationKey, args.fence],
@@ -558,7 +558,7 @@ export type RaiseCatalogReply =
  */
 export const raiseCatalogScript: Script<RaiseCatalogKeys, RaiseCatalogArgs, RaiseCatalogReply> = {
   name: 'raise_catalog',
-  functionName: 'raise_catalog_f0d4fbfce90b',
+  functionName: 'raise_catalog_e785379ead19',
   keysCount: 2,
   binary: false,
   encode: (keys, args) => [keys.fenceKey, keys.catalogKey, args.fence, args.environment, args.catalogVersion],
@@ -585,7 +585,7 @@ export type ReadHoldReply =
  */
 export const readHoldScript: Script<ReadHoldKeys, ReadHoldArgs, ReadHoldReply> = {
   name: 'read_hold',
-  functionName: 'read_hold_f0d4fbfce90b',
+  functionName: 'read_hold_e785379ead19',
   keysCount: 4,
   binary: true,
   encode: (keys, args) => [keys.fenceKey, keys.clockKey, keys.walletKey, keys.holdsKey, args.fence, args.environment, args.holdRef],
@@ -612,7 +612,7 @@ export type ReadStoredReply =
  */
 export const readStoredScript: Script<ReadStoredKeys, ReadStoredArgs, ReadStoredReply> = {
   name: 'read_stored',
-  functionName: 'read_stored_f0d4fbfce90b',
+  functionName: 'read_stored_e785379ead19',
   keysCount: 3,
   binary: true,
   encode: (keys) => [keys.walletKey, keys.holdsKey, keys.deadlinesKey],
@@ -636,7 +636,7 @@ export type ReadWalletReply =
  */
 export const readWalletScript: Script<ReadWalletKeys, ReadWalletArgs, ReadWalletReply> = {
   name: 'read_wallet',
-  functionName: 'read_wallet_f0d4fbfce90b',
+  functionName: 'read_wallet_e785379ead19',
   keysCount: 3,
   binary: true,
   encode: (keys, args) => [keys.fenceKey, keys.clockKey, keys.walletKey, args.fence, args.environment],
@@ -674,7 +674,7 @@ export type ReleaseReply =
  */
 export const releaseScript: Script<ReleaseKeys, ReleaseArgs, ReleaseReply> = {
   name: 'release',
-  functionName: 'release_f0d4fbfce90b',
+  functionName: 'release_e785379ead19',
   keysCount: 7,
   binary: false,
   encode: (keys, args) => [keys.fenceKey, keys.clockKey, keys.walletKey, keys.holdsKey, keys.deadlinesKey, keys.operationKey, keys.outboxKey, args.fence, args.notAfterMs, args.environment, args.operationId, args.fingerprint, args.keepMs, args.asset, args.holdRef, args.attached, args.lookedUp],
@@ -707,7 +707,7 @@ export type RememberReply =
  */
 export const rememberScript: Script<RememberKeys, RememberArgs, RememberReply> = {
   name: 'remember',
-  functionName: 'remember_f0d4fbfce90b',
+  functionName: 'remember_e785379ead19',
   keysCount: 2,
   binary: false,
   encode: (keys, args) => [keys.fenceKey, keys.operationKey, args.fence, args.recordPacked, args.keepMs],
@@ -735,7 +735,7 @@ export type RestampReply =
  */
 export const restampScript: Script<RestampKeys, RestampArgs, RestampReply> = {
   name: 'restamp',
-  functionName: 'restamp_f0d4fbfce90b',
+  functionName: 'restamp_e785379ead19',
   keysCount: 5,
   binary: false,
   encode: (keys, args) => [keys.fenceKey, keys.clockKey, keys.walletKey, keys.holdsKey, keys.scratchKey, args.fence, args.version, args.freeze, args.configVersion, args.configText],
@@ -781,7 +781,7 @@ export type SettleReply =
  */
 export const settleScript: Script<SettleKeys, SettleArgs, SettleReply> = {
   name: 'settle',
-  functionName: 'settle_f0d4fbfce90b',
+  functionName: 'settle_e785379ead19',
   keysCount: 9,
   binary: false,
   encode: (keys, args) => [keys.fenceKey, keys.clockKey, keys.walletKey, keys.holdsKey, keys.deadlinesKey, keys.operationKey, keys.outboxKey, keys.lateKey, keys.catalogKey, args.fence, args.notAfterMs, args.environment, args.operationId, args.fingerprint, args.keepMs, args.asset, args.holdRef, String(args.amountAtoms), args.final, args.onExcess, args.expiredHold, args.attached, args.lookedUp, args.catalogVersion, args.configVersion, args.toldText, args.duesPacked, args.scopesPacked, args.linesPacked],
@@ -818,7 +818,7 @@ export type VerifyRunReply =
  */
 export const verifyRunScript: Script<VerifyRunKeys, VerifyRunArgs, VerifyRunReply> = {
   name: 'verify_run',
-  functionName: 'verify_run_f0d4fbfce90b',
+  functionName: 'verify_run_e785379ead19',
   keysCount: 1,
   binary: false,
   encode: (keys, args) => [keys.fenceKey, args.fence, args.runId],
@@ -849,7 +849,7 @@ export type VoidReply =
  */
 export const voidScript: Script<VoidKeys, VoidArgs, VoidReply> = {
   name: 'void',
-  functionName: 'void_f0d4fbfce90b',
+  functionName: 'void_e785379ead19',
   keysCount: 7,
   binary: false,
   encode: (keys, args) => [keys.fenceKey, keys.clockKey, keys.walletKey, keys.holdsKey, keys.deadlinesKey, keys.operationKey, keys.outboxKey, args.fence, args.notAfterMs, args.environment, args.operationId, args.fingerprint, args.keepMs, args.asset, args.grantNo, args.attached, args.lookedUp],
@@ -870,7 +870,14 @@ export const voidScript: Script<VoidKeys, VoidArgs, VoidReply> = {
 
 /** What FUNCTION LOAD takes. */
 export const libraryText =
-  "#!lua name=farebox_f0d4fbfce90b\n\
+  "#!lua name=farebox_e785379ead19\n\
+local outer = function() return redis, string, struct, math, table, unpack, ipairs, pairs, tonumber, type end\n\
+local redis, string, struct, math, table, unpack, ipairs, pairs, tonumber, type = redis\n\
+local bound = false\n\
+local function bind()\n\
+redis, string, struct, math, table, unpack, ipairs, pairs, tonumber, type = outer()\n\
+bound = true\n\
+end\n\
 local loaded, modules = {}, {}\n\
 local function require(name)\n\
 local module = loaded[name]\n\
@@ -3283,9 +3290,10 @@ return wallets\n\
 end\n\
 do\n\
 redis.register_function({\n\
-function_name = 'advance_clock_f0d4fbfce90b',\n\
+function_name = 'advance_clock_e785379ead19',\n\
 flags = {  },\n\
 callback = function(KEYS, ARGV)\n\
+if not bound then bind() end\n\
 local fence_key = KEYS[1] -- string: installation and epoch of this partition's data\n\
 local clock_key = KEYS[2] -- packed: seq, time, epoch\n\
 local fence = ARGV[1]\n\
@@ -3308,9 +3316,10 @@ local seal = require('seal')\n\
 local due = require('due')\n\
 local wallets = require('wallet')\n\
 redis.register_function({\n\
-function_name = 'apply_due_f0d4fbfce90b',\n\
+function_name = 'apply_due_e785379ead19',\n\
 flags = { 'allow-oom' },\n\
 callback = function(KEYS, ARGV)\n\
+if not bound then bind() end\n\
 local fence_key = KEYS[1] -- string: installation and epoch of this partition's data\n\
 local clock_key = KEYS[2] -- packed: seq, time, epoch\n\
 local wallet_key = KEYS[3] -- hash: see lib/wallet.lua\n\
@@ -3368,9 +3377,10 @@ local staleness = require('stale')\n\
 local usage = require('usage')\n\
 local wallets = require('wallet')\n\
 redis.register_function({\n\
-function_name = 'authorize_f0d4fbfce90b',\n\
+function_name = 'authorize_e785379ead19',\n\
 flags = {  },\n\
 callback = function(KEYS, ARGV)\n\
+if not bound then bind() end\n\
 local fence_key = KEYS[1] -- string: installation and epoch of this partition's data\n\
 local clock_key = KEYS[2] -- packed: seq, time, epoch\n\
 local wallet_key = KEYS[3] -- hash: see lib/wallet.lua\n\
@@ -3554,9 +3564,10 @@ local staleness = require('stale')\n\
 local usage = require('usage')\n\
 local wallets = require('wallet')\n\
 redis.register_function({\n\
-function_name = 'charge_f0d4fbfce90b',\n\
+function_name = 'charge_e785379ead19',\n\
 flags = {  },\n\
 callback = function(KEYS, ARGV)\n\
+if not bound then bind() end\n\
 local fence_key = KEYS[1] -- string: installation and epoch of this partition's data\n\
 local clock_key = KEYS[2] -- packed: seq, time, epoch\n\
 local wallet_key = KEYS[3] -- hash: see lib/wallet.lua\n\
@@ -3702,9 +3713,10 @@ do\n\
 local run = require('run')\n\
 local wallets = require('wallet')\n\
 redis.register_function({\n\
-function_name = 'configure_f0d4fbfce90b',\n\
+function_name = 'configure_e785379ead19',\n\
 flags = { 'allow-oom' },\n\
 callback = function(KEYS, ARGV)\n\
+if not bound then bind() end\n\
 local fence_key = KEYS[1] -- string: installation and epoch of this partition's data\n\
 local clock_key = KEYS[2] -- packed: seq, time, epoch\n\
 local wallet_key = KEYS[3] -- hash: see lib/wallet.lua\n\
@@ -3742,9 +3754,10 @@ local run = require('run')\n\
 local seal = require('seal')\n\
 local wallets = require('wallet')\n\
 redis.register_function({\n\
-function_name = 'create_wallet_f0d4fbfce90b',\n\
+function_name = 'create_wallet_e785379ead19',\n\
 flags = {  },\n\
 callback = function(KEYS, ARGV)\n\
+if not bound then bind() end\n\
 local fence_key = KEYS[1] -- string: installation and epoch of this partition's data\n\
 local clock_key = KEYS[2] -- packed: seq, time, epoch\n\
 local wallet_key = KEYS[3] -- hash: see lib/wallet.lua\n\
@@ -3777,9 +3790,10 @@ local due = require('due')\n\
 local seal = require('seal')\n\
 local wallets = require('wallet')\n\
 redis.register_function({\n\
-function_name = 'credit_f0d4fbfce90b',\n\
+function_name = 'credit_e785379ead19',\n\
 flags = {  },\n\
 callback = function(KEYS, ARGV)\n\
+if not bound then bind() end\n\
 local fence_key = KEYS[1] -- string: installation and epoch of this partition's data\n\
 local clock_key = KEYS[2] -- packed: seq, time, epoch\n\
 local wallet_key = KEYS[3] -- hash: see lib/wallet.lua\n\
@@ -3880,9 +3894,10 @@ local holds = require('holds')\n\
 local seal = require('seal')\n\
 local wallets = require('wallet')\n\
 redis.register_function({\n\
-function_name = 'expire_holds_f0d4fbfce90b',\n\
+function_name = 'expire_holds_e785379ead19',\n\
 flags = { 'allow-oom' },\n\
 callback = function(KEYS, ARGV)\n\
+if not bound then bind() end\n\
 local fence_key = KEYS[1] -- string: installation and epoch of this partition's data\n\
 local clock_key = KEYS[2] -- packed: seq, time, epoch\n\
 local wallet_key = KEYS[3] -- hash: see lib/wallet.lua\n\
@@ -3934,9 +3949,10 @@ local seal = require('seal')\n\
 local staleness = require('stale')\n\
 local wallets = require('wallet')\n\
 redis.register_function({\n\
-function_name = 'extend_f0d4fbfce90b',\n\
+function_name = 'extend_e785379ead19',\n\
 flags = {  },\n\
 callback = function(KEYS, ARGV)\n\
+if not bound then bind() end\n\
 local fence_key = KEYS[1] -- string: installation and epoch of this partition's data\n\
 local clock_key = KEYS[2] -- packed: seq, time, epoch\n\
 local wallet_key = KEYS[3] -- hash: see lib/wallet.lua\n\
@@ -4045,9 +4061,10 @@ do\n\
 local run = require('run')\n\
 local wallets = require('wallet')\n\
 redis.register_function({\n\
-function_name = 'forget_f0d4fbfce90b',\n\
+function_name = 'forget_e785379ead19',\n\
 flags = { 'allow-oom' },\n\
 callback = function(KEYS, ARGV)\n\
+if not bound then bind() end\n\
 local fence_key = KEYS[1] -- string: installation and epoch of this partition's data\n\
 local wallet_key = KEYS[2] -- hash: see lib/wallet.lua\n\
 local holds_key = KEYS[3] -- hash: the wallet's open holds\n\
@@ -4076,9 +4093,10 @@ local entries = require('entry')\n\
 local seal = require('seal')\n\
 local wallets = require('wallet')\n\
 redis.register_function({\n\
-function_name = 'freeze_f0d4fbfce90b',\n\
+function_name = 'freeze_e785379ead19',\n\
 flags = { 'allow-oom' },\n\
 callback = function(KEYS, ARGV)\n\
+if not bound then bind() end\n\
 local fence_key = KEYS[1] -- string: installation and epoch of this partition's data\n\
 local clock_key = KEYS[2] -- packed: seq, time, epoch\n\
 local wallet_key = KEYS[3] -- hash: see lib/wallet.lua\n\
@@ -4141,9 +4159,10 @@ local run = require('run')\n\
 local seal = require('seal')\n\
 local wallets = require('wallet')\n\
 redis.register_function({\n\
-function_name = 'hydrate_f0d4fbfce90b',\n\
+function_name = 'hydrate_e785379ead19',\n\
 flags = { 'allow-oom' },\n\
 callback = function(KEYS, ARGV)\n\
+if not bound then bind() end\n\
 local fence_key = KEYS[1] -- string: installation and epoch of this partition's data\n\
 local clock_key = KEYS[2] -- packed: seq, time, epoch\n\
 local wallet_key = KEYS[3] -- hash: see lib/wallet.lua\n\
@@ -4232,9 +4251,10 @@ end\n\
 do\n\
 local run = require('run')\n\
 redis.register_function({\n\
-function_name = 'list_due_f0d4fbfce90b',\n\
+function_name = 'list_due_e785379ead19',\n\
 flags = { 'no-writes' },\n\
 callback = function(KEYS, ARGV)\n\
+if not bound then bind() end\n\
 local fence_key = KEYS[1] -- string: installation and epoch of this partition's data\n\
 local clock_key = KEYS[2] -- packed: seq, time, epoch\n\
 local deadlines_key = KEYS[3] -- sorted set: holds and wallets by the instant at which they are due\n\
@@ -4264,9 +4284,10 @@ local scopes = require('scopes')\n\
 local seal = require('seal')\n\
 local wallets = require('wallet')\n\
 redis.register_function({\n\
-function_name = 'mend_f0d4fbfce90b',\n\
+function_name = 'mend_e785379ead19',\n\
 flags = { 'allow-oom' },\n\
 callback = function(KEYS, ARGV)\n\
+if not bound then bind() end\n\
 local fence_key = KEYS[1] -- string: installation and epoch of this partition's data\n\
 local clock_key = KEYS[2] -- packed: seq, time, epoch\n\
 local wallet_key = KEYS[3] -- hash: see lib/wallet.lua\n\
@@ -4332,9 +4353,10 @@ do\n\
 local run = require('run')\n\
 local wallets = require('wallet')\n\
 redis.register_function({\n\
-function_name = 'peek_operation_f0d4fbfce90b',\n\
+function_name = 'peek_operation_e785379ead19',\n\
 flags = { 'no-writes' },\n\
 callback = function(KEYS, ARGV)\n\
+if not bound then bind() end\n\
 local fence_key = KEYS[1] -- string: installation and epoch of this partition's data\n\
 local clock_key = KEYS[2] -- packed: seq, time, epoch\n\
 local wallet_key = KEYS[3] -- hash: see lib/wallet.lua\n\
@@ -4359,9 +4381,10 @@ end\n\
 do\n\
 local run = require('run')\n\
 redis.register_function({\n\
-function_name = 'raise_catalog_f0d4fbfce90b',\n\
+function_name = 'raise_catalog_e785379ead19',\n\
 flags = { 'allow-oom' },\n\
 callback = function(KEYS, ARGV)\n\
+if not bound then bind() end\n\
 local fence_key = KEYS[1] -- string: installation and epoch of this partition's data\n\
 local catalog_key = KEYS[2] -- hash: catalog version by environment\n\
 local fence = ARGV[1]\n\
@@ -4383,9 +4406,10 @@ end\n\
 do\n\
 local wallets = require('wallet')\n\
 redis.register_function({\n\
-function_name = 'read_hold_f0d4fbfce90b',\n\
+function_name = 'read_hold_e785379ead19',\n\
 flags = { 'no-writes' },\n\
 callback = function(KEYS, ARGV)\n\
+if not bound then bind() end\n\
 local fence_key = KEYS[1] -- string: installation and epoch of this partition's data\n\
 local clock_key = KEYS[2] -- packed: seq, time, epoch\n\
 local wallet_key = KEYS[3] -- hash: see lib/wallet.lua\n\
@@ -4410,9 +4434,10 @@ end\n\
 do\n\
 local wallets = require('wallet')\n\
 redis.register_function({\n\
-function_name = 'read_stored_f0d4fbfce90b',\n\
+function_name = 'read_stored_e785379ead19',\n\
 flags = { 'no-writes' },\n\
 callback = function(KEYS, ARGV)\n\
+if not bound then bind() end\n\
 local wallet_key = KEYS[1] -- hash: see lib/wallet.lua\n\
 local holds_key = KEYS[2] -- hash: the wallet's open holds\n\
 local deadlines_key = KEYS[3] -- sorted set: holds and wallets by the instant at which they are due\n\
@@ -4430,9 +4455,10 @@ end\n\
 do\n\
 local wallets = require('wallet')\n\
 redis.register_function({\n\
-function_name = 'read_wallet_f0d4fbfce90b',\n\
+function_name = 'read_wallet_e785379ead19',\n\
 flags = { 'no-writes' },\n\
 callback = function(KEYS, ARGV)\n\
+if not bound then bind() end\n\
 local fence_key = KEYS[1] -- string: installation and epoch of this partition's data\n\
 local clock_key = KEYS[2] -- packed: seq, time, epoch\n\
 local wallet_key = KEYS[3] -- hash: see lib/wallet.lua\n\
@@ -4456,9 +4482,10 @@ local legs = require('legs')\n\
 local seal = require('seal')\n\
 local wallets = require('wallet')\n\
 redis.register_function({\n\
-function_name = 'release_f0d4fbfce90b',\n\
+function_name = 'release_e785379ead19',\n\
 flags = { 'allow-oom' },\n\
 callback = function(KEYS, ARGV)\n\
+if not bound then bind() end\n\
 local fence_key = KEYS[1] -- string: installation and epoch of this partition's data\n\
 local clock_key = KEYS[2] -- packed: seq, time, epoch\n\
 local wallet_key = KEYS[3] -- hash: see lib/wallet.lua\n\
@@ -4522,9 +4549,10 @@ end\n\
 do\n\
 local run = require('run')\n\
 redis.register_function({\n\
-function_name = 'remember_f0d4fbfce90b',\n\
+function_name = 'remember_e785379ead19',\n\
 flags = { 'allow-oom' },\n\
 callback = function(KEYS, ARGV)\n\
+if not bound then bind() end\n\
 local fence_key = KEYS[1] -- string: installation and epoch of this partition's data\n\
 local operation_key = KEYS[2] -- string: what this operation answered\n\
 local fence = ARGV[1]\n\
@@ -4545,9 +4573,10 @@ local run = require('run')\n\
 local seal = require('seal')\n\
 local wallets = require('wallet')\n\
 redis.register_function({\n\
-function_name = 'restamp_f0d4fbfce90b',\n\
+function_name = 'restamp_e785379ead19',\n\
 flags = { 'allow-oom' },\n\
 callback = function(KEYS, ARGV)\n\
+if not bound then bind() end\n\
 local fence_key = KEYS[1] -- string: installation and epoch of this partition's data\n\
 local clock_key = KEYS[2] -- packed: seq, time, epoch\n\
 local wallet_key = KEYS[3] -- hash: see lib/wallet.lua\n\
@@ -4607,9 +4636,10 @@ local staleness = require('stale')\n\
 local usage = require('usage')\n\
 local wallets = require('wallet')\n\
 redis.register_function({\n\
-function_name = 'settle_f0d4fbfce90b',\n\
+function_name = 'settle_e785379ead19',\n\
 flags = { 'allow-oom' },\n\
 callback = function(KEYS, ARGV)\n\
+if not bound then bind() end\n\
 local fence_key = KEYS[1] -- string: installation and epoch of this partition's data\n\
 local clock_key = KEYS[2] -- packed: seq, time, epoch\n\
 local wallet_key = KEYS[3] -- hash: see lib/wallet.lua\n\
@@ -4747,9 +4777,10 @@ end\n\
 do\n\
 local run = require('run')\n\
 redis.register_function({\n\
-function_name = 'verify_run_f0d4fbfce90b',\n\
+function_name = 'verify_run_e785379ead19',\n\
 flags = { 'no-writes' },\n\
 callback = function(KEYS, ARGV)\n\
+if not bound then bind() end\n\
 local fence_key = KEYS[1] -- string: installation and epoch of this partition's data\n\
 local fence = ARGV[1]\n\
 local run_id = ARGV[2]\n\
@@ -4776,9 +4807,10 @@ local grants = require('grants')\n\
 local seal = require('seal')\n\
 local wallets = require('wallet')\n\
 redis.register_function({\n\
-function_name = 'void_f0d4fbfce90b',\n\
+function_name = 'void_e785379ead19',\n\
 flags = { 'allow-oom' },\n\
 callback = function(KEYS, ARGV)\n\
+if not bound then bind() end\n\
 local fence_key = KEYS[1] -- string: installation and epoch of this partition's data\n\
 local clock_key = KEYS[2] -- packed: seq, time, epoch\n\
 local wallet_key = KEYS[3] -- hash: see lib/wallet.lua\n\
