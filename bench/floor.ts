@@ -31,7 +31,9 @@ app.post('/v1/authorize', async (context) => {
 });
 
 const server = serve({ fetch: app.fetch, port: Number(process.env.PORT), hostname: '127.0.0.1' });
-process.on('SIGTERM', () => {
+const stop = () => {
   server.close();
   redis.disconnect();
-});
+};
+process.once('SIGTERM', stop);
+process.once('disconnect', stop);

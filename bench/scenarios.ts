@@ -1,72 +1,172 @@
-// What is measured, and against what: each scenario has a base that takes turns with it in the same run.
-import type { Measured } from './load.ts';
-import { amounts, events, settles } from './requests.ts';
-import type { Bench } from './servers.ts';
+// What is measured, and against what; each can be run by its name.
+import { measurePairs, type Side, type Sides } from './pairs.ts';
+import {
+  amounts,
+  authorizeThenSettle,
+  batches,
+  events,
+  holdIdIn,
+  settles,
+  twice,
+  type Choose,
+  type Steps,
+} from './requests.ts';
+import type { Scenario } from './scenario.ts';
 import { worlds, type World } from './world.ts';
-
-export type Scenario = {
-  name: string;
-  /** What the base is, for the report. */
-  against: string;
-  worlds: readonly World[];
-  /** What is wanted of the ratio of rates, at 64 connections; and at most of the ratio of Redis's time. */
-  bar: { rate: number; redis?: number };
-  base: Run;
-  subject: Run;
-};
-
-type Run = (bench: Bench, connections: number, seconds: number) => Promise<Measured>;
+import { anywhere, zipf } from './choose.ts';
 
 const authorizePath = '/v1/authorize';
+const { plain, tenThousand } = worlds;
 
-const floor: Run = (bench, connections, seconds) =>
-  bench.load(worlds.plain, { url: bench.floorUrl, connections, durationS: seconds, next: amounts(authorizePath) });
-
-const plain: Run = (bench, connections, seconds) =>
-  bench.load(worlds.plain, { connections, durationS: seconds, next: amounts(authorizePath) });
-
-const priced =
-  (world: World): Run =>
-  (bench, connections, seconds) =>
-    bench.load(world, { connections, durationS: seconds, next: events(authorizePath, world) });
-
-const charge: Run = (bench, connections, seconds) =>
-  bench.load(worlds.plain, { connections, durationS: seconds, next: amounts('/v1/charge') });
-
-/** Holds are made first, outside the measurement. */
-const settle: Run = async (bench, connections, seconds) => {
-  const holdIds: string[] = [];
-  await bench.load(worlds.plain, {
-    connections: 64,
-    durationS: seconds,
-    next: amounts(authorizePath),
-    onReply: (status, body) => {
-      if (status === 200) holdIds.push((JSON.parse(body) as { id: string }).id);
-    },
-  });
-  return bench.load(worlds.plain, { connections, durationS: seconds, next: settles(holdIds) });
+const floor: Side = {
+  what: 'floor',
+  load: (bench, connections, durationS) =>
+    bench.load(plain, { to: 'floor', connections, durationS, steps: amounts(authorizePath, plain) }),
 };
 
-const againstFloor = { against: 'floor', worlds: [worlds.plain], bar: { rate: 0.6, redis: 3.2 }, base: floor };
+const side = (what: string, world: World, steps: () => Steps, expected: readonly number[] = [200]): Side => ({
+  what,
+  load: (bench, connections, durationS) => bench.load(world, { connections, durationS, steps: steps(), expected }),
+});
+
+const authorize = side('authorize', plain, () => amounts(authorizePath, plain));
+const charge = side('charge', plain, () => amounts('/v1/charge', plain));
+const pairOf = (what: string, world: World, choose?: () => Choose) =>
+  side(what, world, () => authorizeThenSettle(world, choose?.()));
+
+/** Holds are made first, outside the measurement. */
+const settle: Side = {
+  what: 'settle',
+  load: async (bench, connections, durationS) => {
+    const holdIds: string[] = [];
+    const onReply = (body: string) => void holdIds.push(holdIdIn(body)!);
+    await bench.load(plain, { connections: 64, durationS, steps: amounts(authorizePath, plain), onReply });
+    return bench.load(plain, { connections, durationS, steps: settles(holdIds) });
+  },
+};
+
+const batchSize = 100;
+/** More would only wait for one another. */
+const batchConnections = 4;
+const batch: Side = {
+  what: `events in batches of ${batchSize}`,
+  perRequest: batchSize,
+  load: (bench, connections, durationS) =>
+    bench.load(worlds.fewPrices, {
+      connections: Math.min(connections, batchConnections),
+      durationS,
+      steps: batches(worlds.fewPrices, batchSize),
+    }),
+};
+const singleEvent = side('events one by one', worlds.fewPrices, () => events('/v1/charge', worlds.fewPrices));
+
+const paired = (
+  scenario: Pick<Scenario, 'name' | 'what' | 'isQuick'> & Partial<Pick<Scenario, 'worlds'>>,
+  sides: Sides,
+): Scenario => ({ worlds: [plain], ...scenario, measure: (bench, run) => measurePairs(bench, run, sides) });
+
+const overFloor = { base: floor, rate: { atLeast: 0.6 }, redis: { atMost: 3.2 } };
 
 export const scenarios: Scenario[] = [
-  { ...againstFloor, name: 'authorize', subject: plain },
-  { ...againstFloor, name: 'settle', subject: settle },
-  { ...againstFloor, name: 'charge', subject: charge },
+  paired(
+    { name: 'authorize', what: 'a plain amount, against the floor', isQuick: true },
+    { ...overFloor, subject: authorize },
+  ),
+  paired(
+    { name: 'settle', what: 'of open holds, against the floor', isQuick: true },
+    { ...overFloor, subject: settle },
+  ),
+  paired(
+    { name: 'charge', what: 'a plain amount, against the floor', isQuick: true },
+    { ...overFloor, subject: charge },
+  ),
+  paired(
+    { name: 'pair', what: 'authorize, then settle, against the floor', isQuick: true },
+    { ...overFloor, subject: pairOf('authorize and settle', plain) },
+  ),
+  paired(
+    { name: 'drained', what: 'authorize while a worker carries entries to Postgres', isQuick: true },
+    { base: floor, subject: authorize, rate: { atLeast: 0.45 }, isDrained: true },
+  ),
   {
-    name: 'priced',
-    against: 'authorize',
-    worlds: [worlds.plain, worlds.priced],
-    bar: { rate: 0.85, redis: 1.6 },
-    base: plain,
-    subject: priced(worlds.priced),
+    name: 'durable',
+    what: 'authorize in class `durable`, against the floor on the same Redis',
+    worlds: [plain],
+    isQuick: true,
+    measure: async (bench, run) => {
+      await bench.redis.config('SET', 'appendfsync', 'always');
+      try {
+        return await measurePairs(bench, run, { base: floor, subject: authorize });
+      } finally {
+        await bench.redis.config('SET', 'appendfsync', 'everysec');
+      }
+    },
   },
-  {
-    name: 'catalog',
-    against: 'ten prices',
-    worlds: [worlds.fewPrices, worlds.manyPrices],
-    bar: { rate: 0.97 },
-    base: priced(worlds.fewPrices),
-    subject: priced(worlds.manyPrices),
-  },
+  paired(
+    {
+      name: 'priced',
+      what: 'an event with three prices, four budgets, two grants, against a plain amount',
+      worlds: [plain, worlds.priced],
+    },
+    {
+      base: authorize,
+      subject: side('priced', worlds.priced, () => events(authorizePath, worlds.priced)),
+      rate: { atLeast: 0.85 },
+      redis: { atMost: 1.6 },
+    },
+  ),
+  paired(
+    {
+      name: 'catalog',
+      what: 'an event with a catalog of 10,000 prices, against one of ten',
+      worlds: [worlds.fewPrices, worlds.manyPrices],
+    },
+    {
+      base: side('ten prices', worlds.fewPrices, () => events(authorizePath, worlds.fewPrices)),
+      subject: side('10,000 prices', worlds.manyPrices, () => events(authorizePath, worlds.manyPrices)),
+      rate: { atLeast: 0.97 },
+    },
+  ),
+  paired(
+    { name: 'events', what: 'batches of 100 events, against single charges', worlds: [worlds.fewPrices] },
+    { base: singleEvent, subject: batch, rate: { atLeast: 8 } },
+  ),
+  paired(
+    { name: 'hot', what: 'authorize and settle on one wallet, against a thousand' },
+    {
+      base: pairOf('a thousand wallets', plain),
+      subject: pairOf('one wallet', plain, () => () => 0),
+      rate: { atLeast: 0.9 },
+    },
+  ),
+  paired(
+    { name: 'zipf', what: 'authorize and settle, Zipf over 10,000 wallets, against evenly', worlds: [tenThousand] },
+    {
+      base: pairOf('evenly', tenThousand),
+      subject: pairOf('Zipf', tenThousand, () => zipf(tenThousand.customersCount)),
+    },
+  ),
+  paired(
+    { name: 'declined', what: 'authorize, every other one declined, against none', worlds: [plain, worlds.halfFunded] },
+    {
+      base: authorize,
+      subject: side('half declined', worlds.halfFunded, () => amounts(authorizePath, worlds.halfFunded), [200, 402]),
+    },
+  ),
+  paired(
+    { name: 'duplicates', what: 'each charge twice under one key, against charges with no key' },
+    { base: charge, subject: side('every other one a repeat', plain, () => twice(plain)) },
+  ),
+  paired(
+    {
+      name: 'million',
+      what: 'authorize and settle over a million wallets, against over a thousand of them',
+      worlds: [plain, worlds.million],
+    },
+    {
+      base: pairOf('a thousand wallets', plain),
+      subject: pairOf('a million', worlds.million, () => anywhere(worlds.million.customersCount)),
+      rate: { atLeast: 0.9 },
+    },
+  ),
 ];

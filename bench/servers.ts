@@ -2,135 +2,151 @@
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { setTimeout as sleep } from 'node:timers/promises';
 import { startPostgres } from '../scripts/stores/postgres.ts';
-import { freePort, startProgram, stopProcess } from '../scripts/stores/process.ts';
+import { freePort, lastLines, startProgram, stopProcess, waitUntil } from '../scripts/stores/process.ts';
 import { startRedis } from '../scripts/stores/redis.ts';
-import { openDatabase } from '../src/db/connect.ts';
-import { createEnvironment } from '../src/db/environments.ts';
-import { createKey } from '../src/db/keys.ts';
+import { openDatabase, type Sql } from '../src/db/connect.ts';
 import { partitionsCount } from '../src/limits.ts';
 import { runMigrate } from '../src/run/migrate.ts';
 import { outboxKey } from '../src/wallet/keys.ts';
 import { connectRedis, waitUntilReady } from '../src/wallet/redis.ts';
-import { load, type LoadOptions, type Measured } from './load.ts';
-import { prepare, type World } from './world.ts';
+import { cpuUsOf } from './cpu.ts';
 
-export type Bench = {
+export type Redis = ReturnType<typeof connectRedis>;
+
+export type Servers = {
+  gatewayUrl: string;
   floorUrl: string;
-  redisVersion: string;
-  /** Send load to the gateway, unless `url` says otherwise, with the key of a world. */
-  load: (world: World, options: Omit<LoadOptions, 'key' | 'url' | 'redisUs'> & { url?: string }) => Promise<Measured>;
+  versions: { redis: string; postgres: string };
+  sql: Sql;
+  redis: Redis;
+  worker: Worker;
   /** Let the worker carry everything to Postgres, then freeze it again. */
   emptyOutboxes: () => Promise<void>;
+  entriesWaiting: () => Promise<number>;
+  /** Processor time that each server has used, in µs; `load` is this process. */
+  cpuUs: () => Record<string, number>;
+  signalGateway: (signal: NodeJS.Signals) => void;
   stop: () => Promise<void>;
 };
 
-const bootstrapKey = 'fb_test_bench000000000000000000000000000000';
+type Worker = {
+  freeze: () => void;
+  thaw: () => void;
+  /** In order, so that it holds nothing in Postgres. */
+  stop: () => Promise<void>;
+  start: () => Promise<void>;
+};
 
-export async function startBench(options: { worlds: World[]; say: (line: string) => void }): Promise<Bench> {
-  const { say } = options;
+export type ServersOptions = {
+  say: (line: string) => void;
+  /** Of Node, for the gateway. */
+  gatewayArgs?: readonly string[];
+};
+
+const bootstrapKey = 'fb_test_bench000000000000000000000000000000';
+const stopBoundMs = 20_000;
+const startBoundMs = 60_000;
+const drainBoundMs = 300_000;
+
+export async function startServers({ say, gatewayArgs = [] }: ServersOptions): Promise<Servers> {
   const folder = mkdtempSync(join(tmpdir(), 'farebox-bench-'));
-  const undo: (() => Promise<unknown> | void)[] = [() => rmSync(folder, { recursive: true, force: true })];
+  const undo: (() => unknown)[] = [() => rmSync(folder, { recursive: true, force: true })];
   const stop = async () => {
     for (const step of undo.reverse()) await step();
   };
   try {
-    const postgres = await startPostgres({ dataDir: join(folder, 'postgres'), say });
+    // When a row was committed says how long its entry waited.
+    const settings = { track_commit_timestamp: 'on', max_wal_size: '2GB' };
+    const postgres = await startPostgres({ dataDir: join(folder, 'postgres'), settings, say });
     undo.push(postgres.stop);
-    const redis = await startRedis({ dataDir: join(folder, 'redis'), appendonly: 'everysec', say });
-    undo.push(redis.stop);
+    const server = await startRedis({ dataDir: join(folder, 'redis'), appendonly: 'everysec', say });
+    undo.push(server.stop);
     await runMigrate({ databaseUrl: postgres.url, bootstrapKey });
-    const keys = await makeKeys(postgres.url, options.worlds);
-    const env = {
-      ...process.env,
-      DATABASE_URL: postgres.url,
-      REDIS_URL: redis.url,
-      FAREBOX_BOOTSTRAP_KEY: bootstrapKey,
-      LOG_LEVEL: 'warn',
-    };
-    const start = async (name: string, args: string[], port: number) => {
+    const sql = openDatabase(postgres.url, { connectionsMax: 2, name: 'bench' });
+    undo.push(() => sql.end());
+    const redis = connectRedis(server.url, (error) => say(`Redis: ${error.message}`));
+    undo.push(() => redis.disconnect());
+    await waitUntilReady(redis, 5_000);
+
+    const start = async (name: string, args: readonly string[]) => {
+      const port = await freePort();
+      const env = { DATABASE_URL: postgres.url, REDIS_URL: server.url, FAREBOX_BOOTSTRAP_KEY: bootstrapKey };
       const program = startProgram({
         file: process.execPath,
         args,
         cwd: process.cwd(),
-        env: { ...env, PORT: String(port), HOST: '127.0.0.1' },
+        env: { ...process.env, ...env, LOG_LEVEL: 'warn', PORT: String(port), HOST: '127.0.0.1' },
         logFile: join(folder, `${name}.log`),
+        // Should this process be killed, they stop by themselves.
+        ipc: true,
       });
-      undo.push(() => stopProcess(program.pid, program.running, { signal: 'SIGTERM', boundMs: 20_000 }));
-      return program;
+      const tell = () => lastLines(join(folder, `${name}.log`), 5).join('\n');
+      return { ...program, url: `http://127.0.0.1:${port}`, tell };
     };
-    const worker = await start('worker', ['dist/src/main.js', 'worker'], await freePort());
-    const gatewayPort = await freePort();
-    await start('gateway', ['dist/src/main.js', 'gateway'], gatewayPort);
-    const floorPort = await freePort();
-    await start('floor', ['dist/bench/floor.js'], floorPort);
-    const gatewayUrl = `http://127.0.0.1:${gatewayPort}`;
-    await untilReady(`${gatewayUrl}/readyz`);
-    for (const world of options.worlds) {
-      say(`preparing ${world.customersCount} customers: ${world.name}`);
-      await prepare(world, gatewayUrl, keys.get(world.name)!);
+    const end = ({ pid, running }: Awaited<ReturnType<typeof start>>) =>
+      stopProcess(pid, running, { signal: 'SIGTERM', boundMs: stopBoundMs });
+
+    let work = await start('worker', ['dist/src/main.js', 'worker']);
+    const worker: Worker = {
+      freeze: () => void process.kill(work.pid, 'SIGSTOP'),
+      thaw: () => void process.kill(work.pid, 'SIGCONT'),
+      stop: async () => {
+        worker.thaw();
+        await end(work);
+      },
+      start: async () => {
+        work = await start('worker', ['dist/src/main.js', 'worker']);
+      },
+    };
+    undo.push(() => work.running() && worker.stop());
+    const gateway = await start('gateway', [...gatewayArgs, 'dist/src/main.js', 'gateway']);
+    undo.push(() => end(gateway));
+    const floor = await start('floor', ['dist/bench/floor.js']);
+    undo.push(() => end(floor));
+    for (const { url, tell } of [gateway, floor]) {
+      // The floor has no such page: whatever it answers, it is up.
+      const isUp = () =>
+        fetch(`${url}/readyz`).then(
+          ({ status }) => status < 500,
+          () => false,
+        );
+      if (!(await waitUntil(isUp, startBoundMs, 100))) throw new Error(`a server did not get ready:\n${tell()}`);
     }
 
-    const look = connectRedis(redis.url, () => {});
-    undo.push(() => look.disconnect());
-    await waitUntilReady(look, 5_000);
-    undo.push(() => void process.kill(worker.pid, 'SIGCONT'));
-    const emptyOutboxes = async () => {
-      process.kill(worker.pid, 'SIGCONT');
-      while ((await entriesWaiting(look)) > 0) await sleep(200);
-      process.kill(worker.pid, 'SIGSTOP');
+    const entriesWaiting = async () => {
+      const keys = Array.from({ length: partitionsCount }, (_, partition) => outboxKey(partition, 1));
+      return (await Promise.all(keys.map((key) => redis.xlen(key)))).reduce((sum, length) => sum + length, 0);
     };
-    await emptyOutboxes();
+    const emptyOutboxes = async () => {
+      worker.thaw();
+      const isEmpty = async () => !work.running() || (await entriesWaiting()) === 0;
+      const isDone = await waitUntil(isEmpty, drainBoundMs, 200);
+      if (!isDone || !work.running()) throw new Error(`the worker does not carry on:\n${work.tell()}`);
+      worker.freeze();
+    };
     return {
-      floorUrl: `http://127.0.0.1:${floorPort}`,
-      redisVersion: redis.version,
-      load: (world, more) =>
-        load({ url: gatewayUrl, ...more, key: keys.get(world.name)!, redisUs: () => scriptsUs(look) }),
+      gatewayUrl: gateway.url,
+      floorUrl: floor.url,
+      versions: { redis: server.version, postgres: postgres.version },
+      sql,
+      redis,
+      worker,
       emptyOutboxes,
+      entriesWaiting,
+      cpuUs: () => ({
+        gateway: cpuUsOf(gateway.pid),
+        floor: cpuUsOf(floor.pid),
+        redis: cpuUsOf(server.pid),
+        worker: cpuUsOf(work.pid),
+        postgres: cpuUsOf(postgres.pid),
+        load: process.cpuUsage().user + process.cpuUsage().system,
+      }),
+      signalGateway: (signal) => void process.kill(gateway.pid, signal),
       stop,
     };
   } catch (error) {
     await stop();
     throw error;
   }
-}
-
-/** An environment for each world, and a key to it, by the world's name. */
-async function makeKeys(databaseUrl: string, all: World[]): Promise<Map<string, string>> {
-  const sql = openDatabase(databaseUrl, { connectionsMax: 1, name: 'bench' });
-  const keys = new Map<string, string>();
-  for (const { name } of all) {
-    const environment = await createEnvironment(sql, { name, mode: 'test' });
-    const scopes = ['authorize', 'read', 'credit', 'catalog'] as const;
-    const { secret } = await createKey(sql, environment.id, { name, scopes: [...scopes], expiresAtMs: undefined });
-    keys.set(name, secret);
-  }
-  await sql.end();
-  return keys;
-}
-
-async function entriesWaiting(redis: ReturnType<typeof connectRedis>): Promise<number> {
-  const lengths = await Promise.all(
-    Array.from({ length: partitionsCount }, (_, partition) => redis.xlen(outboxKey(partition, 1))),
-  );
-  return lengths.reduce((sum, length) => sum + length, 0);
-}
-
-async function untilReady(url: string): Promise<void> {
-  for (let attempt = 0; attempt < 300; attempt += 1) {
-    const ready = await fetch(url).then(
-      (reply) => reply.ok,
-      () => false,
-    );
-    if (ready) return;
-    await sleep(100);
-  }
-  throw new Error(`${url} did not get ready within 30 s`);
-}
-
-/** What Redis has spent on scripts so far, calls within them included, in µs. */
-async function scriptsUs(redis: ReturnType<typeof connectRedis>): Promise<number> {
-  const stats = await redis.info('commandstats');
-  return [...stats.matchAll(/^cmdstat_(?:fcall|evalsha):.*?usec=(\d+)/gm)].reduce((sum, [, us]) => sum + Number(us), 0);
 }

@@ -1,12 +1,17 @@
 // Who is in a benchmark: sets of funded customers, each with what its scenario is about.
 //
 // Each set has an environment of its own, so that one's catalog is no burden to another's requests.
+import { customerOf } from './many-wallets.ts';
 
 export type World = {
   name: string;
   customersCount: number;
   /** Each customer's credit, so much that no run uses it up. */
-  grants: string[];
+  grants: readonly string[];
+  /** Every other customer has none. */
+  isHalfFunded?: boolean;
+  /** One customer is made through the API, and the others are written like it (many-wallets.ts). */
+  isFilled?: boolean;
   /** Prices that match an event: one for input, output and cached tokens each. */
   matching: number;
   /** All prices of the catalog, those for other models included. */
@@ -21,9 +26,21 @@ export const worlds = {
   plain: { ...funded, name: 'plain' },
   /** The usual way of an AI proxy: three prices, budgets for all, subject, team and both, promotional credit first. */
   priced: { ...funded, name: 'priced', grants: ['1000000', '1000000'], matching: 3, prices: 3, budgets: 4 },
-  fewPrices: { ...funded, name: 'few', matching: 1, prices: 10 },
-  manyPrices: { ...funded, name: 'many', matching: 1, prices: 10_000 },
+  fewPrices: { ...funded, name: 'fewPrices', matching: 1, prices: 10 },
+  manyPrices: { ...funded, name: 'manyPrices', matching: 1, prices: 10_000 },
+  halfFunded: { ...funded, name: 'half', isHalfFunded: true },
+  /** Takes all eight at once, until they come back. */
+  eightGrants: { ...funded, name: 'eight', grants: Array<string>(8).fill('0.000001') },
+  ten: { ...funded, name: 'ten', customersCount: 10 },
+  manyGrants: { ...funded, name: 'manyGrants', customersCount: 10, grants: Array<string>(1_000).fill('1000') },
+  tenThousand: { ...funded, name: 'tenThousand', customersCount: 10_000, isFilled: true },
+  hundredThousand: { ...funded, name: 'hundredThousand', customersCount: 100_000, isFilled: true },
+  million: { ...funded, name: 'million', customersCount: 1_000_000, isFilled: true },
 } as const satisfies Record<string, World>;
+
+/** The id of one of a world's customers, by its number. */
+export const customerIn = (world: World, no: number): string =>
+  world.isFilled ? customerOf(no) : `${world.name}_${no}`;
 
 /** An event that the prices of `matching` match. */
 export const tokensEvent = {
@@ -38,6 +55,9 @@ const budgetMatches = [
   { labels: { team: 'red' } },
   { subject: 'agent:planner', labels: { team: 'red' } },
 ];
+
+/** What the others of a filled world are written like. */
+export const modelId = 'model';
 
 type Post = (path: string, body: unknown) => Promise<unknown>;
 
@@ -56,17 +76,17 @@ export async function prepare(world: World, url: string, key: string): Promise<v
     await post('/v1/products', { id: 'tokens', name: 'Tokens', default: true, prices: pricesOf(world) });
     await post('/v1/products/tokens/versions/1/publish', {});
   }
+  if (world.isFilled) return prepareCustomer(world, { id: modelId, isFunded: true }, post);
   for (let from = 0; from < world.customersCount; from += 32) {
-    const count = Math.min(32, world.customersCount - from);
-    await Promise.all(
-      Array.from({ length: count }, (_, i) => prepareCustomer(world, `${world.name}_${from + i}`, post)),
-    );
+    const nos = Array.from({ length: Math.min(32, world.customersCount - from) }, (_, i) => from + i);
+    const customers = nos.map((no) => ({ id: customerIn(world, no), isFunded: !world.isHalfFunded || no % 2 === 0 }));
+    await Promise.all(customers.map((customer) => prepareCustomer(world, customer, post)));
   }
 }
 
-async function prepareCustomer(world: World, id: string, post: Post): Promise<void> {
+async function prepareCustomer(world: World, { id, isFunded }: { id: string; isFunded: boolean }, post: Post) {
   await post('/v1/customers', { id });
-  for (const amount of world.grants) {
+  for (const amount of isFunded ? world.grants : []) {
     await post(`/v1/customers/${id}/grants`, { asset: 'USD', amount, purpose: 'paid' });
   }
   for (const match of budgetMatches.slice(0, world.budgets)) {
