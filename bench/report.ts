@@ -3,7 +3,7 @@ import { execFileSync } from 'node:child_process';
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { cpus, totalmem } from 'node:os';
 import { join } from 'node:path';
-import type { Figure, Outcome } from './scenario.ts';
+import type { Figure, Outcome } from './scenarios/scenario.ts';
 
 export type Done = { scenario: string; tookS: number } & (Outcome | { failed: string });
 

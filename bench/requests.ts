@@ -24,8 +24,8 @@ const amount = { asset: 'USD', amount: '0.000001', ...tags };
 let keysCount = 0;
 
 /** Next to nothing of each customer, one after the other. */
-export function amounts(path: Path, world: World, choose = inTurn(world)): Steps {
-  const next = around(world, amount, choose);
+export function amounts(path: Path, world: World, choose = inTurn(world), more: object = {}): Steps {
+  const next = around(world, { ...amount, ...more }, choose);
   return [() => ({ path, body: next() })];
 }
 
@@ -74,7 +74,7 @@ export function inTurn({ customersCount }: World): Choose {
   return () => count++ % customersCount;
 }
 
-function settleOf(holdId: string): Request {
+export function settleOf(holdId: string): Request {
   return { path: `/v1/holds/${holdId}/settle`, body: '{"amount":"0.0000004"}' };
 }
 
@@ -83,7 +83,7 @@ function around(world: World, rest: object, choose: Choose): () => string {
   return () => `{"customer_id":"${customerIn(world, choose())}",${tail}`;
 }
 
-function uniqueKey(): string {
+export function uniqueKey(): string {
   keysCount += 1;
   return `bench-${keysCount}`;
 }

@@ -5,8 +5,8 @@
 import { parseArgs } from 'node:util';
 import { openBench } from './bench.ts';
 import { save, tableOf, type Done } from './report.ts';
-import type { Run } from './scenario.ts';
-import { scenarios } from './scenarios.ts';
+import type { Run } from './scenarios/scenario.ts';
+import { scenarios } from './scenarios/all.ts';
 
 const { values, positionals } = parseArgs({
   allowPositionals: true,

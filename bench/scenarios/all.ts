@@ -1,5 +1,10 @@
 // What is measured, and against what; each can be run by its name.
+import { measureDrain } from './drain.ts';
+import { measureExpiryStorm } from './expiry-storm.ts';
+import { measureLatency } from './latency.ts';
+import { measureMemory } from './memory.ts';
 import { measurePairs, type Side, type Sides } from './pairs.ts';
+import { measureRedisCost, redisCostWorlds } from './redis-cost.ts';
 import {
   amounts,
   authorizeThenSettle,
@@ -10,10 +15,10 @@ import {
   twice,
   type Choose,
   type Steps,
-} from './requests.ts';
+} from '../requests.ts';
 import type { Scenario } from './scenario.ts';
-import { worlds, type World } from './world.ts';
-import { anywhere, zipf } from './choose.ts';
+import { worlds, type World } from '../world.ts';
+import { anywhere, zipf } from '../choose.ts';
 
 const authorizePath = '/v1/authorize';
 const { plain, tenThousand } = worlds;
@@ -102,6 +107,19 @@ export const scenarios: Scenario[] = [
       }
     },
   },
+  {
+    name: 'latency',
+    what: 'authorize at 70 % of the maximum, and one at a time, against the floor',
+    worlds: [plain],
+    isQuick: true,
+    measure: measureLatency,
+  },
+  {
+    name: 'redis',
+    what: 'time in scripts by authorize: one grant, eight, a thousand',
+    worlds: redisCostWorlds,
+    measure: measureRedisCost,
+  },
   paired(
     {
       name: 'priced',
@@ -157,6 +175,25 @@ export const scenarios: Scenario[] = [
     { name: 'duplicates', what: 'each charge twice under one key, against charges with no key' },
     { base: charge, subject: side('every other one a repeat', plain, () => twice(plain)) },
   ),
+  {
+    name: 'storm',
+    what: '100,000 holds due within a second, while others authorize',
+    worlds: [tenThousand],
+    measure: measureExpiryStorm,
+  },
+  {
+    name: 'drain',
+    what: 'half the floor’s rate, a worker beside, stopped, back',
+    worlds: [plain],
+    measure: measureDrain,
+  },
+  {
+    name: 'memory',
+    what: 'bytes of Redis: wallet, hold, operation, entry',
+    // Made in the midst of it.
+    worlds: [],
+    measure: measureMemory,
+  },
   paired(
     {
       name: 'million',

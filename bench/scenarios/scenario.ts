@@ -1,6 +1,6 @@
 // A scenario measures some figures; each is told with what it is compared to, and what is wanted of it.
-import type { Bench } from './bench.ts';
-import type { World } from './world.ts';
+import type { Bench } from '../bench.ts';
+import type { World } from '../world.ts';
 
 export type Scenario = {
   name: string;

@@ -1,6 +1,6 @@
 // Closed loop: base and subject take turns (A B A B …), so that a machine that gets slower slows both.
-import type { Bench } from './bench.ts';
-import type { Measured } from './load.ts';
+import type { Bench } from '../bench.ts';
+import type { Measured } from '../load.ts';
 import { compared, type Figure, type Outcome, type Run, type Wanted } from './scenario.ts';
 
 export type Side = {
