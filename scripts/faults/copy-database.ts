@@ -31,7 +31,8 @@ export async function copiesOf({ server }: Postgres, databaseUrl: string): Promi
     make: async () => {
       const name = `${source}_${randomBytes(4).toString('hex')}`;
       await admin.unsafe(`create database ${name} template ${frozen}`);
-      return databaseUrl.replace(/[^/]*$/, name);
+      // Past the port: nothing is cut here, and it would carry every byte twice more.
+      return server().url.replace(/[^/]*$/, name);
     },
     drop: async (url) => void (await drop(nameOf(url))),
     close: async () => {

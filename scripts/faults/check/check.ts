@@ -27,7 +27,7 @@ export type Findings = {
   readonly violations: Violation[];
   /** Acknowledged operations that the ledger does not have. */
   readonly lost: readonly Request[];
-  /** By customer. */
+  /** By customer; the last versions of each. */
   readonly timelines: ReadonlyMap<string, Timeline>;
 };
 
@@ -47,7 +47,6 @@ export function check(
     const ledger = entriesBy.get(walletId) ?? [];
     const isKept = mayLose ? keptOf(ledger, partition, mayLose) : allKept;
     const timeline = replay(ledger, byOperationOf(environmentId, asked), pricing?.budgetsOf(customerId));
-    timelines.set(customerId, timeline);
     const lost = told.lost.filter((request) => request.customerId === customerId);
     violations.push(
       ...checkKept(lost, isKept),
@@ -56,8 +55,17 @@ export function check(
       ...checkWallet({ environmentId, customerId, asked, ledger, timeline, isKept, pricing }),
       ...(pricing ? checkPriced(asked, pricing) : []),
     );
+    timelines.set(customerId, endOf(timeline));
   }
   return { violations, lost: told.lost, timelines };
+}
+
+const endVersions = 50;
+
+/** Its last versions. A wallet at every version of a long run is hundreds of megabytes; one of them at a time is enough. */
+function endOf({ worlds, ...timeline }: Timeline): Timeline {
+  const last = Math.max(...worlds.keys());
+  return { ...timeline, done: [], worlds: new Map([...worlds].filter(([version]) => version > last - endVersions)) };
 }
 
 /** What may not be lost, and is. */
