@@ -68,7 +68,7 @@ const singleEvent = side('events one by one', worlds.fewPrices, () => events('/v
 const paired = (
   scenario: Pick<Scenario, 'name' | 'what' | 'isQuick'> & Partial<Pick<Scenario, 'worlds'>>,
   sides: Sides,
-): Scenario => ({ worlds: [plain], ...scenario, measure: (bench, run) => measurePairs(bench, run, sides) });
+): Scenario => ({ worlds: [plain], ...scenario, sides, measure: (bench, run) => measurePairs(bench, run, sides) });
 
 const overFloor = { base: floor, rate: { atLeast: 0.6 }, redis: { atMost: 3.2 } };
 

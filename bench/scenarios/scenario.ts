@@ -1,6 +1,7 @@
 // A scenario measures some figures; each is told with what it is compared to, and what is wanted of it.
 import type { Bench } from '../bench.ts';
 import type { World } from '../world.ts';
+import type { Sides } from './pairs.ts';
 
 export type Scenario = {
   name: string;
@@ -10,6 +11,8 @@ export type Scenario = {
   /** Part of `--quick`. */
   isQuick?: boolean;
   measure: (bench: Bench, run: Run) => Promise<Outcome>;
+  /** What takes turns, where that is what it is about: `npm run profile` has its load. */
+  sides?: Sides;
 };
 
 export type Run = {
