@@ -335,6 +335,16 @@ export type EntryRecord = {
   occurredAtMs: number;
 };
 
+/** A charge or settle by event, with the counters as they were after it. */
+export type UsedEntry = EntryRecord & {
+  /** Of a settle: when its hold was opened. */
+  heldSinceMs: number | undefined;
+  counters: Counter[];
+};
+
+/** Newest first, and the wallet's counters as they are after the newest. */
+export type UsedEntries = { entries: UsedEntry[]; counters: Counter[] };
+
 /** The entry that opened a hold: what it took, and how things stood after it. */
 export type HoldOpening = EntryRecord & {
   /** What it set aside, leg after leg, in the order of the entry's legs. */

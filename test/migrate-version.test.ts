@@ -113,6 +113,96 @@ test('a dry run says what was paid, and what the same events cost once customers
   );
 }, 240_000);
 
+const periodCost: fc.Arbitrary<Cost> = fc.oneof(
+  fc.record({
+    ...{ asset, quantity, model: fc.constantFrom('graduated', 'volume') },
+    tiers_over: fc.constantFrom('month', 'day'),
+    tiers: fc.constantFrom(
+      [
+        { up_to: 5, unit_amount: '2' },
+        { up_to: 20, unit_amount: '0.5', flat_amount: '1' },
+        { up_to: null, unit_amount: '0.25' },
+      ],
+      [
+        { up_to: 10, unit_amount: '0.0033', flat_amount: '4' },
+        { up_to: null, unit_amount: '1' },
+      ],
+    ),
+  }),
+  fc.record({
+    ...{ asset, quantity, model: fc.constant('package'), tiers_over: fc.constantFrom('month', 'day') },
+    ...{ unit_amount: fc.constantFrom('3', '0.5'), package_size: fc.constantFrom(4, 9) },
+  }),
+);
+const periodVersion = fc.tuple(periodCost, fc.array(cost, { maxLength: 1 })).map(([first, others]) => [
+  // So that both versions often count the same thing, by other terms.
+  { ...first, quantity: 'n' },
+  ...others.map((one) => ({ ...one, quantity: 'm' })),
+]);
+const counted = fc.record({
+  data: fc.record({ n: fc.nat(12), m: fc.nat(12) }),
+  by: fc.constantFrom('charge', 'settle', 'batch'),
+});
+type Counted = { data: object; by: string };
+
+/** By one of the ways in which usage comes; what it cost, or why not. */
+async function use(customer_id: string, event_type: string, { data, by }: Counted): Promise<unknown> {
+  if (by === 'charge') return paid(await charge(customer_id, event_type, data));
+  if (by === 'batch') {
+    const id = `event_${(named += 1)}`;
+    const { body } = await expectStatus(
+      client.post('/v1/events', { events: [{ id, customer_id, event_type, data }] }),
+      200,
+    );
+    const [result] = body.results;
+    return paid({ status: result.status === 'charged' ? 200 : 422, body: result });
+  }
+  const held = await client.post('/v1/authorize', { customer_id, event_type, data });
+  if (held.status !== 200) return { code: held.body.code };
+  const { body } = await expectStatus(client.post(`/v1/holds/${held.body.id}/settle`, { event_type, data }), 200);
+  const sums = new Map<string, number>();
+  for (const line of body.lines) sums.set(line.asset, (sums.get(line.asset) ?? 0) + Number(line.amount));
+  return [...sums].map(([code, sum]) => ({ asset: code, amount: String(Number(sum.toFixed(9))) }));
+}
+
+test('what counts over a period goes on from where it stood: a twin who was moved before these events pays what is shown', async () => {
+  await fc.assert(
+    fc.asyncProperty(
+      periodVersion,
+      periodVersion,
+      fc.array(counted, { minLength: 1, maxLength: 3 }),
+      fc.array(counted, { minLength: 1, maxLength: 4 }),
+      async (first, second, early, late) => {
+        const productId = await product(first, second);
+        const both = [await subscriber(productId, 2), await subscriber(productId, 2)] as const;
+        const [customer, twin] = both;
+        const move = ({ id, subscription }: typeof twin, to: number) =>
+          expectStatus(client.post(`/v1/customers/${id}/subscriptions/${subscription}/migrate`, { version: to }), 200);
+        for (const [i, one] of early.entries()) {
+          for (const { id } of both) await use(id, productId, one);
+          if (i === 0) for (const each of both) await move(each, 1);
+        }
+        await move(twin, 2);
+        const before = [];
+        const after = [];
+        for (const one of late) {
+          const was = await use(customer.id, productId, one);
+          if (!Array.isArray(was)) continue;
+          before.push(was);
+          after.push(await use(twin.id, productId, one));
+        }
+        await farebox.entriesOf(customer.id);
+        const request = { to: 2, dry_run: true, events: before.length };
+        const { customers } = (await expectStatus(migrate(productId, 1, request), 200)).body;
+        const said = customers[0].events.toReversed();
+        expect(said.map((one: any) => one.before)).toEqual(before);
+        expect(said.map((one: any) => one.after)).toEqual(after);
+      },
+    ),
+    { numRuns: 10, seed: 7, endOnFailure: true },
+  );
+}, 240_000);
+
 test('the difference is summed up per customer and in total, over what can be priced', async () => {
   const unit = { asset: 'USD', model: 'unit', quantity: 'n' };
   const productId = await product([{ ...unit, unit_amount: '2' }], [{ ...unit, unit_amount: '1.5' }]);

@@ -11,6 +11,7 @@ import type {
   Customer,
   EntryFilter,
   EntryRecord,
+  UsedEntries,
   GrantRecord,
   HoldOpening,
   HoldRecord,
@@ -266,7 +267,7 @@ export type Ledger = {
   ) => Promise<{ status: 'moved' | 'left'; unpushed: WalletConfig | undefined }>;
   readConfig: (environmentId: string, customerId: string) => Promise<WalletConfig>;
   /** What was charged or settled by event, newest first. */
-  listPricedEvents: (environmentId: string, walletId: string, limit: number) => Promise<EntryRecord[]>;
+  listPricedEvents: (environmentId: string, walletId: string, limit: number) => Promise<UsedEntries>;
   createBudget: (
     environmentId: string,
     asked: ConfigChange<BudgetRecord> & {

@@ -83,7 +83,7 @@ export const migrateVersion = defineRoute({
   summary: 'Move the customers of a version to another one',
   description:
     'Each of them at once, `limit` with each call: repeat it until `customers_left` is 0. What breaks off is taken up by the next call. ' +
-    'With `dry_run` nobody is moved, and the reply shows what the last events that were charged or settled cost by both versions, each priced by itself. ' +
+    'With `dry_run` nobody is moved, and the reply shows what the last events that were charged or settled cost by both versions, as if the customer had been moved just before the first of them. ' +
     'Default products price those who are not subscribed by their latest version; they are not moved. `not_yet_effective`: customers were moved, and one wallet in Redis has not been told.',
   body: migrationBody,
   reply: { status: 200, description: 'Moved, or what would come of it.', schema: migrationReply },

@@ -1,15 +1,17 @@
 // What a customer's last events cost by two versions of a product: what a dry run of a migration shows.
 //
-// Each event is priced by itself, exactly, by the catalog of now: by what the customer is subscribed to, and by the same with
-// the other version. So a migration comes to what its dry run said, until something else changes.
+// Exactly, by the catalog of now: by what the customer is subscribed to, and by the same with the other version, as if it had been
+// moved just before the first of these events (usage-walk.ts). So a migration comes to what its dry run said, until something
+// else changes.
 import type { MigrationDifference, MigrationEvent } from '../contract.ts';
 import type { EntryRecord, WalletConfig } from '../records.ts';
 import { formatAmount } from '../units.ts';
 import { readAttached } from './attached.ts';
 import type { Catalog } from './catalog-cache.ts';
-import { priceEvent, type Due } from './price-event.ts';
+import type { Due } from './price-event.ts';
 import type { Api } from './route.ts';
 import { formatTime } from './time.ts';
+import { walkUsage, type Walked } from './usage-walk.ts';
 
 type Total = { asset: string; scale: number; before: bigint; after: bigint };
 
@@ -36,7 +38,11 @@ export async function differencesOf(
   };
   const catalog = await catalogWith(api, environmentId, change);
   const totals = new Map<string, Total>();
-  const events = listed.map((entry) => showEvent(api, catalog, entry, { now, moved }, totals));
+  const [before, after] = [now, moved].map((config) => walkUsage(catalog.priced, config, listed)) as [
+    Walked[],
+    Walked[],
+  ];
+  const events = listed.entries.map((entry, i) => showEvent(api, entry, before[i]!, after[i]!, totals));
   const all = [...totals.values()];
   return { events, difference: showTotals(all), totals: all };
 }
@@ -54,14 +60,11 @@ async function catalogWith(
 
 function showEvent(
   api: Pick<Api, 'wallets'>,
-  catalog: Catalog,
   entry: EntryRecord,
-  { now, moved }: { now: WalletConfig; moved: WalletConfig },
+  before: Walked,
+  after: Walked,
   totals: Map<string, Total>,
 ): MigrationEvent {
-  const { event_type = '', data = {} } = readAttached(entry.attached);
-  const price = (config: WalletConfig) => priceEvent(catalog.priced, config, { event_type, data }, 'alone');
-  const [before, after] = [price(now), price(moved)];
   for (const [side, priced] of [
     ['before', before],
     ['after', after],
@@ -70,21 +73,19 @@ function showEvent(
   }
   return {
     entry_id: api.wallets.entryIdOf(entry.walletId, entry.version),
-    event_type,
+    event_type: readAttached(entry.attached).event_type ?? '',
     occurred_at: formatTime(entry.occurredAtMs),
     before: showPriced(before),
     after: showPriced(after),
   };
 }
 
-function showPriced(priced: ReturnType<typeof priceEvent>): MigrationEvent['before'] {
+function showPriced(priced: Walked): MigrationEvent['before'] {
   switch (priced.status) {
     case 'priced':
       return priced.dues.map(({ asset, atoms }) => ({ asset: asset.code, amount: formatAmount(atoms, asset.scale) }));
     case 'refused':
       return { code: priced.code };
-    case 'behind':
-      throw new Error('a version is published that the catalog does not have');
   }
 }
 

@@ -34,12 +34,11 @@ export type ToldLine = PricedLine | (Omit<PricedLine, 'amount'> & { scale: numbe
 export const isPriced = (line: ToldLine): line is PricedLine => 'amount' in line;
 
 /** See priceEvent. */
-type How = 'exact' | 'most' | 'alone';
+type How = 'exact' | 'most';
 
 /**
  * `most`: what any usage up to the event's can cost, which a hold sets aside; `exact`: what it costs. They differ for volume
  * prices alone. `behind`: this catalog is older than a subscription of the customer.
- * `alone`: exactly, and what counts over a period as if nothing else were used in it.
  */
 export function priceEvent(
   catalog: PricedCatalog,
@@ -75,7 +74,7 @@ function sumUp(
     let due = dues.find((known) => known.asset.number === asset.number);
     if (!due) dues.push((due = { asset, atoms: zeroAtoms }));
     const part = { asset: asset.number, atoms: zeroAtoms, scopes: scopesOfProduct(productId) };
-    if (price.over !== 'event' && how !== 'alone') {
+    if (price.over !== 'event') {
       sentLines.push({ productId, price, quantity, part: addPart(parts, part) });
       lines.push({ ...told, asset: asset.code, scale: asset.scale });
       continue;

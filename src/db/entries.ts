@@ -1,6 +1,6 @@
 // Entries of the ledger, listed and looked up; they are written by append.ts alone.
 import { and, arrayContains, asc, between, desc, eq, gte, inArray, lt } from 'drizzle-orm';
-import type { EntryFilter, EntryRecord, HoldOpening, PageRequest } from '../records.ts';
+import type { Counter, EntryFilter, EntryRecord, HoldOpening, PageRequest } from '../records.ts';
 import { toAtoms } from '../units.ts';
 import { decodeBudgetCounter, decodeMarks } from '../wallet/packed.ts';
 import { toldOf } from '../wallet/told.ts';
@@ -108,9 +108,13 @@ export async function findOpening(
     taken: element(row.holdSourceAtoms ?? [], i),
     remainingAfter: element(row.moveRemaining, row.moveGrants.indexOf(grantNo)),
   }));
-  const counters = (row.counterNames ?? []).map((name, i) => ({ name, packed: element(row.counterStates ?? [], i) }));
   const { tags } = decodeMarks(row.holdTags ?? Buffer.alloc(0));
-  return { ...toEntry(row), amounts: row.holdAmounts ?? [], sources, tags, counters };
+  return { ...toEntry(row), amounts: row.holdAmounts ?? [], sources, tags, counters: countersOf(row) };
+}
+
+/** Those that it changed, as they were after it. */
+export function countersOf({ counterNames, counterStates }: Row['entry']): Counter[] {
+  return (counterNames ?? []).map((name, i) => ({ name, packed: element(counterStates ?? [], i) }));
 }
 
 function select(sql: Sql) {

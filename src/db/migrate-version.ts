@@ -3,11 +3,11 @@
 // Each customer is moved in a transaction of its own. Whoever has been moved is not subscribed to that version any more, so
 // that what broke off is simply begun again.
 import { and, asc, count, desc, eq, gt, inArray, sql as raw } from 'drizzle-orm';
-import type { EntryRecord, Subscription, WalletConfig } from '../records.ts';
+import type { Subscription, UsedEntries, WalletConfig } from '../records.ts';
 import { changeConfig } from './change-config.ts';
 import { orm, type Sql } from './connect.ts';
-import { toEntry } from './entries.ts';
-import { entries, subscriptions } from './schema.ts';
+import { countersOf, toEntry } from './entries.ts';
+import { counters, entries, subscriptions } from './schema.ts';
 import { findActive, updateSubscription } from './subscriptions.ts';
 import { readWalletConfig } from './wallet-config.ts';
 
@@ -63,26 +63,41 @@ export async function readConfig(sql: Sql, environmentId: string, customerId: st
   return (await readWalletConfig(orm(sql), { environmentId, customerId })).config;
 }
 
-/** What was charged or settled by event, newest first. */
+/** What was charged or settled by event. */
 export async function listPricedEvents(
   sql: Sql,
   environmentId: string,
   walletId: string,
   limit: number,
-): Promise<EntryRecord[]> {
-  const rows = await orm(sql)
-    .select()
-    .from(entries)
-    .where(
-      and(
-        eq(entries.environmentId, environmentId),
-        eq(entries.walletId, walletId),
-        inArray(entries.kind, ['charge', 'settle']),
-        // As the API writes what a caller attached.
-        raw`starts_with(${entries.attached}, '{"event_type":')`,
-      ),
-    )
-    .orderBy(desc(entries.version))
-    .limit(limit);
-  return rows.map(toEntry);
+): Promise<UsedEntries> {
+  const ofWallet = (table: typeof entries | typeof counters) =>
+    and(eq(table.environmentId, environmentId), eq(table.walletId, walletId));
+  return orm(sql).transaction(
+    async (transaction) => {
+      const rows = await transaction
+        .select()
+        .from(entries)
+        .where(
+          and(
+            ofWallet(entries),
+            inArray(entries.kind, ['charge', 'settle']),
+            // As the API writes what a caller attached: an event of a batch begins with its id.
+            raw`(starts_with(${entries.attached}, '{"event_type":') or starts_with(${entries.attached}, '{"event_id":'))`,
+          ),
+        )
+        .orderBy(desc(entries.version))
+        .limit(limit);
+      const standing = await transaction
+        .select({ name: counters.name, packed: counters.packed })
+        .from(counters)
+        .where(ofWallet(counters));
+      const used = rows.map((row) => ({
+        ...toEntry(row),
+        heldSinceMs: row.holdCreatedAt ?? undefined,
+        counters: countersOf(row),
+      }));
+      return { entries: used, counters: standing };
+    },
+    { isolationLevel: 'repeatable read', accessMode: 'read only' },
+  );
 }

@@ -47,6 +47,11 @@ export function mostOf(cost: Cost, quantity: Quantity, counter: Counter = noUsag
   return lineOf(greatest(peaksOf(cost, counter.used, end).map((used) => roundedCost(cost, used))), counter);
 }
 
+/** What a price whose count was billed by other terms takes for billed (lua/lib/usage.lua). */
+export function billedFor(cost: Cost, used: Quantity): Atoms {
+  return toAtoms(roundedCost(cost, used));
+}
+
 /** The smallest whole number that is not less: the one way in which money is ever rounded. */
 export function roundUp(numerator: bigint, denominator: bigint): bigint {
   return (numerator + denominator - 1n) / denominator;

@@ -58,7 +58,7 @@ const nameLength = 8;
 const headLength = nameLength + 25;
 
 function packLine({ productId, price, quantity, part }: SentLine, atMs: number): Buffer {
-  const { startMs, endMs } = windowAt({ unit: price.over, timeZone: utc }, atMs);
+  const { startMs, endMs } = usageWindow(price, atMs);
   const { name, terms } = markOf(productId, price);
   const line = packPeriodLine(price.cost, quantity);
   const packed = Buffer.alloc(headLength + line.length);
@@ -73,13 +73,19 @@ function packLine({ productId, price, quantity, part }: SentLine, atMs: number):
   return packed;
 }
 
+/** The one that usage at this instant counts in. */
+export function usageWindow({ over }: PeriodPrice, atMs: number): { startMs: number; endMs: number } {
+  return windowAt({ unit: over, timeZone: utc }, atMs);
+}
+
+/** The counter's name behind `u`, and which terms bill what it counts. */
 type Mark = { name: string; terms: number };
 
 // A published price never changes.
 const marks = new WeakMap<PeriodPrice, Mark>();
 
 // What is billed is of one asset, so a price that changes it counts anew; other terms are told by their own bytes.
-function markOf(productId: string, price: PeriodPrice): Mark {
+export function markOf(productId: string, price: PeriodPrice): Mark {
   const known = marks.get(price);
   if (known) return known;
   const name = hash('sha256', `${productId}\0${price.id}\0${price.asset.number}`, 'base64url').slice(0, nameLength);
