@@ -74,7 +74,7 @@ local terms = {
   created_at_ms = at_ms,
   changed = true,
 }
-wallet.terms[grant_no] = terms
+wallets.put_terms(wallet, grant_no, terms)
 wallet.live_grants = wallet.live_grants + 1
 if rollover_packed ~= '' then
   due.set_rollover(wallet, grant_no, rollover_packed)

@@ -40,7 +40,7 @@ for hold_ref in string.gmatch(hold_refs, '%S+') do
     expired_count = expired_count + 1
   elseif not hold then
     -- A deadline that no hold stands behind any more.
-    wallet.deadlines_gone[#wallet.deadlines_gone + 1] = wallet.id .. hold_ref
+    wallets.add(wallet, 'deadlines_gone', wallet.id .. hold_ref)
   end
 end
 local epoch, seq = wallet.epoch, wallet.seq

@@ -62,8 +62,8 @@ at = 1
 while at <= #grants_packed do
   local grant_no
   grant_no, at = wallets.load_grant(wallet, grants_packed, at)
-  local terms = wallet.terms[grant_no]
-  local grant = wallet.grants[grant_no]
+  local terms = wallets.terms(wallet, grant_no)
+  local grant = wallet.grants and wallet.grants[grant_no]
   if grant and grant.remaining > 0 then
     grants.enter_order(wallet, wallet.accounts[terms.asset], grant_no)
   end

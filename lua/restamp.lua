@@ -48,7 +48,10 @@ for i = 1, #all, 2 do
     fields[n + 1], fields[n + 2] = all[i], all[i + 1]
   end
 end
-wallet.holds = redis.call('HGETALL', holds_key)
+local records = redis.call('HGETALL', holds_key)
+if records[1] then
+  wallet.holds = records
+end
 seal.whole(wallet, fields)
 -- COMMIT
 redis.call('SET', scratch_key, '')

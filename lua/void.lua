@@ -57,7 +57,7 @@ if terms.state == codes.grant_state.scheduled then
   taken_atoms = terms.amount
   account.scheduled = account.scheduled - taken_atoms
   account.changed = true
-  entries.end_grant(wallet, grant_no)
+  wallets.end_grant(wallet, grant_no)
 else
   local grant = wallets.grant(wallet, grant_no)
   taken_atoms, held_atoms = grant.remaining, grant.held

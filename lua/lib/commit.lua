@@ -5,28 +5,34 @@
 local function commit(wallet, clock_key, holds_key, deadlines_key, operation_key)
   if wallet.fields then
     redis.call('HSET', wallet.key, unpack(wallet.fields))
-    if wallet.more_slices then
-      for _, slice in ipairs(wallet.more_slices) do
+    if wallet.more_fields then
+      for _, slice in ipairs(wallet.more_fields) do
         redis.call('HSET', wallet.key, unpack(slice))
       end
     end
-    if wallet.fields_gone[1] then
+    if wallet.fields_gone then
       redis.call('HDEL', wallet.key, unpack(wallet.fields_gone))
     end
-    if wallet.holds[1] then
-      for _, slice in ipairs(wallet.holds_slices) do
-        redis.call('HSET', holds_key, unpack(slice))
+    if wallet.holds then
+      redis.call('HSET', holds_key, unpack(wallet.holds))
+      if wallet.more_holds then
+        for _, slice in ipairs(wallet.more_holds) do
+          redis.call('HSET', holds_key, unpack(slice))
+        end
       end
     end
-    if wallet.holds_gone[1] then
+    if wallet.holds_gone then
       redis.call('HDEL', holds_key, unpack(wallet.holds_gone))
     end
-    if wallet.deadlines[1] then
-      for _, slice in ipairs(wallet.deadlines_slices) do
-        redis.call('ZADD', deadlines_key, unpack(slice))
+    if wallet.deadlines then
+      redis.call('ZADD', deadlines_key, unpack(wallet.deadlines))
+      if wallet.more_deadlines then
+        for _, slice in ipairs(wallet.more_deadlines) do
+          redis.call('ZADD', deadlines_key, unpack(slice))
+        end
       end
     end
-    if wallet.deadlines_gone[1] then
+    if wallet.deadlines_gone then
       redis.call('ZREM', deadlines_key, unpack(wallet.deadlines_gone))
     end
   end

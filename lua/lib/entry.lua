@@ -22,7 +22,15 @@ local AVAILABLE, HELD, OVERAGE = codes.account.available, codes.account.held, co
 -- Begin the entry of the next version. `account` is the first of its legs, whether money moves in it or not; nil when
 -- no money is concerned. Other accounts become legs when money first moves in them.
 function entries.begin(kind, account)
-  return { kind = kind, accounts = { account }, transfers = {}, touched = {} }
+  return {
+    kind = kind,
+    accounts = { account },
+    transfers = false, -- debit, credit, atoms, account, in turn
+    touched = false,
+    hold_ref = false,
+    hold_status = false,
+    hold_packed = false,
+  }
 end
 
 local function add_leg(entry, account)
@@ -60,6 +68,10 @@ function entries.transfer(entry, account, debit, credit, atoms)
   end
   account.changed = true
   local transfers = entry.transfers
+  if not transfers then
+    entry.transfers = { debit, credit, atoms, account }
+    return
+  end
   for i = 1, #transfers, 4 do
     if transfers[i] == debit and transfers[i + 1] == credit and transfers[i + 3] == account then
       transfers[i + 2] = transfers[i + 2] + atoms
@@ -73,32 +85,78 @@ end
 -- Say that a grant's numbers changed: it is written, and named in the entry.
 function entries.touch(entry, grant)
   grant.changed = true
-  if grant.touched_by ~= entry then
-    grant.touched_by = entry
-    entry.touched[#entry.touched + 1] = grant
+  if grant.touched_by == entry then
+    return
   end
-end
-
--- A grant leaves the wallet for good: the rest of this call does not see it any more.
-function entries.end_grant(wallet, grant_no)
-  wallet.ended[#wallet.ended + 1] = grant_no
-  wallet.has_ended[grant_no] = true
-  wallet.live_grants = wallet.live_grants - 1
+  grant.touched_by = entry
+  if entry.touched then
+    entry.touched[#entry.touched + 1] = grant
+  else
+    entry.touched = { grant }
+  end
 end
 
 local function pack_leg(account, transfers)
-  local count = 0
-  local packed
-  for i = 1, #transfers, 4 do
+  if transfers and #transfers == 4 and transfers[4] == account then
+    return struct.pack(
+      '>HddddBBBd',
+      account.asset,
+      account.available,
+      account.held,
+      account.overage,
+      account.scheduled,
+      1,
+      transfers[1],
+      transfers[2],
+      transfers[3]
+    )
+  end
+  local count, packed = 0, ''
+  for i = 1, transfers and #transfers or 0, 4 do
     if transfers[i + 3] == account then
-      local transfer = struct.pack('>BBd', transfers[i], transfers[i + 1], transfers[i + 2])
-      packed = packed and packed .. transfer or transfer
+      packed = packed .. struct.pack('>BBd', transfers[i], transfers[i + 1], transfers[i + 2])
       count = count + 1
     end
   end
-  local leg =
-    struct.pack('>HddddB', account.asset, account.available, account.held, account.overage, account.scheduled, count)
-  return packed and leg .. packed or leg
+  return struct.pack(
+    '>HddddB',
+    account.asset,
+    account.available,
+    account.held,
+    account.overage,
+    account.scheduled,
+    count
+  ) .. packed
+end
+
+local function pack_legs(entry)
+  local list = entry.accounts
+  local packed = list[1] and pack_leg(list[1], entry.transfers) or ''
+  for i = 2, #list do
+    packed = packed .. pack_leg(list[i], entry.transfers)
+  end
+  return packed
+end
+
+local function pack_moves(list)
+  if not list then
+    return '\0\0'
+  elseif not list[2] then
+    return struct.pack('>HI4dd', 1, list[1].no, list[1].remaining, list[1].held)
+  end
+  local moves = { struct.pack('>H', #list) }
+  for i = 1, #list do
+    moves[i + 1] = struct.pack('>I4dd', list[i].no, list[i].remaining, list[i].held)
+  end
+  return table.concat(moves)
+end
+
+local function pack_hold(entry)
+  if not entry.hold_ref then
+    return '\0'
+  end
+  return struct.pack('>Bc0BH', #entry.hold_ref, entry.hold_ref, entry.hold_status, #entry.hold_packed)
+    .. entry.hold_packed
 end
 
 -- Close the entry as the wallet's next version.
@@ -120,33 +178,21 @@ function entries.append(wallet, entry)
     wallet.id,
     #entry.accounts
   )
-  local leg = ''
-  if entry.accounts[1] then
-    leg = pack_leg(entry.accounts[1], entry.transfers)
-    for i = 2, #entry.accounts do
-      leg = leg .. pack_leg(entry.accounts[i], entry.transfers)
-    end
-  end
-  local moves = { struct.pack('>H', #entry.touched) }
-  for i = 1, #entry.touched do
-    local grant = entry.touched[i]
-    moves[i + 1] = struct.pack('>I4dd', grant.no, grant.remaining, grant.held)
-    if grant.remaining == 0 and grant.held == 0 then
-      entries.end_grant(wallet, grant.no)
+  local packed = head .. pack_legs(entry) .. pack_moves(entry.touched)
+  local touched = entry.touched
+  for i = 1, touched and #touched or 0 do
+    if touched[i].remaining == 0 and touched[i].held == 0 then
+      wallets.end_grant(wallet, touched[i].no)
     end
   end
   local terms = NO_GRANT
   if entry.grant_no then
     terms = struct.pack('>I4', entry.grant_no) .. wallets.pack_terms(wallet.terms[entry.grant_no])
   end
-  local hold = '\0'
-  local hold_packed = ''
-  if entry.hold_ref then
-    hold_packed = entry.hold_packed
-    hold = struct.pack('>Bc0BH', #entry.hold_ref, entry.hold_ref, entry.hold_status, #hold_packed)
-  end
-  local packed = head .. leg .. table.concat(moves) .. terms .. hold .. hold_packed .. counters.pack(entry)
-  wallet.entries[#wallet.entries + 1] = { id = string.format('%d-0', wallet.seq), packed = packed }
+  wallet.entries[#wallet.entries + 1] = {
+    id = string.format('%d-0', wallet.seq),
+    packed = packed .. terms .. pack_hold(entry) .. counters.pack(entry),
+  }
 end
 
 return entries

@@ -40,7 +40,7 @@ function grants.take(wallet, entry, account, atoms, into_hold, parts)
   if parts then
     return require('scopes').take(wallet, entry, account, atoms, into_hold, parts)
   end
-  local sources = {}
+  local sources
   local at = 1
   local missing = atoms
   while missing > 0 do
@@ -53,8 +53,12 @@ function grants.take(wallet, entry, account, atoms, into_hold, parts)
       grant.held = grant.held + part
     end
     entries.touch(entry, grant)
-    sources[#sources + 1] = grant_no
-    sources[#sources + 1] = part
+    if sources then
+      local n = #sources
+      sources[n + 1], sources[n + 2] = grant_no, part
+    else
+      sources = { grant_no, part }
+    end
     if grant.remaining == 0 then
       at = at + NUMBER_LENGTH
     end
@@ -63,7 +67,7 @@ function grants.take(wallet, entry, account, atoms, into_hold, parts)
     account.order = string.sub(account.order, at)
     account.order_changed = true
   end
-  return sources
+  return sources or {}
 end
 
 -- Spend `atoms` of what one leg of a hold holds, first taken first; its sources keep the rest.
@@ -120,7 +124,8 @@ end
 
 -- What came back to grants that have ended leaves again, each by an entry of its own.
 function grants.leave(wallet, leaving)
-  for _, grant_no in ipairs(leaving) do
+  for i = 1, #leaving do
+    local grant_no = leaving[i]
     local terms = wallets.terms(wallet, grant_no)
     local account = wallets.account(wallet, terms.asset)
     local voided = terms.state == codes.grant_state.voided
@@ -141,7 +146,7 @@ function grants.fund(wallet, entry, account, grant_no, terms)
   entries.transfer(entry, account, codes.account.funding, OVERAGE, repaid)
   entries.transfer(entry, account, codes.account.funding, AVAILABLE, terms.amount - repaid)
   local grant = { no = grant_no, field = string.format('g%d', grant_no), remaining = terms.amount - repaid, held = 0 }
-  wallet.grants[grant_no] = grant
+  wallets.put_grant(wallet, grant)
   terms.state = codes.grant_state.active
   terms.changed = true
   entries.touch(entry, grant)

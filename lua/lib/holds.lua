@@ -15,6 +15,7 @@ local holds = {}
 
 local TERMS = '>Hdddddd'
 local TERMS_LENGTH = 50
+local TERMS_AND_SOURCE = '>HddddddI4d'
 local SOURCE = '>I4d'
 local SOURCE_LENGTH = 12
 local NEXT_LEG = '>I4Hdddddd'
@@ -25,41 +26,47 @@ local TAG_LENGTH = 26
 local SCOPES = '>I4HHI4'
 local SCOPES_LENGTH = 12
 
-local function add_sources(parts, sources)
-  for i = 1, #sources, 2 do
-    parts[#parts + 1] = struct.pack(SOURCE, sources[i], sources[i + 1])
+-- From `from` on: number and atoms in turn.
+local function pack_sources(sources, from)
+  local packed = ''
+  for i = from, #sources, 2 do
+    packed = packed .. struct.pack(SOURCE, sources[i], sources[i + 1])
   end
+  return packed
 end
 
 function holds.pack(hold)
   local first = hold.legs[1]
-  local parts = {
-    struct.pack(
-      TERMS,
-      first.asset,
-      first.amount,
-      first.held,
-      first.settled,
-      first.released,
-      hold.created_at_ms,
-      hold.expires_at_ms
-    ),
-  }
-  add_sources(parts, first.sources)
+  local sources = first.sources
+  local packed = struct.pack(
+    sources[1] and TERMS_AND_SOURCE or TERMS,
+    first.asset,
+    first.amount,
+    first.held,
+    first.settled,
+    first.released,
+    hold.created_at_ms,
+    hold.expires_at_ms,
+    sources[1],
+    sources[2]
+  )
+  if sources[3] then
+    packed = packed .. pack_sources(sources, 3)
+  end
   for i = 2, #hold.legs do
     local leg = hold.legs[i]
-    parts[#parts + 1] =
-      struct.pack(NEXT_LEG, 0, leg.asset, leg.amount, leg.held, leg.settled, leg.released, leg.num, leg.den)
-    add_sources(parts, leg.sources)
+    packed = packed
+      .. struct.pack(NEXT_LEG, 0, leg.asset, leg.amount, leg.held, leg.settled, leg.released, leg.num, leg.den)
+      .. pack_sources(leg.sources, 1)
   end
   for i = 1, #hold.tags do
     local tag = hold.tags[i]
-    parts[#parts + 1] = struct.pack(TAG, 0, 0, tag.no, tag.asset, tag.bucket, tag.held)
+    packed = packed .. struct.pack(TAG, 0, 0, tag.no, tag.asset, tag.bucket, tag.held)
   end
   if hold.scopes then
-    parts[#parts + 1] = struct.pack(SCOPES, 0, 0, 0, #hold.scopes) .. string.char(unpack(hold.scopes))
+    packed = packed .. struct.pack(SCOPES, 0, 0, 0, #hold.scopes) .. string.char(unpack(hold.scopes))
   end
-  return table.concat(parts)
+  return packed
 end
 
 function holds.unpack(ref, packed)
@@ -148,16 +155,14 @@ end
 -- Take one hold of the ledger's at `at`; returns where the next one begins.
 function holds.load(wallet, packed, at)
   local ref, record, next_at = struct.unpack('>Bc0Hc0', packed, at)
-  wallet.holds[#wallet.holds + 1] = ref
-  wallet.holds[#wallet.holds + 1] = record
+  wallets.add(wallet, 'holds', ref, record)
   holds.count(wallet, holds.unpack(ref, record))
   return next_at
 end
 
 -- One more open hold, with its deadline.
 function holds.count(wallet, hold)
-  wallet.deadlines[#wallet.deadlines + 1] = string.format('%d', hold.expires_at_ms)
-  wallet.deadlines[#wallet.deadlines + 1] = wallet.id .. hold.ref
+  wallets.add(wallet, 'deadlines', string.format('%d', hold.expires_at_ms), wallet.id .. hold.ref)
   wallet.open_holds = wallet.open_holds + 1
 end
 
@@ -166,11 +171,9 @@ function holds.keep(wallet, entry, hold, deadline_moved)
   entry.hold_ref = hold.ref
   entry.hold_status = codes.hold_status.open
   entry.hold_packed = holds.pack(hold)
-  wallet.holds[#wallet.holds + 1] = hold.ref
-  wallet.holds[#wallet.holds + 1] = entry.hold_packed
+  wallets.add(wallet, 'holds', hold.ref, entry.hold_packed)
   if deadline_moved then
-    wallet.deadlines[#wallet.deadlines + 1] = string.format('%d', hold.expires_at_ms)
-    wallet.deadlines[#wallet.deadlines + 1] = wallet.id .. hold.ref
+    wallets.add(wallet, 'deadlines', string.format('%d', hold.expires_at_ms), wallet.id .. hold.ref)
   end
 end
 
@@ -187,8 +190,8 @@ function holds.close(wallet, entry, hold, status)
   entry.hold_ref = hold.ref
   entry.hold_status = status
   entry.hold_packed = holds.pack(hold)
-  wallet.holds_gone[#wallet.holds_gone + 1] = hold.ref
-  wallet.deadlines_gone[#wallet.deadlines_gone + 1] = wallet.id .. hold.ref
+  wallets.add(wallet, 'holds_gone', hold.ref)
+  wallets.add(wallet, 'deadlines_gone', wallet.id .. hold.ref)
   wallet.open_holds = wallet.open_holds - 1
   entries.append(wallet, entry)
   grants.leave(wallet, leaving)

@@ -7,6 +7,8 @@ local seal = {}
 
 -- Even: pairs stay together.
 local SLICE_LENGTH = 4000
+-- Of what is not there.
+local NONE = {}
 local NO_OPERATION = '\0-----------\0\0'
 
 local function add(list, first, second)
@@ -15,29 +17,45 @@ local function add(list, first, second)
   list[n + 2] = second
 end
 
-local function changed_fields(wallet)
-  local fields = { 'w', wallets.pack_meta(wallet) }
-  for asset, account in pairs(wallet.accounts) do
-    if account.changed then
-      add(fields, account.field, wallets.pack_account(account))
-    end
-    if account.order_changed then
-      add(fields, string.format('o%d', asset), account.order)
-    end
-    for _, list in pairs(account.scopes or {}) do
-      if list.changed and list.order ~= '' then
-        add(fields, list.field, require('scopes').pack(list))
-      elseif list.changed then
-        wallet.fields_gone[#wallet.fields_gone + 1] = list.field
-      end
+local function add_account(wallet, fields, account)
+  if account.changed then
+    add(fields, account.field, wallets.pack_account(account))
+  end
+  if account.order_changed then
+    add(fields, string.format('o%d', account.asset), account.order)
+  end
+  for _, list in pairs(account.scopes or NONE) do
+    if list.changed and list.order ~= '' then
+      add(fields, list.field, require('scopes').pack(list))
+    elseif list.changed then
+      wallets.add(wallet, 'fields_gone', list.field)
     end
   end
-  for _, grant in pairs(wallet.grants) do
+end
+
+local function add_rollovers(wallet, fields)
+  for grant_no in pairs(wallet.rollovers_changed) do
+    local packed = wallet.rollovers[grant_no]
+    local has_ended = wallet.ended and wallet.ended[grant_no]
+    if packed and not has_ended then
+      add(fields, string.format('r%d', grant_no), packed)
+    elseif not packed then
+      wallets.add(wallet, 'fields_gone', string.format('r%d', grant_no))
+    end
+  end
+end
+
+local function changed_fields(wallet)
+  local fields = { 'w', wallets.pack_meta(wallet), nil, nil, nil, nil }
+  for _, account in pairs(wallet.accounts or NONE) do
+    add_account(wallet, fields, account)
+  end
+  for _, grant in pairs(wallet.grants or NONE) do
     if grant.changed then
       add(fields, grant.field, wallets.pack_grant(grant))
     end
   end
-  for grant_no, terms in pairs(wallet.terms) do
+  for grant_no, terms in pairs(wallet.terms or NONE) do
     if terms.changed then
       add(fields, string.format('t%d', grant_no), wallets.pack_terms(terms))
     end
@@ -45,15 +63,10 @@ local function changed_fields(wallet)
   if wallet.due then
     add(fields, 'd', wallet.due)
   end
-  for grant_no in pairs(wallet.rollovers_changed or {}) do
-    local packed = wallet.rollovers[grant_no]
-    if packed and not wallet.has_ended[grant_no] then
-      add(fields, string.format('r%d', grant_no), packed)
-    elseif not packed then
-      wallet.fields_gone[#wallet.fields_gone + 1] = string.format('r%d', grant_no)
-    end
+  if wallet.rollovers_changed then
+    add_rollovers(wallet, fields)
   end
-  for _, counter in ipairs(wallet.counters_read or {}) do
+  for _, counter in ipairs(wallet.counters_read or NONE) do
     if counter.packed then
       add(fields, counter.name, counter.packed)
     end
@@ -61,33 +74,35 @@ local function changed_fields(wallet)
   return fields
 end
 
--- Lua passes at most some 8,000 values to a call: only a wallet that is written whole may have more.
-local function slices(list)
-  if #list <= SLICE_LENGTH then
-    return { list }
+-- Lua passes at most some 8,000 values to a call: only a wallet that is written whole may have more. They follow in
+-- slices of their own.
+local function slice(wallet, name, list, more_name)
+  wallet[name] = list
+  if not list or #list <= SLICE_LENGTH then
+    return
   end
-  local found = {}
-  for from = 1, #list, SLICE_LENGTH do
-    found[#found + 1] = { unpack(list, from, math.min(from + SLICE_LENGTH - 1, #list)) }
+  local more = {}
+  for from = SLICE_LENGTH + 1, #list, SLICE_LENGTH do
+    more[#more + 1] = { unpack(list, from, math.min(from + SLICE_LENGTH - 1, #list)) }
   end
-  return found
+  wallet[name] = { unpack(list, 1, SLICE_LENGTH) }
+  wallet[more_name] = more
 end
 
 -- The wallet itself: its fields, what left it, and when it is due next.
 function seal.wallet(wallet)
-  wallet.fields_gone = {}
   wallet.fields = changed_fields(wallet)
-  for _, grant_no in ipairs(wallet.ended) do
-    add(wallet.fields_gone, string.format('g%d', grant_no), string.format('t%d', grant_no))
-    wallet.fields_gone[#wallet.fields_gone + 1] = string.format('r%d', grant_no)
+  for grant_no in pairs(wallet.ended or NONE) do
+    wallets.add(wallet, 'fields_gone', string.format('g%d', grant_no), string.format('t%d', grant_no))
+    wallets.add(wallet, 'fields_gone', string.format('r%d', grant_no))
   end
   if wallet.due and wallet.due_at_ms == codes.never_ms then
-    wallet.deadlines_gone[#wallet.deadlines_gone + 1] = wallet.id
+    wallets.add(wallet, 'deadlines_gone', wallet.id)
   elseif wallet.due then
-    add(wallet.deadlines, string.format('%d', wallet.due_at_ms), wallet.id)
+    wallets.add(wallet, 'deadlines', string.format('%d', wallet.due_at_ms), wallet.id)
   end
-  wallet.holds_slices = slices(wallet.holds)
-  wallet.deadlines_slices = slices(wallet.deadlines)
+  slice(wallet, 'holds', wallet.holds, 'more_holds')
+  slice(wallet, 'deadlines', wallet.deadlines, 'more_deadlines')
   wallet.clock = struct.pack('>ddd', wallet.seq, wallet.now_ms, wallet.epoch)
 end
 
@@ -104,8 +119,7 @@ function seal.whole(wallet, fields)
   for i = 3, #wallet.fields do
     fields[#fields + 1] = wallet.fields[i]
   end
-  wallet.more_slices = slices(fields)
-  wallet.fields = table.remove(wallet.more_slices, 1)
+  slice(wallet, 'fields', fields, 'more_fields')
 end
 
 -- A "no" that must be remembered: the record alone, nothing of the wallet.

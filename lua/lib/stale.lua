@@ -14,8 +14,9 @@ end
 
 -- Nil when the caller is right, and else the refusal. `catalog_version` is empty where nothing was priced.
 function staleness.check(wallet, catalog_key, catalog_version, config_version)
-  local standing_version, priced_version = 0, tonumber(catalog_version)
-  if priced_version then
+  local standing_version, priced_version = 0, nil
+  if catalog_version ~= '' then
+    priced_version = tonumber(catalog_version)
     standing_version = tonumber(redis.call('HGET', catalog_key, wallet.environment) or '0')
     if standing_version < priced_version then
       wallet.catalog_key = catalog_key

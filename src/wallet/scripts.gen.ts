@@ -3,7 +3,7 @@ import { atomsFromRedis as atoms, type Atoms } from '../units.ts';
 import type { Script } from './script.ts';
 
 /** The Redis library that holds all scripts; names end in its hash. */
-export const libraryHash = 'e785379ead19';
+export const libraryHash = 'eff52869e571';
 
 export type AdvanceClockKeys = { fenceKey: string; clockKey: string };
 export type AdvanceClockArgs = { fence: string; toMs: number };
@@ -16,7 +16,7 @@ export type AdvanceClockReply =
  */
 export const advanceClockScript: Script<AdvanceClockKeys, AdvanceClockArgs, AdvanceClockReply> = {
   name: 'advance_clock',
-  functionName: 'advance_clock_e785379ead19',
+  functionName: 'advance_clock_eff52869e571',
   keysCount: 2,
   binary: false,
   encode: (keys, args) => [keys.fenceKey, keys.clockKey, args.fence, args.toMs],
@@ -47,7 +47,7 @@ export type ApplyDueReply =
  */
 export const applyDueScript: Script<ApplyDueKeys, ApplyDueArgs, ApplyDueReply> = {
   name: 'apply_due',
-  functionName: 'apply_due_e785379ead19',
+  functionName: 'apply_due_eff52869e571',
   keysCount: 7,
   binary: false,
   encode: (keys, args) => [keys.fenceKey, keys.clockKey, keys.walletKey, keys.holdsKey, keys.deadlinesKey, keys.operationKey, keys.outboxKey, args.fence, args.notAfterMs, args.environment, args.operationId, args.fingerprint, args.keepMs],
@@ -96,7 +96,7 @@ export type AuthorizeReply =
  */
 export const authorizeScript: Script<AuthorizeKeys, AuthorizeArgs, AuthorizeReply> = {
   name: 'authorize',
-  functionName: 'authorize_e785379ead19',
+  functionName: 'authorize_eff52869e571',
   keysCount: 8,
   binary: false,
   encode: (keys, args) => [keys.fenceKey, keys.clockKey, keys.walletKey, keys.holdsKey, keys.deadlinesKey, keys.operationKey, keys.outboxKey, keys.catalogKey, args.fence, args.notAfterMs, args.environment, args.operationId, args.fingerprint, args.keepMs, args.asset, String(args.amountAtoms), args.mode, args.ttlMs, args.repeated, args.attached, args.lookedUp, args.catalogVersion, args.configVersion, args.toldText, args.legsPacked, args.budgetsPacked, args.scopesPacked, args.linesPacked],
@@ -149,7 +149,7 @@ export type ChargeReply =
  */
 export const chargeScript: Script<ChargeKeys, ChargeArgs, ChargeReply> = {
   name: 'charge',
-  functionName: 'charge_e785379ead19',
+  functionName: 'charge_eff52869e571',
   keysCount: 8,
   binary: false,
   encode: (keys, args) => [keys.fenceKey, keys.clockKey, keys.walletKey, keys.holdsKey, keys.deadlinesKey, keys.operationKey, keys.outboxKey, keys.catalogKey, args.fence, args.notAfterMs, args.environment, args.operationId, args.fingerprint, args.keepMs, args.asset, String(args.amountAtoms), args.mode, args.repeated, args.attached, args.lookedUp, args.catalogVersion, args.configVersion, args.toldText, args.legsPacked, args.budgetsPacked, args.scopesPacked, args.linesPacked],
@@ -189,7 +189,7 @@ export type ConfigureReply =
  */
 export const configureScript: Script<ConfigureKeys, ConfigureArgs, ConfigureReply> = {
   name: 'configure',
-  functionName: 'configure_e785379ead19',
+  functionName: 'configure_eff52869e571',
   keysCount: 3,
   binary: false,
   encode: (keys, args) => [keys.fenceKey, keys.clockKey, keys.walletKey, args.fence, args.version, args.configText],
@@ -216,7 +216,7 @@ export type CreateWalletReply =
  */
 export const createWalletScript: Script<CreateWalletKeys, CreateWalletArgs, CreateWalletReply> = {
   name: 'create_wallet',
-  functionName: 'create_wallet_e785379ead19',
+  functionName: 'create_wallet_eff52869e571',
   keysCount: 3,
   binary: false,
   encode: (keys, args) => [keys.fenceKey, keys.clockKey, keys.walletKey, args.fence, args.environment, args.customerId, args.freeze],
@@ -250,7 +250,7 @@ export type CreditReply =
  */
 export const creditScript: Script<CreditKeys, CreditArgs, CreditReply> = {
   name: 'credit',
-  functionName: 'credit_e785379ead19',
+  functionName: 'credit_eff52869e571',
   keysCount: 7,
   binary: false,
   encode: (keys, args) => [keys.fenceKey, keys.clockKey, keys.walletKey, keys.holdsKey, keys.deadlinesKey, keys.operationKey, keys.outboxKey, args.fence, args.notAfterMs, args.environment, args.operationId, args.fingerprint, args.keepMs, args.asset, args.grantNo, String(args.amountAtoms), args.purpose, args.priority, args.effectiveAtMs, args.expiresAtMs, args.attached, args.lookedUp, args.scope, args.rolloverPacked],
@@ -289,7 +289,7 @@ export type ExpireHoldsReply =
  */
 export const expireHoldsScript: Script<ExpireHoldsKeys, ExpireHoldsArgs, ExpireHoldsReply> = {
   name: 'expire_holds',
-  functionName: 'expire_holds_e785379ead19',
+  functionName: 'expire_holds_eff52869e571',
   keysCount: 7,
   binary: false,
   encode: (keys, args) => [keys.fenceKey, keys.clockKey, keys.walletKey, keys.holdsKey, keys.deadlinesKey, keys.operationKey, keys.outboxKey, args.fence, args.notAfterMs, args.environment, args.operationId, args.fingerprint, args.keepMs, args.holdRefs],
@@ -333,7 +333,7 @@ export type ExtendReply =
  */
 export const extendScript: Script<ExtendKeys, ExtendArgs, ExtendReply> = {
   name: 'extend',
-  functionName: 'extend_e785379ead19',
+  functionName: 'extend_eff52869e571',
   keysCount: 7,
   binary: false,
   encode: (keys, args) => [keys.fenceKey, keys.clockKey, keys.walletKey, keys.holdsKey, keys.deadlinesKey, keys.operationKey, keys.outboxKey, args.fence, args.notAfterMs, args.environment, args.operationId, args.fingerprint, args.keepMs, args.asset, args.holdRef, String(args.amountAtoms), args.ttlMs, args.repeated, args.attached, args.lookedUp, args.configVersion, args.budgetsPacked],
@@ -375,7 +375,7 @@ export type ForgetReply =
  */
 export const forgetScript: Script<ForgetKeys, ForgetArgs, ForgetReply> = {
   name: 'forget',
-  functionName: 'forget_e785379ead19',
+  functionName: 'forget_eff52869e571',
   keysCount: 4,
   binary: false,
   encode: (keys, args) => [keys.fenceKey, keys.walletKey, keys.holdsKey, keys.deadlinesKey, args.fence, args.headPacked],
@@ -410,7 +410,7 @@ export type FreezeReply =
  */
 export const freezeScript: Script<FreezeKeys, FreezeArgs, FreezeReply> = {
   name: 'freeze',
-  functionName: 'freeze_e785379ead19',
+  functionName: 'freeze_eff52869e571',
   keysCount: 7,
   binary: false,
   encode: (keys, args) => [keys.fenceKey, keys.clockKey, keys.walletKey, keys.holdsKey, keys.deadlinesKey, keys.operationKey, keys.outboxKey, args.fence, args.notAfterMs, args.environment, args.operationId, args.fingerprint, args.keepMs, args.fromFreeze, args.toFreeze, args.attached, args.lookedUp, args.seenAt],
@@ -448,7 +448,7 @@ export type HydrateReply =
  */
 export const hydrateScript: Script<HydrateKeys, HydrateArgs, HydrateReply> = {
   name: 'hydrate',
-  functionName: 'hydrate_e785379ead19',
+  functionName: 'hydrate_eff52869e571',
   keysCount: 6,
   binary: false,
   encode: (keys, args) => [keys.fenceKey, keys.clockKey, keys.walletKey, keys.holdsKey, keys.deadlinesKey, keys.scratchKey, args.fence, args.environment, args.customerId, args.version, args.freeze, args.accountsPacked, args.grantsPacked, args.holdsPacked, args.replacedVersion, args.lookUpUntilMs, args.configVersion, args.configText, args.countersPacked, args.rolloversPacked],
@@ -475,7 +475,7 @@ export type ListDueReply =
  */
 export const listDueScript: Script<ListDueKeys, ListDueArgs, ListDueReply> = {
   name: 'list_due',
-  functionName: 'list_due_e785379ead19',
+  functionName: 'list_due_eff52869e571',
   keysCount: 3,
   binary: false,
   encode: (keys, args) => [keys.fenceKey, keys.clockKey, keys.deadlinesKey, args.fence, args.membersMax],
@@ -504,7 +504,7 @@ export type MendReply =
  */
 export const mendScript: Script<MendKeys, MendArgs, MendReply> = {
   name: 'mend',
-  functionName: 'mend_e785379ead19',
+  functionName: 'mend_eff52869e571',
   keysCount: 5,
   binary: false,
   encode: (keys, args) => [keys.fenceKey, keys.clockKey, keys.walletKey, keys.holdsKey, keys.deadlinesKey, args.fence, args.seenAt],
@@ -531,7 +531,7 @@ export type PeekOperationReply =
  */
 export const peekOperationScript: Script<PeekOperationKeys, PeekOperationArgs, PeekOperationReply> = {
   name: 'peek_operation',
-  functionName: 'peek_operation_e785379ead19',
+  functionName: 'peek_operation_eff52869e571',
   keysCount: 4,
   binary: false,
   encode: (keys, args) => [keys.fenceKey, keys.clockKey, keys.walletKey, keys.operationKey, args.fence],
@@ -558,7 +558,7 @@ export type RaiseCatalogReply =
  */
 export const raiseCatalogScript: Script<RaiseCatalogKeys, RaiseCatalogArgs, RaiseCatalogReply> = {
   name: 'raise_catalog',
-  functionName: 'raise_catalog_e785379ead19',
+  functionName: 'raise_catalog_eff52869e571',
   keysCount: 2,
   binary: false,
   encode: (keys, args) => [keys.fenceKey, keys.catalogKey, args.fence, args.environment, args.catalogVersion],
@@ -585,7 +585,7 @@ export type ReadHoldReply =
  */
 export const readHoldScript: Script<ReadHoldKeys, ReadHoldArgs, ReadHoldReply> = {
   name: 'read_hold',
-  functionName: 'read_hold_e785379ead19',
+  functionName: 'read_hold_eff52869e571',
   keysCount: 4,
   binary: true,
   encode: (keys, args) => [keys.fenceKey, keys.clockKey, keys.walletKey, keys.holdsKey, args.fence, args.environment, args.holdRef],
@@ -612,7 +612,7 @@ export type ReadStoredReply =
  */
 export const readStoredScript: Script<ReadStoredKeys, ReadStoredArgs, ReadStoredReply> = {
   name: 'read_stored',
-  functionName: 'read_stored_e785379ead19',
+  functionName: 'read_stored_eff52869e571',
   keysCount: 3,
   binary: true,
   encode: (keys) => [keys.walletKey, keys.holdsKey, keys.deadlinesKey],
@@ -636,7 +636,7 @@ export type ReadWalletReply =
  */
 export const readWalletScript: Script<ReadWalletKeys, ReadWalletArgs, ReadWalletReply> = {
   name: 'read_wallet',
-  functionName: 'read_wallet_e785379ead19',
+  functionName: 'read_wallet_eff52869e571',
   keysCount: 3,
   binary: true,
   encode: (keys, args) => [keys.fenceKey, keys.clockKey, keys.walletKey, args.fence, args.environment],
@@ -674,7 +674,7 @@ export type ReleaseReply =
  */
 export const releaseScript: Script<ReleaseKeys, ReleaseArgs, ReleaseReply> = {
   name: 'release',
-  functionName: 'release_e785379ead19',
+  functionName: 'release_eff52869e571',
   keysCount: 7,
   binary: false,
   encode: (keys, args) => [keys.fenceKey, keys.clockKey, keys.walletKey, keys.holdsKey, keys.deadlinesKey, keys.operationKey, keys.outboxKey, args.fence, args.notAfterMs, args.environment, args.operationId, args.fingerprint, args.keepMs, args.asset, args.holdRef, args.attached, args.lookedUp],
@@ -707,7 +707,7 @@ export type RememberReply =
  */
 export const rememberScript: Script<RememberKeys, RememberArgs, RememberReply> = {
   name: 'remember',
-  functionName: 'remember_e785379ead19',
+  functionName: 'remember_eff52869e571',
   keysCount: 2,
   binary: false,
   encode: (keys, args) => [keys.fenceKey, keys.operationKey, args.fence, args.recordPacked, args.keepMs],
@@ -735,7 +735,7 @@ export type RestampReply =
  */
 export const restampScript: Script<RestampKeys, RestampArgs, RestampReply> = {
   name: 'restamp',
-  functionName: 'restamp_e785379ead19',
+  functionName: 'restamp_eff52869e571',
   keysCount: 5,
   binary: false,
   encode: (keys, args) => [keys.fenceKey, keys.clockKey, keys.walletKey, keys.holdsKey, keys.scratchKey, args.fence, args.version, args.freeze, args.configVersion, args.configText],
@@ -781,7 +781,7 @@ export type SettleReply =
  */
 export const settleScript: Script<SettleKeys, SettleArgs, SettleReply> = {
   name: 'settle',
-  functionName: 'settle_e785379ead19',
+  functionName: 'settle_eff52869e571',
   keysCount: 9,
   binary: false,
   encode: (keys, args) => [keys.fenceKey, keys.clockKey, keys.walletKey, keys.holdsKey, keys.deadlinesKey, keys.operationKey, keys.outboxKey, keys.lateKey, keys.catalogKey, args.fence, args.notAfterMs, args.environment, args.operationId, args.fingerprint, args.keepMs, args.asset, args.holdRef, String(args.amountAtoms), args.final, args.onExcess, args.expiredHold, args.attached, args.lookedUp, args.catalogVersion, args.configVersion, args.toldText, args.duesPacked, args.scopesPacked, args.linesPacked],
@@ -818,7 +818,7 @@ export type VerifyRunReply =
  */
 export const verifyRunScript: Script<VerifyRunKeys, VerifyRunArgs, VerifyRunReply> = {
   name: 'verify_run',
-  functionName: 'verify_run_e785379ead19',
+  functionName: 'verify_run_eff52869e571',
   keysCount: 1,
   binary: false,
   encode: (keys, args) => [keys.fenceKey, args.fence, args.runId],
@@ -849,7 +849,7 @@ export type VoidReply =
  */
 export const voidScript: Script<VoidKeys, VoidArgs, VoidReply> = {
   name: 'void',
-  functionName: 'void_e785379ead19',
+  functionName: 'void_eff52869e571',
   keysCount: 7,
   binary: false,
   encode: (keys, args) => [keys.fenceKey, keys.clockKey, keys.walletKey, keys.holdsKey, keys.deadlinesKey, keys.operationKey, keys.outboxKey, args.fence, args.notAfterMs, args.environment, args.operationId, args.fingerprint, args.keepMs, args.asset, args.grantNo, args.attached, args.lookedUp],
@@ -870,7 +870,7 @@ export const voidScript: Script<VoidKeys, VoidArgs, VoidReply> = {
 
 /** What FUNCTION LOAD takes. */
 export const libraryText =
-  "#!lua name=farebox_e785379ead19\n\
+  "#!lua name=farebox_eff52869e571\n\
 local outer = function() return redis, string, struct, math, table, unpack, ipairs, pairs, tonumber, type end\n\
 local redis, string, struct, math, table, unpack, ipairs, pairs, tonumber, type = redis\n\
 local bound = false\n\
@@ -1194,28 +1194,34 @@ modules['commit'] = function()\n\
 local function commit(wallet, clock_key, holds_key, deadlines_key, operation_key)\n\
 if wallet.fields then\n\
 redis.call('HSET', wallet.key, unpack(wallet.fields))\n\
-if wallet.more_slices then\n\
-for _, slice in ipairs(wallet.more_slices) do\n\
+if wallet.more_fields then\n\
+for _, slice in ipairs(wallet.more_fields) do\n\
 redis.call('HSET', wallet.key, unpack(slice))\n\
 end\n\
 end\n\
-if wallet.fields_gone[1] then\n\
+if wallet.fields_gone then\n\
 redis.call('HDEL', wallet.key, unpack(wallet.fields_gone))\n\
 end\n\
-if wallet.holds[1] then\n\
-for _, slice in ipairs(wallet.holds_slices) do\n\
+if wallet.holds then\n\
+redis.call('HSET', holds_key, unpack(wallet.holds))\n\
+if wallet.more_holds then\n\
+for _, slice in ipairs(wallet.more_holds) do\n\
 redis.call('HSET', holds_key, unpack(slice))\n\
 end\n\
 end\n\
-if wallet.holds_gone[1] then\n\
+end\n\
+if wallet.holds_gone then\n\
 redis.call('HDEL', holds_key, unpack(wallet.holds_gone))\n\
 end\n\
-if wallet.deadlines[1] then\n\
-for _, slice in ipairs(wallet.deadlines_slices) do\n\
+if wallet.deadlines then\n\
+redis.call('ZADD', deadlines_key, unpack(wallet.deadlines))\n\
+if wallet.more_deadlines then\n\
+for _, slice in ipairs(wallet.more_deadlines) do\n\
 redis.call('ZADD', deadlines_key, unpack(slice))\n\
 end\n\
 end\n\
-if wallet.deadlines_gone[1] then\n\
+end\n\
+if wallet.deadlines_gone then\n\
 redis.call('ZREM', deadlines_key, unpack(wallet.deadlines_gone))\n\
 end\n\
 end\n\
@@ -1641,7 +1647,15 @@ local FORMAT = 1\n\
 local NO_GRANT = '\\0\\0\\0\\0'\n\
 local AVAILABLE, HELD, OVERAGE = 1, 2, 3\n\
 function entries.begin(kind, account)\n\
-return { kind = kind, accounts = { account }, transfers = {}, touched = {} }\n\
+return {\n\
+kind = kind,\n\
+accounts = { account },\n\
+transfers = false, -- debit, credit, atoms, account, in turn\n\
+touched = false,\n\
+hold_ref = false,\n\
+hold_status = false,\n\
+hold_packed = false,\n\
+}\n\
 end\n\
 local function add_leg(entry, account)\n\
 local accounts = entry.accounts\n\
@@ -1675,6 +1689,10 @@ account.overage = account.overage - atoms\n\
 end\n\
 account.changed = true\n\
 local transfers = entry.transfers\n\
+if not transfers then\n\
+entry.transfers = { debit, credit, atoms, account }\n\
+return\n\
+end\n\
 for i = 1, #transfers, 4 do\n\
 if transfers[i] == debit and transfers[i + 1] == credit and transfers[i + 3] == account then\n\
 transfers[i + 2] = transfers[i + 2] + atoms\n\
@@ -1686,29 +1704,74 @@ transfers[n + 1], transfers[n + 2], transfers[n + 3], transfers[n + 4] = debit, 
 end\n\
 function entries.touch(entry, grant)\n\
 grant.changed = true\n\
-if grant.touched_by ~= entry then\n\
+if grant.touched_by == entry then\n\
+return\n\
+end\n\
 grant.touched_by = entry\n\
+if entry.touched then\n\
 entry.touched[#entry.touched + 1] = grant\n\
+else\n\
+entry.touched = { grant }\n\
 end\n\
-end\n\
-function entries.end_grant(wallet, grant_no)\n\
-wallet.ended[#wallet.ended + 1] = grant_no\n\
-wallet.has_ended[grant_no] = true\n\
-wallet.live_grants = wallet.live_grants - 1\n\
 end\n\
 local function pack_leg(account, transfers)\n\
-local count = 0\n\
-local packed\n\
-for i = 1, #transfers, 4 do\n\
+if transfers and #transfers == 4 and transfers[4] == account then\n\
+return struct.pack(\n\
+'>HddddBBBd',\n\
+account.asset,\n\
+account.available,\n\
+account.held,\n\
+account.overage,\n\
+account.scheduled,\n\
+1,\n\
+transfers[1],\n\
+transfers[2],\n\
+transfers[3]\n\
+)\n\
+end\n\
+local count, packed = 0, ''\n\
+for i = 1, transfers and #transfers or 0, 4 do\n\
 if transfers[i + 3] == account then\n\
-local transfer = struct.pack('>BBd', transfers[i], transfers[i + 1], transfers[i + 2])\n\
-packed = packed and packed .. transfer or transfer\n\
+packed = packed .. struct.pack('>BBd', transfers[i], transfers[i + 1], transfers[i + 2])\n\
 count = count + 1\n\
 end\n\
 end\n\
-local leg =\n\
-struct.pack('>HddddB', account.asset, account.available, account.held, account.overage, account.scheduled, count)\n\
-return packed and leg .. packed or leg\n\
+return struct.pack(\n\
+'>HddddB',\n\
+account.asset,\n\
+account.available,\n\
+account.held,\n\
+account.overage,\n\
+account.scheduled,\n\
+count\n\
+) .. packed\n\
+end\n\
+local function pack_legs(entry)\n\
+local list = entry.accounts\n\
+local packed = list[1] and pack_leg(list[1], entry.transfers) or ''\n\
+for i = 2, #list do\n\
+packed = packed .. pack_leg(list[i], entry.transfers)\n\
+end\n\
+return packed\n\
+end\n\
+local function pack_moves(list)\n\
+if not list then\n\
+return '\\0\\0'\n\
+elseif not list[2] then\n\
+return struct.pack('>HI4dd', 1, list[1].no, list[1].remaining, list[1].held)\n\
+end\n\
+local moves = { struct.pack('>H', #list) }\n\
+for i = 1, #list do\n\
+moves[i + 1] = struct.pack('>I4dd', list[i].no, list[i].remaining, list[i].held)\n\
+end\n\
+return table.concat(moves)\n\
+end\n\
+local function pack_hold(entry)\n\
+if not entry.hold_ref then\n\
+return '\\0'\n\
+end\n\
+return struct.pack('>Bc0BH', #entry.hold_ref, entry.hold_ref, entry.hold_status, #entry.hold_packed)\n\
+.. entry.hold_packed\n\
 end\n\
 function entries.append(wallet, entry)\n\
 wallet.version = wallet.version + 1\n\
@@ -1726,33 +1789,21 @@ wallet.environment,\n\
 wallet.id,\n\
 #entry.accounts\n\
 )\n\
-local leg = ''\n\
-if entry.accounts[1] then\n\
-leg = pack_leg(entry.accounts[1], entry.transfers)\n\
-for i = 2, #entry.accounts do\n\
-leg = leg .. pack_leg(entry.accounts[i], entry.transfers)\n\
-end\n\
-end\n\
-local moves = { struct.pack('>H', #entry.touched) }\n\
-for i = 1, #entry.touched do\n\
-local grant = entry.touched[i]\n\
-moves[i + 1] = struct.pack('>I4dd', grant.no, grant.remaining, grant.held)\n\
-if grant.remaining == 0 and grant.held == 0 then\n\
-entries.end_grant(wallet, grant.no)\n\
+local packed = head .. pack_legs(entry) .. pack_moves(entry.touched)\n\
+local touched = entry.touched\n\
+for i = 1, touched and #touched or 0 do\n\
+if touched[i].remaining == 0 and touched[i].held == 0 then\n\
+wallets.end_grant(wallet, touched[i].no)\n\
 end\n\
 end\n\
 local terms = NO_GRANT\n\
 if entry.grant_no then\n\
 terms = struct.pack('>I4', entry.grant_no) .. wallets.pack_terms(wallet.terms[entry.grant_no])\n\
 end\n\
-local hold = '\\0'\n\
-local hold_packed = ''\n\
-if entry.hold_ref then\n\
-hold_packed = entry.hold_packed\n\
-hold = struct.pack('>Bc0BH', #entry.hold_ref, entry.hold_ref, entry.hold_status, #hold_packed)\n\
-end\n\
-local packed = head .. leg .. table.concat(moves) .. terms .. hold .. hold_packed .. counters.pack(entry)\n\
-wallet.entries[#wallet.entries + 1] = { id = string.format('%d-0', wallet.seq), packed = packed }\n\
+wallet.entries[#wallet.entries + 1] = {\n\
+id = string.format('%d-0', wallet.seq),\n\
+packed = packed .. terms .. pack_hold(entry) .. counters.pack(entry),\n\
+}\n\
 end\n\
 return entries\n\
 end\n\
@@ -1874,7 +1925,7 @@ function grants.take(wallet, entry, account, atoms, into_hold, parts)\n\
 if parts then\n\
 return require('scopes').take(wallet, entry, account, atoms, into_hold, parts)\n\
 end\n\
-local sources = {}\n\
+local sources\n\
 local at = 1\n\
 local missing = atoms\n\
 while missing > 0 do\n\
@@ -1887,8 +1938,12 @@ if into_hold then\n\
 grant.held = grant.held + part\n\
 end\n\
 entries.touch(entry, grant)\n\
-sources[#sources + 1] = grant_no\n\
-sources[#sources + 1] = part\n\
+if sources then\n\
+local n = #sources\n\
+sources[n + 1], sources[n + 2] = grant_no, part\n\
+else\n\
+sources = { grant_no, part }\n\
+end\n\
 if grant.remaining == 0 then\n\
 at = at + NUMBER_LENGTH\n\
 end\n\
@@ -1897,7 +1952,7 @@ if at > 1 then\n\
 account.order = string.sub(account.order, at)\n\
 account.order_changed = true\n\
 end\n\
-return sources\n\
+return sources or {}\n\
 end\n\
 function grants.spend_held(wallet, entry, leg, atoms)\n\
 if leg.parts then\n\
@@ -1945,7 +2000,8 @@ end\n\
 leg.sources = {}\n\
 end\n\
 function grants.leave(wallet, leaving)\n\
-for _, grant_no in ipairs(leaving) do\n\
+for i = 1, #leaving do\n\
+local grant_no = leaving[i]\n\
 local terms = wallets.terms(wallet, grant_no)\n\
 local account = wallets.account(wallet, terms.asset)\n\
 local voided = terms.state == 4\n\
@@ -1964,7 +2020,7 @@ local repaid = terms.scope > 0 and 0 or math.min(account.overage, terms.amount)\
 entries.transfer(entry, account, 4, OVERAGE, repaid)\n\
 entries.transfer(entry, account, 4, AVAILABLE, terms.amount - repaid)\n\
 local grant = { no = grant_no, field = string.format('g%d', grant_no), remaining = terms.amount - repaid, held = 0 }\n\
-wallet.grants[grant_no] = grant\n\
+wallets.put_grant(wallet, grant)\n\
 terms.state = 2\n\
 terms.changed = true\n\
 entries.touch(entry, grant)\n\
@@ -1984,6 +2040,7 @@ local wallets = require('wallet')\n\
 local holds = {}\n\
 local TERMS = '>Hdddddd'\n\
 local TERMS_LENGTH = 50\n\
+local TERMS_AND_SOURCE = '>HddddddI4d'\n\
 local SOURCE = '>I4d'\n\
 local SOURCE_LENGTH = 12\n\
 local NEXT_LEG = '>I4Hdddddd'\n\
@@ -1992,40 +2049,45 @@ local TAG = '>I4HHHdd'\n\
 local TAG_LENGTH = 26\n\
 local SCOPES = '>I4HHI4'\n\
 local SCOPES_LENGTH = 12\n\
-local function add_sources(parts, sources)\n\
-for i = 1, #sources, 2 do\n\
-parts[#parts + 1] = struct.pack(SOURCE, sources[i], sources[i + 1])\n\
+local function pack_sources(sources, from)\n\
+local packed = ''\n\
+for i = from, #sources, 2 do\n\
+packed = packed .. struct.pack(SOURCE, sources[i], sources[i + 1])\n\
 end\n\
+return packed\n\
 end\n\
 function holds.pack(hold)\n\
 local first = hold.legs[1]\n\
-local parts = {\n\
-struct.pack(\n\
-TERMS,\n\
+local sources = first.sources\n\
+local packed = struct.pack(\n\
+sources[1] and TERMS_AND_SOURCE or TERMS,\n\
 first.asset,\n\
 first.amount,\n\
 first.held,\n\
 first.settled,\n\
 first.released,\n\
 hold.created_at_ms,\n\
-hold.expires_at_ms\n\
-),\n\
-}\n\
-add_sources(parts, first.sources)\n\
+hold.expires_at_ms,\n\
+sources[1],\n\
+sources[2]\n\
+)\n\
+if sources[3] then\n\
+packed = packed .. pack_sources(sources, 3)\n\
+end\n\
 for i = 2, #hold.legs do\n\
 local leg = hold.legs[i]\n\
-parts[#parts + 1] =\n\
-struct.pack(NEXT_LEG, 0, leg.asset, leg.amount, leg.held, leg.settled, leg.released, leg.num, leg.den)\n\
-add_sources(parts, leg.sources)\n\
+packed = packed\n\
+.. struct.pack(NEXT_LEG, 0, leg.asset, leg.amount, leg.held, leg.settled, leg.released, leg.num, leg.den)\n\
+.. pack_sources(leg.sources, 1)\n\
 end\n\
 for i = 1, #hold.tags do\n\
 local tag = hold.tags[i]\n\
-parts[#parts + 1] = struct.pack(TAG, 0, 0, tag.no, tag.asset, tag.bucket, tag.held)\n\
+packed = packed .. struct.pack(TAG, 0, 0, tag.no, tag.asset, tag.bucket, tag.held)\n\
 end\n\
 if hold.scopes then\n\
-parts[#parts + 1] = struct.pack(SCOPES, 0, 0, 0, #hold.scopes) .. string.char(unpack(hold.scopes))\n\
+packed = packed .. struct.pack(SCOPES, 0, 0, 0, #hold.scopes) .. string.char(unpack(hold.scopes))\n\
 end\n\
-return table.concat(parts)\n\
+return packed\n\
 end\n\
 function holds.unpack(ref, packed)\n\
 local leg = { num = 1, den = 1, sources = {} }\n\
@@ -2102,25 +2164,21 @@ return packed and holds.unpack(ref, packed)\n\
 end\n\
 function holds.load(wallet, packed, at)\n\
 local ref, record, next_at = struct.unpack('>Bc0Hc0', packed, at)\n\
-wallet.holds[#wallet.holds + 1] = ref\n\
-wallet.holds[#wallet.holds + 1] = record\n\
+wallets.add(wallet, 'holds', ref, record)\n\
 holds.count(wallet, holds.unpack(ref, record))\n\
 return next_at\n\
 end\n\
 function holds.count(wallet, hold)\n\
-wallet.deadlines[#wallet.deadlines + 1] = string.format('%d', hold.expires_at_ms)\n\
-wallet.deadlines[#wallet.deadlines + 1] = wallet.id .. hold.ref\n\
+wallets.add(wallet, 'deadlines', string.format('%d', hold.expires_at_ms), wallet.id .. hold.ref)\n\
 wallet.open_holds = wallet.open_holds + 1\n\
 end\n\
 function holds.keep(wallet, entry, hold, deadline_moved)\n\
 entry.hold_ref = hold.ref\n\
 entry.hold_status = 1\n\
 entry.hold_packed = holds.pack(hold)\n\
-wallet.holds[#wallet.holds + 1] = hold.ref\n\
-wallet.holds[#wallet.holds + 1] = entry.hold_packed\n\
+wallets.add(wallet, 'holds', hold.ref, entry.hold_packed)\n\
 if deadline_moved then\n\
-wallet.deadlines[#wallet.deadlines + 1] = string.format('%d', hold.expires_at_ms)\n\
-wallet.deadlines[#wallet.deadlines + 1] = wallet.id .. hold.ref\n\
+wallets.add(wallet, 'deadlines', string.format('%d', hold.expires_at_ms), wallet.id .. hold.ref)\n\
 end\n\
 end\n\
 function holds.close(wallet, entry, hold, status)\n\
@@ -2135,8 +2193,8 @@ budgets.give_back(wallet, entry, hold.tags)\n\
 entry.hold_ref = hold.ref\n\
 entry.hold_status = status\n\
 entry.hold_packed = holds.pack(hold)\n\
-wallet.holds_gone[#wallet.holds_gone + 1] = hold.ref\n\
-wallet.deadlines_gone[#wallet.deadlines_gone + 1] = wallet.id .. hold.ref\n\
+wallets.add(wallet, 'holds_gone', hold.ref)\n\
+wallets.add(wallet, 'deadlines_gone', wallet.id .. hold.ref)\n\
 wallet.open_holds = wallet.open_holds - 1\n\
 entries.append(wallet, entry)\n\
 grants.leave(wallet, leaving)\n\
@@ -2621,35 +2679,50 @@ local operation = require('operation')\n\
 local wallets = require('wallet')\n\
 local seal = {}\n\
 local SLICE_LENGTH = 4000\n\
+local NONE = {}\n\
 local NO_OPERATION = '\\0-----------\\0\\0'\n\
 local function add(list, first, second)\n\
 local n = #list\n\
 list[n + 1] = first\n\
 list[n + 2] = second\n\
 end\n\
-local function changed_fields(wallet)\n\
-local fields = { 'w', wallets.pack_meta(wallet) }\n\
-for asset, account in pairs(wallet.accounts) do\n\
+local function add_account(wallet, fields, account)\n\
 if account.changed then\n\
 add(fields, account.field, wallets.pack_account(account))\n\
 end\n\
 if account.order_changed then\n\
-add(fields, string.format('o%d', asset), account.order)\n\
+add(fields, string.format('o%d', account.asset), account.order)\n\
 end\n\
-for _, list in pairs(account.scopes or {}) do\n\
+for _, list in pairs(account.scopes or NONE) do\n\
 if list.changed and list.order ~= '' then\n\
 add(fields, list.field, require('scopes').pack(list))\n\
 elseif list.changed then\n\
-wallet.fields_gone[#wallet.fields_gone + 1] = list.field\n\
+wallets.add(wallet, 'fields_gone', list.field)\n\
 end\n\
 end\n\
 end\n\
-for _, grant in pairs(wallet.grants) do\n\
+local function add_rollovers(wallet, fields)\n\
+for grant_no in pairs(wallet.rollovers_changed) do\n\
+local packed = wallet.rollovers[grant_no]\n\
+local has_ended = wallet.ended and wallet.ended[grant_no]\n\
+if packed and not has_ended then\n\
+add(fields, string.format('r%d', grant_no), packed)\n\
+elseif not packed then\n\
+wallets.add(wallet, 'fields_gone', string.format('r%d', grant_no))\n\
+end\n\
+end\n\
+end\n\
+local function changed_fields(wallet)\n\
+local fields = { 'w', wallets.pack_meta(wallet), nil, nil, nil, nil }\n\
+for _, account in pairs(wallet.accounts or NONE) do\n\
+add_account(wallet, fields, account)\n\
+end\n\
+for _, grant in pairs(wallet.grants or NONE) do\n\
 if grant.changed then\n\
 add(fields, grant.field, wallets.pack_grant(grant))\n\
 end\n\
 end\n\
-for grant_no, terms in pairs(wallet.terms) do\n\
+for grant_no, terms in pairs(wallet.terms or NONE) do\n\
 if terms.changed then\n\
 add(fields, string.format('t%d', grant_no), wallets.pack_terms(terms))\n\
 end\n\
@@ -2657,45 +2730,41 @@ end\n\
 if wallet.due then\n\
 add(fields, 'd', wallet.due)\n\
 end\n\
-for grant_no in pairs(wallet.rollovers_changed or {}) do\n\
-local packed = wallet.rollovers[grant_no]\n\
-if packed and not wallet.has_ended[grant_no] then\n\
-add(fields, string.format('r%d', grant_no), packed)\n\
-elseif not packed then\n\
-wallet.fields_gone[#wallet.fields_gone + 1] = string.format('r%d', grant_no)\n\
+if wallet.rollovers_changed then\n\
+add_rollovers(wallet, fields)\n\
 end\n\
-end\n\
-for _, counter in ipairs(wallet.counters_read or {}) do\n\
+for _, counter in ipairs(wallet.counters_read or NONE) do\n\
 if counter.packed then\n\
 add(fields, counter.name, counter.packed)\n\
 end\n\
 end\n\
 return fields\n\
 end\n\
-local function slices(list)\n\
-if #list <= SLICE_LENGTH then\n\
-return { list }\n\
+local function slice(wallet, name, list, more_name)\n\
+wallet[name] = list\n\
+if not list or #list <= SLICE_LENGTH then\n\
+return\n\
 end\n\
-local found = {}\n\
-for from = 1, #list, SLICE_LENGTH do\n\
-found[#found + 1] = { unpack(list, from, math.min(from + SLICE_LENGTH - 1, #list)) }\n\
+local more = {}\n\
+for from = SLICE_LENGTH + 1, #list, SLICE_LENGTH do\n\
+more[#more + 1] = { unpack(list, from, math.min(from + SLICE_LENGTH - 1, #list)) }\n\
 end\n\
-return found\n\
+wallet[name] = { unpack(list, 1, SLICE_LENGTH) }\n\
+wallet[more_name] = more\n\
 end\n\
 function seal.wallet(wallet)\n\
-wallet.fields_gone = {}\n\
 wallet.fields = changed_fields(wallet)\n\
-for _, grant_no in ipairs(wallet.ended) do\n\
-add(wallet.fields_gone, string.format('g%d', grant_no), string.format('t%d', grant_no))\n\
-wallet.fields_gone[#wallet.fields_gone + 1] = string.format('r%d', grant_no)\n\
+for grant_no in pairs(wallet.ended or NONE) do\n\
+wallets.add(wallet, 'fields_gone', string.format('g%d', grant_no), string.format('t%d', grant_no))\n\
+wallets.add(wallet, 'fields_gone', string.format('r%d', grant_no))\n\
 end\n\
 if wallet.due and wallet.due_at_ms == 4503599627370496 then\n\
-wallet.deadlines_gone[#wallet.deadlines_gone + 1] = wallet.id\n\
+wallets.add(wallet, 'deadlines_gone', wallet.id)\n\
 elseif wallet.due then\n\
-add(wallet.deadlines, string.format('%d', wallet.due_at_ms), wallet.id)\n\
+wallets.add(wallet, 'deadlines', string.format('%d', wallet.due_at_ms), wallet.id)\n\
 end\n\
-wallet.holds_slices = slices(wallet.holds)\n\
-wallet.deadlines_slices = slices(wallet.deadlines)\n\
+slice(wallet, 'holds', wallet.holds, 'more_holds')\n\
+slice(wallet, 'deadlines', wallet.deadlines, 'more_deadlines')\n\
 wallet.clock = struct.pack('>ddd', wallet.seq, wallet.now_ms, wallet.epoch)\n\
 end\n\
 function seal.whole(wallet, fields)\n\
@@ -2704,8 +2773,7 @@ wallet.head = wallet.fields[2]\n\
 for i = 3, #wallet.fields do\n\
 fields[#fields + 1] = wallet.fields[i]\n\
 end\n\
-wallet.more_slices = slices(fields)\n\
-wallet.fields = table.remove(wallet.more_slices, 1)\n\
+slice(wallet, 'fields', fields, 'more_fields')\n\
 end\n\
 function seal.answer(wallet, fingerprint, keep_ms, reply)\n\
 wallet.entries = {}\n\
@@ -2741,8 +2809,9 @@ local standing_config, redis_ms = tonumber(wallet.config_version), at_ms or wall
 return { 'stale', standing_version, standing_config, redis_ms, config_text }\n\
 end\n\
 function staleness.check(wallet, catalog_key, catalog_version, config_version)\n\
-local standing_version, priced_version = 0, tonumber(catalog_version)\n\
-if priced_version then\n\
+local standing_version, priced_version = 0, nil\n\
+if catalog_version ~= '' then\n\
+priced_version = tonumber(catalog_version)\n\
 standing_version = tonumber(redis.call('HGET', catalog_key, wallet.environment) or '0')\n\
 if standing_version < priced_version then\n\
 wallet.catalog_key = catalog_key\n\
@@ -3015,27 +3084,26 @@ local TERMS_LENGTH = 38\n\
 local WALLET_ID_LENGTH = 22\n\
 local ANY_ENVIRONMENT = '*'\n\
 local NOT_IN_LEDGER, IN_LEDGER = '1', '2'\n\
-local function read_meta(wallet, packed)\n\
-local version, due_at_ms, verified_epoch, open_holds, live_grants, freeze, environment = struct.unpack(META, packed)\n\
-wallet.version = version\n\
-wallet.due_at_ms = due_at_ms\n\
-wallet.open_holds = open_holds\n\
-wallet.live_grants = live_grants\n\
-wallet.freeze = freeze\n\
-wallet.environment = environment\n\
-return verified_epoch\n\
-end\n\
 local function read_account(asset, field, packed, order)\n\
-local account = { asset = asset, field = field, order = order or '', scoped = 0 }\n\
+local available, held, overage, scheduled, scoped = 0, 0, 0, 0, 0\n\
 if packed then\n\
-account.available, account.held, account.overage, account.scheduled = struct.unpack(ACCOUNT, packed)\n\
+available, held, overage, scheduled = struct.unpack(ACCOUNT, packed)\n\
 if #packed > ACCOUNT_LENGTH then\n\
-account.scoped = struct.unpack(SCOPED, packed, ACCOUNT_LENGTH + 1)\n\
+scoped = struct.unpack(SCOPED, packed, ACCOUNT_LENGTH + 1)\n\
 end\n\
-else\n\
-account.available, account.held, account.overage, account.scheduled = 0, 0, 0, 0\n\
 end\n\
-return account\n\
+return {\n\
+asset = asset,\n\
+field = field,\n\
+available = available,\n\
+held = held,\n\
+overage = overage,\n\
+scheduled = scheduled,\n\
+scoped = scoped,\n\
+order = order or '',\n\
+changed = false,\n\
+order_changed = false,\n\
+}\n\
 end\n\
 local function unpack_terms(packed, at)\n\
 local state, purpose, priority, scope, asset, amount, effective_at_ms, expires_at_ms, created_at_ms =\n\
@@ -3055,25 +3123,68 @@ end\n\
 function wallets.id_of(wallet_key)\n\
 return string.sub(wallet_key, -WALLET_ID_LENGTH)\n\
 end\n\
-local function blank(wallet_key, clock, redis_now_ms)\n\
+local function make(\n\
+wallet_key,\n\
+clock,\n\
+redis_now_ms,\n\
+version,\n\
+due_at_ms,\n\
+_,\n\
+open_holds,\n\
+live_grants,\n\
+freeze,\n\
+environment\n\
+)\n\
 local seq, clock_ms, epoch = struct.unpack('>ddd', clock)\n\
 return {\n\
 key = wallet_key,\n\
 id = wallets.id_of(wallet_key),\n\
+environment = environment,\n\
 now_ms = math.max(redis_now_ms, clock_ms),\n\
-seq = seq,\n\
 epoch = epoch,\n\
-accounts = {},\n\
-grants = {}, -- by number: what a grant has left and holds\n\
-terms = {}, -- by number: a grant's terms\n\
-ended = {}, -- numbers of grants that leave the wallet\n\
-has_ended = {}, -- the same, by number\n\
-entries = {},\n\
-holds = {}, -- refs and records, in turn\n\
-holds_gone = {},\n\
-deadlines = {}, -- instants and members, in turn\n\
-deadlines_gone = {},\n\
+seq = seq,\n\
+version = version,\n\
+stored_seq = seq,\n\
+stored_version = version,\n\
+config_version = '0',\n\
+due_at_ms = due_at_ms,\n\
+open_holds = open_holds,\n\
+live_grants = live_grants,\n\
+freeze = freeze,\n\
+account = false, -- the one that was asked for\n\
+accounts = false, -- by asset\n\
+grants = false, -- by number: what a grant has left and holds\n\
+terms = false, -- by number: a grant's terms\n\
+ended = false, -- by number: grants that leave the wallet\n\
+entries = { nil },\n\
+holds = false, -- refs and records, in turn\n\
+holds_gone = false,\n\
+deadlines = false, -- instants and members, in turn\n\
+deadlines_gone = false,\n\
+fields = false,\n\
+fields_gone = false,\n\
+clock = false,\n\
+record = false,\n\
+keep_ms = false,\n\
+outbox_key = false,\n\
 }\n\
+end\n\
+local function put(wallet, name, key, value)\n\
+local known = wallet[name]\n\
+if known then\n\
+known[key] = value\n\
+else\n\
+wallet[name] = { [key] = value }\n\
+end\n\
+end\n\
+function wallets.add(wallet, name, first, second)\n\
+local list = wallet[name]\n\
+if list then\n\
+local n = #list\n\
+list[n + 1], list[n + 2] = first, second\n\
+else\n\
+wallet[name] = { first, second }\n\
+end\n\
 end\n\
 local function is_good(record, clock, wallet_key, looked_up)\n\
 local _, _, epoch = struct.unpack('>ddd', clock)\n\
@@ -3081,11 +3192,11 @@ if operation.epoch(record) == epoch or looked_up == IN_LEDGER then\n\
 return true\n\
 end\n\
 local packed = redis.call('HGET', wallet_key, 'w')\n\
-local wallet = {}\n\
-if packed then\n\
-read_meta(wallet, packed)\n\
+if not packed then\n\
+return false\n\
 end\n\
-return wallet.freeze == 3\n\
+local _, _, _, _, _, freeze = struct.unpack(META, packed)\n\
+return freeze == 3\n\
 end\n\
 function wallets.open(\n\
 fence_key,\n\
@@ -3120,10 +3231,8 @@ local fields = redis.call('HMGET', wallet_key, 'w', account_field, 'o' .. asset,
 if not fields[1] then\n\
 return nil, { 'absent' }\n\
 end\n\
-local wallet = blank(wallet_key, found[2], now_ms)\n\
-local verified_epoch = read_meta(wallet, fields[1])\n\
-wallet.stored_version = wallet.version\n\
-wallet.stored_seq = wallet.seq\n\
+local wallet = make(wallet_key, found[2], now_ms, struct.unpack(META, fields[1]))\n\
+local _, verified_epoch = wallets.read_stamp(fields[1])\n\
 if environment ~= wallet.environment and environment ~= ANY_ENVIRONMENT then\n\
 return nil, { 'missing' }\n\
 end\n\
@@ -3133,9 +3242,12 @@ end\n\
 if fields[4] and looked_up ~= NOT_IN_LEDGER and wallet.now_ms < tonumber(fields[4]) then\n\
 return nil, { 'look_up' }\n\
 end\n\
-wallet.config_version = fields[5] or '0'\n\
-wallet.account = read_account(tonumber(asset), account_field, fields[2], fields[3])\n\
-wallet.accounts[wallet.account.asset] = wallet.account\n\
+if fields[5] then\n\
+wallet.config_version = fields[5]\n\
+end\n\
+local account = read_account(tonumber(asset), account_field, fields[2], fields[3])\n\
+wallet.account = account\n\
+wallet.accounts = { [account.asset] = account }\n\
 if wallet.due_at_ms <= wallet.now_ms and not leave_due and not require('due').apply(wallet) then\n\
 return nil, { 'due' }\n\
 end\n\
@@ -3152,13 +3264,12 @@ if not packed then\n\
 return nil, { 'absent' }\n\
 end\n\
 local time = redis.call('TIME')\n\
-local seq, clock_ms, epoch = struct.unpack('>ddd', found[2])\n\
-local wallet = { seq = seq, epoch = epoch }\n\
-wallet.now_ms = math.max(clock_ms, time[1] * 1000 + math.floor(time[2] / 1000))\n\
-local verified_epoch = read_meta(wallet, packed)\n\
+local now_ms = time[1] * 1000 + math.floor(time[2] / 1000)\n\
+local wallet = make(wallet_key, found[2], now_ms, struct.unpack(META, packed))\n\
+local _, verified_epoch = wallets.read_stamp(packed)\n\
 if environment ~= wallet.environment and environment ~= ANY_ENVIRONMENT then\n\
 return nil, { 'missing' }\n\
-elseif verified_epoch ~= epoch then\n\
+elseif verified_epoch ~= wallet.epoch then\n\
 return nil, { 'absent' }\n\
 elseif wallet.due_at_ms <= wallet.now_ms then\n\
 return nil, { 'due' }\n\
@@ -3175,27 +3286,29 @@ local version, _, verified_epoch = struct.unpack(META, packed)\n\
 return version, verified_epoch\n\
 end\n\
 function wallets.stamp(wallet_key, packed, clock)\n\
-local wallet = blank(wallet_key, clock, 0)\n\
-read_meta(wallet, packed)\n\
-return wallet\n\
+return make(wallet_key, clock, 0, struct.unpack(META, packed))\n\
 end\n\
 function wallets.build(wallet_key, clock, environment, version, freeze)\n\
-local wallet = blank(wallet_key, clock, 0)\n\
-wallet.version = version\n\
-wallet.freeze = freeze\n\
-wallet.environment = environment\n\
+local wallet = make(wallet_key, clock, 0, version, 4503599627370496, 0, 0, 0, freeze, environment)\n\
 wallet.made_anew = true\n\
-wallet.due_at_ms = 4503599627370496\n\
-wallet.open_holds = 0\n\
-wallet.live_grants = 0\n\
 return wallet\n\
+end\n\
+function wallets.put_grant(wallet, grant)\n\
+put(wallet, 'grants', grant.no, grant)\n\
+end\n\
+function wallets.put_terms(wallet, grant_no, terms)\n\
+put(wallet, 'terms', grant_no, terms)\n\
+end\n\
+function wallets.end_grant(wallet, grant_no)\n\
+put(wallet, 'ended', grant_no, true)\n\
+wallet.live_grants = wallet.live_grants - 1\n\
 end\n\
 function wallets.load_account(wallet, packed, at)\n\
 local asset, next_at = struct.unpack('>H', packed, at)\n\
 local fields = string.sub(packed, next_at, next_at + ACCOUNT_LENGTH - 1)\n\
 local account = read_account(asset, string.format('a%d', asset), fields, '')\n\
 account.changed = true\n\
-wallet.accounts[asset] = account\n\
+put(wallet, 'accounts', asset, account)\n\
 return next_at + ACCOUNT_LENGTH\n\
 end\n\
 function wallets.load_grant(wallet, packed, at)\n\
@@ -3204,28 +3317,28 @@ grant.no, grant.remaining, grant.held, at = struct.unpack('>I4dd', packed, at)\n
 grant.field = string.format('g%d', grant.no)\n\
 local terms = unpack_terms(packed, at)\n\
 terms.changed = true\n\
-wallet.terms[grant.no] = terms\n\
+wallets.put_terms(wallet, grant.no, terms)\n\
 if terms.state ~= 1 then\n\
-wallet.grants[grant.no] = grant\n\
+wallets.put_grant(wallet, grant)\n\
 end\n\
 wallet.live_grants = wallet.live_grants + 1\n\
 return grant.no, at + TERMS_LENGTH\n\
 end\n\
 function wallets.account(wallet, asset)\n\
-local account = wallet.accounts[asset]\n\
+local account = wallet.accounts and wallet.accounts[asset]\n\
 if not account then\n\
 local field = string.format('a%d', asset)\n\
 local fields = redis.call('HMGET', wallet.key, field, string.format('o%d', asset))\n\
 account = read_account(asset, field, fields[1], fields[2])\n\
-wallet.accounts[asset] = account\n\
+put(wallet, 'accounts', asset, account)\n\
 end\n\
 return account\n\
 end\n\
 function wallets.grant(wallet, grant_no)\n\
-if wallet.has_ended[grant_no] then\n\
+if wallet.ended and wallet.ended[grant_no] then\n\
 return nil\n\
 end\n\
-local grant = wallet.grants[grant_no]\n\
+local grant = wallet.grants and wallet.grants[grant_no]\n\
 if not grant then\n\
 local field = string.format('g%d', grant_no)\n\
 local packed = redis.call('HGET', wallet.key, field)\n\
@@ -3233,23 +3346,23 @@ if not packed then\n\
 return nil\n\
 end\n\
 local remaining, held = struct.unpack(GRANT, packed)\n\
-grant = { no = grant_no, field = field, remaining = remaining, held = held }\n\
-wallet.grants[grant_no] = grant\n\
+grant = { no = grant_no, field = field, remaining = remaining, held = held, changed = false, touched_by = false }\n\
+wallets.put_grant(wallet, grant)\n\
 end\n\
 return grant\n\
 end\n\
 function wallets.terms(wallet, grant_no)\n\
-if wallet.has_ended[grant_no] then\n\
+if wallet.ended and wallet.ended[grant_no] then\n\
 return nil\n\
 end\n\
-local terms = wallet.terms[grant_no]\n\
+local terms = wallet.terms and wallet.terms[grant_no]\n\
 if not terms then\n\
 local packed = redis.call('HGET', wallet.key, string.format('t%d', grant_no))\n\
 if not packed then\n\
 return nil\n\
 end\n\
 terms = unpack_terms(packed, 1)\n\
-wallet.terms[grant_no] = terms\n\
+wallets.put_terms(wallet, grant_no, terms)\n\
 end\n\
 return terms\n\
 end\n\
@@ -3290,7 +3403,7 @@ return wallets\n\
 end\n\
 do\n\
 redis.register_function({\n\
-function_name = 'advance_clock_e785379ead19',\n\
+function_name = 'advance_clock_eff52869e571',\n\
 flags = {  },\n\
 callback = function(KEYS, ARGV)\n\
 if not bound then bind() end\n\
@@ -3316,7 +3429,7 @@ local seal = require('seal')\n\
 local due = require('due')\n\
 local wallets = require('wallet')\n\
 redis.register_function({\n\
-function_name = 'apply_due_e785379ead19',\n\
+function_name = 'apply_due_eff52869e571',\n\
 flags = { 'allow-oom' },\n\
 callback = function(KEYS, ARGV)\n\
 if not bound then bind() end\n\
@@ -3377,7 +3490,7 @@ local staleness = require('stale')\n\
 local usage = require('usage')\n\
 local wallets = require('wallet')\n\
 redis.register_function({\n\
-function_name = 'authorize_e785379ead19',\n\
+function_name = 'authorize_eff52869e571',\n\
 flags = {  },\n\
 callback = function(KEYS, ARGV)\n\
 if not bound then bind() end\n\
@@ -3564,7 +3677,7 @@ local staleness = require('stale')\n\
 local usage = require('usage')\n\
 local wallets = require('wallet')\n\
 redis.register_function({\n\
-function_name = 'charge_e785379ead19',\n\
+function_name = 'charge_eff52869e571',\n\
 flags = {  },\n\
 callback = function(KEYS, ARGV)\n\
 if not bound then bind() end\n\
@@ -3713,7 +3826,7 @@ do\n\
 local run = require('run')\n\
 local wallets = require('wallet')\n\
 redis.register_function({\n\
-function_name = 'configure_e785379ead19',\n\
+function_name = 'configure_eff52869e571',\n\
 flags = { 'allow-oom' },\n\
 callback = function(KEYS, ARGV)\n\
 if not bound then bind() end\n\
@@ -3754,7 +3867,7 @@ local run = require('run')\n\
 local seal = require('seal')\n\
 local wallets = require('wallet')\n\
 redis.register_function({\n\
-function_name = 'create_wallet_e785379ead19',\n\
+function_name = 'create_wallet_eff52869e571',\n\
 flags = {  },\n\
 callback = function(KEYS, ARGV)\n\
 if not bound then bind() end\n\
@@ -3790,7 +3903,7 @@ local due = require('due')\n\
 local seal = require('seal')\n\
 local wallets = require('wallet')\n\
 redis.register_function({\n\
-function_name = 'credit_e785379ead19',\n\
+function_name = 'credit_eff52869e571',\n\
 flags = {  },\n\
 callback = function(KEYS, ARGV)\n\
 if not bound then bind() end\n\
@@ -3854,7 +3967,7 @@ expires_at_ms = expires_at_ms == 0 and 4503599627370496 or expires_at_ms,\n\
 created_at_ms = at_ms,\n\
 changed = true,\n\
 }\n\
-wallet.terms[grant_no] = terms\n\
+wallets.put_terms(wallet, grant_no, terms)\n\
 wallet.live_grants = wallet.live_grants + 1\n\
 if rollover_packed ~= '' then\n\
 due.set_rollover(wallet, grant_no, rollover_packed)\n\
@@ -3894,7 +4007,7 @@ local holds = require('holds')\n\
 local seal = require('seal')\n\
 local wallets = require('wallet')\n\
 redis.register_function({\n\
-function_name = 'expire_holds_e785379ead19',\n\
+function_name = 'expire_holds_eff52869e571',\n\
 flags = { 'allow-oom' },\n\
 callback = function(KEYS, ARGV)\n\
 if not bound then bind() end\n\
@@ -3927,7 +4040,7 @@ if hold and hold.expires_at_ms <= wallet.now_ms then\n\
 holds.expire(wallet, hold)\n\
 expired_count = expired_count + 1\n\
 elseif not hold then\n\
-wallet.deadlines_gone[#wallet.deadlines_gone + 1] = wallet.id .. hold_ref\n\
+wallets.add(wallet, 'deadlines_gone', wallet.id .. hold_ref)\n\
 end\n\
 end\n\
 local epoch, seq = wallet.epoch, wallet.seq\n\
@@ -3949,7 +4062,7 @@ local seal = require('seal')\n\
 local staleness = require('stale')\n\
 local wallets = require('wallet')\n\
 redis.register_function({\n\
-function_name = 'extend_e785379ead19',\n\
+function_name = 'extend_eff52869e571',\n\
 flags = {  },\n\
 callback = function(KEYS, ARGV)\n\
 if not bound then bind() end\n\
@@ -4061,7 +4174,7 @@ do\n\
 local run = require('run')\n\
 local wallets = require('wallet')\n\
 redis.register_function({\n\
-function_name = 'forget_e785379ead19',\n\
+function_name = 'forget_eff52869e571',\n\
 flags = { 'allow-oom' },\n\
 callback = function(KEYS, ARGV)\n\
 if not bound then bind() end\n\
@@ -4093,7 +4206,7 @@ local entries = require('entry')\n\
 local seal = require('seal')\n\
 local wallets = require('wallet')\n\
 redis.register_function({\n\
-function_name = 'freeze_e785379ead19',\n\
+function_name = 'freeze_eff52869e571',\n\
 flags = { 'allow-oom' },\n\
 callback = function(KEYS, ARGV)\n\
 if not bound then bind() end\n\
@@ -4159,7 +4272,7 @@ local run = require('run')\n\
 local seal = require('seal')\n\
 local wallets = require('wallet')\n\
 redis.register_function({\n\
-function_name = 'hydrate_e785379ead19',\n\
+function_name = 'hydrate_eff52869e571',\n\
 flags = { 'allow-oom' },\n\
 callback = function(KEYS, ARGV)\n\
 if not bound then bind() end\n\
@@ -4209,8 +4322,8 @@ at = 1\n\
 while at <= #grants_packed do\n\
 local grant_no\n\
 grant_no, at = wallets.load_grant(wallet, grants_packed, at)\n\
-local terms = wallet.terms[grant_no]\n\
-local grant = wallet.grants[grant_no]\n\
+local terms = wallets.terms(wallet, grant_no)\n\
+local grant = wallet.grants and wallet.grants[grant_no]\n\
 if grant and grant.remaining > 0 then\n\
 grants.enter_order(wallet, wallet.accounts[terms.asset], grant_no)\n\
 end\n\
@@ -4251,7 +4364,7 @@ end\n\
 do\n\
 local run = require('run')\n\
 redis.register_function({\n\
-function_name = 'list_due_e785379ead19',\n\
+function_name = 'list_due_eff52869e571',\n\
 flags = { 'no-writes' },\n\
 callback = function(KEYS, ARGV)\n\
 if not bound then bind() end\n\
@@ -4284,7 +4397,7 @@ local scopes = require('scopes')\n\
 local seal = require('seal')\n\
 local wallets = require('wallet')\n\
 redis.register_function({\n\
-function_name = 'mend_e785379ead19',\n\
+function_name = 'mend_eff52869e571',\n\
 flags = { 'allow-oom' },\n\
 callback = function(KEYS, ARGV)\n\
 if not bound then bind() end\n\
@@ -4353,7 +4466,7 @@ do\n\
 local run = require('run')\n\
 local wallets = require('wallet')\n\
 redis.register_function({\n\
-function_name = 'peek_operation_e785379ead19',\n\
+function_name = 'peek_operation_eff52869e571',\n\
 flags = { 'no-writes' },\n\
 callback = function(KEYS, ARGV)\n\
 if not bound then bind() end\n\
@@ -4381,7 +4494,7 @@ end\n\
 do\n\
 local run = require('run')\n\
 redis.register_function({\n\
-function_name = 'raise_catalog_e785379ead19',\n\
+function_name = 'raise_catalog_eff52869e571',\n\
 flags = { 'allow-oom' },\n\
 callback = function(KEYS, ARGV)\n\
 if not bound then bind() end\n\
@@ -4406,7 +4519,7 @@ end\n\
 do\n\
 local wallets = require('wallet')\n\
 redis.register_function({\n\
-function_name = 'read_hold_e785379ead19',\n\
+function_name = 'read_hold_eff52869e571',\n\
 flags = { 'no-writes' },\n\
 callback = function(KEYS, ARGV)\n\
 if not bound then bind() end\n\
@@ -4434,7 +4547,7 @@ end\n\
 do\n\
 local wallets = require('wallet')\n\
 redis.register_function({\n\
-function_name = 'read_stored_e785379ead19',\n\
+function_name = 'read_stored_eff52869e571',\n\
 flags = { 'no-writes' },\n\
 callback = function(KEYS, ARGV)\n\
 if not bound then bind() end\n\
@@ -4455,7 +4568,7 @@ end\n\
 do\n\
 local wallets = require('wallet')\n\
 redis.register_function({\n\
-function_name = 'read_wallet_e785379ead19',\n\
+function_name = 'read_wallet_eff52869e571',\n\
 flags = { 'no-writes' },\n\
 callback = function(KEYS, ARGV)\n\
 if not bound then bind() end\n\
@@ -4482,7 +4595,7 @@ local legs = require('legs')\n\
 local seal = require('seal')\n\
 local wallets = require('wallet')\n\
 redis.register_function({\n\
-function_name = 'release_e785379ead19',\n\
+function_name = 'release_eff52869e571',\n\
 flags = { 'allow-oom' },\n\
 callback = function(KEYS, ARGV)\n\
 if not bound then bind() end\n\
@@ -4549,7 +4662,7 @@ end\n\
 do\n\
 local run = require('run')\n\
 redis.register_function({\n\
-function_name = 'remember_e785379ead19',\n\
+function_name = 'remember_eff52869e571',\n\
 flags = { 'allow-oom' },\n\
 callback = function(KEYS, ARGV)\n\
 if not bound then bind() end\n\
@@ -4573,7 +4686,7 @@ local run = require('run')\n\
 local seal = require('seal')\n\
 local wallets = require('wallet')\n\
 redis.register_function({\n\
-function_name = 'restamp_e785379ead19',\n\
+function_name = 'restamp_eff52869e571',\n\
 flags = { 'allow-oom' },\n\
 callback = function(KEYS, ARGV)\n\
 if not bound then bind() end\n\
@@ -4614,7 +4727,10 @@ local n = #fields\n\
 fields[n + 1], fields[n + 2] = all[i], all[i + 1]\n\
 end\n\
 end\n\
-wallet.holds = redis.call('HGETALL', holds_key)\n\
+local records = redis.call('HGETALL', holds_key)\n\
+if records[1] then\n\
+wallet.holds = records\n\
+end\n\
 seal.whole(wallet, fields)\n\
 redis.call('SET', scratch_key, '')\n\
 redis.call('DEL', wallet_key, holds_key, scratch_key)\n\
@@ -4636,7 +4752,7 @@ local staleness = require('stale')\n\
 local usage = require('usage')\n\
 local wallets = require('wallet')\n\
 redis.register_function({\n\
-function_name = 'settle_e785379ead19',\n\
+function_name = 'settle_eff52869e571',\n\
 flags = { 'allow-oom' },\n\
 callback = function(KEYS, ARGV)\n\
 if not bound then bind() end\n\
@@ -4777,7 +4893,7 @@ end\n\
 do\n\
 local run = require('run')\n\
 redis.register_function({\n\
-function_name = 'verify_run_e785379ead19',\n\
+function_name = 'verify_run_eff52869e571',\n\
 flags = { 'no-writes' },\n\
 callback = function(KEYS, ARGV)\n\
 if not bound then bind() end\n\
@@ -4807,7 +4923,7 @@ local grants = require('grants')\n\
 local seal = require('seal')\n\
 local wallets = require('wallet')\n\
 redis.register_function({\n\
-function_name = 'void_e785379ead19',\n\
+function_name = 'void_eff52869e571',\n\
 flags = { 'allow-oom' },\n\
 callback = function(KEYS, ARGV)\n\
 if not bound then bind() end\n\
@@ -4859,7 +4975,7 @@ if terms.state == 1 then\n\
 taken_atoms = terms.amount\n\
 account.scheduled = account.scheduled - taken_atoms\n\
 account.changed = true\n\
-entries.end_grant(wallet, grant_no)\n\
+wallets.end_grant(wallet, grant_no)\n\
 else\n\
 local grant = wallets.grant(wallet, grant_no)\n\
 taken_atoms, held_atoms = grant.remaining, grant.held\n\

@@ -116,7 +116,7 @@ export const plantedFaults: readonly PlantedFault[] = [
     ts('wallet/key-cache.js', 'cached.clear();\n                emptied += 1;', 'emptied += 1;'),
   ),
   // Holds
-  fault('a hold that ended stays', 'calm', lua('wallet.holds_gone[#wallet.holds_gone + 1] = hold.ref\n', '')),
+  fault('a hold that ended stays', 'calm', lua("wallets.add(wallet, 'holds_gone', hold.ref)\n", '')),
   fault('settling gives back what it took', 'calm', lua('leg.held = leg.held - atoms\n', '')),
   fault('a part ends the hold', 'calm', lua("elseif final == '1' then\nholds.close", 'elseif true then\nholds.close')),
   fault(
