@@ -9,11 +9,11 @@ import { expectStatus, type Farebox, startFarebox } from './farebox.ts';
 
 const kinds = [
   ...['grant', 'schedule_grant', 'activate_grant', 'expire_grant', 'void_grant', 'hold', 'extend', 'settle', 'release'],
-  ...['expire_hold', 'charge', 'freeze', 'unfreeze'],
+  ...['expire_hold', 'charge', 'freeze', 'unfreeze', 'budget_alert'],
 ];
 const tables = [
   ...['entries', 'transfers', 'wallets', 'accounts', 'environment_accounts', 'grants', 'holds', 'credits'],
-  ...['partitions', 'quarantine'],
+  ...['partitions', 'quarantine', 'counters'],
 ];
 
 let farebox: Farebox;
@@ -22,7 +22,7 @@ let sql: Sql;
 beforeAll(async () => {
   farebox = await startFarebox();
   sql = openDatabase(farebox.database.url, { connectionsMax: 2, name: 'audit test' });
-  await Promise.all([liveThrough('rich'), overspend('owing'), frozen('frozen'), quiet('quiet')]);
+  await Promise.all([liveThrough('rich'), overspend('owing'), frozen('frozen'), quiet('quiet'), budgeted('counting')]);
   await untilDrained();
   await sql`create schema saved`;
   for (const table of tables) await sql`create table saved.${sql(table)} as select * from ${sql(table)}`;
@@ -40,7 +40,7 @@ describe('a ledger that nobody touched', () => {
     expect((await sql`select 1 from entries where late`).length).toBeGreaterThan(0);
     expect((await sql`select 1 from credits where state = 'refused'`).length).toBeGreaterThan(0);
     const report = await audit(sql);
-    expect(reportText(report)).toMatch(/^(ok .*\n){8}audit: the ledger is sound: 8 proofs in [\d.]+ s$/);
+    expect(reportText(report)).toMatch(/^(ok .*\n){9}audit: the ledger is sound: 9 proofs in [\d.]+ s$/);
     expect(report.proofs.filter(({ checked }) => checked === 0)).toEqual([]);
   });
 
@@ -485,19 +485,66 @@ const plants: Plant[] = [
   },
 ];
 
+const countedPlants: Plant[] = [
+  {
+    name: 'a budget has counted something else',
+    proof: 'counted',
+    plant: async () => {
+      await corrupt(`update counters set packed = set_byte(packed, length(packed) - 9, 7) where name = 'b1'`);
+      return `counter b1: is not what the entry of version`;
+    },
+  },
+  {
+    name: 'a counter is gone',
+    proof: 'counted',
+    plant: async () => {
+      await corrupt(`delete from counters where name = 'b2'`);
+      return `counter b2: is not there, and is in the entry of version`;
+    },
+  },
+  {
+    name: 'a counter is in no entry',
+    proof: 'counted',
+    plant: async () => {
+      await corrupt(`update counters set name = 'b9' where name = 'b2'`);
+      return `counter b9: is in no entry`;
+    },
+  },
+  ...(['charge', 'hold', 'settle', 'release'] as const).flatMap((kind) =>
+    (kind === 'charge' || kind === 'settle' ? ['b', 'u'] : ['b']).map((letter): Plant => ({
+      name: `a ${kind} counts in a ${letter === 'b' ? 'budget' : 'price'} what a later entry does`,
+      proof: 'counted',
+      plant: async () => {
+        const [row] = await sql.unsafe<{ name: string; version: string }[]>(`
+            select name, version::text from entries, unnest(counter_names) as name
+            where kind = '${kind}' and starts_with(name, '${letter}') order by version limit 1`);
+        const { name, version } = row!;
+        const last = `(select packed from counters where name = '${name}')`;
+        await corrupt(`
+            update entries set counter_states[array_position(counter_names, '${name}')] = ${last}
+            where version = ${version} and array_position(counter_names, '${name}') is not null`);
+        return `counter ${name}: version ${version}: counts`;
+      },
+    })),
+  ),
+];
+
 describe('what is planted is found', () => {
-  test.each(plants.map((each) => [each.proof, each.name, each.plant] as const))('%s: %s', async (proof, _, plant) => {
-    try {
-      const offender = await plant();
-      const report = await audit(sql);
-      expect(report.isSound).toBe(false);
-      const found = report.proofs.find(({ name }) => name === proof)!;
-      expect(failuresOf(report)).toContain(proof);
-      expect(found.offenders.map(({ who, what }) => `${who}: ${what}`).join('\n')).toContain(offender);
-    } finally {
-      await restore();
-    }
-  });
+  test.each([...plants, ...countedPlants].map((each) => [each.proof, each.name, each.plant] as const))(
+    '%s: %s',
+    async (proof, _, plant) => {
+      try {
+        const offender = await plant();
+        const report = await audit(sql);
+        expect(report.isSound).toBe(false);
+        const found = report.proofs.find(({ name }) => name === proof)!;
+        expect(failuresOf(report)).toContain(proof);
+        expect(found.offenders.map(({ who, what }) => `${who}: ${what}`).join('\n')).toContain(offender);
+      } finally {
+        await restore();
+      }
+    },
+  );
 
   test('what was planted before is gone again', async () => {
     expect(failuresOf(await audit(sql))).toEqual([]);
@@ -586,6 +633,41 @@ async function liveThrough(id: string): Promise<void> {
   await settle(late, { amount: '1' });
   await untilKind(id, 'expire_grant');
   await settle(wide, { amount: '2' });
+}
+
+/** What budgets and a price over a period count, by every kind of entry that does. */
+async function budgeted(id: string): Promise<void> {
+  await farebox.customer(id, '1000');
+  const tiers = [
+    { up_to: 10, unit_amount: '1' },
+    { up_to: null, unit_amount: '0.3' },
+  ];
+  const price = {
+    id: 'p',
+    event_type: 'counted',
+    asset: 'USD',
+    model: 'graduated',
+    quantity: 'n',
+    tiers_over: 'month',
+  };
+  const product = { id: 'counted', name: 'counted', default: true, prices: [{ ...price, tiers }] };
+  await expectStatus(farebox.client.post('/v1/products', product), 201);
+  await expectStatus(farebox.client.post('/v1/products/counted/versions/1/publish'), 200);
+  for (const period of [{ unit: 'lifetime' }, { rolling_ms: 3_600_000 }, { unit: 'month' }]) {
+    const terms = { name: 'b', asset: 'USD', limit: '100', period, match: {}, enforcement: 'alert', alert_at: ['0.2'] };
+    await expectStatus(farebox.client.post(`/v1/customers/${id}/budgets`, terms), 201);
+  }
+  const event = (n: number) => ({ event_type: 'counted', data: { n } });
+  for (const n of [4, 8, 16])
+    await expectStatus(farebox.client.post('/v1/charge', { customer_id: id, ...event(n) }), 200);
+  for (const body of [event(5), { amount: '9' }, { amount: '1', final: false }])
+    await settle(await hold(id, '6'), body);
+  const longer = await hold(id, '3', { ttl_ms: 3_600_000 });
+  await expectStatus(farebox.client.post(`/v1/holds/${longer}/extend`, { amount: '2' }), 200);
+  await expectStatus(farebox.client.post(`/v1/holds/${await hold(id, '4')}/release`), 200);
+  await hold(id, '2', { ttl_ms: 1_000 });
+  await untilKind(id, 'expire_hold');
+  await expectStatus(farebox.client.post('/v1/charge', { customer_id: id, ...event(1) }), 200);
 }
 
 /** Overage, repaid in part. */

@@ -5,6 +5,7 @@
 // from being cleaned up for as long as it takes.
 import type { Sql, Transaction } from '../../src/db/connect.ts';
 import { balances } from './balances.ts';
+import { counted } from './counted.ts';
 import { credits } from './credits.ts';
 import { ends } from './ends.ts';
 import { holdings } from './holdings.ts';
@@ -14,7 +15,7 @@ import { seqs } from './seqs.ts';
 import { versions } from './versions.ts';
 import { zero } from './zero.ts';
 
-const proofs: readonly Proof[] = [versions, seqs, balances, zero, holdings, ends, rebuild, credits];
+const proofs: readonly Proof[] = [versions, seqs, balances, zero, holdings, ends, rebuild, counted, credits];
 
 export type Progress = { readonly name: string; readonly checked: number; readonly unit: string };
 export type ProofReport = Verdict & Pick<Proof, 'name' | 'claim' | 'unit'> & { readonly tookMs: number };
