@@ -2,10 +2,15 @@
 // the sources. A case that they don't, or don't mean to, is skipped with the reason.
 import { readFileSync } from 'node:fs';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { describe, expect, test } from 'vitest';
+import { Redis } from 'ioredis';
+import { afterAll, describe, expect, test } from 'vitest';
+import { openDatabase } from '../src/db/connect.ts';
+import { clockKey, fenceKey, walletOf as addressOf } from '../src/wallet/keys.ts';
+import { advanceClockScript } from '../src/wallet/scripts.gen.ts';
 import { moneyGroups } from './cases/money-groups.ts';
 import { startContract, fromNow, expectProblem, expectReplied } from './contract.client.ts';
 import { expectStatus } from './farebox.ts';
+import { ask } from './stories/wallets.ts';
 
 /** As their file has them: each group has fields of its own. */
 type Case = { id: string; group: string; title: string; setup: any; operations: any[]; expected: any };
@@ -15,13 +20,29 @@ const cases = file.cases.filter(({ group }) => moneyGroups.includes(group));
 
 const farebox = await startContract();
 const { client } = farebox;
+const redis = new Redis(farebox.redis.url, { protocol: 2 });
+const sql = openDatabase(farebox.database.url, { connectionsMax: 1, name: 'test' });
+const [{ id: environmentId }] = await sql<[{ id: string }]>`select id from environments`;
+await sql.end();
+afterAll(() => redis.disconnect());
 let named = 0;
 
 type Bucket = { id: string; amount: string; more?: object };
 
+const partitions = new Set<number>();
+
+/** Of a customer in a partition of its own, since some put its clock forward. */
+function nameAlone(): string {
+  const id = `case_${(named += 1)}`;
+  const { partition } = addressOf(environmentId, id);
+  if (partitions.has(partition)) return nameAlone();
+  partitions.add(partition);
+  return id;
+}
+
 /** A customer with these grants, made in this order. Back: the customer, and what each grant has left by its name. */
 async function wallet(...buckets: Bucket[]) {
-  const id = await farebox.customer(`case_${(named += 1)}`);
+  const id = await farebox.customer(nameAlone());
   const names = new Map<string, string>();
   for (const { id: name, amount, more } of buckets) names.set((await farebox.grant(id, amount, more)).id, name);
   const remaining = async () => {
@@ -187,11 +208,110 @@ const scopedCases: Record<string, (one: Case) => Promise<void>> = {
     expect(await remaining()).toEqual({ B: '1000', A: '1920' });
   },
 };
+const [hourMs, dayMs] = [3_600_000, 86_400_000];
+
+/** Puts the clock of the customer's partition forward. */
+async function moveTo(customerId: string, atMs: number): Promise<void> {
+  const { partition } = addressOf(environmentId, customerId);
+  const keys = { fenceKey: fenceKey(partition), clockKey: clockKey(partition) };
+  const fence = (await redis.get(keys.fenceKey)) ?? '';
+  expect((await ask(redis, advanceClockScript, keys, { fence, toMs: atMs })).status).toBe('advanced');
+}
+
+/** What grants have left that are in force, in the order of consumption. */
+const inForce = async (customerId: string): Promise<string[]> =>
+  (await farebox.walletOf(customerId)).accounts[0].grants.map(({ remaining }: any) => remaining);
+
+/** Theirs is reset once; ours is canceled, so that only its own end comes, at which as much of it as may lives on. */
+async function rolling(customerId: string, amount: string, maximum: string, more: object = {}): Promise<void> {
+  const terms = { recurrence: { each: 'day' }, on_renew: 'rollover', rollover: { fraction: '1', maximum }, ...more };
+  const { id } = await farebox.grant(customerId, amount, terms);
+  await expectStatus(client.post(`/v1/customers/${customerId}/grants/${id}/cancel`), 200);
+}
+
+const renewedCases: Record<string, (one: Case) => Promise<void>> = {
+  'burn-om-13': async ({ setup: { grants }, operations: [first, second, third], expected }) => {
+    const from = Date.now();
+    const at = (days: number) => new Date(from + days * dayMs).toISOString();
+    const [{ balance_at_T0: amount }, { amount: weekly }] = grants;
+    const { id } = await wallet({ id: 'g1', amount, more: { priority: 3, expires_at: at(29) } });
+    const recurrence = { each: 'week', anchor: at(3) };
+    await farebox.grant(id, weekly, { priority: 1, effective_at: at(1), recurrence });
+    await expectStatus(charge(id, first.amount), 200);
+    await moveTo(id, from + dayMs - 1_000);
+    await expectStatus(charge(id, second.amount), 200);
+    await moveTo(id, from + dayMs);
+    await expectStatus(charge(id, third.amount), 200);
+    expect(await inForce(id)).toEqual(['80', expected.balances.g1]);
+    await moveTo(id, from + 10 * dayMs);
+    expect(await inForce(id)).toEqual([expected.balances.g2, expected.balances.g1]);
+  },
+  'burn-om-15': async ({ setup: { grants }, operations: [first, second], expected }) => {
+    const from = Date.now();
+    const { id } = await wallet();
+    await farebox.grant(id, grants[0].amount, { priority: 1, recurrence: { each: 'day' } });
+    const effective_at = new Date(from + dayMs + hourMs).toISOString();
+    await farebox.grant(id, grants[1].amount, { priority: 2, effective_at });
+    await moveTo(id, from + dayMs + hourMs / 2);
+    await expectStatus(charge(id, first.amount), 200);
+    await moveTo(id, from + dayMs + 1.5 * hourMs);
+    await expectStatus(charge(id, second.amount), 200);
+    await moveTo(id, from + dayMs + 2 * hourMs);
+    expect(await inForce(id)).toEqual([expected.balances.g1, expected.balances.g2]);
+  },
+  'reset-om-01': async ({ setup: { grants }, operations: [{ amount }], expected }) => {
+    const { id } = await wallet();
+    await rolling(id, grants[0].amount, grants[0].max_rollover);
+    await expectStatus(charge(id, amount), 200);
+    await moveTo(id, Date.now() + dayMs);
+    expect(await inForce(id)).toEqual([expected.balances.g1]);
+  },
+  // Nothing has been used of what renews.
+  'reset-om-03': async ({ setup: { grants }, operations: [{ amount }] }) => {
+    const { id } = await wallet();
+    const rollover = { fraction: '1', maximum: grants[0].max_rollover };
+    const made = await farebox.grant(id, grants[0].amount, {
+      ...{ recurrence: { each: 'day' }, on_renew: 'rollover', rollover },
+    });
+    await expectStatus(charge(id, amount), 200);
+    const { body } = await expectStatus(client.get(`/v1/customers/${id}/grants`), 200);
+    const next = body.data.find(({ recurrence }: any) => recurrence.instance === 2);
+    expect(next.recurrence.id).toBe(made.recurrence.id);
+    await moveTo(id, Date.parse(next.effective_at));
+    const renewed = await expectStatus(client.get(`/v1/customers/${id}/grants/${next.id}`), 200);
+    expect(renewed.body).toMatchObject({ status: 'active', remaining: grants[0].amount });
+  },
+  'reset-om-07': async ({ setup: { grants }, operations: [first, , { amount, max_rollover }, second], expected }) => {
+    const { id, account } = await wallet();
+    for (const { amount: granted, priority, max_rollover: most } of grants)
+      await rolling(id, granted, most, { priority });
+    await expectStatus(charge(id, first.amount), 200);
+    await moveTo(id, Date.now() + dayMs);
+    expect(await inForce(id)).toEqual(['400', '100']);
+    await rolling(id, amount, max_rollover, { priority: 1 });
+    await expectStatus(charge(id, second.amount), 200);
+    await moveTo(id, Date.now() + 3 * dayMs);
+    expect((await account()).available).toBe(expected.balance_total);
+  },
+  'reset-om-11': async ({ setup: { grants }, expected }) => {
+    const resetAtMs = Date.now() + dayMs;
+    const { id, account } = await wallet({
+      ...{ id: 'g1', amount: grants[0].amount },
+      more: { expires_at: new Date(resetAtMs).toISOString() },
+    });
+    await moveTo(id, resetAtMs - 1);
+    expect((await account()).available).toBe(grants[0].amount);
+    await moveTo(id, resetAtMs);
+    expect((await account()).available).toBe(expected.balance_total);
+  },
+};
+
 const same = <Run>(run: Run, ids: string): Record<string, Run> =>
   Object.fromEntries(ids.split(/\s+/).map((id) => [id, run]));
 
 const covered: Record<string, (one: Case) => Promise<void>> = {
   ...scopedCases,
+  ...renewedCases,
   ...same(payLines, 'credline-om-1 credline-om-3'),
   ...same(collect, 'ledger-om-01 ledger-om-05'),
   ...same(consume, 'wallet-lago-01 wallet-lago-03 wallet-lago-05'),
@@ -244,6 +364,18 @@ const covered: Record<string, (one: Case) => Promise<void>> = {
     expect(replies.filter(({ status }) => status === 409)).toHaveLength(expected.rejected);
     expect((await account()).available).toBe(expected.balance_total);
   },
+  'hold-autumn-21': async ({ setup: { buckets }, operations: [first, second, { amount: spent }], expected }) => {
+    const [{ balance, window_cap: limit }] = buckets;
+    const { id } = await wallet({ id: 'm', amount: balance });
+    const terms = { name: 'cap', asset: 'USD', limit, period: { unit: 'month' }, match: {}, enforcement: 'hard' };
+    const budget = (await expectStatus(client.post(`/v1/customers/${id}/budgets`, terms), 201)).body;
+    const held = await farebox.hold(id, first.amount);
+    const refused = await client.post('/v1/authorize', { customer_id: id, asset: 'USD', amount: second.amount });
+    expectProblem(refused, 402, 'budget_exceeded');
+    await expectStatus(settle(held.id, { amount: spent }), 200);
+    const shown = await expectStatus(client.get(`/v1/customers/${id}/budgets/${budget.id}`), 200);
+    expect(shown.body.remaining).toBe(expected.window_left);
+  },
   'hold-cycles-11': async ({ setup: { remaining }, operations: [{ amount }], expected }) => {
     const { id } = await wallet({ id: 'a', amount: remaining });
     const { body } = await expectStatus(charge(id, amount, { mode: 'up_to' }), 200);
@@ -284,14 +416,11 @@ const covered: Record<string, (one: Case) => Promise<void>> = {
 
 const negative = 'amounts are never negative: what is given back is an operation of its own';
 const fallback = 'an asset that stands in for another is a price’s, not a hold’s';
-const recurring = 'recurring grants: see test/pricing-recurrence.test.ts';
 
 const skipped: Record<string, string> = {
   'credline-om-5': 'no minimum over a period: nothing is billed that was not used',
   'burn-om-05': 'a grant that has ended cannot be made',
   'burn-om-11': 'a wallet has a thousand grants at most',
-  'burn-om-13': recurring,
-  'burn-om-15': recurring,
   'burn-om-17': 'history is the entries of the ledger, one for each change, not segments of time',
   'burn-om-21': 'expiry counts to the millisecond, and those grants expire within one second',
   'wallet-lago-07': 'nobody names the grant that pays: the order of consumption is fixed',
@@ -299,13 +428,14 @@ const skipped: Record<string, string> = {
   'alloc-lago-08': 'nobody names the grant that pays, and none is overdrawn: an account owes',
   'hold-autumn-09': negative,
   'hold-autumn-11': negative,
-  'hold-autumn-21': 'a cap on usage is a budget: see test/contract.budgets.test.ts',
   'hold-autumn-24': fallback,
   'hold-autumn-26': fallback,
   'hold-autumn-28': fallback,
   'hold-cycles-09': 'no limit to what may be owed: work that was done is recorded',
   'hold-cycles-13': 'no grace: a hold ends at its deadline, and a late settle is recorded all the same',
   'hold-cycles-19': 'assets live side by side in a wallet: another one is another account, not a mismatch',
+  'reset-om-05': 'a renewal has its instant from the beginning: nobody asks for one in the past',
+  'reset-om-09': 'no minimum that a rollover fills up to: what renews is granted',
   'recovery-cycles-3': 'a client’s own journal; the gateway’s part is recovery-cycles-1',
   'recovery-cycles-5': 'what the SDK does when nothing was said to be spent: see test/sdk-with-hold.test.ts',
 };

@@ -137,7 +137,6 @@ const skipped: Record<string, string> = {
 
 const skippedGroups: Record<string, string> = {
   prorated_graduated: 'no proration: usage is charged when it happens',
-  grant_rollover: 'the money path: recurring grants',
   auto_top_up: 'money in: top-ups',
 };
 

@@ -2,6 +2,7 @@
 export const moneyGroups = [
   'credits_on_lines',
   'grant_burn_down',
+  'grant_rollover',
   'ledger_collection',
   'wallet_consumption',
   'ongoing_usage_allocation',
