@@ -4,6 +4,7 @@ import { Redis } from 'ioredis';
 import { beforeAll, describe, expect, test } from 'vitest';
 import { fromNow, startContract } from './contract.client.ts';
 import { expectStatus } from './farebox.ts';
+import { each, farebox } from '../src/sdk/farebox.ts';
 
 const contract = await startContract();
 const { client, customer, entriesOf, walletOf } = contract;
@@ -266,6 +267,41 @@ describe('an event that no price matches', () => {
     await contract.grant(id, '5');
     expect(await rate(id)).toMatchObject([{ id: 'a', status: 'charged' }]);
   });
+});
+
+test('the client of the SDK sends, lists and rates events', async () => {
+  const id = await customer('sdk', '10');
+  const gateway = farebox({ baseUrl: client.url, apiKey: contract.key });
+  const events = [
+    { id: 'a', customer_id: id, event_type: 'call', data: { n: 2 }, labels: { team: 'red' } },
+    { id: 'b', customer_id: id, event_type: 'call', data: { n: 20 } },
+    { id: 'c', customer_id: id, event_type: 'sdk', data: { n: 1 } },
+    { id: 'd', customer_id: id, event_type: 'call', data: {} },
+  ];
+  const { results } = await gateway.events.send({ events });
+  const told = results.map((result) => {
+    switch (result.status) {
+      case 'charged':
+      case 'duplicate':
+        return result.amount;
+      case 'declined':
+        return result.affordable;
+      case 'unpriced':
+      case 'error':
+        return result.code;
+    }
+  });
+  expect(told).toEqual(['2', '8', 'no_price', 'missing_quantity']);
+  const query = { customer_id: id, status: 'unpriced' as const };
+  const kept = [];
+  for await (const event of each((cursor) => gateway.events.list({ ...query, cursor }))) kept.push(event.id);
+  expect(kept).toEqual(['c']);
+  await publish('sdk', [{ ...price, event_type: 'sdk' }]);
+  expect(await gateway.events.rate({ customer_id: id })).toMatchObject({
+    results: [{ customer_id: id, result: { id: 'c', status: 'charged', amount: '1' } }],
+    next_cursor: null,
+  });
+  expect((await gateway.events.list(query)).data).toEqual([]);
 });
 
 test('an event of the past is priced by what was published then, and shows its time', async () => {

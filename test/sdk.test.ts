@@ -333,6 +333,23 @@ describe('a request', () => {
     ]);
   });
 
+  test('about events says which, and a lost reply sends the same ones again', async () => {
+    const events = [{ id: 'e1', customer_id: 'user_42', event_type: 'chat', data: { tokens: 3 } }];
+    server.next('/v1/events', lost);
+    await gateway.events.send({ events });
+    await gateway.events.list({ status: 'unpriced', customer_id: 'user_42', limit: 2 });
+    await gateway.events.rate();
+    await gateway.events.rate({ customer_id: 'user_42', cursor: 'c' });
+    expect(server.seen.map(({ method, url, body }) => `${method} ${url} ${body}`)).toEqual([
+      `POST /v1/events ${JSON.stringify({ events })}`,
+      `POST /v1/events ${JSON.stringify({ events })}`,
+      'GET /v1/events?status=unpriced&customer_id=user_42&limit=2 ',
+      'POST /v1/events/rate {}',
+      'POST /v1/events/rate {"customer_id":"user_42","cursor":"c"}',
+    ]);
+    expect(server.applied.filter((what) => what === 'POST /v1/events')).toHaveLength(1);
+  });
+
   test('has a key of its own, wherever it changes something', async () => {
     await gateway.customers.create();
     await gateway.assets.create({ code: 'TOKENS', scale: 0, kind: 'custom' });
