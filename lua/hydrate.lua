@@ -34,6 +34,7 @@ local config_version = ARGV[11] -- of the wallet's configuration; '0': it has no
 local config_text = ARGV[12]
 local counters_packed = ARGV[13] -- B length, name, H length, bytes: of budgets and of prices
 local rollovers_packed = ARGV[14] -- I4 number, c24 what of that grant lives on when it expires
+local triggers_packed = ARGV[15] -- H asset, dd its trigger, where a top-up is armed
 
 local found = redis.call('MGET', fence_key, clock_key)
 local refusal = run.refusal(found[2] and found[1], fence)
@@ -57,6 +58,10 @@ wallet.due = ''
 local at = 1
 while at <= #accounts_packed do
   at = wallets.load_account(wallet, accounts_packed, at)
+end
+at = 1
+while at <= #triggers_packed do
+  at = wallets.load_trigger(wallet, triggers_packed, at)
 end
 at = 1
 while at <= #grants_packed do

@@ -286,6 +286,45 @@ export type TopUp = {
   created_at: Timestamp;
 };
 
+/** What one asset of a customer's wallet is filled up by, before it runs dry. Exactly one of `amount` and `target`. */
+export type AutoTopUpRequest = {
+  enabled: boolean;
+  /** A charge is due when what is available falls to this or below. */
+  threshold: Amount;
+  /** Bought as often as it takes to get above the threshold, in one charge. */
+  amount?: Amount | undefined;
+  /** Filled up to this; the threshold at least. */
+  target?: Amount | undefined;
+  /** In money: what is charged automatically in one month of UTC is never more. */
+  monthly_limit: string;
+  /** Absent: the default one. */
+  payment_method_id?: string | undefined;
+  /** Where the bank's page leads to, should it want to know who pays. */
+  return_url?: string | undefined;
+};
+
+export type AutoTopUp = {
+  customer_id: string;
+  asset: string;
+  enabled: boolean;
+  threshold: Amount;
+  amount?: Amount | undefined;
+  target?: Amount | undefined;
+  monthly_limit: string;
+  payment_method_id?: string | undefined;
+  return_url?: string | undefined;
+  /** What it is bought with; the limit is in it, too. */
+  currency: string;
+  state: 'armed' | 'charging' | 'requires_action' | 'backing_off' | 'suspended' | 'capped' | 'disabled';
+  spent_this_month: string;
+  last_error: { code: string; message: string } | null;
+  next_attempt_at: Timestamp | null;
+  /** The charge that is under way. */
+  top_up_id?: string | undefined;
+  /** Send the customer there: the bank wants to know who pays. */
+  next_action?: { type: 'redirect'; url: string } | undefined;
+};
+
 // ── Keys: /v1/keys ──
 
 /** `admin` includes all others. */

@@ -108,6 +108,12 @@ export const errors = {
     title: 'No such subscription',
     whatToDo: 'Take the id from the list of subscriptions; it belongs to one customer.',
   },
+  auto_top_up_not_found: {
+    ...never,
+    status: 404,
+    title: 'No automatic top-up',
+    whatToDo: 'Set one up for this asset first, with `PUT`; a deleted one is no longer there.',
+  },
   top_up_not_found: {
     ...never,
     status: 404,

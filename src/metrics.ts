@@ -124,6 +124,18 @@ export function workerMetrics() {
       aggregator: 'max',
       registers,
     }),
+    autoTopUps: new Counter({
+      name: 'farebox_auto_top_ups_total',
+      help: 'Automatic top-ups, by outcome: credited, not_needed, declined, suspended, capped',
+      labelNames: ['outcome'],
+      registers,
+    }),
+    autoTopUpDuration: new Histogram({
+      name: 'farebox_auto_top_up_duration_seconds',
+      help: 'From the request that took an account below its bound to the credit',
+      buckets: [0.1, 0.25, 0.5, 1, 2, 5, 15, 60, 600, 3600],
+      registers,
+    }),
     swept: new Counter({ name: 'farebox_swept_total', help: 'Holds expired and due events applied', registers }),
     fenced: fencedCounter(registry),
   };

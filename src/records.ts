@@ -277,6 +277,9 @@ export type WalletConfig = {
 /** What was counted by a budget or a price: a field of the wallet, as scripts pack it. */
 export type Counter = { name: string; packed: Buffer };
 
+/** A top-up that is armed: the account says once that it fell below this, and which crossing that was. */
+export type Trigger = { asset: number; firesBelow: Atoms; crossingNo: number };
+
 /** A wallet as the ledger has it: enough to put it into Redis again. */
 export type LedgerWallet = {
   environmentId: string;
@@ -286,6 +289,8 @@ export type LedgerWallet = {
   freeze: FreezeName;
   config: WalletConfig;
   accounts: { asset: number; available: Atoms; held: Atoms; overage: Atoms; scheduled: Atoms }[];
+  /** Of its accounts, where a top-up is armed. */
+  triggers?: Trigger[];
   grants: {
     no: number;
     remaining: Atoms;
@@ -421,6 +426,8 @@ export type TopUp = {
   addsTax: boolean;
   expiresAtMs: number | undefined;
   metadata: JsonObject;
+  /** Of an automatic one: the crossing that it answers. */
+  crossingNo: number | undefined;
   status: TopUpStatus;
   intentId: string | undefined;
   sessionId: string | undefined;
@@ -436,6 +443,45 @@ export type TopUp = {
   /** Since when Stripe may have heard of it. */
   askedAtMs: number | undefined;
 };
+
+export type AutoTopUpState = 'armed' | 'charging' | 'requires_action' | 'backing_off' | 'suspended' | 'capped';
+
+/** What a customer's automatic top-up of one asset is to do. */
+export type AutoTopUpTerms = {
+  isEnabled: boolean;
+  threshold: Atoms;
+  /** Bought as often as it takes to get above the threshold; undefined: there is a target. */
+  amount: Atoms | undefined;
+  target: Atoms | undefined;
+  currency: string;
+  /** In the currency's smallest unit. */
+  monthlyLimit: number;
+  /** Undefined: the default one. */
+  methodId: string | undefined;
+  returnUrl: string | undefined;
+};
+
+export type AutoTopUpId = { environmentId: string; customerId: string; asset: number };
+
+export type AutoTopUp = AutoTopUpId &
+  AutoTopUpTerms & {
+    state: AutoTopUpState;
+    /** Crossings are numbered: the one that is waited for, the last one that came, the last one that Redis was told to wait for. */
+    armedNo: number;
+    crossedNo: number;
+    toldNo: number;
+    crossedAtMs: number | undefined;
+    /** Of this crossing. */
+    attemptsCount: number;
+    failuresCount: number;
+    failedMethodId: string | undefined;
+    error: { code: string; message: string } | undefined;
+    nextAttemptAtMs: number | undefined;
+    /** The present attempt. */
+    topUp: TopUp | undefined;
+    /** In the currency's smallest unit. */
+    spentThisMonth: number;
+  };
 
 /** How far the ledger has a partition. */
 export type Checkpoint = { partition: number; epoch: number; seq: number };

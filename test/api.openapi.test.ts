@@ -31,6 +31,7 @@ import type {
 import type { migrateBody, subscriptionBody, subscriptionReply } from '../src/api/subscriptions.ts';
 import type { shadowApprovedReply, shadowDeclinedReply } from '../src/api/spend.ts';
 import { splitRow } from '../src/api/table.ts';
+import type { autoTopUpBody, autoTopUpReply } from '../src/api/auto-top-ups.ts';
 import type { topUpBody, topUpReply } from '../src/api/top-ups.ts';
 import type { walletReply } from '../src/api/wallet.ts';
 import type * as contract from '../src/contract.ts';
@@ -171,6 +172,7 @@ test('requests are those of the contract', () => {
   expectTypeOf<Same<z.input<typeof grantBody>, Omit<contract.GrantRequest, 'scope'>>>().toEqualTypeOf<true>();
   expectTypeOf<Same<z.input<typeof assetRateBody>, contract.AssetRateRequest>>().toEqualTypeOf<true>();
   expectTypeOf<Same<z.input<typeof topUpBody>, contract.TopUpRequest>>().toEqualTypeOf<true>();
+  expectTypeOf<Same<z.input<typeof autoTopUpBody>, contract.AutoTopUpRequest>>().toEqualTypeOf<true>();
   expectTypeOf<Same<z.input<typeof setupBody>, contract.PaymentMethodSetupRequest>>().toEqualTypeOf<true>();
   expectTypeOf<z.input<typeof keyBody>>().toExtend<contract.KeyRequest>();
   expectTypeOf<Same<z.input<typeof authorizeBody>, contract.AuthorizeRequest>>().toEqualTypeOf<true>();
@@ -197,6 +199,7 @@ test('replies are those of the contract', () => {
   expectTypeOf<z.output<typeof voidedGrantReply>>().toExtend<contract.VoidedGrant>();
   expectTypeOf<Same<z.output<typeof assetRateReply>, contract.AssetRate>>().toEqualTypeOf<true>();
   expectTypeOf<Same<z.output<typeof topUpReply>, contract.TopUp>>().toEqualTypeOf<true>();
+  expectTypeOf<Same<z.output<typeof autoTopUpReply>, contract.AutoTopUp>>().toEqualTypeOf<true>();
   expectTypeOf<Same<z.output<typeof setupReply>, contract.PaymentMethodSetup>>().toEqualTypeOf<true>();
   expectTypeOf<Same<z.output<typeof paymentMethodReply>, contract.PaymentMethod>>().toEqualTypeOf<true>();
   expectTypeOf<Same<z.output<typeof keyReply>, contract.Key>>().toEqualTypeOf<true>();

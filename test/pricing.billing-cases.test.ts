@@ -137,7 +137,7 @@ const skipped: Record<string, string> = {
 
 const skippedGroups: Record<string, string> = {
   prorated_graduated: 'no proration: usage is charged when it happens',
-  auto_top_up: 'money in: top-ups',
+  auto_top_up: 'auto-top-ups.test.ts has them',
 };
 
 const reasonOf = ({ id, group }: Case): string | undefined =>

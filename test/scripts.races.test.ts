@@ -62,7 +62,7 @@ function count(replies: { status: string; replayed?: true }[]): Record<string, n
   return counts;
 }
 
-const noConfig = { configVersion: '0', configText: '', countersPacked: '', rolloversPacked: '' };
+const noConfig = { configVersion: '0', configText: '', countersPacked: '', rolloversPacked: '', triggersPacked: '' };
 const unpriced = {
   catalogVersion: '',
   configVersion: '0',

@@ -11,6 +11,7 @@
 --   the rest: what the caller attached
 local codes = require('codes')
 local counters = require('counters')
+local triggers = require('triggers')
 local wallets = require('wallet')
 
 local entries = {}
@@ -178,6 +179,11 @@ function entries.append(wallet, entry)
     wallet.id,
     #entry.accounts
   )
+  for i = 1, #entry.accounts do
+    if entry.accounts[i].fires_below then
+      triggers.look(wallet, entry, entry.accounts[i])
+    end
+  end
   local packed = head .. pack_legs(entry) .. pack_moves(entry.touched)
   local touched = entry.touched
   for i = 1, touched and #touched or 0 do

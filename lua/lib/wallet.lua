@@ -3,13 +3,15 @@
 -- Fields of the hash, packed with `struct` (figures in ARCHITECTURE.md):
 --   w        version, due_at_ms, epoch verified in, open holds, live grants, freeze, environment
 --   c        the customer's id, for replies that start from a hold
---   a<asset> available, held, overage, scheduled; where there is any, how much of what is available is scoped
+--   a<asset> available, held, overage, scheduled; where there is any, how much of what is available is scoped; where a
+--            top-up is armed, that in any case, the bound, and the number of the crossing: see lib/triggers.lua
 --   o<asset> numbers of the grants with something left, in consumption order; of scoped ones lib/scopes.lua has others
 --   g<no>    a grant's remaining and held
 --   t<no>    a grant's terms: state, purpose, priority, scope (0: none), asset, amount, effective, expires, created
 --   r<no>    how much of a grant lives on when it expires: see lib/due.lua
 --   d        what falls due: instant and grant number, soonest first
---   b<no>    what a budget has counted; u<name> what a price has; see lib/budgets.lua, lib/usage.lua
+--   b<no>    what a budget has counted; u<name> what a price has; m<asset> the last crossing of its bound; see
+--            lib/budgets.lua, lib/usage.lua, lib/triggers.lua
 --   n, x     version and text of the wallet's configuration: subscriptions, budgets; see lib/stale.lua
 --   l        until when an operation that Redis does not know is looked up in the ledger: after a rebuilding
 -- An untouched grant is never read, so a thousand of them cost what one costs.
@@ -24,6 +26,9 @@ local ACCOUNT = '>dddd'
 local GRANT = '>dd'
 local ACCOUNT_LENGTH = 32
 local SCOPED = '>d'
+local SCOPED_LENGTH = 8
+local TRIGGER = '>dd'
+local TRIGGER_LENGTH = 16
 local TERMS = '>BBBBHdddd'
 local TERMS_LENGTH = 38
 local WALLET_ID_LENGTH = 22
@@ -34,10 +39,14 @@ local NOT_IN_LEDGER, IN_LEDGER = '1', '2'
 
 local function read_account(asset, field, packed, order)
   local available, held, overage, scheduled, scoped = 0, 0, 0, 0, 0
+  local fires_below, crossing_no
   if packed then
     available, held, overage, scheduled = struct.unpack(ACCOUNT, packed)
     if #packed > ACCOUNT_LENGTH then
       scoped = struct.unpack(SCOPED, packed, ACCOUNT_LENGTH + 1)
+      if #packed > ACCOUNT_LENGTH + SCOPED_LENGTH then
+        fires_below, crossing_no = struct.unpack(TRIGGER, packed, ACCOUNT_LENGTH + SCOPED_LENGTH + 1)
+      end
     end
   end
   return {
@@ -48,11 +57,15 @@ local function read_account(asset, field, packed, order)
     overage = overage,
     scheduled = scheduled,
     scoped = scoped,
+    fires_below = fires_below,
+    crossing_no = crossing_no,
     order = order or '',
     changed = false,
     order_changed = false,
   }
 end
+
+wallets.unpack_account = read_account
 
 local function unpack_terms(packed, at)
   local state, purpose, priority, scope, asset, amount, effective_at_ms, expires_at_ms, created_at_ms =
@@ -297,6 +310,16 @@ function wallets.load_account(wallet, packed, at)
   return next_at + ACCOUNT_LENGTH
 end
 
+-- Take one armed trigger of the ledger's at `at`; returns where the next one begins.
+function wallets.load_trigger(wallet, packed, at)
+  local asset, next_at = struct.unpack('>H', packed, at)
+  local account = wallet.accounts[asset]
+  if account then
+    account.fires_below, account.crossing_no = struct.unpack(TRIGGER, packed, next_at)
+  end
+  return next_at + TRIGGER_LENGTH
+end
+
 -- Take one grant of the ledger's at `at`; returns its number and where the next one begins.
 function wallets.load_grant(wallet, packed, at)
   local grant = { changed = true }
@@ -376,6 +399,11 @@ end
 
 function wallets.pack_account(account)
   local packed = struct.pack(ACCOUNT, account.available, account.held, account.overage, account.scheduled)
+  if account.fires_below then
+    return packed
+      .. struct.pack(SCOPED, account.scoped)
+      .. struct.pack(TRIGGER, account.fires_below, account.crossing_no)
+  end
   return account.scoped > 0 and packed .. struct.pack(SCOPED, account.scoped) or packed
 end
 

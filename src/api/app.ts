@@ -7,6 +7,7 @@ import { createAssetRate, listAssetRates } from './asset-rates.ts';
 import { createAsset, getAsset, listAssets } from './assets.ts';
 import { cachedAssets } from './assets-cache.ts';
 import { authorize } from './authorize.ts';
+import { deleteAutoTopUp, getAutoTopUp, putAutoTopUp } from './auto-top-ups.ts';
 import { createBudget, deleteBudget, getBudget, listBudgets, updateBudget } from './budgets.ts';
 import { charge } from './charge.ts';
 import { createCustomer, getCustomer, listCustomers, updateCustomer } from './customers.ts';
@@ -82,6 +83,9 @@ export const table: readonly TableRow[] = [
   ['GET    /v1/customers/{customer_id}/top-ups', 'read', listTopUps],
   ['GET    /v1/customers/{customer_id}/top-ups/{top_up_id}', 'read', getTopUp],
   ['GET    /v1/top-ups/{top_up_id}', 'read', getTopUp],
+  ['PUT    /v1/customers/{customer_id}/auto-top-up/{code}', 'credit', putAutoTopUp],
+  ['GET    /v1/customers/{customer_id}/auto-top-up/{code}', 'read', getAutoTopUp],
+  ['DELETE /v1/customers/{customer_id}/auto-top-up/{code}', 'credit', deleteAutoTopUp],
   ['POST   /v1/customers/{customer_id}/payment-methods/setup', 'credit', setUpPaymentMethod],
   ['GET    /v1/customers/{customer_id}/payment-methods', 'read', listPaymentMethods],
   ['POST   /v1/customers/{customer_id}/payment-methods/{payment_method_id}/default', 'credit', chooseDefaultMethod],

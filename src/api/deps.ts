@@ -1,6 +1,9 @@
 // What the API needs from the rest, handed in by main.ts, so that nothing here reaches Postgres or Node by import.
 import type { Price } from '../contract.ts';
 import type {
+  AutoTopUp,
+  AutoTopUpId,
+  AutoTopUpTerms,
   Asset,
   BudgetChange,
   BudgetRecord,
@@ -347,6 +350,10 @@ export type Ledger = {
   listTopUps: (environmentId: string, customerId: string, page: PageRequest) => Promise<Listed<TopUp>>;
   /** What it was answered, the first time. Gives back what is kept. */
   keepTopUpReply: (environmentId: string, id: string, reply: string) => Promise<string>;
+  putAutoTopUp: (id: AutoTopUpId, terms: AutoTopUpTerms) => Promise<void>;
+  findAutoTopUp: (id: AutoTopUpId) => Promise<AutoTopUp | undefined>;
+  /** False: there is none. */
+  deleteAutoTopUp: (id: AutoTopUpId) => Promise<boolean>;
 
   findHold: (environmentId: string, walletId: string, ref: string) => Promise<HoldRecord | undefined>;
   /** The entry that opened a hold. */

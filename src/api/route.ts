@@ -19,7 +19,7 @@ import { readQuery } from './query.ts';
 import type { KeyedRow } from './table.ts';
 import { validate, validateSizes } from './validate.ts';
 
-export type Method = 'GET' | 'POST' | 'PATCH' | 'DELETE';
+export type Method = 'GET' | 'POST' | 'PUT' | 'PATCH' | 'DELETE';
 
 /** What handlers work with. */
 export type Api = Deps & {
@@ -33,6 +33,8 @@ export type Call<Body = unknown, Query = unknown> = {
   /** What the caller's key was recognised by. */
   secret: string;
   requestId: string;
+  /** As it was asked for. */
+  url: string;
   /** The concrete path, decoded: one spelling for each thing. */
   path: string;
   params: Params;
@@ -133,7 +135,8 @@ function readHead(api: Api, row: KeyedRow, c: Context, call: Call): Refused | un
   }
   const refused = readParams(row, c, call);
   if (refused) return refused;
-  const query = readQuery(request.url, row.route.query);
+  call.url = request.url;
+  const query = readQuery(call.url, row.route.query);
   if (query.status === 'refused') return query;
   call.query = query.value;
   return undefined;
@@ -143,6 +146,7 @@ const emptyCall: Call = {
   environmentId: '',
   secret: '',
   requestId: '',
+  url: '',
   path: '',
   params: noParams,
   query: undefined,
@@ -164,7 +168,8 @@ export function brokenAnswer(
   const isUnavailable = api.isUnavailable(error);
   // A PATCH or DELETE names no operation, and has its effect in one step.
   const mayBeApplied =
-    call.mayBeApplied || ((method === 'PATCH' || method === 'DELETE') && call.params !== emptyCall.params);
+    call.mayBeApplied ||
+    ((method === 'PUT' || method === 'PATCH' || method === 'DELETE') && call.params !== emptyCall.params);
   const outcome = mayBeApplied ? 'unknown' : 'not_applied';
   const more = mayBeApplied && method === 'POST' ? { idempotency_key: call.idempotencyKey } : {};
   api.log.error({ error, request_id: call.requestId, method, path, outcome }, 'a request failed');

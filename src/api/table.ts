@@ -24,7 +24,7 @@ export type PublicRow = {
 };
 export type Row = KeyedRow | PublicRow;
 
-const targetShape = /^(GET|POST|PATCH|DELETE) +(\/\S*)$/;
+const targetShape = /^(GET|POST|PUT|PATCH|DELETE) +(\/\S*)$/;
 
 export function splitRow(row: TableRow): Row {
   const match = targetShape.exec(row[0]);

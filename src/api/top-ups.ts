@@ -2,7 +2,7 @@
 import { z } from '@hono/zod-openapi';
 import type { TopUp as TopUpReply } from '../contract.ts';
 import { codes } from '../codes.gen.ts';
-import { priceOfAsset, rateOfOne, readAssetRate } from '../pricing/asset-price.ts';
+import { priceToCharge, type Price } from '../pricing/asset-price.ts';
 import { currencyOf, type Currency } from '../pricing/currencies.ts';
 import { writeDecimal } from '../pricing/decimal.ts';
 import type { Asset, TopUp } from '../records.ts';
@@ -185,19 +185,16 @@ async function begin(
   return begun.status === 'conflict' ? conflict : begun.topUp;
 }
 
-type Price = { currency: string; minor: number; rate: string | undefined };
-
-/** At the rate that counts now; a currency costs what it is. */
 async function priceOf(api: Api, environmentId: string, asset: Asset, atoms: Atoms): Promise<Price | Refused> {
-  const published = await api.ledger.findAssetRate(environmentId, asset.number);
-  const currency = currencyOf(published?.currency ?? (asset.kind === 'fiat' ? asset.code : ''));
-  if (!currency) return refuse('no_rate', `no rate is published for ${asset.code}`);
-  const read = published ? readAssetRate(published.rate) : { status: 'ok' as const, rate: rateOfOne };
-  if (read.status === 'wrong') throw new Error(`rate ${published?.id} cannot be read: ${read.message}`);
-  const minor = priceOfAsset({ atoms, scale: asset.scale, rate: read.rate }, currency);
-  if (minor > BigInt(Number.MAX_SAFE_INTEGER))
-    return refuse('amount_too_large', 'it costs more than can be charged at once');
-  return { currency: currency.code, minor: Number(minor), rate: published?.rate };
+  const priced = priceToCharge(asset, atoms, await api.ledger.findAssetRate(environmentId, asset.number));
+  switch (priced.status) {
+    case 'no_rate':
+      return refuse('no_rate', `no rate is published for ${asset.code}`);
+    case 'too_large':
+      return refuse('amount_too_large', 'it costs more than can be charged at once');
+    case 'ok':
+      return priced.price;
+  }
 }
 
 /** Money that arrives must fit. What other grants come to meanwhile, nobody knows: then it waits until there is room. */

@@ -3,7 +3,7 @@
 // Rows here are fewer than entries: of what changes several times in a batch, only the last state is written.
 import type { Entry } from '../outbox/entry.ts';
 import type { DecodedEntry } from '../outbox/flaw.ts';
-import { packMarks } from '../wallet/packed.ts';
+import { packMarks, readCrossing } from '../wallet/packed.ts';
 import { arrayText, arrayTexts, columns, nothing, quoted } from './array-text.ts';
 import { addHoldLeg, expiryOf, ledgerAccount, type Batch } from './batch.ts';
 
@@ -34,6 +34,7 @@ export function afterBatch({ groups }: Batch) {
     counters: { ...arrayTexts(filled.counters), count: filled.counters.name.length },
     environmentAccounts: { ...arrayTexts(filled.environmentAccounts), count: balances.size },
     credited: { ...arrayTexts(filled.credited), count: filled.credited.grantNo.length },
+    crossings: { ...arrayTexts(filled.crossings), count: filled.crossings.asset.length },
   };
 }
 
@@ -55,6 +56,7 @@ function emptyColumns() {
     counters: columns('walletNo', 'name', 'stateHex'),
     environmentAccounts: columns('environmentId', 'asset', 'account', 'partition', 'change'),
     credited: columns('walletNo', 'grantNo'),
+    crossings: columns('walletNo', 'asset', 'crossingNo', 'atMs'),
   };
 }
 
@@ -67,12 +69,14 @@ type AfterWallet = {
   holds: Map<string, Hold>;
   counters: Map<string, Buffer>;
   credited: number[];
+  crossings: { asset: number; crossingNo: number; atMs: number }[];
 };
 
 function afterWallet(group: readonly DecodedEntry[], balances: Map<string, Balance>): AfterWallet {
   const after: AfterWallet = {
     ...{ legs: new Map(), grants: new Map(), moves: new Map(), holds: new Map(), counters: new Map() },
     credited: [],
+    crossings: [],
   };
   for (const { entry, partition } of group) {
     for (const leg of entry.legs) {
@@ -85,7 +89,11 @@ function afterWallet(group: readonly DecodedEntry[], balances: Map<string, Balan
     if (entry.grant) after.grants.set(entry.grant.no, entry.grant);
     if (entry.grant && (entry.kind === 'grant' || entry.kind === 'schedule_grant')) after.credited.push(entry.grant.no);
     for (const move of entry.moves) after.moves.set(move.grantNo, move);
-    for (const { name, packed } of entry.counters) after.counters.set(name, packed);
+    for (const counter of entry.counters) {
+      after.counters.set(counter.name, counter.packed);
+      const crossing = readCrossing(counter);
+      if (crossing) after.crossings.push({ ...crossing, atMs: entry.atMs });
+    }
     const { hold } = entry;
     if (!hold) continue;
     // A late settle comes after the hold's end, and doesn't move it.
@@ -157,6 +165,12 @@ function addWallet(
   for (const grantNo of after.credited) {
     to.credited.walletNo.push(walletNo);
     to.credited.grantNo.push(grantNo);
+  }
+  for (const { asset, crossingNo, atMs } of after.crossings) {
+    to.crossings.walletNo.push(walletNo);
+    to.crossings.asset.push(asset);
+    to.crossings.crossingNo.push(crossingNo);
+    to.crossings.atMs.push(atMs);
   }
 }
 

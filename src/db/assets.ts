@@ -65,6 +65,14 @@ export async function listAssets(sql: Sql, environmentId: string): Promise<Asset
   return rows.map(toAsset);
 }
 
+export async function findAssetByNumber(sql: Sql, environmentId: string, number: number): Promise<Asset | undefined> {
+  const [row] = await orm(sql)
+    .select()
+    .from(assets)
+    .where(and(eq(assets.environmentId, environmentId), eq(assets.number, number)));
+  return row && toAsset(row);
+}
+
 /** What every environment starts with. */
 export async function insertFirstAssets(on: Pick<Orm, 'insert'>, environmentId: string): Promise<void> {
   await on.insert(assets).values(firstAssets.map((asset) => ({ ...asset, environmentId })));

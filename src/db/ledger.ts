@@ -1,6 +1,8 @@
 // The ledger's side of the API: the queries that a gateway makes, bound to one connection pool.
+import type { AutoTopUpId, AutoTopUpTerms } from '../records.ts';
 import { createAssetRate, findAssetRate, listAssetRates } from './asset-rates.ts';
 import { createAsset, listAssets } from './assets.ts';
+import { deleteAutoTopUp, findAutoTopUp, putAutoTopUp } from './auto-top-ups.ts';
 import { createBudget, deleteBudget, findBudget, listBudgets, updateBudget } from './budgets.ts';
 import { loadPublished, noteCatalogRaised } from './catalog.ts';
 import type { Sql } from './connect.ts';
@@ -91,6 +93,9 @@ export function openLedger(sql: Sql, { announceRevocation }: { announceRevocatio
     findTopUpByOperation: bind(findTopUpByOperation),
     listTopUps: bind(listTopUps),
     keepTopUpReply: bind(keepTopUpReply),
+    putAutoTopUp: (id: AutoTopUpId, terms: AutoTopUpTerms) => putAutoTopUp(sql, id, terms),
+    findAutoTopUp: (id: AutoTopUpId) => findAutoTopUp(sql, id),
+    deleteAutoTopUp: (id: AutoTopUpId) => deleteAutoTopUp(sql, id),
 
     findHold: bind(findHold),
     findOpening: bind(findOpening),

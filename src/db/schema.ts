@@ -63,6 +63,14 @@ export const topUpPayment = pgEnum('top_up_payment', ['checkout', 'saved']);
 export const topUpStatus = pgEnum('top_up_status', [
   ...(['pending', 'requires_action', 'succeeded', 'failed', 'canceled', 'refunded'] as const),
 ]);
+export const autoTopUpState = pgEnum('auto_top_up_state', [
+  'armed',
+  'charging',
+  'requires_action',
+  'backing_off',
+  'suspended',
+  'capped',
+]);
 export const creditState = pgEnum('credit_state', ['pending', 'refused', 'applied']);
 
 // ── The installation and its partitions ──────────────────────────────────────────────────────────────────────────
@@ -618,6 +626,8 @@ export const topUps = pgTable(
     addsTax: boolean().notNull(),
     expiresAt: instant(),
     metadata: json().notNull().$type<JsonObject>(),
+    /** Of an automatic one: the crossing that it answers. */
+    crossingNo: integer(),
     status: topUpStatus().notNull().default('pending'),
     intentId: identifier(),
     sessionId: identifier(),
@@ -663,6 +673,69 @@ export const topUps = pgTable(
     }),
     check('top_ups_amount', sql`${row.amount} > 0 and ${row.amount} <= ${amountMax} and ${row.price} > 0`),
     check('top_ups_granted', sql`(${row.status} in ('succeeded', 'refunded')) = (${row.grantNo} is not null)`),
+  ],
+);
+
+/**
+ * Automatic top-ups: what they are to do, and how far the present one has come. Rows stay when they are deleted: the numbers
+ * of crossings go on.
+ */
+export const autoTopUps = pgTable(
+  'auto_top_ups',
+  {
+    environmentId: identifier().notNull(),
+    customerId: identifier().notNull(),
+    asset: integer().notNull(),
+    isEnabled: boolean().notNull(),
+    isDeleted: boolean().notNull().default(false),
+    threshold: atoms().notNull(),
+    amount: atoms(),
+    target: atoms(),
+    currency: text().notNull(),
+    /** In the currency's smallest unit. */
+    monthlyLimit: counter().notNull(),
+    methodId: identifier(),
+    returnUrl: text(),
+    state: autoTopUpState().notNull().default('armed'),
+    /** The crossing that is waited for, the last one that came, the last one that Redis was told to wait for. */
+    armedNo: integer().notNull().default(1),
+    crossedNo: integer().notNull().default(0),
+    toldNo: integer().notNull().default(0),
+    crossedAt: instant(),
+    /** Of this crossing: the next one's top-up has its id from it. */
+    attemptsCount: integer().notNull().default(0),
+    topUpId: identifier(),
+    failuresCount: integer().notNull().default(0),
+    failedMethodId: identifier(),
+    errorCode: text(),
+    errorMessage: text(),
+    nextAttemptAt: instant(),
+    /** When a worker sees to it; null: it is armed, and nothing is to be done. */
+    lookAt: instant(),
+    createdAt: instant()
+      .notNull()
+      .default(sql`clock_timestamp()`),
+  },
+  (row) => [
+    primaryKey({ columns: [row.environmentId, row.customerId, row.asset] }),
+    index('auto_top_ups_to_look')
+      .on(row.lookAt)
+      .where(sql`${row.lookAt} is not null`),
+    index('auto_top_ups_attempt').on(row.environmentId, row.topUpId),
+    foreignKey({
+      name: 'auto_top_ups_customer',
+      columns: [row.environmentId, row.customerId],
+      foreignColumns: [customers.environmentId, customers.id],
+    }),
+    foreignKey({
+      name: 'auto_top_ups_asset',
+      columns: [row.environmentId, row.asset],
+      foreignColumns: [assets.environmentId, assets.number],
+    }),
+    check(
+      'auto_top_ups_amounts',
+      sql`${row.threshold} >= 0 and (${row.amount} is null) <> (${row.target} is null) and ${row.monthlyLimit} > 0`,
+    ),
   ],
 );
 

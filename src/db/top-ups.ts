@@ -7,7 +7,7 @@ import { orm, type Orm, type Sql } from './connect.ts';
 import type { BegunCredit } from './credit-row.ts';
 import { beginCreditIn } from './credits.ts';
 import { cursorOf, pageOf, type Listed } from './page.ts';
-import { credits, customers, stripeEvents, topUps } from './schema.ts';
+import { autoTopUps, credits, customers, stripeEvents, topUps } from './schema.ts';
 
 type Transaction = Parameters<Parameters<Orm['transaction']>[0]>[0];
 type Row = typeof topUps.$inferSelect;
@@ -30,11 +30,24 @@ export async function beginTopUp(
   environmentId: string,
   given: NewTopUp,
 ): Promise<{ status: 'begun'; topUp: TopUp } | { status: 'conflict' }> {
-  await orm(sql)
+  await insertTopUp(orm(sql), environmentId, `top_${randomBytes(16).toString('base64url')}`, given);
+  const known = await findTopUpByOperation(sql, environmentId, given.operationId, given.fingerprint);
+  if (known === undefined) throw new Error('a top-up was inserted, and is not there');
+  return known === 'conflict' ? { status: 'conflict' } : { status: 'begun', topUp: known };
+}
+
+/** Whoever comes first; a worker looks at it from then on. */
+export async function insertTopUp(
+  on: Pick<Orm, 'insert'>,
+  environmentId: string,
+  id: string,
+  given: NewTopUp & { crossingNo?: number },
+): Promise<void> {
+  await on
     .insert(topUps)
     .values({
       environmentId,
-      id: `top_${randomBytes(16).toString('base64url')}`,
+      id,
       customerId: given.customerId,
       operationId: given.operationId,
       fingerprint: given.fingerprint,
@@ -51,12 +64,10 @@ export async function beginTopUp(
       addsTax: given.addsTax,
       expiresAt: given.expiresAtMs ?? null,
       metadata: given.metadata,
+      crossingNo: given.crossingNo ?? null,
       lookAt: raw`clock_timestamp() + make_interval(secs => ${firstLookMs / 1000})`,
     })
     .onConflictDoNothing({ target: [topUps.environmentId, topUps.operationId] });
-  const known = await findTopUpByOperation(sql, environmentId, given.operationId, given.fingerprint);
-  if (known === undefined) throw new Error('a top-up was inserted, and is not there');
-  return known === 'conflict' ? { status: 'conflict' } : { status: 'begun', topUp: known };
 }
 
 export async function findTopUpByOperation(
@@ -142,6 +153,7 @@ export async function noteTopUp(
       ...(checkoutUrl !== undefined && { checkoutUrl }),
     })
     .where(and(isTopUp(environmentId, id), inArray(topUps.status, [...open])));
+  if (status === 'requires_action') await lookAtItsAuto(sql, environmentId, id);
 }
 
 /** No money will come of it. Should it come all the same, it counts. */
@@ -164,6 +176,15 @@ export async function endTopUp(
       ...(intentId !== undefined && { intentId }),
     })
     .where(and(isTopUp(environmentId, id), inArray(topUps.status, [...open])));
+  await lookAtItsAuto(sql, environmentId, id);
+}
+
+/** What asked for it, if that was an automatic top-up, is seen to now. */
+async function lookAtItsAuto(sql: Sql, environmentId: string, id: string): Promise<void> {
+  await orm(sql)
+    .update(autoTopUps)
+    .set({ lookAt: raw`clock_timestamp()` })
+    .where(and(eq(autoTopUps.environmentId, environmentId), eq(autoTopUps.topUpId, id)));
 }
 
 export type Payment = { intentId: string; received: number; currency: string };
@@ -235,6 +256,7 @@ export async function noteCredited(sql: Sql, environmentId: string, id: string):
     .update(topUps)
     .set({ creditedAt: raw`clock_timestamp()` })
     .where(and(isTopUp(environmentId, id), isNull(topUps.creditedAt)));
+  await lookAtItsAuto(sql, environmentId, id);
 }
 
 /** Those that are to be looked at; nobody else is given them for a while, which grows with each look. */
@@ -335,6 +357,7 @@ function toTopUp(row: Row, creditState: (typeof credits.$inferSelect)['state'] |
     addsTax: row.addsTax,
     expiresAtMs: row.expiresAt ?? undefined,
     metadata: row.metadata,
+    crossingNo: row.crossingNo ?? undefined,
     status: row.status,
     intentId: row.intentId ?? undefined,
     sessionId: row.sessionId ?? undefined,

@@ -3,11 +3,12 @@ import { and, asc, eq, gt, or } from 'drizzle-orm';
 import type { LedgerWallet } from '../records.ts';
 import { zeroAtoms } from '../units.ts';
 import { orm, type Sql } from './connect.ts';
+import { firesBelow } from '../pricing/auto-top-up.ts';
 import { sourcedLegsOf } from './hold-legs.ts';
 import { withRollovers } from './rollovers.ts';
 import { readWalletConfig } from './wallet-config.ts';
 import { decodeMarks } from '../wallet/packed.ts';
-import { accounts, counters, grants, holds, wallets } from './schema.ts';
+import { accounts, autoTopUps, counters, grants, holds, wallets } from './schema.ts';
 
 export type WalletAddress =
   | { environmentId: string; customerId: string }
@@ -59,6 +60,17 @@ export async function loadWallet(sql: Sql, address: WalletAddress): Promise<Ledg
         .from(counters)
         .where(and(eq(counters.environmentId, environmentId), eq(counters.walletId, walletId)))
         .orderBy(asc(counters.name));
+      const armed = await transaction
+        .select()
+        .from(autoTopUps)
+        .where(
+          and(
+            eq(autoTopUps.environmentId, environmentId),
+            eq(autoTopUps.customerId, wallet.customerId),
+            eq(autoTopUps.isEnabled, true),
+            gt(autoTopUps.armedNo, autoTopUps.crossedNo),
+          ),
+        );
       return withRollovers(transaction, {
         environmentId,
         customerId: wallet.customerId,
@@ -76,6 +88,11 @@ export async function loadWallet(sql: Sql, address: WalletAddress): Promise<Ledg
         grants: grantRows.map(toGrant),
         holds: holdRows.map((row) => toHold(row, grantRows)),
         counters: counterRows,
+        triggers: armed.map(({ asset, armedNo, threshold, target }) => ({
+          asset,
+          firesBelow: firesBelow({ threshold, target: target ?? undefined }),
+          crossingNo: armedNo,
+        })),
       });
     },
     { isolationLevel: 'repeatable read', accessMode: 'read only' },

@@ -20,6 +20,7 @@ export async function writeBatch(sql: Transaction, batch: Batch): Promise<void> 
     after.environmentAccounts.count > 0 && addToEnvironmentAccounts(sql, after),
     after.counters.count > 0 && upsertCounters(sql, batch, after),
     after.credited.count > 0 && markCreditsApplied(sql, batch, after),
+    after.crossings.count > 0 && markCrossed(sql, batch, after),
   ]);
 }
 
@@ -237,6 +238,25 @@ function markCreditsApplied(sql: Transaction, { wallets }: Batch, { credited }: 
     ) entry
     where (credits.environment_id, credits.wallet_id, credits.grant_no)
       = (entry.environment_id, entry.wallet_id, entry.grant_no)`;
+}
+
+/** Accounts that fell below the bound of their automatic top-up: a worker sees to them. */
+function markCrossed(sql: Transaction, { wallets }: Batch, { crossings }: After) {
+  return sql`
+    update auto_top_ups set crossed_no = crossing.no, crossed_at = to_timestamp(crossing.at_ms::float8 / 1000),
+      look_at = clock_timestamp(), state = case when state = 'armed' then 'charging' else state end
+    from (
+      select environment_id, wallets.customer_id, asset, max(no) as no, max(at_ms) as at_ms
+      from unnest(
+        ${crossings.walletNo}::integer[], ${crossings.asset}::integer[], ${crossings.crossingNo}::integer[],
+        ${crossings.atMs}::bigint[]
+      ) as crossing (wallet_no, asset, no, at_ms)
+      join ${walletRows(sql, wallets)} using (wallet_no)
+      join wallets using (environment_id, wallet_id)
+      group by environment_id, wallets.customer_id, asset
+    ) crossing
+    where (auto_top_ups.environment_id, auto_top_ups.customer_id, auto_top_ups.asset)
+      = (crossing.environment_id, crossing.customer_id, crossing.asset) and crossed_no < crossing.no`;
 }
 
 /** The batch's wallets, by their number in it. */

@@ -1,5 +1,5 @@
 // What an amount of an asset costs in money: at a rate for one unit, rounded up once to what can be charged.
-import type { Currency } from './currencies.ts';
+import { currencyOf, type Currency } from './currencies.ts';
 import { readDecimal } from './decimal.ts';
 
 /** Finer than any currency: a token may cost a millionth of a cent. */
@@ -29,3 +29,20 @@ export function priceOfAsset(
 }
 
 export const rateOfOne = 10n ** BigInt(rateDecimals);
+
+export type Price = { currency: string; minor: number; rate: string | undefined };
+
+/** At the rate that was published last, if any; a currency costs what it is. */
+export function priceToCharge(
+  asset: { code: string; scale: number; kind: 'custom' | 'fiat' },
+  atoms: bigint,
+  published: { currency: string; rate: string } | undefined,
+): { status: 'ok'; price: Price } | { status: 'no_rate' } | { status: 'too_large' } {
+  const currency = currencyOf(published?.currency ?? (asset.kind === 'fiat' ? asset.code : ''));
+  if (!currency) return { status: 'no_rate' };
+  const read = published ? readAssetRate(published.rate) : { status: 'ok' as const, rate: rateOfOne };
+  if (read.status === 'wrong') throw new Error(`a published rate cannot be read: ${read.message}`);
+  const minor = priceOfAsset({ atoms, scale: asset.scale, rate: read.rate }, currency);
+  if (minor > BigInt(Number.MAX_SAFE_INTEGER)) return { status: 'too_large' };
+  return { status: 'ok', price: { currency: currency.code, minor: Number(minor), rate: published?.rate } };
+}

@@ -1,5 +1,6 @@
 // What payments need of Postgres, bound to one connection pool; and the credit, applied as soon as its money has arrived.
 import type { Config } from '../config.ts';
+import { lookAtWaiting } from '../db/auto-top-ups.ts';
 import type { Sql } from '../db/connect.ts';
 import type { BegunCredit } from '../db/credit-row.ts';
 import { beginPayer, chooseMethod, findPayer, forgetPayer, notePayer, renewPayer } from '../db/payers.ts';
@@ -32,7 +33,10 @@ export function paymentStore(parts: PaymentParts): PaymentStore {
     notePayer: (environmentId, payer) => notePayer(sql, environmentId, payer),
     renewPayer: (environmentId, payer) => renewPayer(sql, environmentId, payer),
     forgetPayer: (topUp) => forgetPayer(sql, topUp.environmentId, topUp),
-    chooseMethod: (environmentId, choice) => chooseMethod(sql, environmentId, choice),
+    chooseMethod: async (environmentId, choice) => {
+      await chooseMethod(sql, environmentId, choice);
+      await lookAtWaiting(sql, environmentId, choice.customerId);
+    },
     noteTopUpAsked: (environmentId, id) => noteTopUpAsked(sql, environmentId, id),
     noteTopUp: (environmentId, id, known) => noteTopUp(sql, environmentId, id, known),
     endTopUp: (environmentId, id, end) => endTopUp(sql, environmentId, id, end),

@@ -1,5 +1,6 @@
 // The worker: opens what is new, carries entries to the ledger, expires holds; wired, started and stopped here.
 import type { Config } from '../config.ts';
+import { findUnnoticed } from '../db/auto-top-ups.ts';
 import { openDatabase } from '../db/connect.ts';
 import { endSilentSessions } from '../db/end-silent.ts';
 import { makeLedgerPartitions } from '../db/ledger-partitions.ts';
@@ -23,6 +24,7 @@ import { openPartitions } from '../worker/open-partitions.ts';
 import { pushConfigs } from '../worker/push-configs.ts';
 import { raiseCatalogs } from '../worker/raise-catalogs.ts';
 import { renew } from '../worker/renewals.ts';
+import { seeToAutoTopUps, type AutoTopUpParts } from '../worker/see-to-auto-top-ups.ts';
 import { startWorker } from '../worker/worker.ts';
 import { connectStore } from './connect-store.ts';
 import { every } from './every.ts';
@@ -40,6 +42,8 @@ const redisWaitMs = 10_000;
 const lookIntervalMs = 1_000;
 const repairIntervalMs = 2_000;
 const silentIntervalMs = 2_000;
+/** It looks at all automatic top-ups. */
+const unnoticedIntervalMs = 10_000;
 const housekeepingIntervalMs = 3_600_000;
 const sweepRoundsMax = 100;
 
@@ -75,6 +79,7 @@ export async function runWorker(config: Config, log: Log): Promise<{ stop: () =>
   });
   await store.clock.sample();
 
+  let topUpsNow = (): void => {};
   const drain: Omit<DrainOptions, 'lane'> = {
     sql,
     redis,
@@ -93,6 +98,7 @@ export async function runWorker(config: Config, log: Log): Promise<{ stop: () =>
       log.error({ entries: entries.length, first: entries[0] }, 'entries did not prove and were set aside');
     },
     onForeignFence: (partitions) => metrics.fenced.inc(partitions.length),
+    onCrossed: () => topUpsNow(),
     onWarning,
   };
   let afterRecovery = async (): Promise<void> => {};
@@ -112,12 +118,17 @@ export async function runWorker(config: Config, log: Log): Promise<{ stop: () =>
     queueRedisUrl: config.queueRedisUrl,
     drainLane: (lane) => drainLane({ ...drain, lane }),
     sweepLane: async (lane) => metrics.swept.inc(await sweepLane(store, lane)),
-    lookAtTopUps: () => lookAtTopUps(sql, payments, onError),
+    lookAtTopUps: () =>
+      Promise.all([
+        lookAtTopUps(sql, payments, onError),
+        seeToAutoTopUps({ sql, store, payments, onError, onEnd: tellOfAutoTopUps(metrics, log) }),
+      ]),
     reconcilePage: reconcilePages({ sql, store, metrics, log }),
     renew: () => renew(sql, store),
     onError,
   });
   afterRecovery = worker.schedule;
+  topUpsNow = worker.topUpsNow;
   const repeated = [
     every(
       lookIntervalMs,
@@ -139,6 +150,13 @@ export async function runWorker(config: Config, log: Log): Promise<{ stop: () =>
       (error) => onError(error, 'repairing'),
     ),
     every(
+      unnoticedIntervalMs,
+      async () => {
+        if ((await findUnnoticed(sql)) > 0) worker.topUpsNow();
+      },
+      (error) => onError(error, 'looking for accounts below their bound'),
+    ),
+    every(
       housekeepingIntervalMs,
       async () => {
         await makeLedgerPartitions(sql);
@@ -157,6 +175,16 @@ export async function runWorker(config: Config, log: Log): Promise<{ stop: () =>
       await sql.end({ timeout: 5 });
       log.info('worker stopped');
     },
+  };
+}
+
+function tellOfAutoTopUps(metrics: ReturnType<typeof workerMetrics>, log: Log): AutoTopUpParts['onEnd'] {
+  return ({ auto, outcome, tookMs }) => {
+    metrics.autoTopUps.labels(outcome).inc();
+    if (tookMs !== undefined) metrics.autoTopUpDuration.observe(tookMs / 1000);
+    const { environmentId, customerId, asset, crossedNo, topUp, error } = auto;
+    const of = { environment: environmentId, customer: customerId, asset, crossing: crossedNo, top_up: topUp?.id };
+    log.info({ ...of, outcome, took_ms: tookMs, error: error?.code }, 'automatic top-up');
   };
 }
 

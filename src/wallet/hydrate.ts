@@ -16,7 +16,7 @@ import { call } from './call.ts';
 import { configText } from './config.ts';
 import { clockKey, deadlinesKey, fenceKey, holdsKey, scratchKey, walletKey, type WalletRef } from './keys.ts';
 import { ledgerCaughtUp } from './ledger-wait.ts';
-import { packAccounts, packCounters, packGrants, packHolds, packRollovers } from './packed.ts';
+import { packAccounts, packCounters, packGrants, packHolds, packRollovers, packTriggers } from './packed.ts';
 import { createWalletScript, hydrateScript, restampScript } from './scripts.gen.ts';
 import type { Store } from './store.ts';
 import { readStoredWallet, walletDifferences, type StoredWallet } from './stored-wallet.ts';
@@ -138,6 +138,7 @@ async function rebuild(store: Store, target: WalletRef, wallet: LedgerWallet, re
     holdsPacked: packHolds(wallet.holds),
     countersPacked: packCounters(wallet.counters),
     rolloversPacked: packRollovers(wallet.grants),
+    triggersPacked: packTriggers(wallet.triggers),
     replacedVersion,
     // Operations that Redis does not know may be in the ledger all the same, for as long as they are remembered.
     lookUpUntilMs: store.clock.nowMs() + operationKeepMs,

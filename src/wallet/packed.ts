@@ -212,6 +212,20 @@ export function packRollovers(grants: LedgerWallet['grants']): Buffer {
   );
 }
 
+/** `H asset, dd trigger` each, as hydrate takes them. */
+export function packTriggers(triggers: LedgerWallet['triggers'] = []): Buffer {
+  return Buffer.concat(
+    triggers.map(({ asset, firesBelow, crossingNo }) =>
+      Buffer.concat([uint16(asset), doubles(firesBelow, crossingNo)]),
+    ),
+  );
+}
+
+/** Of an entry's counter: the crossing that it tells of, if it is one of those; see lua/lib/triggers.lua. */
+export function readCrossing({ name, packed }: Counter): { asset: number; crossingNo: number } | undefined {
+  return name.startsWith('m') ? { asset: Number(name.slice(1)), crossingNo: packed.readUInt32BE() } : undefined;
+}
+
 /** `B length, ref, H length, record` each, as hydrate takes them. */
 export function packHolds(holds: LedgerWallet['holds']): Buffer {
   return Buffer.concat(

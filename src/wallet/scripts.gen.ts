@@ -3,7 +3,7 @@ import { atomsFromRedis as atoms, type Atoms } from '../units.ts';
 import type { Script } from './script.ts';
 
 /** The Redis library that holds all scripts; names end in its hash. */
-export const libraryHash = 'eff52869e571';
+export const libraryHash = '2400bc8d8d7d';
 
 export type AdvanceClockKeys = { fenceKey: string; clockKey: string };
 export type AdvanceClockArgs = { fence: string; toMs: number };
@@ -16,7 +16,7 @@ export type AdvanceClockReply =
  */
 export const advanceClockScript: Script<AdvanceClockKeys, AdvanceClockArgs, AdvanceClockReply> = {
   name: 'advance_clock',
-  functionName: 'advance_clock_eff52869e571',
+  functionName: 'advance_clock_2400bc8d8d7d',
   keysCount: 2,
   binary: false,
   encode: (keys, args) => [keys.fenceKey, keys.clockKey, args.fence, args.toMs],
@@ -47,7 +47,7 @@ export type ApplyDueReply =
  */
 export const applyDueScript: Script<ApplyDueKeys, ApplyDueArgs, ApplyDueReply> = {
   name: 'apply_due',
-  functionName: 'apply_due_eff52869e571',
+  functionName: 'apply_due_2400bc8d8d7d',
   keysCount: 7,
   binary: false,
   encode: (keys, args) => [keys.fenceKey, keys.clockKey, keys.walletKey, keys.holdsKey, keys.deadlinesKey, keys.operationKey, keys.outboxKey, args.fence, args.notAfterMs, args.environment, args.operationId, args.fingerprint, args.keepMs],
@@ -61,6 +61,37 @@ export const applyDueScript: Script<ApplyDueKeys, ApplyDueArgs, ApplyDueReply> =
     missing: () => ({ status: 'missing' }),
     due: () => ({ status: 'due' }),
     applied: (reply) => ({ status: 'applied', appliedCount: reply[1] as number, moreFlag: reply[2] as number, epoch: reply[3] as number, seq: reply[4] as number }),
+  },
+};
+
+export type ArmTopUpKeys = { fenceKey: string; clockKey: string; walletKey: string };
+export type ArmTopUpArgs = { fence: string; asset: number; firesBelowAtoms: Atoms; crossingNo: number };
+export type ArmTopUpReply =
+  | { status: 'fenced' }
+  | { status: 'unverified' }
+  | { status: 'absent' }
+  | { status: 'crossed' }
+  | { status: 'armed' };
+
+/**
+ * Arm a top-up: from now on an account says once when it falls below a bound.
+ *
+ * Each crossing has a number, and none is armed twice, nor one before another that was armed or told: a call that comes
+ * late changes nothing. An account that is below already is not armed, and the caller is told: that is the crossing. It
+ * moves no money and is no version; Postgres keeps bound and number, and what was told is in the ledger.
+ */
+export const armTopUpScript: Script<ArmTopUpKeys, ArmTopUpArgs, ArmTopUpReply> = {
+  name: 'arm_top_up',
+  functionName: 'arm_top_up_2400bc8d8d7d',
+  keysCount: 3,
+  binary: false,
+  encode: (keys, args) => [keys.fenceKey, keys.clockKey, keys.walletKey, args.fence, args.asset, String(args.firesBelowAtoms), args.crossingNo],
+  decode: {
+    fenced: () => ({ status: 'fenced' }),
+    unverified: () => ({ status: 'unverified' }),
+    absent: () => ({ status: 'absent' }),
+    crossed: () => ({ status: 'crossed' }),
+    armed: () => ({ status: 'armed' }),
   },
 };
 
@@ -96,7 +127,7 @@ export type AuthorizeReply =
  */
 export const authorizeScript: Script<AuthorizeKeys, AuthorizeArgs, AuthorizeReply> = {
   name: 'authorize',
-  functionName: 'authorize_eff52869e571',
+  functionName: 'authorize_2400bc8d8d7d',
   keysCount: 8,
   binary: false,
   encode: (keys, args) => [keys.fenceKey, keys.clockKey, keys.walletKey, keys.holdsKey, keys.deadlinesKey, keys.operationKey, keys.outboxKey, keys.catalogKey, args.fence, args.notAfterMs, args.environment, args.operationId, args.fingerprint, args.keepMs, args.asset, String(args.amountAtoms), args.mode, args.ttlMs, args.repeated, args.attached, args.lookedUp, args.catalogVersion, args.configVersion, args.toldText, args.legsPacked, args.budgetsPacked, args.scopesPacked, args.linesPacked],
@@ -149,7 +180,7 @@ export type ChargeReply =
  */
 export const chargeScript: Script<ChargeKeys, ChargeArgs, ChargeReply> = {
   name: 'charge',
-  functionName: 'charge_eff52869e571',
+  functionName: 'charge_2400bc8d8d7d',
   keysCount: 8,
   binary: false,
   encode: (keys, args) => [keys.fenceKey, keys.clockKey, keys.walletKey, keys.holdsKey, keys.deadlinesKey, keys.operationKey, keys.outboxKey, keys.catalogKey, args.fence, args.notAfterMs, args.environment, args.operationId, args.fingerprint, args.keepMs, args.asset, String(args.amountAtoms), args.mode, args.repeated, args.attached, args.lookedUp, args.catalogVersion, args.configVersion, args.toldText, args.legsPacked, args.budgetsPacked, args.scopesPacked, args.linesPacked],
@@ -189,7 +220,7 @@ export type ConfigureReply =
  */
 export const configureScript: Script<ConfigureKeys, ConfigureArgs, ConfigureReply> = {
   name: 'configure',
-  functionName: 'configure_eff52869e571',
+  functionName: 'configure_2400bc8d8d7d',
   keysCount: 3,
   binary: false,
   encode: (keys, args) => [keys.fenceKey, keys.clockKey, keys.walletKey, args.fence, args.version, args.configText],
@@ -216,7 +247,7 @@ export type CreateWalletReply =
  */
 export const createWalletScript: Script<CreateWalletKeys, CreateWalletArgs, CreateWalletReply> = {
   name: 'create_wallet',
-  functionName: 'create_wallet_eff52869e571',
+  functionName: 'create_wallet_2400bc8d8d7d',
   keysCount: 3,
   binary: false,
   encode: (keys, args) => [keys.fenceKey, keys.clockKey, keys.walletKey, args.fence, args.environment, args.customerId, args.freeze],
@@ -250,7 +281,7 @@ export type CreditReply =
  */
 export const creditScript: Script<CreditKeys, CreditArgs, CreditReply> = {
   name: 'credit',
-  functionName: 'credit_eff52869e571',
+  functionName: 'credit_2400bc8d8d7d',
   keysCount: 7,
   binary: false,
   encode: (keys, args) => [keys.fenceKey, keys.clockKey, keys.walletKey, keys.holdsKey, keys.deadlinesKey, keys.operationKey, keys.outboxKey, args.fence, args.notAfterMs, args.environment, args.operationId, args.fingerprint, args.keepMs, args.asset, args.grantNo, String(args.amountAtoms), args.purpose, args.priority, args.effectiveAtMs, args.expiresAtMs, args.attached, args.lookedUp, args.scope, args.rolloverPacked],
@@ -289,7 +320,7 @@ export type ExpireHoldsReply =
  */
 export const expireHoldsScript: Script<ExpireHoldsKeys, ExpireHoldsArgs, ExpireHoldsReply> = {
   name: 'expire_holds',
-  functionName: 'expire_holds_eff52869e571',
+  functionName: 'expire_holds_2400bc8d8d7d',
   keysCount: 7,
   binary: false,
   encode: (keys, args) => [keys.fenceKey, keys.clockKey, keys.walletKey, keys.holdsKey, keys.deadlinesKey, keys.operationKey, keys.outboxKey, args.fence, args.notAfterMs, args.environment, args.operationId, args.fingerprint, args.keepMs, args.holdRefs],
@@ -333,7 +364,7 @@ export type ExtendReply =
  */
 export const extendScript: Script<ExtendKeys, ExtendArgs, ExtendReply> = {
   name: 'extend',
-  functionName: 'extend_eff52869e571',
+  functionName: 'extend_2400bc8d8d7d',
   keysCount: 7,
   binary: false,
   encode: (keys, args) => [keys.fenceKey, keys.clockKey, keys.walletKey, keys.holdsKey, keys.deadlinesKey, keys.operationKey, keys.outboxKey, args.fence, args.notAfterMs, args.environment, args.operationId, args.fingerprint, args.keepMs, args.asset, args.holdRef, String(args.amountAtoms), args.ttlMs, args.repeated, args.attached, args.lookedUp, args.configVersion, args.budgetsPacked],
@@ -375,7 +406,7 @@ export type ForgetReply =
  */
 export const forgetScript: Script<ForgetKeys, ForgetArgs, ForgetReply> = {
   name: 'forget',
-  functionName: 'forget_eff52869e571',
+  functionName: 'forget_2400bc8d8d7d',
   keysCount: 4,
   binary: false,
   encode: (keys, args) => [keys.fenceKey, keys.walletKey, keys.holdsKey, keys.deadlinesKey, args.fence, args.headPacked],
@@ -410,7 +441,7 @@ export type FreezeReply =
  */
 export const freezeScript: Script<FreezeKeys, FreezeArgs, FreezeReply> = {
   name: 'freeze',
-  functionName: 'freeze_eff52869e571',
+  functionName: 'freeze_2400bc8d8d7d',
   keysCount: 7,
   binary: false,
   encode: (keys, args) => [keys.fenceKey, keys.clockKey, keys.walletKey, keys.holdsKey, keys.deadlinesKey, keys.operationKey, keys.outboxKey, args.fence, args.notAfterMs, args.environment, args.operationId, args.fingerprint, args.keepMs, args.fromFreeze, args.toFreeze, args.attached, args.lookedUp, args.seenAt],
@@ -430,7 +461,7 @@ export const freezeScript: Script<FreezeKeys, FreezeArgs, FreezeReply> = {
 };
 
 export type HydrateKeys = { fenceKey: string; clockKey: string; walletKey: string; holdsKey: string; deadlinesKey: string; scratchKey: string };
-export type HydrateArgs = { fence: string; environment: string; customerId: string; version: number; freeze: number; accountsPacked: Buffer | string; grantsPacked: Buffer | string; holdsPacked: Buffer | string; replacedVersion: string; lookUpUntilMs: number; configVersion: string; configText: string; countersPacked: Buffer | string; rolloversPacked: Buffer | string };
+export type HydrateArgs = { fence: string; environment: string; customerId: string; version: number; freeze: number; accountsPacked: Buffer | string; grantsPacked: Buffer | string; holdsPacked: Buffer | string; replacedVersion: string; lookUpUntilMs: number; configVersion: string; configText: string; countersPacked: Buffer | string; rolloversPacked: Buffer | string; triggersPacked: Buffer | string };
 export type HydrateReply =
   | { status: 'fenced' }
   | { status: 'unverified' }
@@ -448,10 +479,10 @@ export type HydrateReply =
  */
 export const hydrateScript: Script<HydrateKeys, HydrateArgs, HydrateReply> = {
   name: 'hydrate',
-  functionName: 'hydrate_eff52869e571',
+  functionName: 'hydrate_2400bc8d8d7d',
   keysCount: 6,
   binary: false,
-  encode: (keys, args) => [keys.fenceKey, keys.clockKey, keys.walletKey, keys.holdsKey, keys.deadlinesKey, keys.scratchKey, args.fence, args.environment, args.customerId, args.version, args.freeze, args.accountsPacked, args.grantsPacked, args.holdsPacked, args.replacedVersion, args.lookUpUntilMs, args.configVersion, args.configText, args.countersPacked, args.rolloversPacked],
+  encode: (keys, args) => [keys.fenceKey, keys.clockKey, keys.walletKey, keys.holdsKey, keys.deadlinesKey, keys.scratchKey, args.fence, args.environment, args.customerId, args.version, args.freeze, args.accountsPacked, args.grantsPacked, args.holdsPacked, args.replacedVersion, args.lookUpUntilMs, args.configVersion, args.configText, args.countersPacked, args.rolloversPacked, args.triggersPacked],
   decode: {
     fenced: () => ({ status: 'fenced' }),
     unverified: () => ({ status: 'unverified' }),
@@ -475,7 +506,7 @@ export type ListDueReply =
  */
 export const listDueScript: Script<ListDueKeys, ListDueArgs, ListDueReply> = {
   name: 'list_due',
-  functionName: 'list_due_eff52869e571',
+  functionName: 'list_due_2400bc8d8d7d',
   keysCount: 3,
   binary: false,
   encode: (keys, args) => [keys.fenceKey, keys.clockKey, keys.deadlinesKey, args.fence, args.membersMax],
@@ -504,7 +535,7 @@ export type MendReply =
  */
 export const mendScript: Script<MendKeys, MendArgs, MendReply> = {
   name: 'mend',
-  functionName: 'mend_eff52869e571',
+  functionName: 'mend_2400bc8d8d7d',
   keysCount: 5,
   binary: false,
   encode: (keys, args) => [keys.fenceKey, keys.clockKey, keys.walletKey, keys.holdsKey, keys.deadlinesKey, args.fence, args.seenAt],
@@ -531,7 +562,7 @@ export type PeekOperationReply =
  */
 export const peekOperationScript: Script<PeekOperationKeys, PeekOperationArgs, PeekOperationReply> = {
   name: 'peek_operation',
-  functionName: 'peek_operation_eff52869e571',
+  functionName: 'peek_operation_2400bc8d8d7d',
   keysCount: 4,
   binary: false,
   encode: (keys, args) => [keys.fenceKey, keys.clockKey, keys.walletKey, keys.operationKey, args.fence],
@@ -558,7 +589,7 @@ export type RaiseCatalogReply =
  */
 export const raiseCatalogScript: Script<RaiseCatalogKeys, RaiseCatalogArgs, RaiseCatalogReply> = {
   name: 'raise_catalog',
-  functionName: 'raise_catalog_eff52869e571',
+  functionName: 'raise_catalog_2400bc8d8d7d',
   keysCount: 2,
   binary: false,
   encode: (keys, args) => [keys.fenceKey, keys.catalogKey, args.fence, args.environment, args.catalogVersion],
@@ -585,7 +616,7 @@ export type ReadHoldReply =
  */
 export const readHoldScript: Script<ReadHoldKeys, ReadHoldArgs, ReadHoldReply> = {
   name: 'read_hold',
-  functionName: 'read_hold_eff52869e571',
+  functionName: 'read_hold_2400bc8d8d7d',
   keysCount: 4,
   binary: true,
   encode: (keys, args) => [keys.fenceKey, keys.clockKey, keys.walletKey, keys.holdsKey, args.fence, args.environment, args.holdRef],
@@ -612,7 +643,7 @@ export type ReadStoredReply =
  */
 export const readStoredScript: Script<ReadStoredKeys, ReadStoredArgs, ReadStoredReply> = {
   name: 'read_stored',
-  functionName: 'read_stored_eff52869e571',
+  functionName: 'read_stored_2400bc8d8d7d',
   keysCount: 3,
   binary: true,
   encode: (keys) => [keys.walletKey, keys.holdsKey, keys.deadlinesKey],
@@ -636,7 +667,7 @@ export type ReadWalletReply =
  */
 export const readWalletScript: Script<ReadWalletKeys, ReadWalletArgs, ReadWalletReply> = {
   name: 'read_wallet',
-  functionName: 'read_wallet_eff52869e571',
+  functionName: 'read_wallet_2400bc8d8d7d',
   keysCount: 3,
   binary: true,
   encode: (keys, args) => [keys.fenceKey, keys.clockKey, keys.walletKey, args.fence, args.environment],
@@ -674,7 +705,7 @@ export type ReleaseReply =
  */
 export const releaseScript: Script<ReleaseKeys, ReleaseArgs, ReleaseReply> = {
   name: 'release',
-  functionName: 'release_eff52869e571',
+  functionName: 'release_2400bc8d8d7d',
   keysCount: 7,
   binary: false,
   encode: (keys, args) => [keys.fenceKey, keys.clockKey, keys.walletKey, keys.holdsKey, keys.deadlinesKey, keys.operationKey, keys.outboxKey, args.fence, args.notAfterMs, args.environment, args.operationId, args.fingerprint, args.keepMs, args.asset, args.holdRef, args.attached, args.lookedUp],
@@ -707,7 +738,7 @@ export type RememberReply =
  */
 export const rememberScript: Script<RememberKeys, RememberArgs, RememberReply> = {
   name: 'remember',
-  functionName: 'remember_eff52869e571',
+  functionName: 'remember_2400bc8d8d7d',
   keysCount: 2,
   binary: false,
   encode: (keys, args) => [keys.fenceKey, keys.operationKey, args.fence, args.recordPacked, args.keepMs],
@@ -735,7 +766,7 @@ export type RestampReply =
  */
 export const restampScript: Script<RestampKeys, RestampArgs, RestampReply> = {
   name: 'restamp',
-  functionName: 'restamp_eff52869e571',
+  functionName: 'restamp_2400bc8d8d7d',
   keysCount: 5,
   binary: false,
   encode: (keys, args) => [keys.fenceKey, keys.clockKey, keys.walletKey, keys.holdsKey, keys.scratchKey, args.fence, args.version, args.freeze, args.configVersion, args.configText],
@@ -781,7 +812,7 @@ export type SettleReply =
  */
 export const settleScript: Script<SettleKeys, SettleArgs, SettleReply> = {
   name: 'settle',
-  functionName: 'settle_eff52869e571',
+  functionName: 'settle_2400bc8d8d7d',
   keysCount: 9,
   binary: false,
   encode: (keys, args) => [keys.fenceKey, keys.clockKey, keys.walletKey, keys.holdsKey, keys.deadlinesKey, keys.operationKey, keys.outboxKey, keys.lateKey, keys.catalogKey, args.fence, args.notAfterMs, args.environment, args.operationId, args.fingerprint, args.keepMs, args.asset, args.holdRef, String(args.amountAtoms), args.final, args.onExcess, args.expiredHold, args.attached, args.lookedUp, args.catalogVersion, args.configVersion, args.toldText, args.duesPacked, args.scopesPacked, args.linesPacked],
@@ -818,7 +849,7 @@ export type VerifyRunReply =
  */
 export const verifyRunScript: Script<VerifyRunKeys, VerifyRunArgs, VerifyRunReply> = {
   name: 'verify_run',
-  functionName: 'verify_run_eff52869e571',
+  functionName: 'verify_run_2400bc8d8d7d',
   keysCount: 1,
   binary: false,
   encode: (keys, args) => [keys.fenceKey, args.fence, args.runId],
@@ -849,7 +880,7 @@ export type VoidReply =
  */
 export const voidScript: Script<VoidKeys, VoidArgs, VoidReply> = {
   name: 'void',
-  functionName: 'void_eff52869e571',
+  functionName: 'void_2400bc8d8d7d',
   keysCount: 7,
   binary: false,
   encode: (keys, args) => [keys.fenceKey, keys.clockKey, keys.walletKey, keys.holdsKey, keys.deadlinesKey, keys.operationKey, keys.outboxKey, args.fence, args.notAfterMs, args.environment, args.operationId, args.fingerprint, args.keepMs, args.asset, args.grantNo, args.attached, args.lookedUp],
@@ -870,7 +901,7 @@ export const voidScript: Script<VoidKeys, VoidArgs, VoidReply> = {
 
 /** What FUNCTION LOAD takes. */
 export const libraryText =
-  "#!lua name=farebox_eff52869e571\n\
+  "#!lua name=farebox_2400bc8d8d7d\n\
 local outer = function() return redis, string, struct, math, table, unpack, ipairs, pairs, tonumber, type end\n\
 local redis, string, struct, math, table, unpack, ipairs, pairs, tonumber, type = redis\n\
 local bound = false\n\
@@ -1641,6 +1672,7 @@ return dues\n\
 end\n\
 modules['entry'] = function()\n\
 local counters = require('counters')\n\
+local triggers = require('triggers')\n\
 local wallets = require('wallet')\n\
 local entries = {}\n\
 local FORMAT = 1\n\
@@ -1789,6 +1821,11 @@ wallet.environment,\n\
 wallet.id,\n\
 #entry.accounts\n\
 )\n\
+for i = 1, #entry.accounts do\n\
+if entry.accounts[i].fires_below then\n\
+triggers.look(wallet, entry, entry.accounts[i])\n\
+end\n\
+end\n\
 local packed = head .. pack_legs(entry) .. pack_moves(entry.touched)\n\
 local touched = entry.touched\n\
 for i = 1, touched and #touched or 0 do\n\
@@ -2944,6 +2981,30 @@ return units and due(total(line, used_units, used_millionths, units, millionths)
 end\n\
 return tiers\n\
 end\n\
+modules['triggers'] = function()\n\
+local counters = require('counters')\n\
+local triggers = {}\n\
+local NUMBER = '>I4'\n\
+local function pack(counter)\n\
+return struct.pack(NUMBER, counter.crossing_no)\n\
+end\n\
+function triggers.look(wallet, entry, account)\n\
+if account.available - account.scoped >= account.fires_below then\n\
+return\n\
+end\n\
+local read = wallet.counters_read or {}\n\
+wallet.counters_read = read\n\
+local counter = { name = string.format('m%d', account.asset), crossing_no = account.crossing_no }\n\
+read[#read + 1] = counter\n\
+counters.touch(entry, counter, pack)\n\
+account.fires_below, account.crossing_no = nil, nil\n\
+account.changed = true\n\
+end\n\
+function triggers.last_no(packed)\n\
+return packed and (struct.unpack(NUMBER, packed)) or 0\n\
+end\n\
+return triggers\n\
+end\n\
 modules['usage'] = function()\n\
 local counters = require('counters')\n\
 local staleness = require('stale')\n\
@@ -3079,6 +3140,9 @@ local ACCOUNT = '>dddd'\n\
 local GRANT = '>dd'\n\
 local ACCOUNT_LENGTH = 32\n\
 local SCOPED = '>d'\n\
+local SCOPED_LENGTH = 8\n\
+local TRIGGER = '>dd'\n\
+local TRIGGER_LENGTH = 16\n\
 local TERMS = '>BBBBHdddd'\n\
 local TERMS_LENGTH = 38\n\
 local WALLET_ID_LENGTH = 22\n\
@@ -3086,10 +3150,14 @@ local ANY_ENVIRONMENT = '*'\n\
 local NOT_IN_LEDGER, IN_LEDGER = '1', '2'\n\
 local function read_account(asset, field, packed, order)\n\
 local available, held, overage, scheduled, scoped = 0, 0, 0, 0, 0\n\
+local fires_below, crossing_no\n\
 if packed then\n\
 available, held, overage, scheduled = struct.unpack(ACCOUNT, packed)\n\
 if #packed > ACCOUNT_LENGTH then\n\
 scoped = struct.unpack(SCOPED, packed, ACCOUNT_LENGTH + 1)\n\
+if #packed > ACCOUNT_LENGTH + SCOPED_LENGTH then\n\
+fires_below, crossing_no = struct.unpack(TRIGGER, packed, ACCOUNT_LENGTH + SCOPED_LENGTH + 1)\n\
+end\n\
 end\n\
 end\n\
 return {\n\
@@ -3100,11 +3168,14 @@ held = held,\n\
 overage = overage,\n\
 scheduled = scheduled,\n\
 scoped = scoped,\n\
+fires_below = fires_below,\n\
+crossing_no = crossing_no,\n\
 order = order or '',\n\
 changed = false,\n\
 order_changed = false,\n\
 }\n\
 end\n\
+wallets.unpack_account = read_account\n\
 local function unpack_terms(packed, at)\n\
 local state, purpose, priority, scope, asset, amount, effective_at_ms, expires_at_ms, created_at_ms =\n\
 struct.unpack(TERMS, packed, at)\n\
@@ -3311,6 +3382,14 @@ account.changed = true\n\
 put(wallet, 'accounts', asset, account)\n\
 return next_at + ACCOUNT_LENGTH\n\
 end\n\
+function wallets.load_trigger(wallet, packed, at)\n\
+local asset, next_at = struct.unpack('>H', packed, at)\n\
+local account = wallet.accounts[asset]\n\
+if account then\n\
+account.fires_below, account.crossing_no = struct.unpack(TRIGGER, packed, next_at)\n\
+end\n\
+return next_at + TRIGGER_LENGTH\n\
+end\n\
 function wallets.load_grant(wallet, packed, at)\n\
 local grant = { changed = true }\n\
 grant.no, grant.remaining, grant.held, at = struct.unpack('>I4dd', packed, at)\n\
@@ -3380,6 +3459,11 @@ wallet.environment\n\
 end\n\
 function wallets.pack_account(account)\n\
 local packed = struct.pack(ACCOUNT, account.available, account.held, account.overage, account.scheduled)\n\
+if account.fires_below then\n\
+return packed\n\
+.. struct.pack(SCOPED, account.scoped)\n\
+.. struct.pack(TRIGGER, account.fires_below, account.crossing_no)\n\
+end\n\
 return account.scoped > 0 and packed .. struct.pack(SCOPED, account.scoped) or packed\n\
 end\n\
 function wallets.pack_grant(grant)\n\
@@ -3403,7 +3487,7 @@ return wallets\n\
 end\n\
 do\n\
 redis.register_function({\n\
-function_name = 'advance_clock_eff52869e571',\n\
+function_name = 'advance_clock_2400bc8d8d7d',\n\
 flags = {  },\n\
 callback = function(KEYS, ARGV)\n\
 if not bound then bind() end\n\
@@ -3429,7 +3513,7 @@ local seal = require('seal')\n\
 local due = require('due')\n\
 local wallets = require('wallet')\n\
 redis.register_function({\n\
-function_name = 'apply_due_eff52869e571',\n\
+function_name = 'apply_due_2400bc8d8d7d',\n\
 flags = { 'allow-oom' },\n\
 callback = function(KEYS, ARGV)\n\
 if not bound then bind() end\n\
@@ -3479,6 +3563,52 @@ end,\n\
 })\n\
 end\n\
 do\n\
+local run = require('run')\n\
+local triggers = require('triggers')\n\
+local wallets = require('wallet')\n\
+redis.register_function({\n\
+function_name = 'arm_top_up_2400bc8d8d7d',\n\
+flags = { 'allow-oom' },\n\
+callback = function(KEYS, ARGV)\n\
+if not bound then bind() end\n\
+local fence_key = KEYS[1] -- string: installation and epoch of this partition's data\n\
+local clock_key = KEYS[2] -- packed: seq, time, epoch\n\
+local wallet_key = KEYS[3] -- hash: see lib/wallet.lua\n\
+local fence = ARGV[1]\n\
+local asset = ARGV[2]\n\
+local fires_below_atoms = tonumber(ARGV[3]) -- 0: it never does, which is how a trigger is taken away\n\
+local crossing_no = tonumber(ARGV[4])\n\
+local found = redis.call('MGET', fence_key, clock_key)\n\
+local refusal = run.refusal(found[2] and found[1], fence)\n\
+if refusal then\n\
+return refusal\n\
+end\n\
+local account_field = 'a' .. asset\n\
+local fields = redis.call('HMGET', wallet_key, 'w', account_field, 'm' .. asset)\n\
+if not fields[1] then\n\
+return { 'absent' }\n\
+end\n\
+local _, verified_epoch = wallets.read_stamp(fields[1])\n\
+local _, _, present_epoch = struct.unpack('>ddd', found[2])\n\
+if verified_epoch ~= present_epoch then\n\
+return { 'absent' }\n\
+end\n\
+local account = wallets.unpack_account(tonumber(asset), account_field, fields[2])\n\
+if triggers.last_no(fields[3]) >= crossing_no then\n\
+return { 'crossed' }\n\
+elseif (account.crossing_no or 0) >= crossing_no or (fires_below_atoms == 0 and not fields[2]) then\n\
+return { 'armed' }\n\
+elseif account.available - account.scoped < fires_below_atoms then\n\
+return { 'crossed' }\n\
+end\n\
+account.fires_below, account.crossing_no = fires_below_atoms, crossing_no\n\
+local account_packed = wallets.pack_account(account)\n\
+redis.call('HSET', wallet_key, account_field, account_packed)\n\
+return { 'armed' }\n\
+end,\n\
+})\n\
+end\n\
+do\n\
 local budgets = require('budgets')\n\
 local commit = require('commit')\n\
 local decide = require('decide')\n\
@@ -3490,7 +3620,7 @@ local staleness = require('stale')\n\
 local usage = require('usage')\n\
 local wallets = require('wallet')\n\
 redis.register_function({\n\
-function_name = 'authorize_eff52869e571',\n\
+function_name = 'authorize_2400bc8d8d7d',\n\
 flags = {  },\n\
 callback = function(KEYS, ARGV)\n\
 if not bound then bind() end\n\
@@ -3677,7 +3807,7 @@ local staleness = require('stale')\n\
 local usage = require('usage')\n\
 local wallets = require('wallet')\n\
 redis.register_function({\n\
-function_name = 'charge_eff52869e571',\n\
+function_name = 'charge_2400bc8d8d7d',\n\
 flags = {  },\n\
 callback = function(KEYS, ARGV)\n\
 if not bound then bind() end\n\
@@ -3826,7 +3956,7 @@ do\n\
 local run = require('run')\n\
 local wallets = require('wallet')\n\
 redis.register_function({\n\
-function_name = 'configure_eff52869e571',\n\
+function_name = 'configure_2400bc8d8d7d',\n\
 flags = { 'allow-oom' },\n\
 callback = function(KEYS, ARGV)\n\
 if not bound then bind() end\n\
@@ -3867,7 +3997,7 @@ local run = require('run')\n\
 local seal = require('seal')\n\
 local wallets = require('wallet')\n\
 redis.register_function({\n\
-function_name = 'create_wallet_eff52869e571',\n\
+function_name = 'create_wallet_2400bc8d8d7d',\n\
 flags = {  },\n\
 callback = function(KEYS, ARGV)\n\
 if not bound then bind() end\n\
@@ -3903,7 +4033,7 @@ local due = require('due')\n\
 local seal = require('seal')\n\
 local wallets = require('wallet')\n\
 redis.register_function({\n\
-function_name = 'credit_eff52869e571',\n\
+function_name = 'credit_2400bc8d8d7d',\n\
 flags = {  },\n\
 callback = function(KEYS, ARGV)\n\
 if not bound then bind() end\n\
@@ -4007,7 +4137,7 @@ local holds = require('holds')\n\
 local seal = require('seal')\n\
 local wallets = require('wallet')\n\
 redis.register_function({\n\
-function_name = 'expire_holds_eff52869e571',\n\
+function_name = 'expire_holds_2400bc8d8d7d',\n\
 flags = { 'allow-oom' },\n\
 callback = function(KEYS, ARGV)\n\
 if not bound then bind() end\n\
@@ -4062,7 +4192,7 @@ local seal = require('seal')\n\
 local staleness = require('stale')\n\
 local wallets = require('wallet')\n\
 redis.register_function({\n\
-function_name = 'extend_eff52869e571',\n\
+function_name = 'extend_2400bc8d8d7d',\n\
 flags = {  },\n\
 callback = function(KEYS, ARGV)\n\
 if not bound then bind() end\n\
@@ -4174,7 +4304,7 @@ do\n\
 local run = require('run')\n\
 local wallets = require('wallet')\n\
 redis.register_function({\n\
-function_name = 'forget_eff52869e571',\n\
+function_name = 'forget_2400bc8d8d7d',\n\
 flags = { 'allow-oom' },\n\
 callback = function(KEYS, ARGV)\n\
 if not bound then bind() end\n\
@@ -4206,7 +4336,7 @@ local entries = require('entry')\n\
 local seal = require('seal')\n\
 local wallets = require('wallet')\n\
 redis.register_function({\n\
-function_name = 'freeze_eff52869e571',\n\
+function_name = 'freeze_2400bc8d8d7d',\n\
 flags = { 'allow-oom' },\n\
 callback = function(KEYS, ARGV)\n\
 if not bound then bind() end\n\
@@ -4272,7 +4402,7 @@ local run = require('run')\n\
 local seal = require('seal')\n\
 local wallets = require('wallet')\n\
 redis.register_function({\n\
-function_name = 'hydrate_eff52869e571',\n\
+function_name = 'hydrate_2400bc8d8d7d',\n\
 flags = { 'allow-oom' },\n\
 callback = function(KEYS, ARGV)\n\
 if not bound then bind() end\n\
@@ -4296,6 +4426,7 @@ local config_version = ARGV[11] -- of the wallet's configuration; '0': it has no
 local config_text = ARGV[12]\n\
 local counters_packed = ARGV[13] -- B length, name, H length, bytes: of budgets and of prices\n\
 local rollovers_packed = ARGV[14] -- I4 number, c24 what of that grant lives on when it expires\n\
+local triggers_packed = ARGV[15] -- H asset, dd its trigger, where a top-up is armed\n\
 local found = redis.call('MGET', fence_key, clock_key)\n\
 local refusal = run.refusal(found[2] and found[1], fence)\n\
 if refusal then\n\
@@ -4317,6 +4448,10 @@ wallet.due = ''\n\
 local at = 1\n\
 while at <= #accounts_packed do\n\
 at = wallets.load_account(wallet, accounts_packed, at)\n\
+end\n\
+at = 1\n\
+while at <= #triggers_packed do\n\
+at = wallets.load_trigger(wallet, triggers_packed, at)\n\
 end\n\
 at = 1\n\
 while at <= #grants_packed do\n\
@@ -4364,7 +4499,7 @@ end\n\
 do\n\
 local run = require('run')\n\
 redis.register_function({\n\
-function_name = 'list_due_eff52869e571',\n\
+function_name = 'list_due_2400bc8d8d7d',\n\
 flags = { 'no-writes' },\n\
 callback = function(KEYS, ARGV)\n\
 if not bound then bind() end\n\
@@ -4397,7 +4532,7 @@ local scopes = require('scopes')\n\
 local seal = require('seal')\n\
 local wallets = require('wallet')\n\
 redis.register_function({\n\
-function_name = 'mend_eff52869e571',\n\
+function_name = 'mend_2400bc8d8d7d',\n\
 flags = { 'allow-oom' },\n\
 callback = function(KEYS, ARGV)\n\
 if not bound then bind() end\n\
@@ -4466,7 +4601,7 @@ do\n\
 local run = require('run')\n\
 local wallets = require('wallet')\n\
 redis.register_function({\n\
-function_name = 'peek_operation_eff52869e571',\n\
+function_name = 'peek_operation_2400bc8d8d7d',\n\
 flags = { 'no-writes' },\n\
 callback = function(KEYS, ARGV)\n\
 if not bound then bind() end\n\
@@ -4494,7 +4629,7 @@ end\n\
 do\n\
 local run = require('run')\n\
 redis.register_function({\n\
-function_name = 'raise_catalog_eff52869e571',\n\
+function_name = 'raise_catalog_2400bc8d8d7d',\n\
 flags = { 'allow-oom' },\n\
 callback = function(KEYS, ARGV)\n\
 if not bound then bind() end\n\
@@ -4519,7 +4654,7 @@ end\n\
 do\n\
 local wallets = require('wallet')\n\
 redis.register_function({\n\
-function_name = 'read_hold_eff52869e571',\n\
+function_name = 'read_hold_2400bc8d8d7d',\n\
 flags = { 'no-writes' },\n\
 callback = function(KEYS, ARGV)\n\
 if not bound then bind() end\n\
@@ -4547,7 +4682,7 @@ end\n\
 do\n\
 local wallets = require('wallet')\n\
 redis.register_function({\n\
-function_name = 'read_stored_eff52869e571',\n\
+function_name = 'read_stored_2400bc8d8d7d',\n\
 flags = { 'no-writes' },\n\
 callback = function(KEYS, ARGV)\n\
 if not bound then bind() end\n\
@@ -4568,7 +4703,7 @@ end\n\
 do\n\
 local wallets = require('wallet')\n\
 redis.register_function({\n\
-function_name = 'read_wallet_eff52869e571',\n\
+function_name = 'read_wallet_2400bc8d8d7d',\n\
 flags = { 'no-writes' },\n\
 callback = function(KEYS, ARGV)\n\
 if not bound then bind() end\n\
@@ -4595,7 +4730,7 @@ local legs = require('legs')\n\
 local seal = require('seal')\n\
 local wallets = require('wallet')\n\
 redis.register_function({\n\
-function_name = 'release_eff52869e571',\n\
+function_name = 'release_2400bc8d8d7d',\n\
 flags = { 'allow-oom' },\n\
 callback = function(KEYS, ARGV)\n\
 if not bound then bind() end\n\
@@ -4662,7 +4797,7 @@ end\n\
 do\n\
 local run = require('run')\n\
 redis.register_function({\n\
-function_name = 'remember_eff52869e571',\n\
+function_name = 'remember_2400bc8d8d7d',\n\
 flags = { 'allow-oom' },\n\
 callback = function(KEYS, ARGV)\n\
 if not bound then bind() end\n\
@@ -4686,7 +4821,7 @@ local run = require('run')\n\
 local seal = require('seal')\n\
 local wallets = require('wallet')\n\
 redis.register_function({\n\
-function_name = 'restamp_eff52869e571',\n\
+function_name = 'restamp_2400bc8d8d7d',\n\
 flags = { 'allow-oom' },\n\
 callback = function(KEYS, ARGV)\n\
 if not bound then bind() end\n\
@@ -4752,7 +4887,7 @@ local staleness = require('stale')\n\
 local usage = require('usage')\n\
 local wallets = require('wallet')\n\
 redis.register_function({\n\
-function_name = 'settle_eff52869e571',\n\
+function_name = 'settle_2400bc8d8d7d',\n\
 flags = { 'allow-oom' },\n\
 callback = function(KEYS, ARGV)\n\
 if not bound then bind() end\n\
@@ -4893,7 +5028,7 @@ end\n\
 do\n\
 local run = require('run')\n\
 redis.register_function({\n\
-function_name = 'verify_run_eff52869e571',\n\
+function_name = 'verify_run_2400bc8d8d7d',\n\
 flags = { 'no-writes' },\n\
 callback = function(KEYS, ARGV)\n\
 if not bound then bind() end\n\
@@ -4923,7 +5058,7 @@ local grants = require('grants')\n\
 local seal = require('seal')\n\
 local wallets = require('wallet')\n\
 redis.register_function({\n\
-function_name = 'void_eff52869e571',\n\
+function_name = 'void_2400bc8d8d7d',\n\
 flags = { 'allow-oom' },\n\
 callback = function(KEYS, ARGV)\n\
 if not bound then bind() end\n\

@@ -92,8 +92,8 @@ function byField(flat: readonly Buffer[]): Map<string, Buffer> {
   return new Map(Array.from({ length: flat.length / 2 }, (_, i) => [String(flat[2 * i]), flat[2 * i + 1]!]));
 }
 
-// A budget's number, or what a price's counter is called.
-const counterName = /^b[0-9]+$|^u.{8}$/;
+// A budget's number, what a price's counter is called, or an asset's.
+const counterName = /^[bm][0-9]+$|^u.{8}$/;
 
 function parseConfigOf(fields: Map<string, Buffer>): WalletConfig {
   const version = Number(fields.get('n') ?? 0);

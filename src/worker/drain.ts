@@ -14,6 +14,7 @@ import type { Sql } from '../db/connect.ts';
 import { readPositions } from '../db/installation.ts';
 import type { BadEntry } from '../outbox/flaw.ts';
 import { partitionsOfLane } from '../outbox/queues.ts';
+import { readCrossing } from '../wallet/packed.ts';
 import { trimOutboxes, type OutboxRedis } from '../outbox/read.ts';
 import { freezeWallets, type FreezeOptions } from './freeze-quarantined.ts';
 import { laneReader, readRound } from './lane-reader.ts';
@@ -28,6 +29,8 @@ export type DrainOptions = FreezeOptions & {
   lane: number;
   lanesCount: number;
   onBatch: (batch: { lane: number; written: number; tookMs: number }) => void;
+  /** The ledger has an account's fall below the bound of its automatic top-up. */
+  onCrossed?: () => void;
   /** The alarm: what the ledger did not take. */
   onQuarantined: (entries: BadEntry[]) => void;
   /** Partitions whose fence is missing or another's: writes were lost, or this is not our Redis. */
@@ -62,6 +65,7 @@ export async function drainLane(options: DrainOptions): Promise<Drained> {
     }
     reached('committed');
     options.onBatch({ lane: options.lane, written: appended.written, tookMs: performance.now() - startedMs });
+    if (round.good.some(({ entry }) => entry.counters.some(readCrossing))) options.onCrossed?.();
     drained.written += appended.written;
     drained.quarantined += appended.quarantined.length;
     await finishRound(options, round, appended.quarantined);

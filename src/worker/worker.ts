@@ -20,7 +20,7 @@ export type WorkerOptions = {
   reconcilePage: () => Promise<unknown>;
   /** Asks for the next instances of recurring grants. */
   renew: () => Promise<unknown>;
-  /** Looks at the top-ups that are due. */
+  /** Looks at the top-ups that are due, and sees to automatic ones. */
   lookAtTopUps: () => Promise<unknown>;
   onError: (error: Error, what: string) => void;
 };
@@ -47,6 +47,8 @@ const laneJob = z.object({
 export type RunningWorker = {
   /** At every start, and after Redis was flushed: it forgets schedulers. */
   schedule: () => Promise<void>;
+  /** Something is known to be due. */
+  topUpsNow: () => void;
   stop: () => Promise<void>;
 };
 
@@ -100,6 +102,7 @@ export function startWorker(options: WorkerOptions): RunningWorker {
 
   return {
     schedule,
+    topUpsNow: () => void topUps.now(onlyLane).catch((error: Error) => onError(error, 'top-ups')),
     stop: async () => {
       clearInterval(watchdog);
       const closed = Promise.allSettled([

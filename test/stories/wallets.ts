@@ -95,6 +95,7 @@ export function hydrateCommand(wallet: StoryWallet, args: Partial<HydrateArgs>):
     configText: '',
     countersPacked: '',
     rolloversPacked: '',
+    triggersPacked: '',
     ...args,
   });
 }
