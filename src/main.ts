@@ -6,8 +6,10 @@ import { runEnvironment } from './run/environment.ts';
 import { runGateway } from './run/gateway.ts';
 import { runKeys } from './run/keys.ts';
 import { runMigrate } from './run/migrate.ts';
+import { runMigrateCustomers } from './run/migrate-customers.ts';
 import { runPrices } from './run/prices.ts';
 import { runQuarantine } from './run/quarantine.ts';
+import { runRateEvents } from './run/rate-events.ts';
 import { runReconcile } from './run/reconcile.ts';
 import { runWorker } from './run/worker.ts';
 
@@ -23,6 +25,9 @@ farebox keys revoke <key id> [--environment <id>]
 farebox prices import <product> [--provider a,b] [--model a,b] [--markup 1.2] …
                                                     a draft from a list of what models cost
 farebox prices diff <product> …                     what it would change
+farebox prices migrate <product> --from 1 --to 2 [--dry-run]
+                                                    its customers to another version
+farebox events rate [--customer <id>]               charge what had no price when it came
 farebox reconcile <customer> [--environment <id>]   a wallet in Redis and in the ledger, side by side
 farebox reconcile <customer> --take ledger --yes    rebuild it from the ledger, and lift its freeze
 farebox quarantine list                             what the ledger did not take
@@ -51,7 +56,8 @@ async function run(): Promise<string | undefined> {
     worker: (config) => serve(config, 'worker'),
     environment: (config) => runEnvironment(config, args),
     keys: (config) => runKeys(config, args),
-    prices: (config) => runPrices(config, args),
+    prices: (config) => (args[0] === 'migrate' ? runMigrateCustomers(config, args.slice(1)) : runPrices(config, args)),
+    events: (config) => runRateEvents(config, args),
     reconcile: (config) => runReconcile(config, args),
     quarantine: (config) => runQuarantine(config, args),
   };

@@ -13,7 +13,8 @@ const usage = `use: farebox prices import|diff <product>
   --file <path>         another list in models.dev's form
   --name <name>, --default
                         of a new product: its name, and that it prices every customer
-  --environment <id>    default the first`;
+  --environment <id>    default the first
+and: farebox prices migrate <product> --from <version> --to <version>`;
 
 export type PricesCommand = {
   action: 'import' | 'diff';
