@@ -34,9 +34,9 @@ export async function runMigrateCustomers(
 async function move(post: Post, command: Command, print: Print): Promise<string | undefined> {
   let moved = 0;
   for (;;) {
-    const answer = await post<Migration>(pathOf(command), command.request);
+    const answer = await post(pathOf(command), command.request);
     if ('problem' in answer) return `${answer.problem}; ${moved} customers were moved, and stay so: run it again`;
-    const { customers, customers_left: left } = answer.reply;
+    const { customers, customers_left: left } = answer.reply as Migration;
     moved += customers.length;
     print(`${moved} moved, ${left} left`);
     if (left === 0) return undefined;
@@ -48,12 +48,12 @@ async function show(post: Post, command: Command, print: Print): Promise<string 
   let seen = 0;
   let after: string | undefined;
   for (;;) {
-    const answer = await post<Migration>(pathOf(command), {
+    const answer = await post(pathOf(command), {
       ...command.request,
       ...(after !== undefined && { after }),
     });
     if ('problem' in answer) return answer.problem;
-    const { customers, next_after: next } = answer.reply;
+    const { customers, next_after: next } = answer.reply as Migration;
     for (const { customer_id, difference = [], events = [] } of customers) {
       const unpriced = events.filter((event) => !Array.isArray(event.after)).length;
       const failing = unpriced > 0 ? [`${unpriced} of ${events.length} events cannot be priced any more`] : [];

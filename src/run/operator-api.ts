@@ -13,8 +13,8 @@ import { openWallets } from '../wallet/wallets.ts';
 import { paymentStore } from './payment-store.ts';
 import { withStore } from './with-store.ts';
 
-/** The body of a reply, or why there is none. */
-export type Post = <Reply>(path: string, body: object) => Promise<{ reply: Reply } | { problem: string }>;
+/** The body of a 200, as the route says it, or why there is none. */
+export type Post = (path: string, body: object) => Promise<{ reply: unknown } | { problem: string }>;
 
 /** What the work returns is told as a problem. */
 export async function withOperatorApi(
@@ -56,14 +56,14 @@ function postTo(config: Config, sql: Sql, store: Store, environmentId: string): 
     countEvents: () => undefined,
     observe: () => undefined,
   });
-  return async <Reply>(path: string, body: object) => {
+  return async (path, body) => {
     const answer = await app.request(path, {
       method: 'POST',
       headers: { authorization: 'Bearer operator', 'content-type': 'application/json' },
       body: JSON.stringify(body),
     });
     const told: unknown = await answer.json();
-    if (answer.status === 200) return { reply: told as Reply };
+    if (answer.status === 200) return { reply: told };
     const { detail } = told as { detail: string };
     return { problem: detail };
   };

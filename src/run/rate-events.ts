@@ -19,9 +19,9 @@ export async function runRateEvents(config: Config, args: string[], print = toSt
     let cursor: string | null = null;
     do {
       const body: RateEventsRequest = { ...command.of, ...(cursor !== null && { cursor }) };
-      const answer: { reply: RateEventsReply } | { problem: string } = await post<RateEventsReply>(ratePath, body);
+      const answer = await post(ratePath, body);
       if ('problem' in answer) return answer.problem;
-      const { results, next_cursor: next }: RateEventsReply = answer.reply;
+      const { results, next_cursor: next } = answer.reply as RateEventsReply;
       for (const { customer_id, result } of results) {
         counts.set(result.status, (counts.get(result.status) ?? 0) + 1);
         if ('code' in result) print(`${customer_id} ${result.id}: ${result.code}`);
