@@ -3,7 +3,7 @@ import { codes } from '../../src/codes.gen.ts';
 import { readDecimal } from '../../src/pricing/decimal.ts';
 import { fineDecimals } from '../../src/pricing/price.ts';
 import { parseAmount } from '../../src/units.ts';
-import { decodeBudgetCounter } from '../../src/wallet/packed.ts';
+import { decodeBudgetCounter, readCrossing } from '../../src/wallet/packed.ts';
 import { toldOf } from '../../src/wallet/told.ts';
 import { readUsageBuckets } from '../../src/wallet/usage-buckets.ts';
 
@@ -28,6 +28,7 @@ export type Scales = ReadonlyMap<string, number>;
 export function countFlaw(row: CountedRow, before: Buffer | undefined, scales: Scales): string | undefined {
   try {
     if (row.name.startsWith('u')) return usageFlaw(row, before, scales);
+    if (row.name.startsWith('m')) return crossingFlaw(row, before);
     return row.asset === null ? 'belongs to no budget' : budgetFlaw(row, before);
   } catch (error) {
     return `cannot be read: ${(error as Error).message}`;
@@ -61,6 +62,13 @@ function budgetFlaw({ kind, packed, amount, heldChange }: CountedRow, before: Bu
   if (!(kind in isRight)) return `a ${kind} counts`;
   if (isRight[kind as keyof typeof isRight]()) return undefined;
   return `counts ${spent} more spent and ${held} more held, where the ${kind} spends ${-amount} and holds ${heldChange} more`;
+}
+
+/** Crossings of a bound are numbered upward, and none is told twice. */
+function crossingFlaw({ name, packed }: CountedRow, before: Buffer | undefined): string | undefined {
+  const numberOf = (state: Buffer) => readCrossing({ name, packed: state })!.crossingNo;
+  const [told, last] = [numberOf(packed), before ? numberOf(before) : 0];
+  return told > last ? undefined : `tells of crossing ${told}, after ${last}`;
 }
 
 /** What one window counts more is the line of a price. */

@@ -1,6 +1,6 @@
 // A wallet as the ledger has it: enough to put it into Redis again.
 import { and, asc, eq, gt, or } from 'drizzle-orm';
-import type { LedgerWallet } from '../records.ts';
+import type { LedgerWallet, Trigger } from '../records.ts';
 import { zeroAtoms } from '../units.ts';
 import { orm, type Sql } from './connect.ts';
 import { firesBelow } from '../pricing/auto-top-up.ts';
@@ -88,11 +88,7 @@ export async function loadWallet(sql: Sql, address: WalletAddress): Promise<Ledg
         grants: grantRows.map(toGrant),
         holds: holdRows.map((row) => toHold(row, grantRows)),
         counters: counterRows,
-        triggers: armed.map(({ asset, armedNo, threshold, target }) => ({
-          asset,
-          firesBelow: firesBelow({ threshold, target: target ?? undefined }),
-          crossingNo: armedNo,
-        })),
+        ...(armed.length > 0 && { triggers: armed.map(toTrigger) }),
       });
     },
     { isolationLevel: 'repeatable read', accessMode: 'read only' },
@@ -116,6 +112,10 @@ export async function readWalletVersion(
     .from(wallets)
     .where(and(eq(wallets.environmentId, environmentId), eq(wallets.walletId, walletId)));
   return row?.version;
+}
+
+function toTrigger({ asset, armedNo, threshold, target }: typeof autoTopUps.$inferSelect): Trigger {
+  return { asset, firesBelow: firesBelow({ threshold, target: target ?? undefined }), crossingNo: armedNo };
 }
 
 function toGrant(row: typeof grants.$inferSelect): LedgerWallet['grants'][number] {
