@@ -7,13 +7,15 @@ import type { Figure, Outcome } from './scenarios/scenario.ts';
 
 export type Done = { scenario: string; tookS: number } & (Outcome | { failed: string });
 
+/** Of a message; the rest is in the JSON. */
+const failedMost = 100;
 const headings = ['scenario', 'figure', 'base', 'Farebox', 'ratio', 'range', 'wanted', ''];
 
 /** In Markdown, to be put into README.md as it stands. */
 export function tableOf(done: readonly Done[]): string {
   const rows = done.flatMap((one) =>
     'failed' in one
-      ? [[one.scenario, `failed: ${one.failed.split('\n')[0]}`, '', '', '', '', '', '']]
+      ? [[one.scenario, `failed: ${one.failed.slice(0, failedMost).split('\n')[0]}`, '', '', '', '', '', '']]
       : one.figures.map((figure) => [one.scenario, ...cellsOf(figure)]),
   );
   const all = [headings, headings.map(() => '---'), ...rows];
@@ -34,6 +36,7 @@ function cellsOf({ figure, unit, base, subject, ratio, range, wanted, isMet }: F
 }
 
 function short(value: number): string {
+  if (Number.isNaN(value)) return '?';
   return value.toLocaleString('en', {
     maximumFractionDigits: Math.abs(value) < 10 ? 2 : Math.abs(value) < 100 ? 1 : 0,
   });

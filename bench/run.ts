@@ -3,7 +3,7 @@
 // What counts are ratios of what took turns (pairs.ts). Workers are paused unless a scenario is about them: two cores
 // are the gateway's, Redis's and the load generator's. A scenario that fails is told of, and the others go on.
 import { parseArgs } from 'node:util';
-import { openBench } from './bench.ts';
+import { openBench, stopBenches } from './bench.ts';
 import { save, tableOf, type Done } from './report.ts';
 import type { Run } from './scenarios/scenario.ts';
 import { scenarios } from './scenarios/all.ts';
@@ -21,7 +21,7 @@ const { values, positionals } = parseArgs({
 const say = (line: string) => console.log(line);
 const run: Run = {
   pairs: Number(values.pairs ?? (values.quick ? 1 : 5)),
-  seconds: Number(values.seconds ?? (values.quick ? 2 : 10)),
+  seconds: Number(values.seconds ?? (values.quick ? 1.5 : 10)),
   connections: values.connections.split(',').map(Number),
   isQuick: values.quick,
   say,
@@ -41,7 +41,7 @@ async function measureAll(): Promise<void> {
   const { pairs, seconds, connections, isQuick } = run;
   const bench = await openBench({ say });
   const done: Done[] = [];
-  const interrupted = () => void bench.stop().finally(() => process.exit(130));
+  const interrupted = () => void stopBenches().finally(() => process.exit(130));
   process.once('SIGINT', interrupted).once('SIGTERM', interrupted);
   let file = '';
   try {

@@ -8,7 +8,7 @@ import { startRedis } from '../scripts/stores/redis.ts';
 import { openDatabase, type Sql } from '../src/db/connect.ts';
 import { partitionsCount } from '../src/limits.ts';
 import { runMigrate } from '../src/run/migrate.ts';
-import { outboxKey } from '../src/wallet/keys.ts';
+import { deadlinesKey, outboxKey } from '../src/wallet/keys.ts';
 import { connectRedis, waitUntilReady } from '../src/wallet/redis.ts';
 import { cpuUsOf } from './cpu.ts';
 
@@ -24,6 +24,8 @@ export type Servers = {
   /** Let the worker carry everything to Postgres, then freeze it again. */
   emptyOutboxes: () => Promise<void>;
   entriesWaiting: () => Promise<number>;
+  /** What was held before is back, so that no expiry of it mixes with what comes; then the worker is frozen. */
+  letHoldsExpire: () => Promise<void>;
   /** Processor time that each server has used, in µs; `load` is this process. */
   cpuUs: () => Record<string, number>;
   signalGateway: (signal: NodeJS.Signals) => void;
@@ -47,7 +49,11 @@ export type ServersOptions = {
 const bootstrapKey = 'fb_test_bench000000000000000000000000000000';
 const stopBoundMs = 20_000;
 const startBoundMs = 60_000;
-const drainBoundMs = 300_000;
+const drainBoundMs = 600_000;
+/** Holds that are due later than this were meant to stay. */
+const soonMs = 120_000;
+/** To fill a Redis takes commands that are longer than any of ours. */
+const commandTimeoutMs = 60_000;
 
 export async function startServers({ say, gatewayArgs = [] }: ServersOptions): Promise<Servers> {
   const folder = mkdtempSync(join(tmpdir(), 'farebox-bench-'));
@@ -66,6 +72,7 @@ export async function startServers({ say, gatewayArgs = [] }: ServersOptions): P
     const sql = openDatabase(postgres.url, { connectionsMax: 2, name: 'bench' });
     undo.push(() => sql.end());
     const redis = connectRedis(server.url, (error) => say(`Redis: ${error.message}`));
+    redis.options.commandTimeout = commandTimeoutMs;
     undo.push(() => redis.disconnect());
     await waitUntilReady(redis, 5_000);
 
@@ -114,17 +121,21 @@ export async function startServers({ say, gatewayArgs = [] }: ServersOptions): P
       if (!(await waitUntil(isUp, startBoundMs, 100))) throw new Error(`a server did not get ready:\n${tell()}`);
     }
 
-    const entriesWaiting = async () => {
-      const keys = Array.from({ length: partitionsCount }, (_, partition) => outboxKey(partition, 1));
-      return (await Promise.all(keys.map((key) => redis.xlen(key)))).reduce((sum, length) => sum + length, 0);
-    };
-    const emptyOutboxes = async () => {
+    const sumOf = async (count: (partition: number) => Promise<number>) =>
+      (await Promise.all(Array.from({ length: partitionsCount }, (_, partition) => count(partition)))).reduce(
+        (sum, one) => sum + one,
+        0,
+      );
+    const entriesWaiting = () => sumOf((partition) => redis.xlen(outboxKey(partition, 1)));
+    const holdsDueSoon = () => sumOf((partition) => redis.zcount(deadlinesKey(partition), 0, Date.now() + soonMs));
+    const workUntilNone = async (count: () => Promise<number>) => {
       worker.thaw();
-      const isEmpty = async () => !work.running() || (await entriesWaiting()) === 0;
-      const isDone = await waitUntil(isEmpty, drainBoundMs, 200);
+      const isOver = async () => !work.running() || (await count()) === 0;
+      const isDone = await waitUntil(isOver, drainBoundMs, 200);
       if (!isDone || !work.running()) throw new Error(`the worker does not carry on:\n${work.tell()}`);
       worker.freeze();
     };
+    const emptyOutboxes = () => workUntilNone(entriesWaiting);
     return {
       gatewayUrl: gateway.url,
       floorUrl: floor.url,
@@ -134,6 +145,10 @@ export async function startServers({ say, gatewayArgs = [] }: ServersOptions): P
       worker,
       emptyOutboxes,
       entriesWaiting,
+      letHoldsExpire: async () => {
+        await workUntilNone(holdsDueSoon);
+        await emptyOutboxes();
+      },
       cpuUs: () => ({
         gateway: cpuUsOf(gateway.pid),
         floor: cpuUsOf(floor.pid),

@@ -31,6 +31,8 @@ export const worlds = {
   halfFunded: { ...funded, name: 'half', isHalfFunded: true },
   /** Takes all eight at once, until they come back. */
   eightGrants: { ...funded, name: 'eight', grants: Array<string>(8).fill('0.000001') },
+  /** Nobody else's: each version of its wallets is known. */
+  ledger: { ...funded, name: 'ledger' },
   ten: { ...funded, name: 'ten', customersCount: 10 },
   manyGrants: { ...funded, name: 'manyGrants', customersCount: 10, grants: Array<string>(1_000).fill('1000') },
   tenThousand: { ...funded, name: 'tenThousand', customersCount: 10_000, isFilled: true },

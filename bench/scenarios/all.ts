@@ -184,7 +184,7 @@ export const scenarios: Scenario[] = [
   {
     name: 'drain',
     what: 'half the floor’s rate, a worker beside, stopped, back',
-    worlds: [plain],
+    worlds: [worlds.ledger],
     measure: measureDrain,
   },
   {

@@ -9,11 +9,12 @@ import { backToBack, paced, type Timed } from '../timed-load.ts';
 import { worlds } from '../world.ts';
 import { told, type Figure, type Outcome, type Run } from './scenario.ts';
 
-const world = worlds.plain;
+const world = worlds.ledger;
 const connections = 64;
 const phaseSecondsMost = 60;
 const phaseTurns = 6;
 const lookEveryMs = 250;
+const hourMs = 3_600_000;
 /** What the worker takes within a moment. */
 const caughtUpCount = 2_000;
 /** Fewer say nothing about a rate. */
@@ -36,6 +37,7 @@ export async function measureDrain(bench: Bench, run: Run): Promise<Outcome> {
     return timed;
   };
 
+  await bench.letHoldsExpire();
   bench.worker.thaw();
   const before = await look(bench);
   const steady = await send('the worker beside');
@@ -72,7 +74,8 @@ export async function measureDrain(bench: Bench, run: Run): Promise<Outcome> {
 
 /** Each hold is settled as soon as it may be its turn; what was acknowledged is kept, by wallet. */
 function mixed() {
-  const [authorize] = amounts('/v1/authorize', world);
+  // None may expire: that would be a version that nobody was told of.
+  const [authorize] = amounts('/v1/authorize', world, undefined, { ttl_ms: hourMs });
   const holdIds: string[] = [];
   const versions = new Map<string, number>();
   return {

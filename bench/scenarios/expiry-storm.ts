@@ -21,6 +21,7 @@ export async function measureExpiryStorm(bench: Bench, run: Run): Promise<Outcom
   const target = { url: bench.gatewayUrl, key: bench.placeOf(world).key, connections };
   const steps = amounts('/v1/authorize', world, undefined, { ttl_ms: ttlMs });
   const next = () => steps[0]!(undefined)!;
+  await bench.letHoldsExpire();
   bench.worker.thaw();
   const most = await backToBack(target, { steps, seconds: run.seconds / 2 });
   const perSecond = most.perSecond * share;

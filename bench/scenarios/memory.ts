@@ -1,9 +1,10 @@
 // Bytes of Redis: what `used_memory` grows by, divided by how many there came to be.
 //
 // A hundred thousand wallets, then a hold in each, with all that an authorize leaves: its entry until the drain has been
-// there, its operation until that is forgotten. What then remains is the hold.
+// there, its operation until that is forgotten. What then remains is the hold. On servers of its own: what other
+// scenarios left behind would be forgotten meanwhile.
 import { setTimeout as sleep } from 'node:timers/promises';
-import type { Bench } from '../bench.ts';
+import { openBench, type Bench } from '../bench.ts';
 import { amounts, uniqueKey, type Request } from '../requests.ts';
 import type { Redis } from '../servers.ts';
 import { sendAll } from '../timed-load.ts';
@@ -15,7 +16,16 @@ const count = world.customersCount;
 const connections = 64;
 const hourMs = 3_600_000;
 
-export async function measureMemory(bench: Bench, run: Run): Promise<Outcome> {
+export async function measureMemory(_: Bench, run: Run): Promise<Outcome> {
+  const bench = await openBench(run);
+  try {
+    return await measure(bench, run);
+  } finally {
+    await bench.stop();
+  }
+}
+
+async function measure(bench: Bench, run: Run): Promise<Outcome> {
   const { redis } = bench;
   const empty = await usedBytes(redis);
   await bench.prepare([world]);
