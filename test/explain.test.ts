@@ -92,13 +92,18 @@ const price = fc.record({
   cost: fc.oneof(
     fc.record({ model: fc.constant('unit'), unit_amount: fc.constantFrom('0.37', '1', '2.5') }),
     fc.constant({ model: 'package', package_size: 3, unit_amount: '2' }),
-    fc.constant({
-      model: 'volume',
-      tiers: [
-        { up_to: 4, unit_amount: '2' },
-        { up_to: null, unit_amount: '1' },
-      ],
-    }),
+    fc.record(
+      {
+        model: fc.constantFrom('volume', 'graduated'),
+        tiers: fc.constant([
+          { up_to: 4, unit_amount: '2' },
+          { up_to: null, unit_amount: '1', flat_amount: '0.5' },
+        ]),
+        tiers_over: fc.constant('month'),
+      },
+      { requiredKeys: ['model', 'tiers'] },
+    ),
+    fc.constant({ model: 'package', package_size: 4, unit_amount: '1.5', tiers_over: 'day' }),
   ),
 });
 const prices = fc.uniqueArray(price, {
@@ -177,15 +182,23 @@ async function follow(id: string, steps: any[]): Promise<void> {
   }
 }
 
-test('it is approved exactly when authorize then approves, with the same lines, amounts and grants', async () => {
+/** By an estimate: what is held is what it said, before as after. */
+async function estimated({ mode: _, ...body }: { mode: string; [field: string]: unknown }): Promise<any> {
+  if (!('event_type' in body)) return undefined;
+  const { labels: __, ...event } = body;
+  return (await client.post('/v1/estimate', event)).body;
+}
+
+test('it is approved exactly when authorize then approves, with the same lines, amounts and grants as was estimated', async () => {
   await fc.assert(
     fc.asyncProperty(world, async (given) => {
       const id = await build(given);
-      for (const { spend, mode, team: label } of given.requests) {
+      for (const [i, { spend, mode, team: label }] of given.requests.entries()) {
         const labels = label === undefined ? {} : { labels: { team: label } };
         const event = 'data' in spend ? { event_type: id } : {};
         const body = { customer_id: id, mode, ...labels, ...event, ...spend };
         const before = await stored(id);
+        const estimate = await estimated(body);
         const said = await explain(body);
         const after = await stored(id);
         expect(after.wallet).toEqual(before.wallet);
@@ -196,6 +209,7 @@ test('it is approved exactly when authorize then approves, with the same lines, 
         const reply = await client.post('/v1/authorize', body);
         if (said.status === 'unpriced') {
           expectProblem(reply, 422, said.code);
+          if (estimate) expect(estimate.code).toBe(said.code);
           continue;
         }
         if (said.status === 'approved') {
@@ -203,12 +217,18 @@ test('it is approved exactly when authorize then approves, with the same lines, 
           const { requested, amount, asset: code, lines, version } = reply.body;
           expect(said).toMatchObject({ requested, amount, asset: code, version: version - 1, remedies: [] });
           expect(said.lines).toEqual(lines);
+          if (estimate) expect(estimate).toMatchObject({ asset: code, amount: requested, lines });
           const rest = await remainingOf(id);
           const left = (no: string) => atoms(rest.get(no) ?? '0');
           const taken = [...grantsBefore].map(([no, was]): [string, bigint] => [no, atoms(was) - left(no)]);
           const told = said.accounts.flatMap(({ grants }: any) => grants.map((one: any) => [one.id, atoms(one.taken)]));
           const some = (parts: [string, bigint][]) => new Map(parts.filter(([, part]) => part > 0n));
           expect(some(told)).toEqual(some(taken));
+          // What counts over a period goes on from there.
+          const settling = { event_type: id, ...spend };
+          if ('data' in spend && i % 2 === 0) {
+            await expectStatus(client.post(`/v1/holds/${reply.body.id}/settle`, settling), 200);
+          }
           continue;
         }
         expect(reply.status, reply.text).not.toBe(200);
@@ -216,6 +236,7 @@ test('it is approved exactly when authorize then approves, with the same lines, 
         const isMoney = reply.status === 402;
         expect(said).toMatchObject({ code, ...(isMoney && { affordable, shortfall, limit_source }) });
         expect(said.budget_id).toBe(budget_id);
+        if (estimate && isMoney) expect(reply.body.requested).toBe(estimate.amount);
         // What it says would help, helps.
         const less = said.remedies.map(({ steps }: any) => steps[0]).find(({ kind }: any) => kind === 'ask_for');
         if (less) {
@@ -230,7 +251,7 @@ test('it is approved exactly when authorize then approves, with the same lines, 
     }),
     { numRuns: 12, seed: 4 },
   );
-  const codes = ['approved', 'insufficient_balance', 'budget_exceeded', 'no_price', 'wallet_frozen'];
+  const codes = ['approved', 'insufficient_balance', 'budget_exceeded', 'missing_quantity', 'wallet_frozen'];
   expect([...met.keys()]).toEqual(expect.arrayContaining(codes));
 }, 300_000);
 
