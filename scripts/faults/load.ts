@@ -343,7 +343,7 @@ async function send(load: Load, random: Random, request: Request): Promise<void>
   if (attempt && attempt.reply?.status === 503) await sleep(random.between(5, 60));
 }
 
-/** Asks until each answer is yes or no; what is left in doubt after `boundMs` the check will name. */
+/** Asks until each answer is yes or no; what is left in doubt `boundMs` after the last one was resolved, the check will name. */
 export async function resolveAll(load: Load, boundMs: number): Promise<number> {
   const open = () =>
     load.requests
@@ -352,11 +352,14 @@ export async function resolveAll(load: Load, boundMs: number): Promise<number> {
   const inDoubt = open();
   if (inDoubt.length === 0) return 0;
   const random = randomOf(load.seed);
-  const endMs = performance.now() + boundMs;
+  let endMs = performance.now() + boundMs;
   await sleep(doubtMs);
-  for (let left = inDoubt; left.length > 0 && performance.now() < endMs; left = open()) {
+  for (let left = inDoubt; left.length > 0 && performance.now() < endMs;) {
     await Promise.all(left.slice(0, 40).map((request) => send(load, random, request)));
     if (left.some(({ attempts }) => isInDoubt(attempts.at(-1)?.reply))) await sleep(200);
+    const still = open();
+    if (still.length < left.length) endMs = performance.now() + boundMs;
+    left = still;
   }
   return inDoubt.length;
 }
