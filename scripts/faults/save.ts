@@ -45,7 +45,7 @@ function writeTable(table: string): void {
 
 function totalOf(sums: readonly Sum[]): string {
   const total = (of: (sum: Sum) => number) => sums.reduce((all, sum) => all + of(sum), 0).toLocaleString('en');
-  return `In all ${total(({ runs }) => runs)} runs and ${total(({ operations }) => operations)} operations; ${total(({ failed }) => failed)} runs failed.`;
+  return `In all ${total(({ runs }) => runs)} runs and ${total(({ operations }) => operations)} operations; failed: ${total(({ failed }) => failed)}.`;
 }
 
 function tableOf(sums: readonly Sum[]): string {
