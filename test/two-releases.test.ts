@@ -7,7 +7,7 @@ import { afterAll, beforeAll, expect, test } from 'vitest';
 import { openDatabase, type Sql } from '../src/db/connect.ts';
 import { connectRedis, waitUntilReady } from '../src/wallet/redis.ts';
 import { libraryHash } from '../src/wallet/scripts.gen.ts';
-import { clientOf, expectStatus } from './farebox.ts';
+import { clientOf, expectStatus, type Client } from './farebox.ts';
 import { expectSound, waitUntilDrained } from './faults/books.ts';
 import { migrate, startGateway, startWorker, type ProcessOptions, type RoleProcess } from './faults/processes.ts';
 import { createDatabase, createRedis, type TestDatabase } from './stores.ts';
@@ -62,6 +62,49 @@ async function keep(starting: Promise<RoleProcess>): Promise<RoleProcess> {
   return role;
 }
 
+/** What was made at one is spent, held and settled at the other, each by the same scopes, instances, budgets and counts. */
+async function scopedAndRecurring(one: Client, other: Client): Promise<void> {
+  const tiers = [
+    { up_to: 10, unit_amount: '1' },
+    { up_to: null, unit_amount: '0.5' },
+  ];
+  const price = { id: 'p', event_type: 'image', asset: 'USD', model: 'graduated', quantity: 'n', tiers_over: 'month' };
+  const product = { id: 'images', name: 'images', default: true, prices: [{ ...price, tiers }] };
+  await expectStatus(one.post('/v1/products', product), 201);
+  await expectStatus(other.post('/v1/products/images/versions/1/publish'), 200);
+  await expectStatus(other.post('/v1/customers', { id: 'two' }), 201);
+  const grants = '/v1/customers/two/grants';
+  const scope = { event_types: ['image'] };
+  await expectStatus(one.post(grants, { asset: 'USD', amount: '6', scope }), 201);
+  const recurrence = { each: 'month' };
+  const made = await expectStatus(other.post(grants, { asset: 'USD', amount: '20', recurrence }), 201);
+  const terms = { name: 'b', asset: 'USD', limit: '15', period: { unit: 'month' }, match: {}, enforcement: 'hard' };
+  const budget = (await expectStatus(one.post('/v1/customers/two/budgets', terms), 201)).body;
+  const event = (n: number) => ({ customer_id: 'two', event_type: 'image', data: { n } });
+  // 4 of the scoped 6.
+  expect((await other.post('/v1/charge', event(4))).body).toMatchObject({ amount: '4', available: '22' });
+  const held = await expectStatus(one.post('/v1/authorize', event(8)), 200);
+  // 4 were used: 6 at 1, 2 at a half.
+  expect(held.body).toMatchObject({ amount: '7' });
+  expect((await other.post('/v1/authorize', event(8))).body).toMatchObject({ code: 'budget_exceeded' });
+  const settled = await other.post(`/v1/holds/${held.body.id}/settle`, { event_type: 'image', data: { n: 8 } });
+  expect(settled.body).toMatchObject({ settled: '7', available: '15' });
+  for (const by of [one, other]) {
+    const { accounts } = (await by.get('/v1/customers/two/wallet')).body;
+    expect(accounts).toMatchObject([{ available: '15', held: '0', grants: [{ id: made.body.id, remaining: '15' }] }]);
+    expect((await by.get(`/v1/customers/two/budgets/${budget.id}`)).body).toMatchObject({
+      spent: '11',
+      remaining: '4',
+    });
+    const all = (await by.get(`${grants}?limit=100`)).body.data as { status: string; recurrence?: object }[];
+    expect(all.filter(({ status }) => status === 'scheduled').length).toBeGreaterThan(1);
+  }
+  // One release cancels what the other began.
+  await expectStatus(one.post(`${grants}/${made.body.id}/cancel`, {}), 200);
+  const left = (await other.get(`${grants}?limit=100`)).body.data as { status: string }[];
+  expect(left.filter(({ status }) => status === 'scheduled')).toEqual([]);
+}
+
 test('share wallets, holds and what was answered; the old one leaves in the middle of it', async () => {
   const next = { ...options, main: join(nextRelease, 'dist/src/main.js') };
   const oldWorker = await keep(startWorker(options));
@@ -78,6 +121,8 @@ test('share wallets, holds and what was answered; the old one leaves in the midd
   await expectStatus(after.post(`/v1/holds/${held.body.id}/settle`, { amount: '0.5' }), 200);
   const names = (await redis.call('FUNCTION', 'LIST')) as string[][];
   expect(new Set(names.map(([, name]) => name))).toEqual(new Set([`farebox_${libraryHash}`, `farebox_${nextHash}`]));
+
+  await scopedAndRecurring(before, after);
 
   const charges = Array.from({ length: 60 }, async (_, n) => {
     const [one, other] = n % 2 === 0 ? [before, after] : [after, before];
