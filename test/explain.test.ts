@@ -182,11 +182,9 @@ async function follow(id: string, steps: any[]): Promise<void> {
   }
 }
 
-/** By an estimate: what is held is what it said, before as after. */
-async function estimated({ mode: _, ...body }: { mode: string; [field: string]: unknown }): Promise<any> {
-  if (!('event_type' in body)) return undefined;
-  const { labels: __, ...event } = body;
-  return (await client.post('/v1/estimate', event)).body;
+/** What an estimate says of the event, where it is one. */
+async function estimated(customer_id: string, event: object): Promise<any> {
+  return 'data' in event ? (await client.post('/v1/estimate', { customer_id, ...event })).body : undefined;
 }
 
 test('it is approved exactly when authorize then approves, with the same lines, amounts and grants as was estimated', async () => {
@@ -198,7 +196,7 @@ test('it is approved exactly when authorize then approves, with the same lines, 
         const event = 'data' in spend ? { event_type: id } : {};
         const body = { customer_id: id, mode, ...labels, ...event, ...spend };
         const before = await stored(id);
-        const estimate = await estimated(body);
+        const estimate = await estimated(id, { ...event, ...spend });
         const said = await explain(body);
         const after = await stored(id);
         expect(after.wallet).toEqual(before.wallet);
