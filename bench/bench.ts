@@ -19,16 +19,8 @@ type Place = { environmentId: string; key: string };
 
 const scopes = ['authorize', 'read', 'credit', 'catalog'] as const;
 
-const running = new Set<Servers>();
-
-/** Of whoever is interrupted. */
-export async function stopBenches(): Promise<void> {
-  await Promise.allSettled([...running].map((servers) => servers.stop()));
-}
-
 export async function openBench(options: ServersOptions): Promise<Bench> {
   const servers = await startServers(options);
-  running.add(servers);
   const places = new Map<string, Place>();
   const placeOf = (world: World) => {
     const place = places.get(world.name);
@@ -38,10 +30,6 @@ export async function openBench(options: ServersOptions): Promise<Bench> {
   return {
     ...servers,
     placeOf,
-    stop: async () => {
-      running.delete(servers);
-      await servers.stop();
-    },
     prepare: async (worlds) => {
       for (const world of worlds) {
         if (places.has(world.name)) continue;

@@ -3,10 +3,11 @@
 // What counts are ratios of what took turns (pairs.ts). Workers are paused unless a scenario is about them: two cores
 // are the gateway's, Redis's and the load generator's. A scenario that fails is told of, and the others go on.
 import { parseArgs } from 'node:util';
-import { openBench, stopBenches } from './bench.ts';
+import { openBench } from './bench.ts';
 import { save, tableOf, type Done } from './report.ts';
 import type { Run } from './scenarios/scenario.ts';
 import { scenarios } from './scenarios/all.ts';
+import { stopAllServers } from './servers.ts';
 
 const { values, positionals } = parseArgs({
   allowPositionals: true,
@@ -39,10 +40,14 @@ else await measureAll();
 async function measureAll(): Promise<void> {
   const at = new Date();
   const { pairs, seconds, connections, isQuick } = run;
+  let isInterrupted = false;
+  const interrupted = () => {
+    isInterrupted = true;
+    void stopAllServers().finally(() => process.exit(130));
+  };
+  process.once('SIGINT', interrupted).once('SIGTERM', interrupted);
   const bench = await openBench({ say });
   const done: Done[] = [];
-  const interrupted = () => void stopBenches().finally(() => process.exit(130));
-  process.once('SIGINT', interrupted).once('SIGTERM', interrupted);
   let file = '';
   try {
     for (const [i, { name, what, worlds, measure }] of chosen.entries()) {
@@ -55,6 +60,7 @@ async function measureAll(): Promise<void> {
         const outcome = await measure(bench, run);
         done.push({ scenario: name, tookS: tookS(), ...outcome });
       } catch (error) {
+        if (isInterrupted) return;
         process.exitCode = 1;
         say(`  ${name} failed: ${(error as Error).stack}`);
         done.push({ scenario: name, tookS: tookS(), failed: (error as Error).message });

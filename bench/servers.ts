@@ -55,12 +55,21 @@ const soonMs = 120_000;
 /** To fill a Redis takes commands that are longer than any of ours. */
 const commandTimeoutMs = 60_000;
 
+const running = new Set<() => Promise<void>>();
+
+/** For whoever is interrupted. */
+export async function stopAllServers(): Promise<void> {
+  await Promise.allSettled([...running].map((stop) => stop()));
+}
+
 export async function startServers({ say, gatewayArgs = [] }: ServersOptions): Promise<Servers> {
   const folder = mkdtempSync(join(tmpdir(), 'farebox-bench-'));
   const undo: (() => unknown)[] = [() => rmSync(folder, { recursive: true, force: true })];
   const stop = async () => {
-    for (const step of undo.reverse()) await step();
+    running.delete(stop);
+    for (const step of undo.splice(0).reverse()) await step();
   };
+  running.add(stop);
   try {
     // When a row was committed says how long its entry waited.
     const settings = { track_commit_timestamp: 'on', max_wal_size: '2GB' };
