@@ -32,8 +32,8 @@ const step = fc.record({
   n: fc.integer({ min: 1, max: 7 }),
   kind: fc.constantFrom(...kinds),
   team: fc.constantFrom(...teams),
-  /** Of what was held, as a part of `n`. */
-  then: fc.constantFrom('charge', 'leave', 'release', 'settle all', 'settle some', 'extend'),
+  /** What becomes of it. */
+  end: fc.constantFrom('charge', 'leave', 'release', 'settle all', 'settle some', 'extend'),
   mode: fc.constantFrom('strict', 'strict', 'up_to'),
 });
 type Step = typeof step extends fc.Arbitrary<infer T> ? T : never;
@@ -50,10 +50,10 @@ const world = fc.record({
 /** How much was approved and not given back; a hold that is left open is settled at the end of its day. */
 type Taken = { kept: number; open?: string };
 
-async function take(customer_id: string, at: number, { n, kind, team, then, mode }: Step): Promise<Taken> {
+async function take(customer_id: string, at: number, { n, kind, team, end, mode }: Step): Promise<Taken> {
   const by = clients[at % clients.length]!;
   const body = { customer_id, event_type: 'work', data: { n, kind }, labels: { team }, mode };
-  const reply = await by.post(then === 'charge' ? '/v1/charge' : '/v1/authorize', body);
+  const reply = await by.post(end === 'charge' ? '/v1/charge' : '/v1/authorize', body);
   if (reply.status === 402) {
     met.add(reply.body.code);
     return { kept: 0 };
@@ -61,7 +61,7 @@ async function take(customer_id: string, at: number, { n, kind, team, then, mode
   if (reply.status !== 200) throw new Error(reply.text);
   const taken = Number(reply.body.amount);
   const path = `/v1/holds/${reply.body.id}`;
-  switch (then) {
+  switch (end) {
     case 'charge':
       return { kept: taken };
     case 'leave':
@@ -71,7 +71,7 @@ async function take(customer_id: string, at: number, { n, kind, team, then, mode
       return { kept: 0 };
     case 'settle all':
     case 'settle some': {
-      const spent = then === 'settle all' ? taken : Math.floor(taken / 2);
+      const spent = end === 'settle all' ? taken : Math.floor(taken / 2);
       await expectStatus(by.post(`${path}/settle`, { amount: String(spent) }), 200);
       return { kept: spent };
     }
