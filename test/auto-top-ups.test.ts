@@ -253,6 +253,18 @@ describe('a payment method that is declined', () => {
     await untilAvailable(id, '55');
   });
 
+  test('the wallet is frozen: nothing is charged until that is lifted', async () => {
+    const { id } = await customerWith({}, {});
+    const hold = await paying.client.post('/v1/authorize', { customer_id: id, asset: 'USD', amount: '5' });
+    await expectStatus(paying.client.post(`/v1/customers/${id}/wallet/freeze`), 200);
+    await expectStatus(paying.client.post(`/v1/holds/${hold.body.id}/settle`, { amount: '15' }), 200);
+    await untilState(id, 'suspended');
+    expect([(await get(id)).last_error.code, attempts(id)]).toEqual(['wallet_frozen', 0]);
+    await expectStatus(paying.client.post(`/v1/customers/${id}/wallet/unfreeze`), 200);
+    await lookNow(id);
+    await untilAvailable(id, '55');
+  });
+
   test('the bank wants to know who pays: a link is there, and the customer follows it', async () => {
     const { id } = await customerWith({ card: 'pm_card_authenticationRequired' }, {});
     await expectStatus(charge(id, '15'), 200);

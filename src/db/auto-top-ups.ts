@@ -197,7 +197,7 @@ export async function noteFailure(
       state,
       topUpId: null,
       failuresCount: failures,
-      failedMethodId: auto.topUp?.methodId ?? null,
+      failedMethodId: (auto.topUp ?? { methodId: auto.failedMethodId }).methodId ?? null,
       errorCode: code,
       errorMessage: message,
       nextAttemptAt: state === 'backing_off' ? inMs(lookInMs) : null,

@@ -152,10 +152,11 @@ async function charge(parts: AutoTopUpParts, auto: AutoTopUp): Promise<Step> {
     await forgetFailures(sql, auto);
     return 'went_on';
   }
-  if (auto.state === 'suspended' && !isOther) return wait(parts, auto, slowPollMs);
+  if (auto.failuresCount > backOffMs.length) return wait(parts, auto, slowPollMs);
   if (auto.state === 'backing_off' && (auto.nextAttemptAtMs ?? 0) > Date.now()) return wait(parts, auto, soonMs);
   const wanted = await whatIsMissing(parts, auto);
-  if (wanted === undefined) return 'rests';
+  if (wanted === 'unavailable') return 'rests';
+  if (wanted === 'frozen') return suspend(parts, auto, 'wallet_frozen', 'The wallet is frozen.', pollMs);
   if (wanted.isEnough) {
     await endCrossing(sql, auto);
     onEnd({ auto, outcome: 'not_needed' });
@@ -197,20 +198,28 @@ async function wait({ sql }: AutoTopUpParts, auto: AutoTopUp, lookInMs: number):
 }
 
 /** Nothing can be charged, which somebody must change. */
-async function suspend({ sql, onEnd }: AutoTopUpParts, auto: AutoTopUp, code: string, message: string): Promise<Step> {
+async function suspend(
+  { sql, onEnd }: AutoTopUpParts,
+  auto: AutoTopUp,
+  code: string,
+  message: string,
+  lookInMs = slowPollMs,
+): Promise<Step> {
   const failures = auto.failuresCount;
-  await noteFailure(sql, auto, { state: 'suspended', code, message, failures, lookInMs: slowPollMs });
+  await noteFailure(sql, auto, { state: 'suspended', code, message, failures, lookInMs });
   if (auto.error?.code !== code) onEnd({ auto, outcome: 'suspended' });
   return 'rests';
 }
 
-type Missing = { isEnough: boolean; atoms: Atoms };
+type Missing = { isEnough: boolean; atoms: Atoms } | 'frozen' | 'unavailable';
 
-async function whatIsMissing({ sql, store }: AutoTopUpParts, auto: AutoTopUp): Promise<Missing | undefined> {
+async function whatIsMissing({ sql, store }: AutoTopUpParts, auto: AutoTopUp): Promise<Missing> {
   const { environmentId, customerId } = auto;
   const pending = await pendingFor(sql, auto);
   const read = await readWallet(store, { ...walletOf(environmentId, customerId), environmentId });
-  if (read.status !== 'wallet') return undefined;
+  if (read.status !== 'wallet') return 'unavailable';
+  // Nobody can spend it: that is seen to first.
+  if (read.wallet.freeze !== 'none') return 'frozen';
   const account = read.wallet.accounts.find(({ asset }) => asset === auto.asset);
   const balance = account ? account.available - account.scoped - account.overage : 0n;
   return { isEnough: balance >= firesBelow(auto), atoms: amountToBuy(auto, { balance, pending }) };

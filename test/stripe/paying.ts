@@ -17,7 +17,10 @@ export type Paying = Farebox & {
   sql: postgres.Sql;
 };
 
-export async function startPaying(options: StandInOptions = {}): Promise<Paying> {
+export async function startPaying({
+  worker = true,
+  ...options
+}: StandInOptions & { worker?: boolean } = {}): Promise<Paying> {
   const exchanges: Exchange[] = [];
   const standIn = await startStandIn({
     retryDelaysMs: [50, 100, 200, 400, 800, 1_600],
@@ -31,7 +34,7 @@ export async function startPaying(options: StandInOptions = {}): Promise<Paying>
     addsTax: false,
     mode: 'test' as const,
   };
-  const farebox = await startFarebox({ over: { stripe } });
+  const farebox = await startFarebox({ over: { stripe }, worker });
   const sql = postgres(farebox.database.url, { max: 2, onnotice: () => {} });
   const [row] = await sql<{ id: string }[]>`select id from environments where is_default`;
   const environmentId = row!.id;
