@@ -12,6 +12,7 @@ local decide = require('decide')
 local entries = require('entry')
 local holds = require('holds')
 local legs = require('legs')
+local plain = require('plain')
 local seal = require('seal')
 local staleness = require('stale')
 local usage = require('usage')
@@ -36,15 +37,17 @@ local amount_atoms = tonumber(ARGV[8])
 local mode = ARGV[9] -- strict, up_to, shadow; explain_strict, explain_up_to: only tell; unpriced: only repeat an answer
 local ttl_ms = tonumber(ARGV[10])
 local repeated = ARGV[11] -- '1' when this repeats an attempt whose outcome is unknown
-local attached = ARGV[12]
-local looked_up = ARGV[13] -- '1': the ledger does not have this operation; '2': it has; '0': nobody has asked it
-local catalog_version = ARGV[14] -- that priced this; empty: nothing was priced
-local config_version = ARGV[15] -- of the wallet's subscriptions and budgets, as the caller knows them
-local told_text = ARGV[16] -- what the answer says besides, kept with it: the lines that were priced
-local legs_packed = ARGV[17] -- H asset, d atoms, d num, d den each: what goes with it in other assets
-local budgets_packed = ARGV[18] -- the budgets that this counts in; see lib/budgets.lua
-local scopes_packed = ARGV[19] -- by which scopes what of it is covered; see lib/scopes.lua
-local lines_packed = ARGV[20] -- what counts over a period, for the script to price; see lib/usage.lua
+local looked_up = ARGV[12] -- '1': the ledger does not have this operation; '2': it has; '0': nobody has asked it
+local config_version = ARGV[13] -- of the wallet's subscriptions and budgets, as the caller knows them
+local attached = ARGV[14]
+-- What follows is not sent where it is empty. Where there is none of it, the request is an amount of one asset.
+local is_bare = ARGV[15] == nil
+local catalog_version = ARGV[15] or '' -- that priced this; empty: nothing was priced
+local told_text = ARGV[16] or '' -- what the answer says besides, kept with it: the lines that were priced
+local budgets_packed = ARGV[17] or '' -- the budgets that this counts in; see lib/budgets.lua
+local lines_packed = ARGV[18] or '' -- what counts over a period, for the script to price; see lib/usage.lua
+local scopes_packed = ARGV[19] or '' -- by which scopes what of it is covered; see lib/scopes.lua
+local legs_packed = ARGV[20] or '' -- H asset, d atoms, d num, d den each: what goes with it in other assets
 
 local wallet, refusal = wallets.open(
   fence_key,
@@ -87,7 +90,7 @@ local sent = budgets.open(wallet, budgets_packed)
 if not sent then
   return staleness.refuse(wallet, 0)
 end
-local explains = string.sub(mode, 1, 8) == 'explain_'
+local explains = mode == 'explain_strict' or mode == 'explain_up_to'
 local how = explains and string.sub(mode, 9) or mode
 local take_atoms, reason, affordable_atoms, short_asset, budget_no = decide(wallet, list, how, sent)
 if wallet.freeze ~= codes.freeze.none then
@@ -147,7 +150,9 @@ if explains then
 end
 
 local reply
-if take_atoms then
+if take_atoms and is_bare and plain.fits(wallet, take_atoms) then
+  reply = plain.hold(wallet, take_atoms, ttl_ms, outbox_key, operation_id, fingerprint, keep_ms, attached)
+elseif take_atoms then
   local entry = entries.begin(codes.kind.hold, account)
   list[1].amount = take_atoms
   holds.open(wallet, entry, list, sent, ttl_ms, scopes)

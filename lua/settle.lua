@@ -40,15 +40,15 @@ local hold_ref = ARGV[8]
 local amount_atoms = tonumber(ARGV[9])
 local final = ARGV[10] -- '1' when no part follows
 local on_excess = ARGV[11] -- charge, cap or reject; unpriced: nothing prices it, so only a first answer is repeated
-local expired_hold = ARGV[12] -- the terms of an expired hold, from the ledger; else empty
-local attached = ARGV[13]
-local looked_up = ARGV[14] -- '1': the ledger does not have this operation; '2': it has; '0': nobody has asked it
-local catalog_version = ARGV[15] -- that priced this; empty: nothing was priced
-local config_version = ARGV[16] -- of the wallet's subscriptions, as the caller knows them
-local told_text = ARGV[17] -- what the answer says besides, kept with it: the lines that were priced
-local dues_packed = ARGV[18] -- H asset, d atoms each: what is due in other assets than the first
-local scopes_packed = ARGV[19] -- of an event: by which scopes what of it is covered; see lib/scopes.lua
-local lines_packed = ARGV[20] -- what counts over a period, for the script to price; see lib/usage.lua
+local looked_up = ARGV[12] -- '1': the ledger does not have this operation; '2': it has; '0': nobody has asked it
+local config_version = ARGV[13] -- of the wallet's subscriptions, as the caller knows them
+local attached = ARGV[14]
+local catalog_version = ARGV[15] or '' -- that priced this; empty: nothing was priced
+local told_text = ARGV[16] or '' -- what the answer says besides, kept with it: the lines that were priced
+local lines_packed = ARGV[17] or '' -- what counts over a period, for the script to price; see lib/usage.lua
+local scopes_packed = ARGV[18] or '' -- of an event: by which scopes what of it is covered; see lib/scopes.lua
+local dues_packed = ARGV[19] or '' -- H asset, d atoms each: what is due in other assets than the first
+local expired_hold = ARGV[20] or '' -- the terms of an expired hold, from the ledger; else empty
 
 local wallet, refusal = wallets.open(
   fence_key,

@@ -33,6 +33,7 @@ local NUMBER_LENGTH = 8
 local PLAIN = '>BddBddd'
 local PLAIN_LENGTH = 42
 local ROLLING_BUCKETS = 60
+local NONE = {}
 -- Alerts count on past any limit, and stand still where doubles end.
 local SPENT_MAX = codes.limit.balance_atoms
 local NEVER_ATOMS = 2 * codes.limit.balance_atoms
@@ -172,6 +173,9 @@ end
 -- The budgets that were sent, with what is left of each; nil when a window is not the one that the clock stands in.
 -- With a hold's tags, only those that it counts in.
 function budgets.open(wallet, packed, tags)
+  if packed == '' then
+    return NONE
+  end
   local list = {}
   local at = 1
   while at <= #packed do
@@ -266,6 +270,9 @@ end
 
 -- What a hold takes when it is opened counts as held. Returns its tags: one for each budget, in whatever asset.
 function budgets.hold(list, entry, legs)
+  if not list[1] then
+    return NONE
+  end
   local tags = {}
   for i = 1, #list do
     local budget = list[i]

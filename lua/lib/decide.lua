@@ -32,7 +32,8 @@ end
 -- which asset there is too little of, and the number of the budget that refuses. Several legs are taken all or none,
 -- whatever the mode.
 local function decide(wallet, list, mode, budgets_sent)
-  for i, leg in ipairs(list) do
+  for i = 1, #list do
+    local leg = list[i]
     local account = i == 1 and wallet.account or wallets.account(wallet, leg.asset)
     local room, no = budgets.tightest(budgets_sent, leg.asset)
     local how = list[2] and 'strict' or mode

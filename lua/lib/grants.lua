@@ -12,6 +12,8 @@ local grants = {}
 
 local AVAILABLE, HELD, OVERAGE = codes.account.available, codes.account.held, codes.account.overage
 local NUMBER_LENGTH = order.NUMBER_LENGTH
+-- Of what is not there; never added to.
+local NONE = {}
 
 -- Put a grant that has something left in its place.
 function grants.enter_order(wallet, account, grant_no)
@@ -67,7 +69,7 @@ function grants.take(wallet, entry, account, atoms, into_hold, parts)
     account.order = string.sub(account.order, at)
     account.order_changed = true
   end
-  return sources or {}
+  return sources or NONE
 end
 
 -- Spend `atoms` of what one leg of a hold holds, first taken first; its sources keep the rest.
@@ -75,7 +77,7 @@ function grants.spend_held(wallet, entry, leg, atoms)
   if leg.parts then
     return require('scopes').spend_held(wallet, entry, leg, atoms)
   end
-  local sources, rest = leg.sources, {}
+  local sources, rest = leg.sources, NONE
   for i = 1, #sources, 2 do
     local part = math.min(atoms, sources[i + 1])
     atoms = atoms - part
@@ -84,7 +86,9 @@ function grants.spend_held(wallet, entry, leg, atoms)
       grant.held = grant.held - part
       entries.touch(entry, grant)
     end
-    if sources[i + 1] > part then
+    if sources[i + 1] > part and rest == NONE then
+      rest = { sources[i], sources[i + 1] - part }
+    elseif sources[i + 1] > part then
       rest[#rest + 1] = sources[i]
       rest[#rest + 1] = sources[i + 1] - part
     end
@@ -95,7 +99,8 @@ end
 -- Give back all that one leg of a hold still holds, last taken first. Overage is repaid before anything gets available,
 -- but not by what is scoped: it pays for what its scope covers, and nothing says that this was it.
 --
--- What went to grants that have ended meanwhile is added to `leaving`: it must leave again by entries of their own.
+-- What went to grants that have ended meanwhile must leave again by entries of their own: returns their numbers, after
+-- those that were `leaving` already; nil where there are none.
 function grants.give_back(wallet, entry, leg, leaving)
   local account = wallets.account(wallet, leg.asset)
   for i = #leg.sources - 1, 1, -2 do
@@ -111,6 +116,7 @@ function grants.give_back(wallet, entry, leg, leaving)
     if back > 0 then
       grant.remaining = grant.remaining + back
       if terms.state ~= codes.grant_state.active then
+        leaving = leaving or {}
         leaving[#leaving + 1] = grant_no
       elseif grant.remaining == back then
         grants.enter_order(wallet, account, grant_no)
@@ -119,7 +125,8 @@ function grants.give_back(wallet, entry, leg, leaving)
       end
     end
   end
-  leg.sources = {}
+  leg.sources = NONE
+  return leaving
 end
 
 -- What came back to grants that have ended leaves again, each by an entry of its own.

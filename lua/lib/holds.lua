@@ -25,6 +25,8 @@ local TAG_LENGTH = 26
 -- Not shorter than a source.
 local SCOPES = '>I4HHI4'
 local SCOPES_LENGTH = 12
+-- Of what is not there; never added to.
+local NONE = {}
 
 -- From `from` on: number and atoms in turn.
 local function pack_sources(sources, from)
@@ -69,15 +71,38 @@ function holds.pack(hold)
   return packed
 end
 
+-- A leg as it stands in a record; lib/dues.lua adds what a settle says of it.
+local function make_leg(asset, amount, held, settled, released, num, den)
+  return {
+    asset = asset,
+    amount = amount,
+    held = held,
+    settled = settled,
+    released = released,
+    num = num,
+    den = den,
+    sources = NONE,
+    due = nil, -- a ninth, so that there is room for sixteen
+  }
+end
+
 function holds.unpack(ref, packed)
-  local leg = { num = 1, den = 1, sources = {} }
-  local hold = { ref = ref, legs = { leg }, tags = {} }
-  leg.asset, leg.amount, leg.held, leg.settled, leg.released, hold.created_at_ms, hold.expires_at_ms =
-    struct.unpack(TERMS, packed)
+  local asset, amount, held, settled, released, created_at_ms, expires_at_ms = struct.unpack(TERMS, packed)
+  local leg = make_leg(asset, amount, held, settled, released, 1, 1)
+  local hold = {
+    ref = ref,
+    legs = { leg },
+    tags = NONE,
+    created_at_ms = created_at_ms,
+    expires_at_ms = expires_at_ms,
+  }
   local at = TERMS_LENGTH + 1
   while at <= #packed do
     local grant_no, atoms = struct.unpack(SOURCE, packed, at)
-    if grant_no > 0 then
+    if grant_no > 0 and leg.sources == NONE then
+      leg.sources = { grant_no, atoms }
+      at = at + SOURCE_LENGTH
+    elseif grant_no > 0 then
       leg.sources[#leg.sources + 1] = grant_no
       leg.sources[#leg.sources + 1] = atoms
       at = at + SOURCE_LENGTH
@@ -86,16 +111,16 @@ function holds.unpack(ref, packed)
       hold.scopes = { string.byte(packed, at + SCOPES_LENGTH, at + SCOPES_LENGTH + count - 1) }
       at = at + SCOPES_LENGTH + count
     elseif struct.unpack('>H', packed, at + 4) == 0 then
-      local tag, _ = {}, nil
-      _, _, tag.no, tag.asset, tag.bucket, tag.held = struct.unpack(TAG, packed, at)
-      hold.tags[#hold.tags + 1] = tag
+      local _, _, no, tag_asset, bucket, tag_held = struct.unpack(TAG, packed, at)
+      if hold.tags == NONE then
+        hold.tags = { nil, nil, nil, nil }
+      end
+      hold.tags[#hold.tags + 1] = { no = no, asset = tag_asset, bucket = bucket, held = tag_held }
       at = at + TAG_LENGTH
     else
-      leg = { sources = {} }
+      local _, of, leg_amount, leg_held, leg_settled, leg_released, num, den = struct.unpack(NEXT_LEG, packed, at)
+      leg = make_leg(of, leg_amount, leg_held, leg_settled, leg_released, num, den)
       hold.legs[#hold.legs + 1] = leg
-      local _
-      _, leg.asset, leg.amount, leg.held, leg.settled, leg.released, leg.num, leg.den =
-        struct.unpack(NEXT_LEG, packed, at)
       at = at + NEXT_LEG_LENGTH
     end
   end
@@ -179,12 +204,12 @@ end
 
 -- The hold ends: what it still holds goes back, and it leaves Redis with this entry.
 function holds.close(wallet, entry, hold, status)
-  local leaving = {}
+  local leaving
   for i = 1, #hold.legs do
     local leg = hold.legs[i]
     leg.released = leg.released + leg.held
     leg.held = 0
-    grants.give_back(wallet, entry, leg, leaving)
+    leaving = grants.give_back(wallet, entry, leg, leaving)
   end
   budgets.give_back(wallet, entry, hold.tags)
   entry.hold_ref = hold.ref
@@ -194,7 +219,9 @@ function holds.close(wallet, entry, hold, status)
   wallets.add(wallet, 'deadlines_gone', wallet.id .. hold.ref)
   wallet.open_holds = wallet.open_holds - 1
   entries.append(wallet, entry)
-  grants.leave(wallet, leaving)
+  if leaving then
+    grants.leave(wallet, leaving)
+  end
 end
 
 -- The hold's deadline has passed: it expires.

@@ -22,12 +22,15 @@ local FORMATS = {
   '>Bdddddddddddd',
 }
 
-function operation.pack(reply)
-  local text_at = #reply + 1
-  while text_at > 2 and type(reply[text_at - 1]) == 'string' do
-    text_at = text_at - 1
+-- `count` of a reply's values are numbers; where that is not said, it is found.
+function operation.pack(reply, count)
+  if not count then
+    count = #reply - 1
+    while count > 0 and type(reply[count + 1]) == 'string' do
+      count = count - 1
+    end
   end
-  local count = text_at - 2
+  local text_at = count + 2
   return reply[1]
     .. '\0'
     .. struct.pack(FORMATS[count], count, unpack(reply, 2, text_at - 1))

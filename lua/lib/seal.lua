@@ -47,6 +47,9 @@ end
 
 local function changed_fields(wallet)
   local fields = { 'w', wallets.pack_meta(wallet), nil, nil, nil, nil }
+  if wallet.account then
+    add_account(wallet, fields, wallet.account)
+  end
   for _, account in pairs(wallet.accounts or NONE) do
     add_account(wallet, fields, account)
   end
@@ -77,7 +80,9 @@ end
 -- Lua passes at most some 8,000 values to a call: only a wallet that is written whole may have more. They follow in
 -- slices of their own.
 local function slice(wallet, name, list, more_name)
-  wallet[name] = list
+  if list then
+    wallet[name] = list
+  end
   if not list or #list <= SLICE_LENGTH then
     return
   end

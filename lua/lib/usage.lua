@@ -104,6 +104,9 @@ end
 -- Each leg is asked for what its asset's lines cost, on top of its `amount` or its `due`. The refusal when that is more
 -- than one amount may be.
 function usage.add(lines, list, of)
+  if not lines[1] then
+    return
+  end
   for line_no, line in ipairs(lines) do
     for _, leg in ipairs(list) do
       if leg.asset == line.asset then
@@ -118,6 +121,9 @@ end
 
 -- Where legs are in parts, by the scopes that cover them, each line belongs to one.
 function usage.add_to_parts(lines, list)
+  if not lines[1] then
+    return
+  end
   for _, line in ipairs(lines) do
     for _, leg in ipairs(list) do
       if leg.asset == line.asset and leg.parts then

@@ -120,23 +120,11 @@ local function make(
     open_holds = open_holds,
     live_grants = live_grants,
     freeze = freeze,
-    account = false, -- the one that was asked for
-    accounts = false, -- by asset
-    grants = false, -- by number: what a grant has left and holds
-    terms = false, -- by number: a grant's terms
-    ended = false, -- by number: grants that leave the wallet
     entries = { nil },
-    holds = false, -- refs and records, in turn
-    holds_gone = false,
-    deadlines = false, -- instants and members, in turn
-    deadlines_gone = false,
-    -- For commit.lua.
-    fields = false,
-    fields_gone = false,
-    clock = false,
-    record = false,
-    keep_ms = false,
-    outbox_key = false,
+    -- Made when there is something to put in: account (the one that was asked for), accounts (others, by asset), grants
+    -- (by number: what a grant has left and holds), terms (by number), ended (by number: grants that leave the wallet),
+    -- holds (refs and records, in turn), holds_gone, deadlines (instants and members, in turn), deadlines_gone; and by
+    -- seal.lua what commit.lua writes. There is room for a dozen.
   }
 end
 
@@ -226,9 +214,7 @@ function wallets.open(
   if fields[5] then
     wallet.config_version = fields[5]
   end
-  local account = read_account(tonumber(asset), account_field, fields[2], fields[3])
-  wallet.account = account
-  wallet.accounts = { [account.asset] = account }
+  wallet.account = read_account(tonumber(asset), account_field, fields[2], fields[3])
   if wallet.due_at_ms <= wallet.now_ms and not leave_due and not require('due').apply(wallet) then
     return nil, { 'due' }
   end
@@ -313,7 +299,7 @@ end
 -- Take one armed trigger of the ledger's at `at`; returns where the next one begins.
 function wallets.load_trigger(wallet, packed, at)
   local asset, next_at = struct.unpack('>H', packed, at)
-  local account = wallet.accounts[asset]
+  local account = wallet.accounts and wallet.accounts[asset]
   if account then
     account.fires_below, account.crossing_no = struct.unpack(TRIGGER, packed, next_at)
   end
@@ -337,7 +323,11 @@ end
 
 -- The balance in one asset, read when first asked for.
 function wallets.account(wallet, asset)
-  local account = wallet.accounts and wallet.accounts[asset]
+  local account = wallet.account
+  if account and account.asset == asset then
+    return account
+  end
+  account = wallet.accounts and wallet.accounts[asset]
   if not account then
     local field = string.format('a%d', asset)
     local fields = redis.call('HMGET', wallet.key, field, string.format('o%d', asset))

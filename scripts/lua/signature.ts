@@ -1,7 +1,12 @@
 // Read a script's keys, arguments and replies from its syntax tree.
 import { memberPath, nameOf, requiredModule, stringOf, type LuaFile, type Node } from './parse.ts';
 
-export type Argument = { name: string; isNumber: boolean };
+export type Argument = {
+  name: string;
+  isNumber: boolean;
+  /** Written `ARGV[n] or ''`: it is not sent where it is empty, and so is all that follows. */
+  isOptional: boolean;
+};
 export type Reply = { status: string; values: string[] };
 export type Signature = { name: string; doc: string; keys: string[]; args: Argument[]; replies: Reply[] };
 
@@ -12,13 +17,13 @@ export function readSignature(script: LuaFile, modules: Map<string, LuaFile>): S
     if (statement.type !== 'LocalStatement') continue;
     const name = nameOf((statement.variables as Node[])[0])!;
     const init = (statement.init as Node[])[0];
-    const inner =
-      init?.type === 'CallExpression' && nameOf(init.base as Node) === 'tonumber'
-        ? (init.arguments as Node[])[0]
-        : init;
-    const slot = slotOf(inner);
+    const isNumber = init?.type === 'CallExpression' && nameOf(init.base as Node) === 'tonumber';
+    const isOptional = init?.type === 'LogicalExpression' && stringOf(init.right as Node) === '';
+    const slot = slotOf(isNumber ? (init.arguments as Node[])[0] : isOptional ? (init.left as Node) : init);
     if (slot?.table === 'KEYS') put(keys, slot.index, name, script.name);
-    if (slot?.table === 'ARGV') put(args, slot.index, { name, isNumber: inner !== init }, script.name);
+    if (slot?.table !== 'ARGV') continue;
+    if (!isOptional && args.at(-1)?.isOptional) throw new Error(`${script.name}: ${name} follows what may be left out`);
+    put(args, slot.index, { name, isNumber, isOptional }, script.name);
   }
   return {
     name: script.name.replace(/\.lua$/, ''),

@@ -11,7 +11,7 @@ export function writeCodes(codes: Codes): string {
 
 export function writeScripts(signatures: Signature[], library: Library): string {
   return `${HEAD}import { atomsFromRedis as atoms, type Atoms } from '../units.ts';
-import type { Script } from './script.ts';
+import { withoutEmpty, type Script } from './script.ts';
 
 /** The Redis library that holds all scripts; names end in its hash. */
 export const libraryHash = '${library.hash}';
@@ -49,12 +49,18 @@ export const ${camel(signature.name)}Script: Script<${type}Keys, ${type}Args, ${
   functionName: '${signature.name}_${hash}',
   keysCount: ${signature.keys.length},
   binary: ${replies.some((reply) => reply.values.some((value) => /_(packed|record)$/.test(value)))},
-  encode: (keys${signature.args.length > 0 ? ', args' : ''}) => [${[...signature.keys.map((key) => `keys.${camel(key)}`), ...signature.args.map(encodeArg)].join(', ')}],
+  encode: (keys${signature.args.length > 0 ? ', args' : ''}) => ${encoder(signature)},
   decode: {
 ${replies.map((reply) => `    ${reply.status}: (${reply.values.length > 0 ? 'reply' : ''}) => ({ ${[`status: '${reply.status}'`, ...reply.values.map((value, i) => `${camel(value)}: ${decodeValue(value, i + 1)}`)].join(', ')} }),`).join('\n')}
   },
 };
 `;
+}
+
+function encoder({ keys, args }: Signature): string {
+  const values = `[${[...keys.map((key) => `keys.${camel(key)}`), ...args.map(encodeArg)].join(', ')}]`;
+  const optionalCount = args.filter(({ isOptional }) => isOptional).length;
+  return optionalCount > 0 ? `withoutEmpty(${values}, ${optionalCount})` : values;
 }
 
 function argType(arg: Argument): string {

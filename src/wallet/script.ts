@@ -1,13 +1,24 @@
 // The shape of a generated script: the function in the Redis library, how its arguments are written, how its replies are read.
+type Value = string | number | Buffer;
+
 export type Script<Keys, Args, Reply> = {
   name: string;
   functionName: string;
   keysCount: number;
   /** Its reply carries packed values: texts arrive as buffers. */
   binary: boolean;
-  encode: (keys: Keys, args: Args) => (string | number | Buffer)[];
+  encode: (keys: Keys, args: Args) => Value[];
   decode: Record<string, (reply: unknown[]) => Reply>;
 };
+
+/** What a call sends, less those of its last so many values that are empty and followed by none: the script knows them. */
+export function withoutEmpty(values: Value[], optionalCount: number): Value[] {
+  const countMin = values.length - optionalCount;
+  while (values.length > countMin && isEmpty(values.at(-1)!)) values.pop();
+  return values;
+}
+
+const isEmpty = (value: Value): boolean => typeof value !== 'number' && value.length === 0;
 
 /** Read a raw reply. A `replayed` one is what the first call answered, marked. */
 export function decodeReply<Keys, Args, Reply extends { status: string }>(

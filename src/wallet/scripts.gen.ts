@@ -1,9 +1,9 @@
 // Generated from lua/ by `npm run generate`: do not edit.
 import { atomsFromRedis as atoms, type Atoms } from '../units.ts';
-import type { Script } from './script.ts';
+import { withoutEmpty, type Script } from './script.ts';
 
 /** The Redis library that holds all scripts; names end in its hash. */
-export const libraryHash = '2400bc8d8d7d';
+export const libraryHash = '8118b033b57c';
 
 export type AdvanceClockKeys = { fenceKey: string; clockKey: string };
 export type AdvanceClockArgs = { fence: string; toMs: number };
@@ -16,7 +16,7 @@ export type AdvanceClockReply =
  */
 export const advanceClockScript: Script<AdvanceClockKeys, AdvanceClockArgs, AdvanceClockReply> = {
   name: 'advance_clock',
-  functionName: 'advance_clock_2400bc8d8d7d',
+  functionName: 'advance_clock_8118b033b57c',
   keysCount: 2,
   binary: false,
   encode: (keys, args) => [keys.fenceKey, keys.clockKey, args.fence, args.toMs],
@@ -47,7 +47,7 @@ export type ApplyDueReply =
  */
 export const applyDueScript: Script<ApplyDueKeys, ApplyDueArgs, ApplyDueReply> = {
   name: 'apply_due',
-  functionName: 'apply_due_2400bc8d8d7d',
+  functionName: 'apply_due_8118b033b57c',
   keysCount: 7,
   binary: false,
   encode: (keys, args) => [keys.fenceKey, keys.clockKey, keys.walletKey, keys.holdsKey, keys.deadlinesKey, keys.operationKey, keys.outboxKey, args.fence, args.notAfterMs, args.environment, args.operationId, args.fingerprint, args.keepMs],
@@ -82,7 +82,7 @@ export type ArmTopUpReply =
  */
 export const armTopUpScript: Script<ArmTopUpKeys, ArmTopUpArgs, ArmTopUpReply> = {
   name: 'arm_top_up',
-  functionName: 'arm_top_up_2400bc8d8d7d',
+  functionName: 'arm_top_up_8118b033b57c',
   keysCount: 3,
   binary: false,
   encode: (keys, args) => [keys.fenceKey, keys.clockKey, keys.walletKey, args.fence, args.asset, String(args.firesBelowAtoms), args.crossingNo],
@@ -96,7 +96,7 @@ export const armTopUpScript: Script<ArmTopUpKeys, ArmTopUpArgs, ArmTopUpReply> =
 };
 
 export type AuthorizeKeys = { fenceKey: string; clockKey: string; walletKey: string; holdsKey: string; deadlinesKey: string; operationKey: string; outboxKey: string; catalogKey: string };
-export type AuthorizeArgs = { fence: string; notAfterMs: number; environment: string; operationId: string; fingerprint: string; keepMs: number; asset: number; amountAtoms: Atoms; mode: string; ttlMs: number; repeated: string; attached: string; lookedUp: string; catalogVersion: string; configVersion: string; toldText: string; legsPacked: Buffer | string; budgetsPacked: Buffer | string; scopesPacked: Buffer | string; linesPacked: Buffer | string };
+export type AuthorizeArgs = { fence: string; notAfterMs: number; environment: string; operationId: string; fingerprint: string; keepMs: number; asset: number; amountAtoms: Atoms; mode: string; ttlMs: number; repeated: string; lookedUp: string; configVersion: string; attached: string; catalogVersion: string; toldText: string; budgetsPacked: Buffer | string; linesPacked: Buffer | string; scopesPacked: Buffer | string; legsPacked: Buffer | string };
 export type AuthorizeReply =
   | { status: 'fenced'; replayed?: true }
   | { status: 'unverified'; replayed?: true }
@@ -127,10 +127,10 @@ export type AuthorizeReply =
  */
 export const authorizeScript: Script<AuthorizeKeys, AuthorizeArgs, AuthorizeReply> = {
   name: 'authorize',
-  functionName: 'authorize_2400bc8d8d7d',
+  functionName: 'authorize_8118b033b57c',
   keysCount: 8,
   binary: false,
-  encode: (keys, args) => [keys.fenceKey, keys.clockKey, keys.walletKey, keys.holdsKey, keys.deadlinesKey, keys.operationKey, keys.outboxKey, keys.catalogKey, args.fence, args.notAfterMs, args.environment, args.operationId, args.fingerprint, args.keepMs, args.asset, String(args.amountAtoms), args.mode, args.ttlMs, args.repeated, args.attached, args.lookedUp, args.catalogVersion, args.configVersion, args.toldText, args.legsPacked, args.budgetsPacked, args.scopesPacked, args.linesPacked],
+  encode: (keys, args) => withoutEmpty([keys.fenceKey, keys.clockKey, keys.walletKey, keys.holdsKey, keys.deadlinesKey, keys.operationKey, keys.outboxKey, keys.catalogKey, args.fence, args.notAfterMs, args.environment, args.operationId, args.fingerprint, args.keepMs, args.asset, String(args.amountAtoms), args.mode, args.ttlMs, args.repeated, args.lookedUp, args.configVersion, args.attached, args.catalogVersion, args.toldText, args.budgetsPacked, args.linesPacked, args.scopesPacked, args.legsPacked], 6),
   decode: {
     fenced: () => ({ status: 'fenced' }),
     unverified: () => ({ status: 'unverified' }),
@@ -154,7 +154,7 @@ export const authorizeScript: Script<AuthorizeKeys, AuthorizeArgs, AuthorizeRepl
 };
 
 export type ChargeKeys = { fenceKey: string; clockKey: string; walletKey: string; holdsKey: string; deadlinesKey: string; operationKey: string; outboxKey: string; catalogKey: string };
-export type ChargeArgs = { fence: string; notAfterMs: number; environment: string; operationId: string; fingerprint: string; keepMs: number; asset: number; amountAtoms: Atoms; mode: string; repeated: string; attached: string; lookedUp: string; catalogVersion: string; configVersion: string; toldText: string; legsPacked: Buffer | string; budgetsPacked: Buffer | string; scopesPacked: Buffer | string; linesPacked: Buffer | string };
+export type ChargeArgs = { fence: string; notAfterMs: number; environment: string; operationId: string; fingerprint: string; keepMs: number; asset: number; amountAtoms: Atoms; mode: string; repeated: string; lookedUp: string; configVersion: string; attached: string; catalogVersion: string; toldText: string; budgetsPacked: Buffer | string; linesPacked: Buffer | string; scopesPacked: Buffer | string; legsPacked: Buffer | string };
 export type ChargeReply =
   | { status: 'fenced'; replayed?: true }
   | { status: 'unverified'; replayed?: true }
@@ -180,10 +180,10 @@ export type ChargeReply =
  */
 export const chargeScript: Script<ChargeKeys, ChargeArgs, ChargeReply> = {
   name: 'charge',
-  functionName: 'charge_2400bc8d8d7d',
+  functionName: 'charge_8118b033b57c',
   keysCount: 8,
   binary: false,
-  encode: (keys, args) => [keys.fenceKey, keys.clockKey, keys.walletKey, keys.holdsKey, keys.deadlinesKey, keys.operationKey, keys.outboxKey, keys.catalogKey, args.fence, args.notAfterMs, args.environment, args.operationId, args.fingerprint, args.keepMs, args.asset, String(args.amountAtoms), args.mode, args.repeated, args.attached, args.lookedUp, args.catalogVersion, args.configVersion, args.toldText, args.legsPacked, args.budgetsPacked, args.scopesPacked, args.linesPacked],
+  encode: (keys, args) => withoutEmpty([keys.fenceKey, keys.clockKey, keys.walletKey, keys.holdsKey, keys.deadlinesKey, keys.operationKey, keys.outboxKey, keys.catalogKey, args.fence, args.notAfterMs, args.environment, args.operationId, args.fingerprint, args.keepMs, args.asset, String(args.amountAtoms), args.mode, args.repeated, args.lookedUp, args.configVersion, args.attached, args.catalogVersion, args.toldText, args.budgetsPacked, args.linesPacked, args.scopesPacked, args.legsPacked], 6),
   decode: {
     fenced: () => ({ status: 'fenced' }),
     unverified: () => ({ status: 'unverified' }),
@@ -220,7 +220,7 @@ export type ConfigureReply =
  */
 export const configureScript: Script<ConfigureKeys, ConfigureArgs, ConfigureReply> = {
   name: 'configure',
-  functionName: 'configure_2400bc8d8d7d',
+  functionName: 'configure_8118b033b57c',
   keysCount: 3,
   binary: false,
   encode: (keys, args) => [keys.fenceKey, keys.clockKey, keys.walletKey, args.fence, args.version, args.configText],
@@ -247,7 +247,7 @@ export type CreateWalletReply =
  */
 export const createWalletScript: Script<CreateWalletKeys, CreateWalletArgs, CreateWalletReply> = {
   name: 'create_wallet',
-  functionName: 'create_wallet_2400bc8d8d7d',
+  functionName: 'create_wallet_8118b033b57c',
   keysCount: 3,
   binary: false,
   encode: (keys, args) => [keys.fenceKey, keys.clockKey, keys.walletKey, args.fence, args.environment, args.customerId, args.freeze],
@@ -281,7 +281,7 @@ export type CreditReply =
  */
 export const creditScript: Script<CreditKeys, CreditArgs, CreditReply> = {
   name: 'credit',
-  functionName: 'credit_2400bc8d8d7d',
+  functionName: 'credit_8118b033b57c',
   keysCount: 7,
   binary: false,
   encode: (keys, args) => [keys.fenceKey, keys.clockKey, keys.walletKey, keys.holdsKey, keys.deadlinesKey, keys.operationKey, keys.outboxKey, args.fence, args.notAfterMs, args.environment, args.operationId, args.fingerprint, args.keepMs, args.asset, args.grantNo, String(args.amountAtoms), args.purpose, args.priority, args.effectiveAtMs, args.expiresAtMs, args.attached, args.lookedUp, args.scope, args.rolloverPacked],
@@ -320,7 +320,7 @@ export type ExpireHoldsReply =
  */
 export const expireHoldsScript: Script<ExpireHoldsKeys, ExpireHoldsArgs, ExpireHoldsReply> = {
   name: 'expire_holds',
-  functionName: 'expire_holds_2400bc8d8d7d',
+  functionName: 'expire_holds_8118b033b57c',
   keysCount: 7,
   binary: false,
   encode: (keys, args) => [keys.fenceKey, keys.clockKey, keys.walletKey, keys.holdsKey, keys.deadlinesKey, keys.operationKey, keys.outboxKey, args.fence, args.notAfterMs, args.environment, args.operationId, args.fingerprint, args.keepMs, args.holdRefs],
@@ -364,7 +364,7 @@ export type ExtendReply =
  */
 export const extendScript: Script<ExtendKeys, ExtendArgs, ExtendReply> = {
   name: 'extend',
-  functionName: 'extend_2400bc8d8d7d',
+  functionName: 'extend_8118b033b57c',
   keysCount: 7,
   binary: false,
   encode: (keys, args) => [keys.fenceKey, keys.clockKey, keys.walletKey, keys.holdsKey, keys.deadlinesKey, keys.operationKey, keys.outboxKey, args.fence, args.notAfterMs, args.environment, args.operationId, args.fingerprint, args.keepMs, args.asset, args.holdRef, String(args.amountAtoms), args.ttlMs, args.repeated, args.attached, args.lookedUp, args.configVersion, args.budgetsPacked],
@@ -406,7 +406,7 @@ export type ForgetReply =
  */
 export const forgetScript: Script<ForgetKeys, ForgetArgs, ForgetReply> = {
   name: 'forget',
-  functionName: 'forget_2400bc8d8d7d',
+  functionName: 'forget_8118b033b57c',
   keysCount: 4,
   binary: false,
   encode: (keys, args) => [keys.fenceKey, keys.walletKey, keys.holdsKey, keys.deadlinesKey, args.fence, args.headPacked],
@@ -441,7 +441,7 @@ export type FreezeReply =
  */
 export const freezeScript: Script<FreezeKeys, FreezeArgs, FreezeReply> = {
   name: 'freeze',
-  functionName: 'freeze_2400bc8d8d7d',
+  functionName: 'freeze_8118b033b57c',
   keysCount: 7,
   binary: false,
   encode: (keys, args) => [keys.fenceKey, keys.clockKey, keys.walletKey, keys.holdsKey, keys.deadlinesKey, keys.operationKey, keys.outboxKey, args.fence, args.notAfterMs, args.environment, args.operationId, args.fingerprint, args.keepMs, args.fromFreeze, args.toFreeze, args.attached, args.lookedUp, args.seenAt],
@@ -479,7 +479,7 @@ export type HydrateReply =
  */
 export const hydrateScript: Script<HydrateKeys, HydrateArgs, HydrateReply> = {
   name: 'hydrate',
-  functionName: 'hydrate_2400bc8d8d7d',
+  functionName: 'hydrate_8118b033b57c',
   keysCount: 6,
   binary: false,
   encode: (keys, args) => [keys.fenceKey, keys.clockKey, keys.walletKey, keys.holdsKey, keys.deadlinesKey, keys.scratchKey, args.fence, args.environment, args.customerId, args.version, args.freeze, args.accountsPacked, args.grantsPacked, args.holdsPacked, args.replacedVersion, args.lookUpUntilMs, args.configVersion, args.configText, args.countersPacked, args.rolloversPacked, args.triggersPacked],
@@ -506,7 +506,7 @@ export type ListDueReply =
  */
 export const listDueScript: Script<ListDueKeys, ListDueArgs, ListDueReply> = {
   name: 'list_due',
-  functionName: 'list_due_2400bc8d8d7d',
+  functionName: 'list_due_8118b033b57c',
   keysCount: 3,
   binary: false,
   encode: (keys, args) => [keys.fenceKey, keys.clockKey, keys.deadlinesKey, args.fence, args.membersMax],
@@ -535,7 +535,7 @@ export type MendReply =
  */
 export const mendScript: Script<MendKeys, MendArgs, MendReply> = {
   name: 'mend',
-  functionName: 'mend_2400bc8d8d7d',
+  functionName: 'mend_8118b033b57c',
   keysCount: 5,
   binary: false,
   encode: (keys, args) => [keys.fenceKey, keys.clockKey, keys.walletKey, keys.holdsKey, keys.deadlinesKey, args.fence, args.seenAt],
@@ -562,7 +562,7 @@ export type PeekOperationReply =
  */
 export const peekOperationScript: Script<PeekOperationKeys, PeekOperationArgs, PeekOperationReply> = {
   name: 'peek_operation',
-  functionName: 'peek_operation_2400bc8d8d7d',
+  functionName: 'peek_operation_8118b033b57c',
   keysCount: 4,
   binary: false,
   encode: (keys, args) => [keys.fenceKey, keys.clockKey, keys.walletKey, keys.operationKey, args.fence],
@@ -589,7 +589,7 @@ export type RaiseCatalogReply =
  */
 export const raiseCatalogScript: Script<RaiseCatalogKeys, RaiseCatalogArgs, RaiseCatalogReply> = {
   name: 'raise_catalog',
-  functionName: 'raise_catalog_2400bc8d8d7d',
+  functionName: 'raise_catalog_8118b033b57c',
   keysCount: 2,
   binary: false,
   encode: (keys, args) => [keys.fenceKey, keys.catalogKey, args.fence, args.environment, args.catalogVersion],
@@ -616,7 +616,7 @@ export type ReadHoldReply =
  */
 export const readHoldScript: Script<ReadHoldKeys, ReadHoldArgs, ReadHoldReply> = {
   name: 'read_hold',
-  functionName: 'read_hold_2400bc8d8d7d',
+  functionName: 'read_hold_8118b033b57c',
   keysCount: 4,
   binary: true,
   encode: (keys, args) => [keys.fenceKey, keys.clockKey, keys.walletKey, keys.holdsKey, args.fence, args.environment, args.holdRef],
@@ -643,7 +643,7 @@ export type ReadStoredReply =
  */
 export const readStoredScript: Script<ReadStoredKeys, ReadStoredArgs, ReadStoredReply> = {
   name: 'read_stored',
-  functionName: 'read_stored_2400bc8d8d7d',
+  functionName: 'read_stored_8118b033b57c',
   keysCount: 3,
   binary: true,
   encode: (keys) => [keys.walletKey, keys.holdsKey, keys.deadlinesKey],
@@ -667,7 +667,7 @@ export type ReadWalletReply =
  */
 export const readWalletScript: Script<ReadWalletKeys, ReadWalletArgs, ReadWalletReply> = {
   name: 'read_wallet',
-  functionName: 'read_wallet_2400bc8d8d7d',
+  functionName: 'read_wallet_8118b033b57c',
   keysCount: 3,
   binary: true,
   encode: (keys, args) => [keys.fenceKey, keys.clockKey, keys.walletKey, args.fence, args.environment],
@@ -705,7 +705,7 @@ export type ReleaseReply =
  */
 export const releaseScript: Script<ReleaseKeys, ReleaseArgs, ReleaseReply> = {
   name: 'release',
-  functionName: 'release_2400bc8d8d7d',
+  functionName: 'release_8118b033b57c',
   keysCount: 7,
   binary: false,
   encode: (keys, args) => [keys.fenceKey, keys.clockKey, keys.walletKey, keys.holdsKey, keys.deadlinesKey, keys.operationKey, keys.outboxKey, args.fence, args.notAfterMs, args.environment, args.operationId, args.fingerprint, args.keepMs, args.asset, args.holdRef, args.attached, args.lookedUp],
@@ -738,7 +738,7 @@ export type RememberReply =
  */
 export const rememberScript: Script<RememberKeys, RememberArgs, RememberReply> = {
   name: 'remember',
-  functionName: 'remember_2400bc8d8d7d',
+  functionName: 'remember_8118b033b57c',
   keysCount: 2,
   binary: false,
   encode: (keys, args) => [keys.fenceKey, keys.operationKey, args.fence, args.recordPacked, args.keepMs],
@@ -766,7 +766,7 @@ export type RestampReply =
  */
 export const restampScript: Script<RestampKeys, RestampArgs, RestampReply> = {
   name: 'restamp',
-  functionName: 'restamp_2400bc8d8d7d',
+  functionName: 'restamp_8118b033b57c',
   keysCount: 5,
   binary: false,
   encode: (keys, args) => [keys.fenceKey, keys.clockKey, keys.walletKey, keys.holdsKey, keys.scratchKey, args.fence, args.version, args.freeze, args.configVersion, args.configText],
@@ -779,7 +779,7 @@ export const restampScript: Script<RestampKeys, RestampArgs, RestampReply> = {
 };
 
 export type SettleKeys = { fenceKey: string; clockKey: string; walletKey: string; holdsKey: string; deadlinesKey: string; operationKey: string; outboxKey: string; lateKey: string; catalogKey: string };
-export type SettleArgs = { fence: string; notAfterMs: number; environment: string; operationId: string; fingerprint: string; keepMs: number; asset: number; holdRef: string; amountAtoms: Atoms; final: string; onExcess: string; expiredHold: Buffer | string; attached: string; lookedUp: string; catalogVersion: string; configVersion: string; toldText: string; duesPacked: Buffer | string; scopesPacked: Buffer | string; linesPacked: Buffer | string };
+export type SettleArgs = { fence: string; notAfterMs: number; environment: string; operationId: string; fingerprint: string; keepMs: number; asset: number; holdRef: string; amountAtoms: Atoms; final: string; onExcess: string; lookedUp: string; configVersion: string; attached: string; catalogVersion: string; toldText: string; linesPacked: Buffer | string; scopesPacked: Buffer | string; duesPacked: Buffer | string; expiredHold: Buffer | string };
 export type SettleReply =
   | { status: 'fenced'; replayed?: true }
   | { status: 'unverified'; replayed?: true }
@@ -812,10 +812,10 @@ export type SettleReply =
  */
 export const settleScript: Script<SettleKeys, SettleArgs, SettleReply> = {
   name: 'settle',
-  functionName: 'settle_2400bc8d8d7d',
+  functionName: 'settle_8118b033b57c',
   keysCount: 9,
   binary: false,
-  encode: (keys, args) => [keys.fenceKey, keys.clockKey, keys.walletKey, keys.holdsKey, keys.deadlinesKey, keys.operationKey, keys.outboxKey, keys.lateKey, keys.catalogKey, args.fence, args.notAfterMs, args.environment, args.operationId, args.fingerprint, args.keepMs, args.asset, args.holdRef, String(args.amountAtoms), args.final, args.onExcess, args.expiredHold, args.attached, args.lookedUp, args.catalogVersion, args.configVersion, args.toldText, args.duesPacked, args.scopesPacked, args.linesPacked],
+  encode: (keys, args) => withoutEmpty([keys.fenceKey, keys.clockKey, keys.walletKey, keys.holdsKey, keys.deadlinesKey, keys.operationKey, keys.outboxKey, keys.lateKey, keys.catalogKey, args.fence, args.notAfterMs, args.environment, args.operationId, args.fingerprint, args.keepMs, args.asset, args.holdRef, String(args.amountAtoms), args.final, args.onExcess, args.lookedUp, args.configVersion, args.attached, args.catalogVersion, args.toldText, args.linesPacked, args.scopesPacked, args.duesPacked, args.expiredHold], 6),
   decode: {
     fenced: () => ({ status: 'fenced' }),
     unverified: () => ({ status: 'unverified' }),
@@ -849,7 +849,7 @@ export type VerifyRunReply =
  */
 export const verifyRunScript: Script<VerifyRunKeys, VerifyRunArgs, VerifyRunReply> = {
   name: 'verify_run',
-  functionName: 'verify_run_2400bc8d8d7d',
+  functionName: 'verify_run_8118b033b57c',
   keysCount: 1,
   binary: false,
   encode: (keys, args) => [keys.fenceKey, args.fence, args.runId],
@@ -880,7 +880,7 @@ export type VoidReply =
  */
 export const voidScript: Script<VoidKeys, VoidArgs, VoidReply> = {
   name: 'void',
-  functionName: 'void_2400bc8d8d7d',
+  functionName: 'void_8118b033b57c',
   keysCount: 7,
   binary: false,
   encode: (keys, args) => [keys.fenceKey, keys.clockKey, keys.walletKey, keys.holdsKey, keys.deadlinesKey, keys.operationKey, keys.outboxKey, args.fence, args.notAfterMs, args.environment, args.operationId, args.fingerprint, args.keepMs, args.asset, args.grantNo, args.attached, args.lookedUp],
@@ -901,7 +901,7 @@ export const voidScript: Script<VoidKeys, VoidArgs, VoidReply> = {
 
 /** What FUNCTION LOAD takes. */
 export const libraryText =
-  "#!lua name=farebox_2400bc8d8d7d\n\
+  "#!lua name=farebox_8118b033b57c\n\
 local outer = function() return redis, string, struct, math, table, unpack, ipairs, pairs, tonumber, type end\n\
 local redis, string, struct, math, table, unpack, ipairs, pairs, tonumber, type = redis\n\
 local bound = false\n\
@@ -928,6 +928,7 @@ local NUMBER_LENGTH = 8\n\
 local PLAIN = '>BddBddd'\n\
 local PLAIN_LENGTH = 42\n\
 local ROLLING_BUCKETS = 60\n\
+local NONE = {}\n\
 local SPENT_MAX = 4503599627370496\n\
 local NEVER_ATOMS = 2 * 4503599627370496\n\
 local TOLD_MAX = 64\n\
@@ -1042,6 +1043,9 @@ end\n\
 end\n\
 end\n\
 function budgets.open(wallet, packed, tags)\n\
+if packed == '' then\n\
+return NONE\n\
+end\n\
 local list = {}\n\
 local at = 1\n\
 while at <= #packed do\n\
@@ -1123,6 +1127,9 @@ end\n\
 end\n\
 end\n\
 function budgets.hold(list, entry, legs)\n\
+if not list[1] then\n\
+return NONE\n\
+end\n\
 local tags = {}\n\
 for i = 1, #list do\n\
 local budget = list[i]\n\
@@ -1381,7 +1388,8 @@ end\n\
 return nil, 1, affordable, 0\n\
 end\n\
 local function decide(wallet, list, mode, budgets_sent)\n\
-for i, leg in ipairs(list) do\n\
+for i = 1, #list do\n\
+local leg = list[i]\n\
 local account = i == 1 and wallet.account or wallets.account(wallet, leg.asset)\n\
 local room, no = budgets.tightest(budgets_sent, leg.asset)\n\
 local how = list[2] and 'strict' or mode\n\
@@ -1941,6 +1949,7 @@ local wallets = require('wallet')\n\
 local grants = {}\n\
 local AVAILABLE, HELD, OVERAGE = 1, 2, 3\n\
 local NUMBER_LENGTH = order.NUMBER_LENGTH\n\
+local NONE = {}\n\
 function grants.enter_order(wallet, account, grant_no)\n\
 if wallets.terms(wallet, grant_no).scope > 0 then\n\
 return require('scopes').enter(wallet, account, grant_no)\n\
@@ -1989,13 +1998,13 @@ if at > 1 then\n\
 account.order = string.sub(account.order, at)\n\
 account.order_changed = true\n\
 end\n\
-return sources or {}\n\
+return sources or NONE\n\
 end\n\
 function grants.spend_held(wallet, entry, leg, atoms)\n\
 if leg.parts then\n\
 return require('scopes').spend_held(wallet, entry, leg, atoms)\n\
 end\n\
-local sources, rest = leg.sources, {}\n\
+local sources, rest = leg.sources, NONE\n\
 for i = 1, #sources, 2 do\n\
 local part = math.min(atoms, sources[i + 1])\n\
 atoms = atoms - part\n\
@@ -2004,7 +2013,9 @@ local grant = wallets.grant(wallet, sources[i])\n\
 grant.held = grant.held - part\n\
 entries.touch(entry, grant)\n\
 end\n\
-if sources[i + 1] > part then\n\
+if sources[i + 1] > part and rest == NONE then\n\
+rest = { sources[i], sources[i + 1] - part }\n\
+elseif sources[i + 1] > part then\n\
 rest[#rest + 1] = sources[i]\n\
 rest[#rest + 1] = sources[i + 1] - part\n\
 end\n\
@@ -2026,6 +2037,7 @@ entries.transfer(entry, account, HELD, AVAILABLE, back)\n\
 if back > 0 then\n\
 grant.remaining = grant.remaining + back\n\
 if terms.state ~= 2 then\n\
+leaving = leaving or {}\n\
 leaving[#leaving + 1] = grant_no\n\
 elseif grant.remaining == back then\n\
 grants.enter_order(wallet, account, grant_no)\n\
@@ -2034,7 +2046,8 @@ require('scopes').add(wallet, account, terms.scope, back)\n\
 end\n\
 end\n\
 end\n\
-leg.sources = {}\n\
+leg.sources = NONE\n\
+return leaving\n\
 end\n\
 function grants.leave(wallet, leaving)\n\
 for i = 1, #leaving do\n\
@@ -2086,6 +2099,7 @@ local TAG = '>I4HHHdd'\n\
 local TAG_LENGTH = 26\n\
 local SCOPES = '>I4HHI4'\n\
 local SCOPES_LENGTH = 12\n\
+local NONE = {}\n\
 local function pack_sources(sources, from)\n\
 local packed = ''\n\
 for i = from, #sources, 2 do\n\
@@ -2126,15 +2140,36 @@ packed = packed .. struct.pack(SCOPES, 0, 0, 0, #hold.scopes) .. string.char(unp
 end\n\
 return packed\n\
 end\n\
+local function make_leg(asset, amount, held, settled, released, num, den)\n\
+return {\n\
+asset = asset,\n\
+amount = amount,\n\
+held = held,\n\
+settled = settled,\n\
+released = released,\n\
+num = num,\n\
+den = den,\n\
+sources = NONE,\n\
+due = nil, -- a ninth, so that there is room for sixteen\n\
+}\n\
+end\n\
 function holds.unpack(ref, packed)\n\
-local leg = { num = 1, den = 1, sources = {} }\n\
-local hold = { ref = ref, legs = { leg }, tags = {} }\n\
-leg.asset, leg.amount, leg.held, leg.settled, leg.released, hold.created_at_ms, hold.expires_at_ms =\n\
-struct.unpack(TERMS, packed)\n\
+local asset, amount, held, settled, released, created_at_ms, expires_at_ms = struct.unpack(TERMS, packed)\n\
+local leg = make_leg(asset, amount, held, settled, released, 1, 1)\n\
+local hold = {\n\
+ref = ref,\n\
+legs = { leg },\n\
+tags = NONE,\n\
+created_at_ms = created_at_ms,\n\
+expires_at_ms = expires_at_ms,\n\
+}\n\
 local at = TERMS_LENGTH + 1\n\
 while at <= #packed do\n\
 local grant_no, atoms = struct.unpack(SOURCE, packed, at)\n\
-if grant_no > 0 then\n\
+if grant_no > 0 and leg.sources == NONE then\n\
+leg.sources = { grant_no, atoms }\n\
+at = at + SOURCE_LENGTH\n\
+elseif grant_no > 0 then\n\
 leg.sources[#leg.sources + 1] = grant_no\n\
 leg.sources[#leg.sources + 1] = atoms\n\
 at = at + SOURCE_LENGTH\n\
@@ -2143,16 +2178,16 @@ local _, _, _, count = struct.unpack(SCOPES, packed, at)\n\
 hold.scopes = { string.byte(packed, at + SCOPES_LENGTH, at + SCOPES_LENGTH + count - 1) }\n\
 at = at + SCOPES_LENGTH + count\n\
 elseif struct.unpack('>H', packed, at + 4) == 0 then\n\
-local tag, _ = {}, nil\n\
-_, _, tag.no, tag.asset, tag.bucket, tag.held = struct.unpack(TAG, packed, at)\n\
-hold.tags[#hold.tags + 1] = tag\n\
+local _, _, no, tag_asset, bucket, tag_held = struct.unpack(TAG, packed, at)\n\
+if hold.tags == NONE then\n\
+hold.tags = { nil, nil, nil, nil }\n\
+end\n\
+hold.tags[#hold.tags + 1] = { no = no, asset = tag_asset, bucket = bucket, held = tag_held }\n\
 at = at + TAG_LENGTH\n\
 else\n\
-leg = { sources = {} }\n\
+local _, of, leg_amount, leg_held, leg_settled, leg_released, num, den = struct.unpack(NEXT_LEG, packed, at)\n\
+leg = make_leg(of, leg_amount, leg_held, leg_settled, leg_released, num, den)\n\
 hold.legs[#hold.legs + 1] = leg\n\
-local _\n\
-_, leg.asset, leg.amount, leg.held, leg.settled, leg.released, leg.num, leg.den =\n\
-struct.unpack(NEXT_LEG, packed, at)\n\
 at = at + NEXT_LEG_LENGTH\n\
 end\n\
 end\n\
@@ -2219,12 +2254,12 @@ wallets.add(wallet, 'deadlines', string.format('%d', hold.expires_at_ms), wallet
 end\n\
 end\n\
 function holds.close(wallet, entry, hold, status)\n\
-local leaving = {}\n\
+local leaving\n\
 for i = 1, #hold.legs do\n\
 local leg = hold.legs[i]\n\
 leg.released = leg.released + leg.held\n\
 leg.held = 0\n\
-grants.give_back(wallet, entry, leg, leaving)\n\
+leaving = grants.give_back(wallet, entry, leg, leaving)\n\
 end\n\
 budgets.give_back(wallet, entry, hold.tags)\n\
 entry.hold_ref = hold.ref\n\
@@ -2234,7 +2269,9 @@ wallets.add(wallet, 'holds_gone', hold.ref)\n\
 wallets.add(wallet, 'deadlines_gone', wallet.id .. hold.ref)\n\
 wallet.open_holds = wallet.open_holds - 1\n\
 entries.append(wallet, entry)\n\
+if leaving then\n\
 grants.leave(wallet, leaving)\n\
+end\n\
 end\n\
 function holds.expire(wallet, hold)\n\
 local account = wallets.account(wallet, hold.legs[1].asset)\n\
@@ -2362,12 +2399,14 @@ local FORMATS = {\n\
 '>Bddddddddddd',\n\
 '>Bdddddddddddd',\n\
 }\n\
-function operation.pack(reply)\n\
-local text_at = #reply + 1\n\
-while text_at > 2 and type(reply[text_at - 1]) == 'string' do\n\
-text_at = text_at - 1\n\
+function operation.pack(reply, count)\n\
+if not count then\n\
+count = #reply - 1\n\
+while count > 0 and type(reply[count + 1]) == 'string' do\n\
+count = count - 1\n\
 end\n\
-local count = text_at - 2\n\
+end\n\
+local text_at = count + 2\n\
 return reply[1]\n\
 .. '\\0'\n\
 .. struct.pack(FORMATS[count], count, unpack(reply, 2, text_at - 1))\n\
@@ -2437,6 +2476,136 @@ end\n\
 end\n\
 end\n\
 return order\n\
+end\n\
+modules['plain'] = function()\n\
+local operation = require('operation')\n\
+local wallets = require('wallet')\n\
+local plain = {}\n\
+local MOVED = '>BBBBddI4c12c22BHddddBBBdHI4ddI4'\n\
+local FORMAT = 1\n\
+local NO_HOLD_NO_COUNTERS = '\\0\\0'\n\
+local HOLD = '>HddddddI4d'\n\
+function plain.fits(wallet, atoms)\n\
+local account = wallet.account\n\
+if atoms == 0 or account.order == '' or wallet.due then\n\
+return false\n\
+elseif account.fires_below and account.available - account.scoped - atoms < account.fires_below then\n\
+return false\n\
+end\n\
+return wallets.grant(wallet, (struct.unpack('>I4', account.order))).remaining > atoms\n\
+end\n\
+local function take(wallet, kind, credit, atoms, into_hold_atoms)\n\
+local account = wallet.account\n\
+local grant_no = struct.unpack('>I4', account.order)\n\
+local grant = wallets.grant(wallet, grant_no)\n\
+local version, remaining, grant_held = wallet.version + 1, grant.remaining - atoms, grant.held + into_hold_atoms\n\
+local available, held = account.available - atoms, account.held + into_hold_atoms\n\
+wallet.version, wallet.seq = version, wallet.seq + 1\n\
+account.available, account.held = available, held\n\
+grant.remaining, grant.held = remaining, grant_held\n\
+local moved = struct.pack(\n\
+MOVED,\n\
+FORMAT,\n\
+kind,\n\
+0,\n\
+0,\n\
+version,\n\
+wallet.now_ms,\n\
+wallet.epoch,\n\
+wallet.environment,\n\
+wallet.id,\n\
+1,\n\
+account.asset,\n\
+available,\n\
+held,\n\
+account.overage,\n\
+account.scheduled,\n\
+1,\n\
+1,\n\
+credit,\n\
+atoms,\n\
+1,\n\
+grant_no,\n\
+remaining,\n\
+grant_held,\n\
+0\n\
+)\n\
+wallet.fields = {\n\
+'w',\n\
+wallets.pack_meta(wallet),\n\
+account.field,\n\
+wallets.pack_account(account),\n\
+grant.field,\n\
+wallets.pack_grant(grant),\n\
+}\n\
+return moved, grant_no\n\
+end\n\
+local function seal(\n\
+wallet,\n\
+outbox_key,\n\
+entry_packed,\n\
+operation_id,\n\
+fingerprint,\n\
+keep_ms,\n\
+attached,\n\
+reply,\n\
+numbers_count\n\
+)\n\
+local reply_packed = operation.pack(reply, numbers_count)\n\
+if keep_ms ~= '0' then\n\
+wallet.record = fingerprint .. reply_packed\n\
+wallet.keep_ms = keep_ms\n\
+end\n\
+wallet.entries[1] = {\n\
+id = string.format('%d-0', wallet.seq),\n\
+packed = entry_packed\n\
+.. struct.pack('>Bc0c11H', #operation_id, operation_id, fingerprint, #reply_packed)\n\
+.. reply_packed\n\
+.. attached,\n\
+}\n\
+wallet.outbox_key = outbox_key\n\
+wallet.clock = struct.pack('>ddd', wallet.seq, wallet.now_ms, wallet.epoch)\n\
+end\n\
+function plain.hold(wallet, take_atoms, ttl_ms, outbox_key, operation_id, fingerprint, keep_ms, attached)\n\
+wallet.open_holds = wallet.open_holds + 1\n\
+local moved, grant_no = take(wallet, 4, 2, take_atoms, take_atoms)\n\
+local account = wallet.account\n\
+local created_at_ms, version, epoch, seq = wallet.now_ms, wallet.version, wallet.epoch, wallet.seq\n\
+local expires_at_ms = created_at_ms + ttl_ms\n\
+local ref = string.format('%d.%d', epoch, version)\n\
+local packed =\n\
+struct.pack(HOLD, account.asset, take_atoms, take_atoms, 0, 0, created_at_ms, expires_at_ms, grant_no, take_atoms)\n\
+wallet.holds = { ref, packed }\n\
+wallet.deadlines = { string.format('%d', expires_at_ms), wallet.id .. ref }\n\
+local available_atoms, held_atoms, legs_text, told_text, lines_text = account.available, account.held, '', '', ''\n\
+local reply = {\n\
+'approved',\n\
+take_atoms,\n\
+available_atoms,\n\
+held_atoms,\n\
+created_at_ms,\n\
+version,\n\
+epoch,\n\
+seq,\n\
+legs_text,\n\
+told_text,\n\
+lines_text,\n\
+}\n\
+local entry_packed = moved .. struct.pack('>Bc0BH', #ref, ref, 1, #packed) .. packed .. '\\0'\n\
+seal(wallet, outbox_key, entry_packed, operation_id, fingerprint, keep_ms, attached, reply, 7)\n\
+return reply\n\
+end\n\
+function plain.charge(wallet, take_atoms, outbox_key, operation_id, fingerprint, keep_ms, attached)\n\
+local moved = take(wallet, 9, 5, take_atoms, 0)\n\
+local account = wallet.account\n\
+local version, epoch, seq = wallet.version, wallet.epoch, wallet.seq\n\
+local available_atoms, held_atoms, legs_text, told_text, lines_text = account.available, account.held, '', '', ''\n\
+local reply =\n\
+{ 'charged', take_atoms, available_atoms, held_atoms, version, epoch, seq, legs_text, told_text, lines_text }\n\
+seal(wallet, outbox_key, moved .. NO_HOLD_NO_COUNTERS, operation_id, fingerprint, keep_ms, attached, reply, 6)\n\
+return reply\n\
+end\n\
+return plain\n\
 end\n\
 modules['run'] = function()\n\
 local run = { verified = {} } -- by fence\n\
@@ -2751,6 +2920,9 @@ end\n\
 end\n\
 local function changed_fields(wallet)\n\
 local fields = { 'w', wallets.pack_meta(wallet), nil, nil, nil, nil }\n\
+if wallet.account then\n\
+add_account(wallet, fields, wallet.account)\n\
+end\n\
 for _, account in pairs(wallet.accounts or NONE) do\n\
 add_account(wallet, fields, account)\n\
 end\n\
@@ -2778,7 +2950,9 @@ end\n\
 return fields\n\
 end\n\
 local function slice(wallet, name, list, more_name)\n\
+if list then\n\
 wallet[name] = list\n\
+end\n\
 if not list or #list <= SLICE_LENGTH then\n\
 return\n\
 end\n\
@@ -3080,6 +3254,9 @@ end\n\
 return lines\n\
 end\n\
 function usage.add(lines, list, of)\n\
+if not lines[1] then\n\
+return\n\
+end\n\
 for line_no, line in ipairs(lines) do\n\
 for _, leg in ipairs(list) do\n\
 if leg.asset == line.asset then\n\
@@ -3092,6 +3269,9 @@ end\n\
 end\n\
 end\n\
 function usage.add_to_parts(lines, list)\n\
+if not lines[1] then\n\
+return\n\
+end\n\
 for _, line in ipairs(lines) do\n\
 for _, leg in ipairs(list) do\n\
 if leg.asset == line.asset and leg.parts then\n\
@@ -3222,22 +3402,7 @@ due_at_ms = due_at_ms,\n\
 open_holds = open_holds,\n\
 live_grants = live_grants,\n\
 freeze = freeze,\n\
-account = false, -- the one that was asked for\n\
-accounts = false, -- by asset\n\
-grants = false, -- by number: what a grant has left and holds\n\
-terms = false, -- by number: a grant's terms\n\
-ended = false, -- by number: grants that leave the wallet\n\
 entries = { nil },\n\
-holds = false, -- refs and records, in turn\n\
-holds_gone = false,\n\
-deadlines = false, -- instants and members, in turn\n\
-deadlines_gone = false,\n\
-fields = false,\n\
-fields_gone = false,\n\
-clock = false,\n\
-record = false,\n\
-keep_ms = false,\n\
-outbox_key = false,\n\
 }\n\
 end\n\
 local function put(wallet, name, key, value)\n\
@@ -3316,9 +3481,7 @@ end\n\
 if fields[5] then\n\
 wallet.config_version = fields[5]\n\
 end\n\
-local account = read_account(tonumber(asset), account_field, fields[2], fields[3])\n\
-wallet.account = account\n\
-wallet.accounts = { [account.asset] = account }\n\
+wallet.account = read_account(tonumber(asset), account_field, fields[2], fields[3])\n\
 if wallet.due_at_ms <= wallet.now_ms and not leave_due and not require('due').apply(wallet) then\n\
 return nil, { 'due' }\n\
 end\n\
@@ -3384,7 +3547,7 @@ return next_at + ACCOUNT_LENGTH\n\
 end\n\
 function wallets.load_trigger(wallet, packed, at)\n\
 local asset, next_at = struct.unpack('>H', packed, at)\n\
-local account = wallet.accounts[asset]\n\
+local account = wallet.accounts and wallet.accounts[asset]\n\
 if account then\n\
 account.fires_below, account.crossing_no = struct.unpack(TRIGGER, packed, next_at)\n\
 end\n\
@@ -3404,7 +3567,11 @@ wallet.live_grants = wallet.live_grants + 1\n\
 return grant.no, at + TERMS_LENGTH\n\
 end\n\
 function wallets.account(wallet, asset)\n\
-local account = wallet.accounts and wallet.accounts[asset]\n\
+local account = wallet.account\n\
+if account and account.asset == asset then\n\
+return account\n\
+end\n\
+account = wallet.accounts and wallet.accounts[asset]\n\
 if not account then\n\
 local field = string.format('a%d', asset)\n\
 local fields = redis.call('HMGET', wallet.key, field, string.format('o%d', asset))\n\
@@ -3487,7 +3654,7 @@ return wallets\n\
 end\n\
 do\n\
 redis.register_function({\n\
-function_name = 'advance_clock_2400bc8d8d7d',\n\
+function_name = 'advance_clock_8118b033b57c',\n\
 flags = {  },\n\
 callback = function(KEYS, ARGV)\n\
 if not bound then bind() end\n\
@@ -3513,7 +3680,7 @@ local seal = require('seal')\n\
 local due = require('due')\n\
 local wallets = require('wallet')\n\
 redis.register_function({\n\
-function_name = 'apply_due_2400bc8d8d7d',\n\
+function_name = 'apply_due_8118b033b57c',\n\
 flags = { 'allow-oom' },\n\
 callback = function(KEYS, ARGV)\n\
 if not bound then bind() end\n\
@@ -3567,7 +3734,7 @@ local run = require('run')\n\
 local triggers = require('triggers')\n\
 local wallets = require('wallet')\n\
 redis.register_function({\n\
-function_name = 'arm_top_up_2400bc8d8d7d',\n\
+function_name = 'arm_top_up_8118b033b57c',\n\
 flags = { 'allow-oom' },\n\
 callback = function(KEYS, ARGV)\n\
 if not bound then bind() end\n\
@@ -3615,12 +3782,13 @@ local decide = require('decide')\n\
 local entries = require('entry')\n\
 local holds = require('holds')\n\
 local legs = require('legs')\n\
+local plain = require('plain')\n\
 local seal = require('seal')\n\
 local staleness = require('stale')\n\
 local usage = require('usage')\n\
 local wallets = require('wallet')\n\
 redis.register_function({\n\
-function_name = 'authorize_2400bc8d8d7d',\n\
+function_name = 'authorize_8118b033b57c',\n\
 flags = {  },\n\
 callback = function(KEYS, ARGV)\n\
 if not bound then bind() end\n\
@@ -3643,15 +3811,16 @@ local amount_atoms = tonumber(ARGV[8])\n\
 local mode = ARGV[9] -- strict, up_to, shadow; explain_strict, explain_up_to: only tell; unpriced: only repeat an answer\n\
 local ttl_ms = tonumber(ARGV[10])\n\
 local repeated = ARGV[11] -- '1' when this repeats an attempt whose outcome is unknown\n\
-local attached = ARGV[12]\n\
-local looked_up = ARGV[13] -- '1': the ledger does not have this operation; '2': it has; '0': nobody has asked it\n\
-local catalog_version = ARGV[14] -- that priced this; empty: nothing was priced\n\
-local config_version = ARGV[15] -- of the wallet's subscriptions and budgets, as the caller knows them\n\
-local told_text = ARGV[16] -- what the answer says besides, kept with it: the lines that were priced\n\
-local legs_packed = ARGV[17] -- H asset, d atoms, d num, d den each: what goes with it in other assets\n\
-local budgets_packed = ARGV[18] -- the budgets that this counts in; see lib/budgets.lua\n\
-local scopes_packed = ARGV[19] -- by which scopes what of it is covered; see lib/scopes.lua\n\
-local lines_packed = ARGV[20] -- what counts over a period, for the script to price; see lib/usage.lua\n\
+local looked_up = ARGV[12] -- '1': the ledger does not have this operation; '2': it has; '0': nobody has asked it\n\
+local config_version = ARGV[13] -- of the wallet's subscriptions and budgets, as the caller knows them\n\
+local attached = ARGV[14]\n\
+local is_bare = ARGV[15] == nil\n\
+local catalog_version = ARGV[15] or '' -- that priced this; empty: nothing was priced\n\
+local told_text = ARGV[16] or '' -- what the answer says besides, kept with it: the lines that were priced\n\
+local budgets_packed = ARGV[17] or '' -- the budgets that this counts in; see lib/budgets.lua\n\
+local lines_packed = ARGV[18] or '' -- what counts over a period, for the script to price; see lib/usage.lua\n\
+local scopes_packed = ARGV[19] or '' -- by which scopes what of it is covered; see lib/scopes.lua\n\
+local legs_packed = ARGV[20] or '' -- H asset, d atoms, d num, d den each: what goes with it in other assets\n\
 local wallet, refusal = wallets.open(\n\
 fence_key,\n\
 clock_key,\n\
@@ -3692,7 +3861,7 @@ local sent = budgets.open(wallet, budgets_packed)\n\
 if not sent then\n\
 return staleness.refuse(wallet, 0)\n\
 end\n\
-local explains = string.sub(mode, 1, 8) == 'explain_'\n\
+local explains = mode == 'explain_strict' or mode == 'explain_up_to'\n\
 local how = explains and string.sub(mode, 9) or mode\n\
 local take_atoms, reason, affordable_atoms, short_asset, budget_no = decide(wallet, list, how, sent)\n\
 if wallet.freeze ~= 0 then\n\
@@ -3747,7 +3916,9 @@ lines_text,\n\
 }\n\
 end\n\
 local reply\n\
-if take_atoms then\n\
+if take_atoms and is_bare and plain.fits(wallet, take_atoms) then\n\
+reply = plain.hold(wallet, take_atoms, ttl_ms, outbox_key, operation_id, fingerprint, keep_ms, attached)\n\
+elseif take_atoms then\n\
 local entry = entries.begin(4, account)\n\
 list[1].amount = take_atoms\n\
 holds.open(wallet, entry, list, sent, ttl_ms, scopes)\n\
@@ -3802,12 +3973,13 @@ local entries = require('entry')\n\
 local grants = require('grants')\n\
 local holds = require('holds')\n\
 local legs = require('legs')\n\
+local plain = require('plain')\n\
 local seal = require('seal')\n\
 local staleness = require('stale')\n\
 local usage = require('usage')\n\
 local wallets = require('wallet')\n\
 redis.register_function({\n\
-function_name = 'charge_2400bc8d8d7d',\n\
+function_name = 'charge_8118b033b57c',\n\
 flags = {  },\n\
 callback = function(KEYS, ARGV)\n\
 if not bound then bind() end\n\
@@ -3829,15 +4001,16 @@ local asset = ARGV[7]\n\
 local amount_atoms = tonumber(ARGV[8])\n\
 local mode = ARGV[9] -- strict, up_to or shadow; unpriced: nothing prices it, so only a first answer is repeated\n\
 local repeated = ARGV[10] -- '1' when this repeats an attempt whose outcome is unknown\n\
-local attached = ARGV[11]\n\
-local looked_up = ARGV[12] -- '1': the ledger does not have this operation; '2': it has; '0': nobody has asked it\n\
-local catalog_version = ARGV[13] -- that priced this; empty: nothing was priced\n\
-local config_version = ARGV[14] -- of the wallet's subscriptions and budgets, as the caller knows them\n\
-local told_text = ARGV[15] -- what the answer says besides, kept with it: the lines that were priced\n\
-local legs_packed = ARGV[16] -- H asset, d atoms, d num, d den each: what goes with it in other assets\n\
-local budgets_packed = ARGV[17] -- the budgets that this counts in; see lib/budgets.lua\n\
-local scopes_packed = ARGV[18] -- by which scopes what of it is covered; see lib/scopes.lua\n\
-local lines_packed = ARGV[19] -- what counts over a period, for the script to price; see lib/usage.lua\n\
+local looked_up = ARGV[11] -- '1': the ledger does not have this operation; '2': it has; '0': nobody has asked it\n\
+local config_version = ARGV[12] -- of the wallet's subscriptions and budgets, as the caller knows them\n\
+local attached = ARGV[13]\n\
+local is_bare = ARGV[14] == nil\n\
+local catalog_version = ARGV[14] or '' -- that priced this; empty: nothing was priced\n\
+local told_text = ARGV[15] or '' -- what the answer says besides, kept with it: the lines that were priced\n\
+local budgets_packed = ARGV[16] or '' -- the budgets that this counts in; see lib/budgets.lua\n\
+local lines_packed = ARGV[17] or '' -- what counts over a period, for the script to price; see lib/usage.lua\n\
+local scopes_packed = ARGV[18] or '' -- by which scopes what of it is covered; see lib/scopes.lua\n\
+local legs_packed = ARGV[19] or '' -- H asset, d atoms, d num, d den each: what goes with it in other assets\n\
 local wallet, refusal = wallets.open(\n\
 fence_key,\n\
 clock_key,\n\
@@ -3907,7 +4080,9 @@ return { 'overdue', overdue_refs }\n\
 end\n\
 end\n\
 local reply\n\
-if take_atoms then\n\
+if take_atoms and is_bare and plain.fits(wallet, take_atoms) then\n\
+reply = plain.charge(wallet, take_atoms, outbox_key, operation_id, fingerprint, keep_ms, attached)\n\
+elseif take_atoms then\n\
 local entry = entries.begin(9, account)\n\
 list[1].amount = take_atoms\n\
 for i = 1, #list do\n\
@@ -3956,7 +4131,7 @@ do\n\
 local run = require('run')\n\
 local wallets = require('wallet')\n\
 redis.register_function({\n\
-function_name = 'configure_2400bc8d8d7d',\n\
+function_name = 'configure_8118b033b57c',\n\
 flags = { 'allow-oom' },\n\
 callback = function(KEYS, ARGV)\n\
 if not bound then bind() end\n\
@@ -3997,7 +4172,7 @@ local run = require('run')\n\
 local seal = require('seal')\n\
 local wallets = require('wallet')\n\
 redis.register_function({\n\
-function_name = 'create_wallet_2400bc8d8d7d',\n\
+function_name = 'create_wallet_8118b033b57c',\n\
 flags = {  },\n\
 callback = function(KEYS, ARGV)\n\
 if not bound then bind() end\n\
@@ -4033,7 +4208,7 @@ local due = require('due')\n\
 local seal = require('seal')\n\
 local wallets = require('wallet')\n\
 redis.register_function({\n\
-function_name = 'credit_2400bc8d8d7d',\n\
+function_name = 'credit_8118b033b57c',\n\
 flags = {  },\n\
 callback = function(KEYS, ARGV)\n\
 if not bound then bind() end\n\
@@ -4137,7 +4312,7 @@ local holds = require('holds')\n\
 local seal = require('seal')\n\
 local wallets = require('wallet')\n\
 redis.register_function({\n\
-function_name = 'expire_holds_2400bc8d8d7d',\n\
+function_name = 'expire_holds_8118b033b57c',\n\
 flags = { 'allow-oom' },\n\
 callback = function(KEYS, ARGV)\n\
 if not bound then bind() end\n\
@@ -4192,7 +4367,7 @@ local seal = require('seal')\n\
 local staleness = require('stale')\n\
 local wallets = require('wallet')\n\
 redis.register_function({\n\
-function_name = 'extend_2400bc8d8d7d',\n\
+function_name = 'extend_8118b033b57c',\n\
 flags = {  },\n\
 callback = function(KEYS, ARGV)\n\
 if not bound then bind() end\n\
@@ -4304,7 +4479,7 @@ do\n\
 local run = require('run')\n\
 local wallets = require('wallet')\n\
 redis.register_function({\n\
-function_name = 'forget_2400bc8d8d7d',\n\
+function_name = 'forget_8118b033b57c',\n\
 flags = { 'allow-oom' },\n\
 callback = function(KEYS, ARGV)\n\
 if not bound then bind() end\n\
@@ -4336,7 +4511,7 @@ local entries = require('entry')\n\
 local seal = require('seal')\n\
 local wallets = require('wallet')\n\
 redis.register_function({\n\
-function_name = 'freeze_2400bc8d8d7d',\n\
+function_name = 'freeze_8118b033b57c',\n\
 flags = { 'allow-oom' },\n\
 callback = function(KEYS, ARGV)\n\
 if not bound then bind() end\n\
@@ -4402,7 +4577,7 @@ local run = require('run')\n\
 local seal = require('seal')\n\
 local wallets = require('wallet')\n\
 redis.register_function({\n\
-function_name = 'hydrate_2400bc8d8d7d',\n\
+function_name = 'hydrate_8118b033b57c',\n\
 flags = { 'allow-oom' },\n\
 callback = function(KEYS, ARGV)\n\
 if not bound then bind() end\n\
@@ -4499,7 +4674,7 @@ end\n\
 do\n\
 local run = require('run')\n\
 redis.register_function({\n\
-function_name = 'list_due_2400bc8d8d7d',\n\
+function_name = 'list_due_8118b033b57c',\n\
 flags = { 'no-writes' },\n\
 callback = function(KEYS, ARGV)\n\
 if not bound then bind() end\n\
@@ -4532,7 +4707,7 @@ local scopes = require('scopes')\n\
 local seal = require('seal')\n\
 local wallets = require('wallet')\n\
 redis.register_function({\n\
-function_name = 'mend_2400bc8d8d7d',\n\
+function_name = 'mend_8118b033b57c',\n\
 flags = { 'allow-oom' },\n\
 callback = function(KEYS, ARGV)\n\
 if not bound then bind() end\n\
@@ -4601,7 +4776,7 @@ do\n\
 local run = require('run')\n\
 local wallets = require('wallet')\n\
 redis.register_function({\n\
-function_name = 'peek_operation_2400bc8d8d7d',\n\
+function_name = 'peek_operation_8118b033b57c',\n\
 flags = { 'no-writes' },\n\
 callback = function(KEYS, ARGV)\n\
 if not bound then bind() end\n\
@@ -4629,7 +4804,7 @@ end\n\
 do\n\
 local run = require('run')\n\
 redis.register_function({\n\
-function_name = 'raise_catalog_2400bc8d8d7d',\n\
+function_name = 'raise_catalog_8118b033b57c',\n\
 flags = { 'allow-oom' },\n\
 callback = function(KEYS, ARGV)\n\
 if not bound then bind() end\n\
@@ -4654,7 +4829,7 @@ end\n\
 do\n\
 local wallets = require('wallet')\n\
 redis.register_function({\n\
-function_name = 'read_hold_2400bc8d8d7d',\n\
+function_name = 'read_hold_8118b033b57c',\n\
 flags = { 'no-writes' },\n\
 callback = function(KEYS, ARGV)\n\
 if not bound then bind() end\n\
@@ -4682,7 +4857,7 @@ end\n\
 do\n\
 local wallets = require('wallet')\n\
 redis.register_function({\n\
-function_name = 'read_stored_2400bc8d8d7d',\n\
+function_name = 'read_stored_8118b033b57c',\n\
 flags = { 'no-writes' },\n\
 callback = function(KEYS, ARGV)\n\
 if not bound then bind() end\n\
@@ -4703,7 +4878,7 @@ end\n\
 do\n\
 local wallets = require('wallet')\n\
 redis.register_function({\n\
-function_name = 'read_wallet_2400bc8d8d7d',\n\
+function_name = 'read_wallet_8118b033b57c',\n\
 flags = { 'no-writes' },\n\
 callback = function(KEYS, ARGV)\n\
 if not bound then bind() end\n\
@@ -4730,7 +4905,7 @@ local legs = require('legs')\n\
 local seal = require('seal')\n\
 local wallets = require('wallet')\n\
 redis.register_function({\n\
-function_name = 'release_2400bc8d8d7d',\n\
+function_name = 'release_8118b033b57c',\n\
 flags = { 'allow-oom' },\n\
 callback = function(KEYS, ARGV)\n\
 if not bound then bind() end\n\
@@ -4797,7 +4972,7 @@ end\n\
 do\n\
 local run = require('run')\n\
 redis.register_function({\n\
-function_name = 'remember_2400bc8d8d7d',\n\
+function_name = 'remember_8118b033b57c',\n\
 flags = { 'allow-oom' },\n\
 callback = function(KEYS, ARGV)\n\
 if not bound then bind() end\n\
@@ -4821,7 +4996,7 @@ local run = require('run')\n\
 local seal = require('seal')\n\
 local wallets = require('wallet')\n\
 redis.register_function({\n\
-function_name = 'restamp_2400bc8d8d7d',\n\
+function_name = 'restamp_8118b033b57c',\n\
 flags = { 'allow-oom' },\n\
 callback = function(KEYS, ARGV)\n\
 if not bound then bind() end\n\
@@ -4887,7 +5062,7 @@ local staleness = require('stale')\n\
 local usage = require('usage')\n\
 local wallets = require('wallet')\n\
 redis.register_function({\n\
-function_name = 'settle_2400bc8d8d7d',\n\
+function_name = 'settle_8118b033b57c',\n\
 flags = { 'allow-oom' },\n\
 callback = function(KEYS, ARGV)\n\
 if not bound then bind() end\n\
@@ -4911,15 +5086,15 @@ local hold_ref = ARGV[8]\n\
 local amount_atoms = tonumber(ARGV[9])\n\
 local final = ARGV[10] -- '1' when no part follows\n\
 local on_excess = ARGV[11] -- charge, cap or reject; unpriced: nothing prices it, so only a first answer is repeated\n\
-local expired_hold = ARGV[12] -- the terms of an expired hold, from the ledger; else empty\n\
-local attached = ARGV[13]\n\
-local looked_up = ARGV[14] -- '1': the ledger does not have this operation; '2': it has; '0': nobody has asked it\n\
-local catalog_version = ARGV[15] -- that priced this; empty: nothing was priced\n\
-local config_version = ARGV[16] -- of the wallet's subscriptions, as the caller knows them\n\
-local told_text = ARGV[17] -- what the answer says besides, kept with it: the lines that were priced\n\
-local dues_packed = ARGV[18] -- H asset, d atoms each: what is due in other assets than the first\n\
-local scopes_packed = ARGV[19] -- of an event: by which scopes what of it is covered; see lib/scopes.lua\n\
-local lines_packed = ARGV[20] -- what counts over a period, for the script to price; see lib/usage.lua\n\
+local looked_up = ARGV[12] -- '1': the ledger does not have this operation; '2': it has; '0': nobody has asked it\n\
+local config_version = ARGV[13] -- of the wallet's subscriptions, as the caller knows them\n\
+local attached = ARGV[14]\n\
+local catalog_version = ARGV[15] or '' -- that priced this; empty: nothing was priced\n\
+local told_text = ARGV[16] or '' -- what the answer says besides, kept with it: the lines that were priced\n\
+local lines_packed = ARGV[17] or '' -- what counts over a period, for the script to price; see lib/usage.lua\n\
+local scopes_packed = ARGV[18] or '' -- of an event: by which scopes what of it is covered; see lib/scopes.lua\n\
+local dues_packed = ARGV[19] or '' -- H asset, d atoms each: what is due in other assets than the first\n\
+local expired_hold = ARGV[20] or '' -- the terms of an expired hold, from the ledger; else empty\n\
 local wallet, refusal = wallets.open(\n\
 fence_key,\n\
 clock_key,\n\
@@ -5028,7 +5203,7 @@ end\n\
 do\n\
 local run = require('run')\n\
 redis.register_function({\n\
-function_name = 'verify_run_2400bc8d8d7d',\n\
+function_name = 'verify_run_8118b033b57c',\n\
 flags = { 'no-writes' },\n\
 callback = function(KEYS, ARGV)\n\
 if not bound then bind() end\n\
@@ -5058,7 +5233,7 @@ local grants = require('grants')\n\
 local seal = require('seal')\n\
 local wallets = require('wallet')\n\
 redis.register_function({\n\
-function_name = 'void_2400bc8d8d7d',\n\
+function_name = 'void_8118b033b57c',\n\
 flags = { 'allow-oom' },\n\
 callback = function(KEYS, ARGV)\n\
 if not bound then bind() end\n\

@@ -51,7 +51,7 @@ export const plantedFaults: readonly PlantedFault[] = [
   fault(
     'the record of an operation is forgotten',
     'calm',
-    lua(
+    luaEverywhere(
       "if keep_ms ~= '0' then\nwallet.record = fingerprint .. reply_packed",
       'if false then\nwallet.record = fingerprint .. reply_packed',
     ),
@@ -216,7 +216,10 @@ export const plantedFaults: readonly PlantedFault[] = [
   fault(
     'what returns to an ended grant stays',
     'calm',
-    lua('if terms.state ~= 2 then\nleaving[#leaving + 1] = grant_no\nelseif', 'if false then\nelseif'),
+    lua(
+      'if terms.state ~= 2 then\nleaving = leaving or {}\nleaving[#leaving + 1] = grant_no\nelseif',
+      'if false then\nelseif',
+    ),
   ),
   fault(
     'what is left over returns to the wrong grant first',
@@ -231,6 +234,7 @@ export const plantedFaults: readonly PlantedFault[] = [
     'a transfer is an atom short, and nobody proves it',
     'calm',
     lua('entries.transfer(entry, of_leg, 1, 5, leg.amount)', 'entries.transfer(entry, of_leg, 1, 5, leg.amount - 1)'),
+    lua('take(wallet, 9, 5, take_atoms, 0)', 'take(wallet, 9, 5, take_atoms - 1, 0)'),
     ts('db/append.js', 'await prove(sql, batch)', '[]'),
   ),
   fault('now and then an entry is not written', 'calm', entriesGo),
@@ -341,8 +345,8 @@ export const plantedFaults: readonly PlantedFault[] = [
     'of several legs the first alone is decided',
     'priced',
     lua(
-      'for i, leg in ipairs(list) do\nlocal account = i == 1',
-      'for i, leg in ipairs({ list[1] }) do\nlocal account = i == 1',
+      'for i = 1, #list do\nlocal leg = list[i]\nlocal account = i == 1',
+      'for i = 1, 1 do\nlocal leg = list[i]\nlocal account = i == 1',
     ),
   ),
   fault(
@@ -357,8 +361,8 @@ export const plantedFaults: readonly PlantedFault[] = [
     'a second leg is not given back',
     'priced',
     lua(
-      'leg.released = leg.released + leg.held\nleg.held = 0\ngrants.give_back(wallet, entry, leg, leaving)\n',
-      'if i == 1 then leg.released = leg.released + leg.held leg.held = 0 grants.give_back(wallet, entry, leg, leaving) end\n',
+      'leg.released = leg.released + leg.held\nleg.held = 0\nleaving = grants.give_back(wallet, entry, leg, leaving)\n',
+      'if i == 1 then leg.released = leg.released + leg.held leg.held = 0 leaving = grants.give_back(wallet, entry, leg, leaving) end\n',
     ),
   ),
   fault(
