@@ -253,7 +253,8 @@ test('customers are moved some at a time, each at once, until none is left; nobo
   expect(repeated.body).toEqual(first.body);
   expectProblem(await migrate(productId, 1, { to: 3 }, headers), 422, 'idempotency_conflict');
   for (const [i, id] of ids.entries()) expect(await price(id)).toBe(i < 2 ? '2' : '1');
-  const second = (await expectStatus(migrate(productId, 1, { to: 2 }), 200)).body;
+  // Where to go on is a dry run's: whoever is left is moved.
+  const second = (await expectStatus(migrate(productId, 1, { to: 2, after: ids[3] }), 200)).body;
   expect(second).toMatchObject({ customers_left: 0, customers: ids.slice(2).map((customer_id) => ({ customer_id })) });
   expect((await expectStatus(migrate(productId, 1, { to: 2 }), 200)).body).toMatchObject({
     customers_left: 0,
