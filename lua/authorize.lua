@@ -10,6 +10,7 @@ local codes = require('codes')
 local commit = require('commit')
 local decide = require('decide')
 local entries = require('entry')
+local fallback = require('fallback')
 local holds = require('holds')
 local legs = require('legs')
 local plain = require('plain')
@@ -48,6 +49,7 @@ local budgets_packed = ARGV[17] or '' -- the budgets that this counts in; see li
 local lines_packed = ARGV[18] or '' -- what counts over a period, for the script to price; see lib/usage.lua
 local scopes_packed = ARGV[19] or '' -- by which scopes what of it is covered; see lib/scopes.lua
 local legs_packed = ARGV[20] or '' -- H asset, d atoms, d num, d den each: what goes with it in other assets
+local fallbacks_packed = ARGV[21] or '' -- the lines that fall back on other assets; see lib/fallback.lua
 
 local wallet, refusal = wallets.open(
   fence_key,
@@ -86,6 +88,9 @@ if too_large then
 end
 usage.add_to_parts(lines, list)
 local lines_text = usage.text(lines, list[1].amount)
+if fallbacks_packed ~= '' then
+  fallback.spread(wallet, list, fallbacks_packed, lines, scopes_packed ~= '')
+end
 local sent = budgets.open(wallet, budgets_packed)
 if not sent then
   return staleness.refuse(wallet, 0)
@@ -100,8 +105,9 @@ elseif take_atoms and wallet.open_holds >= codes.limit.open_holds then
 end
 
 if mode == 'shadow' then
+  local legs_text = legs.text(wallet, list)
   if take_atoms then
-    return { 'shadow_approved', take_atoms, available_atoms, held_atoms, version, epoch, seq, lines_text }
+    return { 'shadow_approved', take_atoms, available_atoms, held_atoms, version, epoch, seq, legs_text, lines_text }
   end
   return {
     'shadow_declined',
@@ -114,6 +120,7 @@ if mode == 'shadow' then
     version,
     epoch,
     seq,
+    legs_text,
     lines_text,
   }
 end
@@ -129,11 +136,12 @@ if explains then
   local budgets_text = budgets.text(sent)
   -- What was due is applied here, and written by whoever reads the wallet: it is at this version then.
   version = wallet.version
+  local legs_text = legs.text(wallet, list)
   if take_atoms then
     list[1].amount = take_atoms
     holds.open(wallet, entries.begin(codes.kind.hold, account), list, sent, ttl_ms, scopes)
     local sources_text = legs.sources_text(list)
-    return { 'would_approve', take_atoms, version, epoch, seq, sources_text, budgets_text, lines_text }
+    return { 'would_approve', take_atoms, version, epoch, seq, sources_text, legs_text, budgets_text, lines_text }
   end
   return {
     'would_decline',
@@ -144,6 +152,7 @@ if explains then
     version,
     epoch,
     seq,
+    legs_text,
     budgets_text,
     lines_text,
   }

@@ -7,6 +7,7 @@ local codes = require('codes')
 local commit = require('commit')
 local decide = require('decide')
 local entries = require('entry')
+local fallback = require('fallback')
 local grants = require('grants')
 local holds = require('holds')
 local legs = require('legs')
@@ -45,6 +46,7 @@ local budgets_packed = ARGV[16] or '' -- the budgets that this counts in; see li
 local lines_packed = ARGV[17] or '' -- what counts over a period, for the script to price; see lib/usage.lua
 local scopes_packed = ARGV[18] or '' -- by which scopes what of it is covered; see lib/scopes.lua
 local legs_packed = ARGV[19] or '' -- H asset, d atoms, d num, d den each: what goes with it in other assets
+local fallbacks_packed = ARGV[20] or '' -- the lines that fall back on other assets; see lib/fallback.lua
 
 local wallet, refusal = wallets.open(
   fence_key,
@@ -83,6 +85,9 @@ if too_large then
 end
 usage.add_to_parts(lines, list)
 local lines_text = usage.text(lines, list[1].amount)
+if fallbacks_packed ~= '' then
+  fallback.spread(wallet, list, fallbacks_packed, lines, scopes_packed ~= '')
+end
 local sent = budgets.open(wallet, budgets_packed)
 if not sent then
   return staleness.refuse(wallet, 0)
@@ -93,8 +98,9 @@ if wallet.freeze ~= codes.freeze.none then
 end
 
 if mode == 'shadow' then
+  local legs_text = legs.text(wallet, list)
   if take_atoms then
-    return { 'shadow_approved', take_atoms, available_atoms, held_atoms, version, epoch, seq, lines_text }
+    return { 'shadow_approved', take_atoms, available_atoms, held_atoms, version, epoch, seq, legs_text, lines_text }
   end
   return {
     'shadow_declined',
@@ -107,6 +113,7 @@ if mode == 'shadow' then
     version,
     epoch,
     seq,
+    legs_text,
     lines_text,
   }
 end

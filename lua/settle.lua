@@ -4,7 +4,8 @@
 -- More than is held: `charge` takes the rest from what is available, and what is missing becomes overage; `cap`
 -- takes the hold at most; `reject` changes nothing; each asset for itself (lib/dues.lua). The amount is one of the
 -- hold's first asset: where it has other legs that stand in for it, it is taken from them in order, and an excess from
--- the first again. What an event costs may be due in other assets, too.
+-- the first again. What an event costs may be due in other assets, too, and its lines may fall back on others
+-- (lib/fallback.lua).
 --
 -- A hold ends exactly at its deadline: from then on it has expired, and settling it is recorded once, as a final settle
 -- marked late, paid from what is available. A hold that the sweep has removed comes with its terms from the ledger.
@@ -13,6 +14,7 @@ local codes = require('codes')
 local commit = require('commit')
 local dues = require('dues')
 local entries = require('entry')
+local fallback = require('fallback')
 local holds = require('holds')
 local legs = require('legs')
 local seal = require('seal')
@@ -49,6 +51,7 @@ local lines_packed = ARGV[17] or '' -- what counts over a period, for the script
 local scopes_packed = ARGV[18] or '' -- of an event: by which scopes what of it is covered; see lib/scopes.lua
 local dues_packed = ARGV[19] or '' -- H asset, d atoms each: what is due in other assets than the first
 local expired_hold = ARGV[20] or '' -- the terms of an expired hold, from the ledger; else empty
+local fallbacks_packed = ARGV[21] or '' -- the lines that fall back on other assets; see lib/fallback.lua
 
 local wallet, refusal = wallets.open(
   fence_key,
@@ -98,12 +101,23 @@ local lines, unpriced = usage.price(wallet, lines_packed, usage.instant_of(walle
 if not lines then
   return unpriced
 end
-local refused = dues.assign(hold, amount_atoms, dues_packed, lines, scopes_packed, catalog_version ~= '')
+local refused = dues.assign(hold, amount_atoms, dues_packed, lines)
 if refused then
   return refused
 end
 local lines_text = usage.text(lines, first.due)
-local no = dues.plan(wallet, hold.legs, late, on_excess)
+local no
+if fallbacks_packed ~= '' then
+  no = fallback.plan(wallet, hold, fallbacks_packed, lines, scopes_packed, late, on_excess)
+else
+  if hold.scopes or scopes_packed ~= '' then
+    require('scopes').assign(hold, scopes_packed, lines, catalog_version ~= '')
+  end
+  no = dues.plan(wallet, hold.legs, late, on_excess)
+end
+if not no then
+  no = dues.check(wallet, hold.legs)
+end
 if no then
   return no
 end

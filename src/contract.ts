@@ -725,7 +725,7 @@ export type Approved = Durability & {
   customer_id: string;
   asset: string;
   requested: Amount;
-  /** What is held; less than `requested` only in mode `up_to`. After an extend: the hold's new total. */
+  /** What is held; less than `requested` only in mode `up_to`, or where `legs` stand in for the rest. After an extend: the hold's new total. */
   amount: Amount;
   /** Of an event: what it was priced by. */
   lines?: PricedLine[] | undefined;
@@ -747,7 +747,7 @@ export type Charged = Durability & {
   status: 'charged';
   asset: string;
   requested: Amount;
-  /** What was debited; less than `requested` only in mode `up_to`. */
+  /** What was debited; less than `requested` only in mode `up_to`, or where `legs` stand in for the rest. */
   amount: Amount;
   /** Of an event: what it was priced by. */
   lines?: PricedLine[] | undefined;
@@ -792,6 +792,8 @@ export type ShadowApproved = {
   amount: Amount;
   available: Amount;
   held: Amount;
+  /** Where there are several assets: one item for each, the first one too. */
+  legs?: HeldLeg[] | undefined;
   version: number;
 };
 

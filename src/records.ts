@@ -352,8 +352,8 @@ export type UsedEntries = { entries: UsedEntry[]; counters: Counter[] };
 
 /** The entry that opened a hold: what it took, and how things stood after it. */
 export type HoldOpening = EntryRecord & {
-  /** What it set aside, leg after leg, in the order of the entry's legs. */
-  amounts: Atoms[];
+  /** What it set aside, by asset. */
+  amounts: Map<number, Atoms>;
   /** In the order taken: what was taken, and what the grant had left then. */
   sources: { grantNo: number; taken: Atoms; remainingAfter: Atoms }[];
   tags: BudgetTag[];

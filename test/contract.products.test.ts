@@ -205,13 +205,6 @@ describe('a version', () => {
   });
 });
 
-test.each([['fallback', { ...fee, fallback: [{ asset: 'EUR', rate: '1' }] }]])(
-  'what no request is priced by yet is refused: %s',
-  async (field, price) => {
-    expectFieldError(await client.post('/v1/products', { name: 'early', prices: [price] }), `prices.0.${field}`);
-  },
-);
-
 describe('a large catalog', () => {
   // Not held against the document, which takes far longer than the gateway does.
   const large = clientOf(client.url, farebox.key);

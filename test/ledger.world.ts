@@ -144,7 +144,7 @@ export async function hold(
     attached: '{"subject":"agent:\\"planner\\"","labels":{"team":"rød"}}',
     ...{ catalogVersion: '', configVersion: '0', toldText: '' },
     budgetsPacked,
-    ...{ legsPacked: packLegs({ asset }, legs), scopesPacked: '', linesPacked: '' },
+    ...{ legsPacked: packLegs({ asset }, legs), scopesPacked: '', fallbacksPacked: '', linesPacked: '' },
   });
   if (reply.status !== 'approved') throw new Error(reply.status);
   return `${reply.epoch}.${reply.version}`;
@@ -175,7 +175,15 @@ export async function settle(
       onExcess: 'charge',
       expiredHold,
       attached: '',
-      ...{ catalogVersion: '', configVersion: '0', toldText: '', duesPacked: '', scopesPacked: '', linesPacked: '' },
+      ...{
+        catalogVersion: '',
+        configVersion: '0',
+        toldText: '',
+        duesPacked: '',
+        scopesPacked: '',
+        fallbacksPacked: '',
+        linesPacked: '',
+      },
     },
     ref,
   );
@@ -225,7 +233,7 @@ export async function charge(
     catalogVersion: '',
     configVersion: '0',
     toldText: '',
-    ...{ legsPacked: packLegs({ asset: 1 }, legs), scopesPacked: '', linesPacked },
+    ...{ legsPacked: packLegs({ asset: 1 }, legs), scopesPacked: '', fallbacksPacked: '', linesPacked },
   });
   if (reply.status !== 'charged') throw new Error(reply.status);
   return reply;

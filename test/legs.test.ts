@@ -183,6 +183,7 @@ async function call(customerId: string, what: { usd: number; credits: number }) 
     linesPacked: '',
     legsPacked: packLegs({ asset: 1 }, [{ asset: 3, amount: BigInt(what.credits) as Atoms, ...rate }]),
     scopesPacked: '',
+    fallbacksPacked: '',
   };
   return { keys: moneyKeys(wallet, Number(fence.split(':')[1]), operationId), args, walletId: wallet.walletId };
 }

@@ -80,6 +80,11 @@ const table: [name: string, prices: unknown, errors: Record<string, string>][] =
     { 'prices.1.tiers.1.flat_amount': '9 decimals' },
   ],
   ['falling back on itself', [fallback('USD')], { 'prices.0.fallback.0.asset': 'price itself' }],
+  [
+    'a rate that no fraction up to 2^52 is',
+    [{ ...unit, fallback: [{ asset: 'EUR', rate: '4.503599627370497' }] }],
+    { 'prices.0.fallback.0.rate': 'too many digits' },
+  ],
   ['falling back in a circle', [fallback('EUR', 'CREDITS', 'EUR')], { 'prices.0.fallback.2.asset': 'there already' }],
   [
     'falling back for nothing',

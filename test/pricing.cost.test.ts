@@ -2,12 +2,11 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { codes } from '../src/codes.gen.ts';
-import { convertDown, convertUp } from '../src/pricing/convert.ts';
 import { costOf, mostOf, noUsage, type Counter } from '../src/pricing/cost.ts';
-import type { Cost, Quantity, Rate } from '../src/pricing/price.ts';
+import type { Cost, Quantity } from '../src/pricing/price.ts';
 import type { Atoms } from '../src/units.ts';
 import { readQuantity } from '../src/pricing/quantity.ts';
-import { addRational, ceiling, modelLine, rational } from './model/price.ts';
+import { addRational, modelLine, rational } from './model/price.ts';
 import { goodPrice, quantityOf } from './pricing.catalogs.ts';
 import { decimalText, eventPrice, periodPrice, quantity, scales, type Code } from './pricing.random.ts';
 
@@ -201,34 +200,5 @@ describe('a quantity', () => {
     ['1000000000000.000001', 'more than 1000000000000'],
   ])('%j is none', (written, message) => {
     expect(readQuantity(written)).toMatchObject({ status: 'unusable', message: expect.stringContaining(message) });
-  });
-});
-
-describe('converting', () => {
-  const atoms = fc.oneof(fc.bigInt(0n, 1_000n), fc.bigInt(0n, 2n ** 52n)) as fc.Arbitrary<Atoms>;
-  const rate = fc.oneof(fc.bigInt(1n, 10n ** 9n), fc.bigInt(1n, 10n ** 21n)) as fc.Arbitrary<Rate>;
-  const scale = fc.nat(9);
-
-  test('rounds up once', () => {
-    fc.assert(
-      fc.property(atoms, rate, scale, (from, at, decimals) => {
-        const due = ceiling({ over: from * at, under: 10n ** BigInt(6 + decimals) });
-        expect(convertUp(from, at, decimals)).toBe(due > 2n ** 52n ? 'too_large' : due);
-      }),
-      many,
-    );
-  });
-
-  test('back gives the most that an amount pays for', () => {
-    fc.assert(
-      fc.property(atoms, rate, scale, (available, at, decimals) => {
-        const paid = convertDown(available, at, decimals);
-        expect(paid === 0n || (convertUp(paid, at, decimals) as bigint) <= available).toBe(true);
-        fc.pre(paid < 2n ** 52n);
-        const more = convertUp((paid + 1n) as Atoms, at, decimals);
-        expect(more === 'too_large' || more > available).toBe(true);
-      }),
-      many,
-    );
   });
 });

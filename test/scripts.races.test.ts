@@ -69,11 +69,12 @@ const unpriced = {
   toldText: '',
   duesPacked: '',
   scopesPacked: '',
+  fallbacksPacked: '',
   linesPacked: '',
 };
 const known = {
   ...{ catalogVersion: '', configVersion: '0', toldText: '' },
-  ...{ legsPacked: '', budgetsPacked: '', scopesPacked: '', linesPacked: '' },
+  ...{ legsPacked: '', budgetsPacked: '', scopesPacked: '', fallbacksPacked: '', linesPacked: '' },
 };
 const one = { asset: 1, amountAtoms: 1n as Atoms, mode: 'strict', repeated: '0', attached: '', ...known };
 

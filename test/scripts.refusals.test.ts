@@ -228,6 +228,7 @@ async function authorizeNothing({ wallet }: Scene, id: string) {
     legsPacked: '',
     budgetsPacked: '',
     scopesPacked: '',
+    fallbacksPacked: '',
     linesPacked: '',
   };
   const operationId = `${wallet.customerId}/${id}`;

@@ -16,25 +16,13 @@ local dues = {}
 local DUE = '>Hd'
 local DUE_LENGTH = 10
 
-local function leg_in(hold, asset)
-  for i = 2, #hold.legs do
-    if hold.legs[i].asset == asset then
-      return hold.legs[i]
-    end
-  end
-  local leg = legs.make(asset, 0, 0, 0)
-  leg.sources = {}
-  hold.legs[#hold.legs + 1] = leg
-  return leg
-end
-
 -- Say of each leg what is due in its asset: `H asset, d atoms` each, for others than the first; and, where an event is
--- settled by, what its `lines` cost besides, and which scopes cover what of it. Or the refusal.
-function dues.assign(hold, amount_atoms, packed, lines, scopes_packed, by_event)
+-- settled by, what its `lines` cost besides. Or the refusal.
+function dues.assign(hold, amount_atoms, packed, lines)
   hold.legs[1].due = amount_atoms
   for at = 1, #packed, DUE_LENGTH do
     local asset, atoms = struct.unpack(DUE, packed, at)
-    leg_in(hold, asset).due = atoms
+    legs.of(hold.legs, asset).due = atoms
   end
   if #hold.legs > codes.limit.hold_legs then
     return { 'too_many_assets' }
@@ -42,9 +30,6 @@ function dues.assign(hold, amount_atoms, packed, lines, scopes_packed, by_event)
   local too_large = usage.add(lines, hold.legs, 'due')
   if too_large then
     return too_large
-  end
-  if hold.scopes or scopes_packed ~= '' then
-    require('scopes').assign(hold, scopes_packed, lines, by_event)
   end
 end
 
@@ -90,6 +75,14 @@ function dues.bound(wallet, list, late, covered)
       leg.from_available = math.min(leg.excess, account.available - account.scoped - (late and leg.part or 0))
     end
     leg.from_overage = leg.excess - leg.from_available
+  end
+end
+
+-- The refusal where a number would be too large.
+function dues.check(wallet, list)
+  for i = 1, #list do
+    local leg = list[i]
+    local account = wallets.account(wallet, leg.asset)
     if
       leg.settled + leg.part + leg.excess > codes.limit.balance_atoms
       or account.overage + leg.from_overage > codes.limit.balance_atoms
@@ -130,7 +123,7 @@ function dues.plan(wallet, list, late, on_excess)
     left_atoms = left_atoms - covered
   end
   first.excess = left_atoms
-  return dues.bound(wallet, list, late, due_atoms - first.part - left_atoms)
+  dues.bound(wallet, list, late, due_atoms - first.part - left_atoms)
 end
 
 -- Take it.

@@ -32,6 +32,25 @@ function legs.list(asset, atoms, packed, scopes_packed)
   return list
 end
 
+function legs.find(list, asset)
+  for i = 1, #list do
+    if list[i].asset == asset then
+      return list[i]
+    end
+  end
+end
+
+-- The leg in an asset; where there is none yet, one with nothing in it, which stands in for nothing.
+function legs.of(list, asset)
+  local leg = legs.find(list, asset)
+  if not leg then
+    leg = legs.make(asset, 0, 0, 0)
+    leg.sources = {}
+    list[#list + 1] = leg
+  end
+  return leg
+end
+
 -- How many atoms of the first leg's asset `atoms` of this one stand for, rounded down.
 function legs.covers(leg, atoms)
   if leg.num == leg.den and leg.num > 0 then

@@ -119,14 +119,14 @@ function usage.add(lines, list, of)
   end
 end
 
--- Where legs are in parts, by the scopes that cover them, each line belongs to one.
+-- Where legs are in parts, by the scopes that cover them, each line belongs to one; one that falls back is by itself.
 function usage.add_to_parts(lines, list)
   if not lines[1] then
     return
   end
   for _, line in ipairs(lines) do
     for _, leg in ipairs(list) do
-      if leg.asset == line.asset and leg.parts then
+      if leg.asset == line.asset and leg.parts and line.part > 0 then
         local part = leg.parts[line.part]
         part.atoms = part.atoms + line.atoms
       end

@@ -68,8 +68,8 @@ export async function askSpend<Reply extends Spent>(
     const isNew = body.mode !== 'shadow';
     const refused = api.backpressure() && isNew && (await refuseSpending(api, call, body.customer_id, operation));
     if (refused) return refused;
-    const { asset, amount, legs, parts, sentLines: lines, catalogVersion, told } = asked;
-    const of = { asset: asset.number, amount, legs, parts, lines, catalogVersion, told };
+    const { asset, amount, legs, parts, fallbacks, sentLines: lines, catalogVersion, told } = asked;
+    const of = { asset: asset.number, amount, legs, parts, fallbacks, lines, catalogVersion, told };
     return ask({ ...request, ...of, mode: body.mode });
   });
   if (isRefused(reply)) return reply;
@@ -159,6 +159,7 @@ function moneyOf(asset: Asset | undefined, money: { asset: string; amount: strin
     requested,
     legs: [],
     parts: [],
+    fallbacks: [],
     sentLines: [],
     catalogVersion: undefined,
     told: '',
@@ -206,6 +207,7 @@ function askedOf(
           den: zeroAtoms,
         })),
         parts: priced.parts,
+        fallbacks: priced.fallbacks,
         sentLines,
         catalogVersion: catalog.version,
         told: JSON.stringify({ requested, ...(sentLines.length > 0 && { scale: first.asset.scale }), lines }),

@@ -2,6 +2,7 @@
 import type { PricedLine } from '../contract.ts';
 import type { Asset } from '../records.ts';
 import { toAtoms, type Atoms } from '../units.ts';
+import type { FallbackLine } from '../wallet/fallbacks.ts';
 import type { AskedLeg } from '../wallet/legs.ts';
 import { mergeTold, type ReckonedLines, type SentLine } from '../wallet/lines.ts';
 import type { ScopedPart } from '../wallet/scopes.ts';
@@ -26,6 +27,8 @@ export type Asked = Spoken & {
   legs: AskedLeg[];
   /** What scopes of grants cover of an event; none of a plain amount. */
   parts: readonly ScopedPart[];
+  /** Of what is due, the lines that fall back on other assets. */
+  fallbacks: readonly FallbackLine[];
   /** Undefined: nothing was priced. */
   catalogVersion: number | undefined;
   /** What the script prices, since it knows what was used before: on top of the amounts, and not in `lines` yet. */

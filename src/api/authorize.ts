@@ -35,7 +35,10 @@ export const approvedReply = z
     customer_id: z.string(),
     asset: z.string(),
     requested: amountOut,
-    amount: amountOut.openapi({ description: 'What is held; less than `requested` only in mode `up_to`.' }),
+    amount: amountOut.openapi({
+      description:
+        'What is held; less than `requested` only in mode `up_to`, or where other assets stand in for the rest: `legs`.',
+    }),
     lines: pricedLines,
     available: amountOut,
     held: amountOut,
@@ -67,6 +70,7 @@ export const authorize = defineRoute({
     if (answered.status === 'refused') return answered;
     const { walletId, spoken, config, reply } = answered;
     const { asset, amount, requested, lines } = spoken;
+    const legs = 'legs' in reply && reply.legs ? await showHeldLegs(api, environmentId, reply.legs) : undefined;
     switch (reply.status) {
       case 'approved': {
         const approved: Approved = {
@@ -79,7 +83,7 @@ export const authorize = defineRoute({
           ...(lines && { lines }),
           available: format(reply.available, asset),
           held: format(reply.held, asset),
-          ...(reply.legs && { legs: await showHeldLegs(api, environmentId, reply.legs) }),
+          ...(legs && { legs }),
           expires_at: formatTime(reply.expiresAtMs),
           remaining_ttl_ms: reply.expiresAtMs - reply.createdAtMs,
           version: reply.version,
@@ -90,7 +94,7 @@ export const authorize = defineRoute({
         return refuseDeclined(reply, spoken, config);
       case 'shadow_approved':
       case 'shadow_declined':
-        return shadowAnswer(reply, body.customer_id, spoken, config);
+        return shadowAnswer(reply, { customer_id: body.customer_id, legs }, spoken, config);
     }
   },
 });

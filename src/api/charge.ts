@@ -29,7 +29,10 @@ export const chargedReply = z
     status: z.literal('charged'),
     asset: z.string(),
     requested: amountOut,
-    amount: amountOut.openapi({ description: 'What was debited; less than `requested` only in mode `up_to`.' }),
+    amount: amountOut.openapi({
+      description:
+        'What was debited; less than `requested` only in mode `up_to`, or where other assets stand in for the rest: `legs`.',
+    }),
     lines: pricedLines,
     available: amountOut,
     held: amountOut,
@@ -60,6 +63,7 @@ export async function answerCharge(api: Api, call: Call<SpendBody>): Promise<Ans
   if (answered.status === 'refused') return answered;
   const { spoken, config, reply } = answered;
   const { asset, amount, requested, lines } = spoken;
+  const legs = 'legs' in reply && reply.legs ? await showHeldLegs(api, environmentId, reply.legs) : undefined;
   switch (reply.status) {
     case 'charged': {
       const charged: Charged = {
@@ -71,7 +75,7 @@ export async function answerCharge(api: Api, call: Call<SpendBody>): Promise<Ans
         ...(lines && { lines }),
         available: format(reply.available, asset),
         held: format(reply.held, asset),
-        ...(reply.legs && { legs: await showHeldLegs(api, environmentId, reply.legs) }),
+        ...(legs && { legs }),
         version: reply.version,
       };
       return { status: 200, body: charged, replayed: reply.replayed, unconfirmed: reply.unconfirmed };
@@ -80,6 +84,6 @@ export async function answerCharge(api: Api, call: Call<SpendBody>): Promise<Ans
       return refuseDeclined(reply, spoken, config);
     case 'shadow_approved':
     case 'shadow_declined':
-      return shadowAnswer(reply, body.customer_id, spoken, config);
+      return shadowAnswer(reply, { customer_id: body.customer_id, legs }, spoken, config);
   }
 }

@@ -2,6 +2,8 @@
 import { z } from '@hono/zod-openapi';
 import type { Estimate } from '../contract.ts';
 import { holdTtlMs } from '../limits.ts';
+import { zeroAtoms } from '../units.ts';
+import type { ToldLeg } from '../wallet/legs.ts';
 import type { Stale } from '../wallet/stale.ts';
 import type { Target, Trouble } from '../wallet/target.ts';
 import { format } from './amount.ts';
@@ -43,7 +45,7 @@ export const estimate = defineRoute({
     const priced = await askFresh(api, wallet, async ({ config, redisMs }) => {
       const asked = await readAsked(api, environmentId, body, config, 'most');
       if (asked.status === 'refused') return asked;
-      if (asked.status === 'asked' && asked.sentLines.length > 0) {
+      if (asked.status === 'asked' && (asked.sentLines.length > 0 || asked.fallbacks.length > 0)) {
         return reckon(api, call, wallet, asked, { config, redisMs });
       }
       const standing = await checkStanding(api, wallet, config, asked.catalogVersion);
@@ -81,7 +83,15 @@ export const estimate = defineRoute({
   },
 });
 
-/** What depends on usage before is Redis's to say: a shadow of the hold is asked for. */
+/** What would be held in each asset, where lines fall back on others. */
+function spreadOver(asked: Asked, legs: readonly ToldLeg[] | undefined): Asked {
+  const [first, ...others] = legs ?? [];
+  if (!first) return asked;
+  const due = ({ asset, amount }: ToldLeg) => ({ asset, amount, num: zeroAtoms, den: zeroAtoms });
+  return { ...asked, amount: first.amount, legs: others.map(due) };
+}
+
+/** What depends on usage before, or on what there is, is Redis's to say: a shadow of the hold is asked for. */
 async function reckon(
   api: Api,
   { environmentId, body }: Call<z.output<typeof estimateBody>>,
@@ -89,19 +99,28 @@ async function reckon(
   asked: Asked,
   fresh: Fresh,
 ): Promise<Asked | Refused | Stale | Trouble> {
-  const { asset, amount, legs, sentLines, catalogVersion, told } = asked;
+  const { asset, amount, legs, parts, fallbacks, sentLines, catalogVersion, told } = asked;
   // Nothing is stored under it.
   const operation = api.wallets.operationOf({
     ...{ environmentId, path: '', customerId: undefined, key: undefined, body: undefined },
   });
   const reply = await api.wallets.authorize({
-    ...{ wallet, environmentId, asset: asset.number, amount, legs, mode: 'shadow', ttlMs: holdTtlMs.default },
-    ...{ ...fresh, catalogVersion, told, lines: sentLines, operation, attached: '', spender: spenderOf(body) },
+    ...{ wallet, environmentId, asset: asset.number, amount, legs, parts, fallbacks, mode: 'shadow' },
+    ...{
+      ttlMs: holdTtlMs.default,
+      ...fresh,
+      catalogVersion,
+      told,
+      lines: sentLines,
+      operation,
+      attached: '',
+      spender: spenderOf(body),
+    },
   });
   switch (reply.status) {
     case 'shadow_approved':
     case 'shadow_declined':
-      return withReckoned(asked, reply.reckoned);
+      return spreadOver(withReckoned(asked, reply.reckoned), reply.legs);
     case 'too_large':
       return refuseLine(asked, reply);
     case 'stale':

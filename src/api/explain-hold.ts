@@ -107,7 +107,6 @@ async function answer(api: Api, call: Call, hold: HoldRecord, target: Target): P
 
 const retryAfterMs = 1_000;
 
-/** An entry's legs and its hold's are in the same order, which is that of the request. */
 async function showAccounts(
   api: Api,
   environmentId: string,
@@ -120,9 +119,9 @@ async function showAccounts(
       grant: await api.ledger.findGrant(environmentId, walletId, source.grantNo),
     })),
   );
-  const accounts = legs.map(async (leg, i) => {
+  const accounts = legs.map(async (leg) => {
     const asset = await assetOf(api, environmentId, leg.asset);
-    const amount = amounts[i] ?? zeroAtoms;
+    const amount = amounts.get(leg.asset) ?? zeroAtoms;
     const grants = found.flatMap(({ grantNo, taken, remainingAfter, grant }) => {
       if (grant?.asset !== leg.asset) return [];
       const { purpose, priority, expiresAtMs, scope } = grant;

@@ -42,24 +42,24 @@ export async function showExplained(api: Api, what: What): Promise<Omit<Explanat
   };
   if (outcome.status === 'would_approve') {
     const amount = format(outcome.amount, asset);
-    const detail =
-      outcome.amount === asked.amount
-        ? `${amount} ${asset.code} would be held`
-        : `of ${requested} ${asset.code}, ${amount} would be held`;
+    const [first, ...others] = dues;
+    const held = [
+      `${amount} ${asset.code}`,
+      ...others.map((other) => `${format(other.due, other.asset)} ${other.asset.code}`),
+    ];
+    const isWhole = outcome.amount === first!.due;
+    const detail = `${isWhole ? '' : `of ${requested} ${asset.code}, `}${held.join(' and ')} would be held`;
     return { status: 'approved', detail, ...seen, amount, remedies: [] };
   }
   const { reason, affordable, budgetNo } = outcome;
   const isAboutMoney = reason !== 'frozen' && reason !== 'too_many_holds';
   const limit = limits.find(({ budget }) => budget.no === budgetNo);
-  const needs = dues.map((due) => ({
-    ...due,
-    ...balancesOf(wallet, due.asset),
-    available: coveredBy(what, due.asset),
-  }));
+  const sure = await sureDuesOf(api, what, dues);
+  const hard = limits.filter(({ budget: { enforcement } }) => enforcement === 'hard');
   return {
     status: 'declined',
     code: codeOf(reason),
-    detail: whyNot(what, needs, limit),
+    detail: whyNot(what, needsOf(what, dues), limit),
     ...seen,
     affordable: format(affordable, asset),
     shortfall: format(asked.amount - affordable, asset),
@@ -69,9 +69,10 @@ export async function showExplained(api: Api, what: What): Promise<Omit<Explanat
     remedies: remediesFor({
       freeze: wallet.freeze,
       tooManyHolds: reason === 'too_many_holds',
-      needs,
-      limits: limits.filter(({ budget: { enforcement } }) => enforcement === 'hard'),
-      affordable,
+      needs: needsOf(what, sure),
+      limits: hard.map((one) => ({ ...one, due: dueIn(sure, one.budget.asset) })),
+      // Of what others stand in for, no amount says how much less would do.
+      affordable: explained.legs ? 0n : affordable,
     }),
   };
 }
@@ -111,13 +112,38 @@ export function showPrice({
   }
 }
 
-/** What is due in each asset, as it was asked for. */
-async function duesOf(api: Api, { environmentId, asked }: What): Promise<Due[]> {
-  const others = asked.legs.map(async ({ asset, amount }) => ({
-    asset: await assetOf(api, environmentId, asset),
-    due: amount,
+/** What is due in each asset; of lines that fall back, as they were spread. */
+async function duesOf(api: Api, { environmentId, asked, explained }: What): Promise<Due[]> {
+  const { asset: first, amount } = asked;
+  const legs = explained.legs ?? [{ asset: first.number, amount }, ...asked.legs];
+  const dues = legs.map(async (leg) => ({
+    asset: leg.asset === first.number ? first : await assetOf(api, environmentId, leg.asset),
+    due: leg.amount,
   }));
-  return [{ asset: asked.asset, due: asked.amount }, ...(await Promise.all(others))];
+  return Promise.all(dues);
+}
+
+/**
+ * What is sure to be enough: of several lines that fall back, who takes what changes with what there is, so each is due in its own
+ * asset.
+ */
+async function sureDuesOf(api: Api, what: What, spread: Due[]): Promise<Due[]> {
+  const { parts, fallbacks } = what.asked;
+  const isOneLine = parts.length + fallbacks.length <= 1;
+  if (fallbacks.length === 0 || isOneLine) return spread;
+  return duesOf(api, { ...what, explained: { ...what.explained, legs: undefined } });
+}
+
+function needsOf(what: What, dues: readonly Due[]): (Need & Due)[] {
+  return dues.map((due) => ({
+    ...due,
+    ...balancesOf(what.explained.wallet, due.asset),
+    available: coveredBy(what, due.asset),
+  }));
+}
+
+function dueIn(dues: readonly Due[], number: number): bigint {
+  return dues.find(({ asset }) => asset.number === number)?.due ?? 0n;
 }
 
 export async function assetOf(api: Api, environmentId: string, number: number): Promise<Shown> {
@@ -138,11 +164,16 @@ function balancesOf(wallet: Explained['wallet'], asset: Shown) {
  * which line gets what depends on the order of grants; then only what all lines can have counts.
  */
 function coveredBy({ asked, explained }: What, { number }: Shown): bigint {
-  const parts = asked.parts.filter(({ asset }) => asset === number);
-  const covers = ({ scope }: { scope: number }) =>
-    scope === 0 || (parts.length === 1 && parts[0]!.scopes.includes(scope));
+  const parts = scopesIn(asked, number);
+  const covers = ({ scope }: { scope: number }) => scope === 0 || (parts.length === 1 && parts[0]!.includes(scope));
   const grants = explained.wallet.accounts.find(({ asset }) => asset === number)?.grants ?? [];
   return grants.filter(covers).reduce((total, { remaining }) => total + remaining, 0n);
+}
+
+/** By what scopes each part of what an asset may be asked for is covered. */
+function scopesIn({ parts, fallbacks }: Asked, number: number): (readonly number[])[] {
+  const lines = fallbacks.filter(({ asset, rates }) => asset === number || rates.some((rate) => rate.asset === number));
+  return [...parts.filter(({ asset }) => asset === number), ...lines].map(({ scopes }) => scopes);
 }
 
 function showAccount(
@@ -151,10 +182,7 @@ function showAccount(
   { asset, due }: Due,
 ): ExplainedAccount {
   const { wallet, outcome } = explained;
-  const scopes = new Set([
-    0,
-    ...asked.parts.filter((part) => part.asset === asset.number).flatMap((part) => part.scopes),
-  ]);
+  const scopes = new Set([0, ...scopesIn(asked, asset.number).flat()]);
   const taken = outcome.status === 'would_approve' ? outcome.taken : undefined;
   const { available, held, overage } = balancesOf(wallet, asset);
   const grants = wallet.accounts.find((account) => account.asset === asset.number)?.grants ?? [];
@@ -195,7 +223,7 @@ async function limitsOf(api: Api, what: What, dues: readonly Due[]): Promise<Cov
         asset: await assetOf(api, environmentId, budget.asset),
         limit: BigInt(budget.limit),
         ...counted,
-        due: dues.find(({ asset }) => asset.number === budget.asset)?.due ?? 0n,
+        due: dueIn(dues, budget.asset),
         resetsAtMs: resetsAtMs(budget, explained.wallet.asOfMs),
       };
     }),
@@ -229,10 +257,10 @@ async function showBudgets(api: Api, what: What, limits: readonly Covering[]): P
   return [...covering, ...(await Promise.all(others)).flat()];
 }
 
-function whyNot({ explained }: What, needs: readonly (Need & Due)[], limit: Covering | undefined): string {
+function whyNot({ asked, explained }: What, needs: readonly (Need & Due)[], limit: Covering | undefined): string {
   const { outcome, wallet } = explained;
   if (outcome.status === 'would_approve') throw new Error('asked why not of a yes');
-  const { reason, shortAsset } = outcome;
+  const { reason, shortAsset, affordable } = outcome;
   const need = needs.find(({ asset }) => asset.number === shortAsset) ?? needs[0]!;
   const { asset, due, available, held, overage } = need;
   const amounts = `${format(due, asset)} ${asset.code} asked for`;
@@ -246,6 +274,9 @@ function whyNot({ explained }: What, needs: readonly (Need & Due)[], limit: Cove
     case 'held_in_flight':
       return `${amounts}, ${format(available, asset)} available while ${format(held, asset)} is held`;
     case 'balance':
+      if (asked.fallbacks.length > 0) {
+        return `${asked.requested} ${asked.asset.code} asked for, ${format(affordable, asked.asset)} affordable`;
+      }
       return `${amounts}, ${format(available, asset)} available`;
     case 'budget':
       return `${amounts}, ${limit && format(roomOf(limit), asset)} left in budget ${limit?.id}`;

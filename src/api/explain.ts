@@ -72,14 +72,14 @@ async function explainOnce(
       explanation: { customer_id, status: 'unpriced', code, detail, mode, as_of, prices, ...nothing },
     };
   }
-  const { asset, amount, legs, parts, sentLines: lines, catalogVersion, told } = asked;
+  const { asset, amount, legs, parts, fallbacks, sentLines: lines, catalogVersion, told } = asked;
   const operation = api.wallets.operationOf({
     ...{ environmentId, path: '', customerId: undefined, key: undefined, body: undefined },
   });
   const spender = spenderOf(body);
   const explained = await api.wallets.explain({
-    ...{ wallet, environmentId, asset: asset.number, amount, legs, parts, mode, operation, attached: attachedOf(body) },
-    ...{ config, redisMs, catalogVersion, told, lines, spender, ttlMs: body.ttl_ms },
+    ...{ wallet, environmentId, asset: asset.number, amount, legs, parts, fallbacks, mode, operation },
+    ...{ config, redisMs, catalogVersion, told, lines, spender, attached: attachedOf(body), ttlMs: body.ttl_ms },
   });
   if (explained.status === 'too_large') return refuseLine(asked, explained);
   if (explained.status !== 'explained') return explained;

@@ -8,6 +8,7 @@ import { matchPrices, type MatchedLine } from '../pricing/match.ts';
 import { fineDecimals, type PricedAsset } from '../pricing/price.ts';
 import type { WalletConfig } from '../records.ts';
 import { formatAmount, toAtoms, zeroAtoms, type Atoms } from '../units.ts';
+import type { FallbackLine } from '../wallet/fallbacks.ts';
 import type { SentLine } from '../wallet/lines.ts';
 import { scopesOf, type ScopedPart } from '../wallet/scopes.ts';
 import { refuse, type Refused } from './answer.ts';
@@ -25,8 +26,10 @@ export type PricedEvent = {
   lines: ToldLine[];
   dues: [Due, ...Due[]];
   sentLines: SentLine[];
-  /** What is due, by what scopes of grants cover it, in the order of lines. */
+  /** What is due, by what scopes of grants cover it, in the order of lines; but for `fallbacks`. */
   parts: ScopedPart[];
+  /** The lines that fall back on other assets. */
+  fallbacks: FallbackLine[];
 };
 /** Where a line's amount is yet to be reckoned, its asset's scale stands in its place. */
 export type ToldLine = PricedLine | (Omit<PricedLine, 'amount'> & { scale: number });
@@ -68,32 +71,40 @@ function sumUp(
   const dues: Due[] = [];
   const sentLines: SentLine[] = [];
   const parts: ScopedPart[] = [];
+  const fallbacks: FallbackLine[] = [];
   for (const { productId, price, version, quantity } of matched) {
     const { asset, id } = price;
     const told = { price_id: id, price_version: version, quantity: writeDecimal(quantity, fineDecimals) };
     let due = dues.find((known) => known.asset.number === asset.number);
     if (!due) dues.push((due = { asset, atoms: zeroAtoms }));
     const part = { asset: asset.number, atoms: zeroAtoms, scopes: scopesOfProduct(productId) };
+    const rates = price.fallback.map((next) => ({ ...next, asset: next.asset.number }));
     if (price.over !== 'event') {
-      sentLines.push({ productId, price, quantity, part: addPart(parts, part) });
+      sentLines.push({ productId, price, quantity, part: rates.length > 0 ? 0 : addPart(parts, part) });
+      if (rates.length > 0) fallbacks.push({ ...part, rates, sentNo: sentLines.length });
       lines.push({ ...told, asset: asset.code, scale: asset.scale });
       continue;
     }
     const line = how === 'most' ? mostOf(price.cost, quantity) : costOf(price.cost, quantity);
     if (line.status !== 'ok' || line.atoms + due.atoms > amountMax) return refuseTooLarge(id);
-    addPart(parts, { ...part, atoms: line.atoms });
+    if (rates.length > 0) fallbacks.push({ ...part, atoms: line.atoms, rates, sentNo: 0 });
+    else addPart(parts, { ...part, atoms: line.atoms });
     due.atoms = toAtoms(line.atoms + due.atoms);
     lines.push({ ...told, amount: formatAmount(line.atoms, asset.scale), asset: asset.code });
   }
-  if (dues.length > codes.limit.hold_legs || lines.length > linesMax) {
+  const assets = [...dues.map(({ asset }) => asset), ...matched.flatMap(({ price }) => price.fallback.map(assetOf))];
+  const assetsCount = new Set(assets.map(({ number }) => number)).size;
+  if (assetsCount > codes.limit.hold_legs || lines.length > linesMax) {
     const most = `${codes.limit.hold_legs} assets and ${linesMax} lines`;
     return refuse(
       'amount_too_large',
-      `this event costs in ${dues.length} assets, in ${lines.length} lines: ${most} at most`,
+      `this event costs in ${assetsCount} assets, in ${lines.length} lines: ${most} at most`,
     );
   }
-  return { status: 'priced', lines, dues: dues as [Due, ...Due[]], sentLines, parts };
+  return { status: 'priced', lines, dues: dues as [Due, ...Due[]], sentLines, parts, fallbacks };
 }
+
+const assetOf = ({ asset }: { asset: PricedAsset }): PricedAsset => asset;
 
 /** Returns which part of its asset it is, from 1. */
 function addPart(parts: ScopedPart[], { asset, atoms, scopes }: ScopedPart): number {

@@ -5,7 +5,7 @@
 import { z } from '@hono/zod-openapi';
 import type { Price, Product as ProductReply, ProductWithPrices, ProductVersion as VersionReply } from '../contract.ts';
 import { catalogBodyBytesMax, dimensionsMax, fallbacksMax, pricesMax, tiersMax } from '../limits.ts';
-import type { PricedAsset, Price as PricedTerms } from '../pricing/price.ts';
+import type { PricedAsset } from '../pricing/price.ts';
 import { assetCodesOf, readPrices } from '../pricing/read-prices.ts';
 import type { LatestVersions, Product, ProductVersion } from '../records.ts';
 import { refuse, refuseFields, type Refused } from './answer.ts';
@@ -218,17 +218,9 @@ async function refusePrices(api: Api, environmentId: string, written: Price[]): 
     if (asset) assets.set(code, asset);
   }
   const read = readPrices(written, assets);
-  if (read.status === 'ok') return refuseUnpriced(read.prices);
+  if (read.status === 'ok') return undefined;
   const refused = refuseFields(read.errors);
   return { ...refused, code: read.code };
-}
-
-/** What no script reckons with yet: an event would be priced as if it were not there. */
-function refuseUnpriced(prices: readonly PricedTerms[]): Refused | undefined {
-  const errors = prices.flatMap(({ fallback }, no) =>
-    fallback.length === 0 ? [] : [{ path: `prices.${no}.fallback`, message: 'is not taken yet: leave it out' }],
-  );
-  return errors.length > 0 ? refuseFields(errors) : undefined;
 }
 
 const innerMax = { tiers: tiersMax, fallback: fallbacksMax, dimensions: dimensionsMax };

@@ -155,6 +155,7 @@ async function askSettle(api: Api, call: Call<Body>, { asset, target }: { asset:
       amount: dues.find((due) => due.asset === asset.number)?.amount ?? zeroAtoms,
       dues: dues.filter((due) => due.asset !== asset.number),
       parts: asked.parts,
+      fallbacks: asked.fallbacks,
       told: asked.told,
       lines: asked.sentLines,
     });
@@ -165,4 +166,4 @@ async function askSettle(api: Api, call: Call<Body>, { asset, target }: { asset:
 }
 
 /** Where nothing prices the event: the script looks for a first answer, and whether Redis has other prices. */
-const nothingDue = { onExcess: 'unpriced', amount: zeroAtoms, dues: [], parts: [], told: '' } as const;
+const nothingDue = { onExcess: 'unpriced', amount: zeroAtoms, dues: [], parts: [], fallbacks: [], told: '' } as const;

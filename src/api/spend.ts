@@ -1,12 +1,13 @@
 // What authorize and charge have in common: the request, and the answers no and maybe.
 import { z } from '@hono/zod-openapi';
-import type { Decline, DeclineCode, LimitSource } from '../contract.ts';
+import type { Decline, DeclineCode, HeldLeg, LimitSource } from '../contract.ts';
 import type { ErrorCode } from '../errors.ts';
 import type { Asset, WalletConfig } from '../records.ts';
 import type { Atoms } from '../units.ts';
 import { format } from './amount.ts';
 import { refuse, type Answer, type Refused } from './answer.ts';
 import type { Declined, ReasonName, Shadow } from '../wallet/decision.ts';
+import { heldLegs } from './legs.ts';
 import { eventType } from './price-schema.ts';
 import { amount, amountOut, assetCode, customerId, labels, metadata, subject } from './schemas.ts';
 import { validate } from './validate.ts';
@@ -75,6 +76,7 @@ export const shadowApprovedReply = z
     amount: amountOut.openapi({ description: 'What would be held or charged.' }),
     available: amountOut,
     held: amountOut,
+    legs: heldLegs,
   })
   .openapi('ShadowApproved');
 
@@ -138,7 +140,13 @@ function refuseFor(declined: Declined, asked: Asked, config: WalletConfig): Refu
   }
 }
 
-export function shadowAnswer(reply: Shadow, customer_id: string, asked: Asked, config: WalletConfig): Answer {
+/** `legs`: of a yes in several assets. */
+export function shadowAnswer(
+  reply: Shadow,
+  { customer_id, legs }: { customer_id: string; legs: HeldLeg[] | undefined },
+  asked: Asked,
+  config: WalletConfig,
+): Answer {
   const { version } = reply;
   if (reply.status === 'shadow_declined') {
     const decline = { ...declineOf(reply, asked, config), code: codeOf(reply.reason) };
@@ -155,6 +163,7 @@ export function shadowAnswer(reply: Shadow, customer_id: string, asked: Asked, c
       amount: format(reply.amount, asset),
       available: format(reply.available, asset),
       held: format(reply.held, asset),
+      ...(legs && { legs }),
       version,
     },
   };

@@ -109,7 +109,8 @@ export async function findOpening(
     remainingAfter: element(row.moveRemaining, row.moveGrants.indexOf(grantNo)),
   }));
   const { tags } = decodeMarks(row.holdTags ?? Buffer.alloc(0));
-  return { ...toEntry(row), amounts: row.holdAmounts ?? [], sources, tags, counters: countersOf(row) };
+  const amounts = new Map((row.holdAssets ?? []).map((asset, i) => [asset, element(row.holdAmounts ?? [], i)]));
+  return { ...toEntry(row), amounts, sources, tags, counters: countersOf(row) };
 }
 
 /** Those that it changed, as they were after it. */

@@ -53,7 +53,7 @@ export function billedFor(cost: Cost, used: Quantity): Atoms {
 }
 
 /** The smallest whole number that is not less: the one way in which money is ever rounded. */
-export function roundUp(numerator: bigint, denominator: bigint): bigint {
+function roundUp(numerator: bigint, denominator: bigint): bigint {
   return (numerator + denominator - 1n) / denominator;
 }
 

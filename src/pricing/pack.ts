@@ -26,7 +26,7 @@ export function packPeriodLine(cost: PeriodCost, quantity: Quantity): Uint8Array
 }
 
 /** A whole number in base 10^6, low digits first. */
-export function limbsOf(value: bigint): number[] {
+function limbsOf(value: bigint): number[] {
   const limbs: number[] = [];
   for (let rest = value; rest > 0n; rest /= limbBase) limbs.push(Number(rest % limbBase));
   return limbs.length === 0 ? [0] : limbs;

@@ -57,8 +57,8 @@ export type Dimension = {
   value: string | undefined;
 };
 
-/** What the price's own asset does not cover, in another: `rate` units of it for one. */
-export type Fallback = { asset: PricedAsset; rate: Rate };
+/** What the price's own asset does not cover, in another: `num` atoms of it for `den`, in lowest terms. */
+export type Fallback = { asset: PricedAsset; num: Atoms; den: Atoms };
 
 type PriceTerms = {
   id: string;

@@ -4,10 +4,11 @@
 // depends on the assets, on another field or on another price. All flaws are found at once, each with its path.
 import type { FieldError, PercentagePrice, Price as WrittenPrice } from '../contract.ts';
 import { fallbacksMax, pricesMax } from '../limits.ts';
-import { zeroAtoms } from '../units.ts';
+import { codes } from '../codes.gen.ts';
+import { toAtoms, zeroAtoms } from '../units.ts';
 import { checkAgainstEachOther } from './check-prices.ts';
 import { readDimensions } from './dimensions.ts';
-import type { Fallback, PercentageCost, Price, PricedAsset } from './price.ts';
+import { fine, type Fallback, type PercentageCost, type Price, type PricedAsset } from './price.ts';
 import { readMoney, readRate, type Flaw } from './read-amounts.ts';
 import { readTiers } from './read-tiers.ts';
 
@@ -106,6 +107,19 @@ function readFallback({ fallback = [] }: WrittenPrice, own: PricedAsset, assets:
     if (!asset) return [];
     const rate = readRate(text, asset, `fallback.${no}.rate`, flaw);
     if (rate === 0n) flaw(`fallback.${no}.rate`, 'must be more than zero');
-    return [{ asset, rate }];
+    // A rate is of a unit of the price's asset.
+    const unit = fine * 10n ** BigInt(own.scale);
+    const divisor = gcd(rate, unit);
+    const [num, den] = [rate / divisor, unit / divisor];
+    if (num <= numMax) return [{ asset, num: toAtoms(num), den: toAtoms(den) }];
+    flaw(`fallback.${no}.rate`, 'has too many digits: fewer come out exact');
+    return [];
   });
+}
+
+/** What scripts multiply by exactly; a unit is less. */
+const numMax = BigInt(codes.limit.balance_atoms);
+
+function gcd(a: bigint, b: bigint): bigint {
+  return b === 0n ? a : gcd(b, a % b);
 }

@@ -2,6 +2,7 @@
 import type { Atoms } from '../units.ts';
 import { declinedOf, shadowOf, type Account, type Declined, type Shadow } from './decision.ts';
 import { execute } from './execute.ts';
+import { packFallbacks, type FallbackLine } from './fallbacks.ts';
 import type { WalletRef } from './keys.ts';
 import { packLegs, readLegsText, type AskedLeg, type ToldLeg } from './legs.ts';
 import { marksOf, type Marks } from './marks.ts';
@@ -22,6 +23,8 @@ export type AuthorizeRequest = {
   legs?: readonly AskedLeg[];
   /** What scopes of grants cover of it; they make up the amounts. None: nothing that a scope could cover. */
   parts?: readonly ScopedPart[];
+  /** Of what is due, the lines that fall back on other assets; they are in no part. */
+  fallbacks?: readonly FallbackLine[];
   /** `unpriced`: only a first answer is repeated. */
   mode: 'strict' | 'up_to' | 'shadow' | 'unpriced';
   ttlMs: number;
@@ -65,7 +68,8 @@ export async function authorize(
       attached: request.attached,
       ...knownArgs(request),
       legsPacked: packLegs(request, request.legs),
-      scopesPacked: packScopes(request.parts ?? []),
+      scopesPacked: packScopes(request.parts, request.fallbacks),
+      fallbacksPacked: packFallbacks(request.fallbacks),
     },
   );
   switch (reply.status) {

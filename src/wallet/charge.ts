@@ -3,6 +3,7 @@ import type { Atoms } from '../units.ts';
 import type { AuthorizeRequest } from './authorize.ts';
 import { declinedOf, shadowOf, type Account, type Declined, type Shadow } from './decision.ts';
 import { execute } from './execute.ts';
+import { packFallbacks } from './fallbacks.ts';
 import { chargeIdOf } from './ids.ts';
 import { packLegs, readLegsText, type ToldLeg } from './legs.ts';
 import { marksOf, type Marks } from './marks.ts';
@@ -44,7 +45,8 @@ export async function charge(
       attached: request.attached,
       ...knownArgs(request),
       legsPacked: packLegs(request, request.legs),
-      scopesPacked: packScopes(request.parts ?? []),
+      scopesPacked: packScopes(request.parts, request.fallbacks),
+      fallbacksPacked: packFallbacks(request.fallbacks),
     },
   );
   switch (reply.status) {

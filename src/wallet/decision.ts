@@ -2,6 +2,7 @@
 import { codes } from '../codes.gen.ts';
 import type { Atoms } from '../units.ts';
 import { namesByCode } from './packed.ts';
+import { readLegsText, type ToldLeg } from './legs.ts';
 import { mergeTold, readLinesText, type ReckonedLines } from './lines.ts';
 
 export type ReasonName = keyof typeof codes.reason;
@@ -27,7 +28,12 @@ export type Shadow = (
   | { status: 'shadow_approved'; amount: Atoms }
   | { status: 'shadow_declined'; reason: ReasonName; affordable: Atoms; budgetNo: number | undefined }
 ) &
-  Account & { version: number; reckoned: ReckonedLines | undefined };
+  Account & {
+    version: number;
+    /** Where there are several assets: each, the first one too; of a no, with what is lacking. */
+    legs: ToldLeg[] | undefined;
+    reckoned: ReckonedLines | undefined;
+  };
 
 export const reasonOf: (code: number) => ReasonName = namesByCode(codes.reason);
 
@@ -44,7 +50,7 @@ type RawDeclined = {
   linesText?: string;
   replayed?: true;
 };
-type RawShadow = { availableAtoms: Atoms; heldAtoms: Atoms; version: number; linesText: string } & (
+type RawShadow = { availableAtoms: Atoms; heldAtoms: Atoms; version: number; legsText: string; linesText: string } & (
   | { status: 'shadow_approved'; takeAtoms: Atoms }
   | { status: 'shadow_declined'; reason: number; affordableAtoms: Atoms; budgetNo: number }
 );
@@ -66,11 +72,12 @@ export function declinedOf(reply: RawDeclined): Declined {
 }
 
 export function shadowOf(reply: RawShadow): Shadow {
-  const { version, linesText } = reply;
+  const { version, legsText, linesText } = reply;
   const account = {
     available: reply.availableAtoms,
     held: reply.heldAtoms,
     version,
+    legs: readLegsText(legsText),
     reckoned: readLinesText(linesText),
   };
   return reply.status === 'shadow_approved'

@@ -8,7 +8,8 @@ import { atomsFromRedis } from '../units.ts';
 import { reasonOf, type ReasonName } from './decision.ts';
 import type { AuthorizeRequest } from './authorize.ts';
 import { execute } from './execute.ts';
-import { packLegs } from './legs.ts';
+import { packFallbacks } from './fallbacks.ts';
+import { packLegs, readLegsText, type ToldLeg } from './legs.ts';
 import { readWallet, type LiveWallet } from './read-wallet.ts';
 import { packScopes } from './scopes.ts';
 import { authorizeScript } from './scripts.gen.ts';
@@ -26,6 +27,8 @@ export type Explained = {
   /** Of the budgets that cover the request, by number, before it. */
   budgets: Map<number, { spent: Atoms; held: Atoms }>;
   outcome: Outcome;
+  /** Where there are several assets: what is asked for in each. */
+  legs: ToldLeg[] | undefined;
   /** What it came to, where it counts over a period. */
   reckoned: ReckonedLines | undefined;
 };
@@ -51,14 +54,14 @@ export async function explain(store: Store, request: ExplainRequest): Promise<Ex
     if (told.status !== 'told') return told;
     if (read.status !== 'wallet') return read;
     if (read.wallet.version !== told.version) continue;
-    const { outcome, budgets, reckoned } = told;
-    return { status: 'explained', wallet: read.wallet, outcome, budgets, reckoned };
+    const { status: _, version: __, ...rest } = told;
+    return { status: 'explained', wallet: read.wallet, ...rest };
   }
   const detail = 'this wallet changes faster than it can be looked at';
   return { status: 'unavailable', detail, retryAfterMs };
 }
 
-type Told = { status: 'told'; version: number } & Pick<Explained, 'outcome' | 'budgets' | 'reckoned'>;
+type Told = { status: 'told'; version: number } & Pick<Explained, 'outcome' | 'budgets' | 'legs' | 'reckoned'>;
 
 async function ask(store: Store, request: ExplainRequest): Promise<Told | TooLarge | Stale | Trouble> {
   const { wallet, environmentId, operation, asset, amount, mode, ttlMs, attached } = request;
@@ -71,7 +74,8 @@ async function ask(store: Store, request: ExplainRequest): Promise<Told | TooLar
     attached,
     ...knownArgs(request),
     legsPacked: packLegs(request, request.legs),
-    scopesPacked: packScopes(request.parts ?? []),
+    scopesPacked: packScopes(request.parts, request.fallbacks),
+    fallbacksPacked: packFallbacks(request.fallbacks),
   });
   switch (reply.status) {
     case 'would_approve': {
@@ -108,8 +112,12 @@ async function ask(store: Store, request: ExplainRequest): Promise<Told | TooLar
   }
 }
 
-function readTexts(reply: { budgetsText: string; linesText: string }): Pick<Told, 'budgets' | 'reckoned'> {
-  return { budgets: readBudgets(reply.budgetsText), reckoned: readLinesText(reply.linesText) };
+function readTexts(reply: { budgetsText: string; legsText: string; linesText: string }) {
+  return {
+    budgets: readBudgets(reply.budgetsText),
+    legs: readLegsText(reply.legsText),
+    reckoned: readLinesText(reply.linesText),
+  };
 }
 
 function readBudgets(text: string): Explained['budgets'] {

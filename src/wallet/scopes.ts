@@ -27,10 +27,17 @@ function isOneOf(text: string | undefined, wanted: DimensionValue | DimensionVal
   return [wanted].flat().some((value) => value === '*' || String(value) === text);
 }
 
-/** Empty where no scope covers any of it: then only unscoped grants are asked. */
-export function packScopes(parts: readonly ScopedPart[]): Buffer | '' {
-  if (parts.every(({ scopes }) => scopes.length === 0)) return '';
-  const [first, ...others] = parts;
+/**
+ * Empty where no scope covers any of it: then only unscoped grants are asked. `lines` go by their own (fallbacks.ts), and matter
+ * for what covers all of it.
+ */
+export function packScopes(
+  parts: readonly ScopedPart[] = [],
+  lines: readonly Pick<ScopedPart, 'scopes'>[] = [],
+): Buffer | '' {
+  const all = [...parts, ...lines];
+  if (all.every(({ scopes }) => scopes.length === 0)) return '';
+  const [first, ...others] = all;
   const common = first!.scopes.filter((no) => others.every(({ scopes }) => scopes.includes(no)));
   const numbers = (scopes: readonly number[]) => Buffer.from([scopes.length, ...scopes]);
   return Buffer.concat([

@@ -3,7 +3,7 @@ import { atomsFromRedis as atoms, type Atoms } from '../units.ts';
 import { withoutEmpty, type Script } from './script.ts';
 
 /** The Redis library that holds all scripts; names end in its hash. */
-export const libraryHash = '8118b033b57c';
+export const libraryHash = 'f8fcec309ef8';
 
 export type AdvanceClockKeys = { fenceKey: string; clockKey: string };
 export type AdvanceClockArgs = { fence: string; toMs: number };
@@ -16,7 +16,7 @@ export type AdvanceClockReply =
  */
 export const advanceClockScript: Script<AdvanceClockKeys, AdvanceClockArgs, AdvanceClockReply> = {
   name: 'advance_clock',
-  functionName: 'advance_clock_8118b033b57c',
+  functionName: 'advance_clock_f8fcec309ef8',
   keysCount: 2,
   binary: false,
   encode: (keys, args) => [keys.fenceKey, keys.clockKey, args.fence, args.toMs],
@@ -47,7 +47,7 @@ export type ApplyDueReply =
  */
 export const applyDueScript: Script<ApplyDueKeys, ApplyDueArgs, ApplyDueReply> = {
   name: 'apply_due',
-  functionName: 'apply_due_8118b033b57c',
+  functionName: 'apply_due_f8fcec309ef8',
   keysCount: 7,
   binary: false,
   encode: (keys, args) => [keys.fenceKey, keys.clockKey, keys.walletKey, keys.holdsKey, keys.deadlinesKey, keys.operationKey, keys.outboxKey, args.fence, args.notAfterMs, args.environment, args.operationId, args.fingerprint, args.keepMs],
@@ -82,7 +82,7 @@ export type ArmTopUpReply =
  */
 export const armTopUpScript: Script<ArmTopUpKeys, ArmTopUpArgs, ArmTopUpReply> = {
   name: 'arm_top_up',
-  functionName: 'arm_top_up_8118b033b57c',
+  functionName: 'arm_top_up_f8fcec309ef8',
   keysCount: 3,
   binary: false,
   encode: (keys, args) => [keys.fenceKey, keys.clockKey, keys.walletKey, args.fence, args.asset, String(args.firesBelowAtoms), args.crossingNo],
@@ -96,7 +96,7 @@ export const armTopUpScript: Script<ArmTopUpKeys, ArmTopUpArgs, ArmTopUpReply> =
 };
 
 export type AuthorizeKeys = { fenceKey: string; clockKey: string; walletKey: string; holdsKey: string; deadlinesKey: string; operationKey: string; outboxKey: string; catalogKey: string };
-export type AuthorizeArgs = { fence: string; notAfterMs: number; environment: string; operationId: string; fingerprint: string; keepMs: number; asset: number; amountAtoms: Atoms; mode: string; ttlMs: number; repeated: string; lookedUp: string; configVersion: string; attached: string; catalogVersion: string; toldText: string; budgetsPacked: Buffer | string; linesPacked: Buffer | string; scopesPacked: Buffer | string; legsPacked: Buffer | string };
+export type AuthorizeArgs = { fence: string; notAfterMs: number; environment: string; operationId: string; fingerprint: string; keepMs: number; asset: number; amountAtoms: Atoms; mode: string; ttlMs: number; repeated: string; lookedUp: string; configVersion: string; attached: string; catalogVersion: string; toldText: string; budgetsPacked: Buffer | string; linesPacked: Buffer | string; scopesPacked: Buffer | string; legsPacked: Buffer | string; fallbacksPacked: Buffer | string };
 export type AuthorizeReply =
   | { status: 'fenced'; replayed?: true }
   | { status: 'unverified'; replayed?: true }
@@ -109,11 +109,11 @@ export type AuthorizeReply =
   | { status: 'stale'; standingVersion: number; standingConfig: number; redisMs: number; configText: string; replayed?: true }
   | { status: 'unpriced'; replayed?: true }
   | { status: 'too_large'; lineNo: number; replayed?: true }
-  | { status: 'shadow_approved'; takeAtoms: Atoms; availableAtoms: Atoms; heldAtoms: Atoms; version: number; epoch: number; seq: number; linesText: string; replayed?: true }
-  | { status: 'shadow_declined'; reason: number; availableAtoms: Atoms; heldAtoms: Atoms; affordableAtoms: Atoms; shortAsset: number; budgetNo: number; version: number; epoch: number; seq: number; linesText: string; replayed?: true }
+  | { status: 'shadow_approved'; takeAtoms: Atoms; availableAtoms: Atoms; heldAtoms: Atoms; version: number; epoch: number; seq: number; legsText: string; linesText: string; replayed?: true }
+  | { status: 'shadow_declined'; reason: number; availableAtoms: Atoms; heldAtoms: Atoms; affordableAtoms: Atoms; shortAsset: number; budgetNo: number; version: number; epoch: number; seq: number; legsText: string; linesText: string; replayed?: true }
   | { status: 'overdue'; overdueRefs: string; replayed?: true }
-  | { status: 'would_approve'; takeAtoms: Atoms; version: number; epoch: number; seq: number; sourcesText: string; budgetsText: string; linesText: string; replayed?: true }
-  | { status: 'would_decline'; reason: number; affordableAtoms: Atoms; shortAsset: number; budgetNo: number; version: number; epoch: number; seq: number; budgetsText: string; linesText: string; replayed?: true }
+  | { status: 'would_approve'; takeAtoms: Atoms; version: number; epoch: number; seq: number; sourcesText: string; legsText: string; budgetsText: string; linesText: string; replayed?: true }
+  | { status: 'would_decline'; reason: number; affordableAtoms: Atoms; shortAsset: number; budgetNo: number; version: number; epoch: number; seq: number; legsText: string; budgetsText: string; linesText: string; replayed?: true }
   | { status: 'approved'; takeAtoms: Atoms; availableAtoms: Atoms; heldAtoms: Atoms; createdAtMs: number; version: number; epoch: number; seq: number; legsText: string; toldText: string; linesText: string; replayed?: true }
   | { status: 'declined'; reason: number; availableAtoms: Atoms; heldAtoms: Atoms; affordableAtoms: Atoms; shortAsset: number; budgetNo: number; version: number; epoch: number; seq: number; toldText: string; linesText: string; replayed?: true };
 
@@ -127,10 +127,10 @@ export type AuthorizeReply =
  */
 export const authorizeScript: Script<AuthorizeKeys, AuthorizeArgs, AuthorizeReply> = {
   name: 'authorize',
-  functionName: 'authorize_8118b033b57c',
+  functionName: 'authorize_f8fcec309ef8',
   keysCount: 8,
   binary: false,
-  encode: (keys, args) => withoutEmpty([keys.fenceKey, keys.clockKey, keys.walletKey, keys.holdsKey, keys.deadlinesKey, keys.operationKey, keys.outboxKey, keys.catalogKey, args.fence, args.notAfterMs, args.environment, args.operationId, args.fingerprint, args.keepMs, args.asset, String(args.amountAtoms), args.mode, args.ttlMs, args.repeated, args.lookedUp, args.configVersion, args.attached, args.catalogVersion, args.toldText, args.budgetsPacked, args.linesPacked, args.scopesPacked, args.legsPacked], 6),
+  encode: (keys, args) => withoutEmpty([keys.fenceKey, keys.clockKey, keys.walletKey, keys.holdsKey, keys.deadlinesKey, keys.operationKey, keys.outboxKey, keys.catalogKey, args.fence, args.notAfterMs, args.environment, args.operationId, args.fingerprint, args.keepMs, args.asset, String(args.amountAtoms), args.mode, args.ttlMs, args.repeated, args.lookedUp, args.configVersion, args.attached, args.catalogVersion, args.toldText, args.budgetsPacked, args.linesPacked, args.scopesPacked, args.legsPacked, args.fallbacksPacked], 7),
   decode: {
     fenced: () => ({ status: 'fenced' }),
     unverified: () => ({ status: 'unverified' }),
@@ -143,18 +143,18 @@ export const authorizeScript: Script<AuthorizeKeys, AuthorizeArgs, AuthorizeRepl
     stale: (reply) => ({ status: 'stale', standingVersion: reply[1] as number, standingConfig: reply[2] as number, redisMs: reply[3] as number, configText: String(reply[4] ?? '') }),
     unpriced: () => ({ status: 'unpriced' }),
     too_large: (reply) => ({ status: 'too_large', lineNo: reply[1] as number }),
-    shadow_approved: (reply) => ({ status: 'shadow_approved', takeAtoms: atoms(reply[1]), availableAtoms: atoms(reply[2]), heldAtoms: atoms(reply[3]), version: reply[4] as number, epoch: reply[5] as number, seq: reply[6] as number, linesText: String(reply[7] ?? '') }),
-    shadow_declined: (reply) => ({ status: 'shadow_declined', reason: reply[1] as number, availableAtoms: atoms(reply[2]), heldAtoms: atoms(reply[3]), affordableAtoms: atoms(reply[4]), shortAsset: reply[5] as number, budgetNo: reply[6] as number, version: reply[7] as number, epoch: reply[8] as number, seq: reply[9] as number, linesText: String(reply[10] ?? '') }),
+    shadow_approved: (reply) => ({ status: 'shadow_approved', takeAtoms: atoms(reply[1]), availableAtoms: atoms(reply[2]), heldAtoms: atoms(reply[3]), version: reply[4] as number, epoch: reply[5] as number, seq: reply[6] as number, legsText: String(reply[7] ?? ''), linesText: String(reply[8] ?? '') }),
+    shadow_declined: (reply) => ({ status: 'shadow_declined', reason: reply[1] as number, availableAtoms: atoms(reply[2]), heldAtoms: atoms(reply[3]), affordableAtoms: atoms(reply[4]), shortAsset: reply[5] as number, budgetNo: reply[6] as number, version: reply[7] as number, epoch: reply[8] as number, seq: reply[9] as number, legsText: String(reply[10] ?? ''), linesText: String(reply[11] ?? '') }),
     overdue: (reply) => ({ status: 'overdue', overdueRefs: String(reply[1] ?? '') }),
-    would_approve: (reply) => ({ status: 'would_approve', takeAtoms: atoms(reply[1]), version: reply[2] as number, epoch: reply[3] as number, seq: reply[4] as number, sourcesText: String(reply[5] ?? ''), budgetsText: String(reply[6] ?? ''), linesText: String(reply[7] ?? '') }),
-    would_decline: (reply) => ({ status: 'would_decline', reason: reply[1] as number, affordableAtoms: atoms(reply[2]), shortAsset: reply[3] as number, budgetNo: reply[4] as number, version: reply[5] as number, epoch: reply[6] as number, seq: reply[7] as number, budgetsText: String(reply[8] ?? ''), linesText: String(reply[9] ?? '') }),
+    would_approve: (reply) => ({ status: 'would_approve', takeAtoms: atoms(reply[1]), version: reply[2] as number, epoch: reply[3] as number, seq: reply[4] as number, sourcesText: String(reply[5] ?? ''), legsText: String(reply[6] ?? ''), budgetsText: String(reply[7] ?? ''), linesText: String(reply[8] ?? '') }),
+    would_decline: (reply) => ({ status: 'would_decline', reason: reply[1] as number, affordableAtoms: atoms(reply[2]), shortAsset: reply[3] as number, budgetNo: reply[4] as number, version: reply[5] as number, epoch: reply[6] as number, seq: reply[7] as number, legsText: String(reply[8] ?? ''), budgetsText: String(reply[9] ?? ''), linesText: String(reply[10] ?? '') }),
     approved: (reply) => ({ status: 'approved', takeAtoms: atoms(reply[1]), availableAtoms: atoms(reply[2]), heldAtoms: atoms(reply[3]), createdAtMs: reply[4] as number, version: reply[5] as number, epoch: reply[6] as number, seq: reply[7] as number, legsText: String(reply[8] ?? ''), toldText: String(reply[9] ?? ''), linesText: String(reply[10] ?? '') }),
     declined: (reply) => ({ status: 'declined', reason: reply[1] as number, availableAtoms: atoms(reply[2]), heldAtoms: atoms(reply[3]), affordableAtoms: atoms(reply[4]), shortAsset: reply[5] as number, budgetNo: reply[6] as number, version: reply[7] as number, epoch: reply[8] as number, seq: reply[9] as number, toldText: String(reply[10] ?? ''), linesText: String(reply[11] ?? '') }),
   },
 };
 
 export type ChargeKeys = { fenceKey: string; clockKey: string; walletKey: string; holdsKey: string; deadlinesKey: string; operationKey: string; outboxKey: string; catalogKey: string };
-export type ChargeArgs = { fence: string; notAfterMs: number; environment: string; operationId: string; fingerprint: string; keepMs: number; asset: number; amountAtoms: Atoms; mode: string; repeated: string; lookedUp: string; configVersion: string; attached: string; catalogVersion: string; toldText: string; budgetsPacked: Buffer | string; linesPacked: Buffer | string; scopesPacked: Buffer | string; legsPacked: Buffer | string };
+export type ChargeArgs = { fence: string; notAfterMs: number; environment: string; operationId: string; fingerprint: string; keepMs: number; asset: number; amountAtoms: Atoms; mode: string; repeated: string; lookedUp: string; configVersion: string; attached: string; catalogVersion: string; toldText: string; budgetsPacked: Buffer | string; linesPacked: Buffer | string; scopesPacked: Buffer | string; legsPacked: Buffer | string; fallbacksPacked: Buffer | string };
 export type ChargeReply =
   | { status: 'fenced'; replayed?: true }
   | { status: 'unverified'; replayed?: true }
@@ -167,8 +167,8 @@ export type ChargeReply =
   | { status: 'stale'; standingVersion: number; standingConfig: number; redisMs: number; configText: string; replayed?: true }
   | { status: 'unpriced'; replayed?: true }
   | { status: 'too_large'; lineNo: number; replayed?: true }
-  | { status: 'shadow_approved'; takeAtoms: Atoms; availableAtoms: Atoms; heldAtoms: Atoms; version: number; epoch: number; seq: number; linesText: string; replayed?: true }
-  | { status: 'shadow_declined'; reason: number; availableAtoms: Atoms; heldAtoms: Atoms; affordableAtoms: Atoms; shortAsset: number; budgetNo: number; version: number; epoch: number; seq: number; linesText: string; replayed?: true }
+  | { status: 'shadow_approved'; takeAtoms: Atoms; availableAtoms: Atoms; heldAtoms: Atoms; version: number; epoch: number; seq: number; legsText: string; linesText: string; replayed?: true }
+  | { status: 'shadow_declined'; reason: number; availableAtoms: Atoms; heldAtoms: Atoms; affordableAtoms: Atoms; shortAsset: number; budgetNo: number; version: number; epoch: number; seq: number; legsText: string; linesText: string; replayed?: true }
   | { status: 'overdue'; overdueRefs: string; replayed?: true }
   | { status: 'charged'; takeAtoms: Atoms; availableAtoms: Atoms; heldAtoms: Atoms; version: number; epoch: number; seq: number; legsText: string; toldText: string; linesText: string; replayed?: true }
   | { status: 'declined'; reason: number; availableAtoms: Atoms; heldAtoms: Atoms; affordableAtoms: Atoms; shortAsset: number; budgetNo: number; version: number; epoch: number; seq: number; toldText: string; linesText: string; replayed?: true };
@@ -180,10 +180,10 @@ export type ChargeReply =
  */
 export const chargeScript: Script<ChargeKeys, ChargeArgs, ChargeReply> = {
   name: 'charge',
-  functionName: 'charge_8118b033b57c',
+  functionName: 'charge_f8fcec309ef8',
   keysCount: 8,
   binary: false,
-  encode: (keys, args) => withoutEmpty([keys.fenceKey, keys.clockKey, keys.walletKey, keys.holdsKey, keys.deadlinesKey, keys.operationKey, keys.outboxKey, keys.catalogKey, args.fence, args.notAfterMs, args.environment, args.operationId, args.fingerprint, args.keepMs, args.asset, String(args.amountAtoms), args.mode, args.repeated, args.lookedUp, args.configVersion, args.attached, args.catalogVersion, args.toldText, args.budgetsPacked, args.linesPacked, args.scopesPacked, args.legsPacked], 6),
+  encode: (keys, args) => withoutEmpty([keys.fenceKey, keys.clockKey, keys.walletKey, keys.holdsKey, keys.deadlinesKey, keys.operationKey, keys.outboxKey, keys.catalogKey, args.fence, args.notAfterMs, args.environment, args.operationId, args.fingerprint, args.keepMs, args.asset, String(args.amountAtoms), args.mode, args.repeated, args.lookedUp, args.configVersion, args.attached, args.catalogVersion, args.toldText, args.budgetsPacked, args.linesPacked, args.scopesPacked, args.legsPacked, args.fallbacksPacked], 7),
   decode: {
     fenced: () => ({ status: 'fenced' }),
     unverified: () => ({ status: 'unverified' }),
@@ -196,8 +196,8 @@ export const chargeScript: Script<ChargeKeys, ChargeArgs, ChargeReply> = {
     stale: (reply) => ({ status: 'stale', standingVersion: reply[1] as number, standingConfig: reply[2] as number, redisMs: reply[3] as number, configText: String(reply[4] ?? '') }),
     unpriced: () => ({ status: 'unpriced' }),
     too_large: (reply) => ({ status: 'too_large', lineNo: reply[1] as number }),
-    shadow_approved: (reply) => ({ status: 'shadow_approved', takeAtoms: atoms(reply[1]), availableAtoms: atoms(reply[2]), heldAtoms: atoms(reply[3]), version: reply[4] as number, epoch: reply[5] as number, seq: reply[6] as number, linesText: String(reply[7] ?? '') }),
-    shadow_declined: (reply) => ({ status: 'shadow_declined', reason: reply[1] as number, availableAtoms: atoms(reply[2]), heldAtoms: atoms(reply[3]), affordableAtoms: atoms(reply[4]), shortAsset: reply[5] as number, budgetNo: reply[6] as number, version: reply[7] as number, epoch: reply[8] as number, seq: reply[9] as number, linesText: String(reply[10] ?? '') }),
+    shadow_approved: (reply) => ({ status: 'shadow_approved', takeAtoms: atoms(reply[1]), availableAtoms: atoms(reply[2]), heldAtoms: atoms(reply[3]), version: reply[4] as number, epoch: reply[5] as number, seq: reply[6] as number, legsText: String(reply[7] ?? ''), linesText: String(reply[8] ?? '') }),
+    shadow_declined: (reply) => ({ status: 'shadow_declined', reason: reply[1] as number, availableAtoms: atoms(reply[2]), heldAtoms: atoms(reply[3]), affordableAtoms: atoms(reply[4]), shortAsset: reply[5] as number, budgetNo: reply[6] as number, version: reply[7] as number, epoch: reply[8] as number, seq: reply[9] as number, legsText: String(reply[10] ?? ''), linesText: String(reply[11] ?? '') }),
     overdue: (reply) => ({ status: 'overdue', overdueRefs: String(reply[1] ?? '') }),
     charged: (reply) => ({ status: 'charged', takeAtoms: atoms(reply[1]), availableAtoms: atoms(reply[2]), heldAtoms: atoms(reply[3]), version: reply[4] as number, epoch: reply[5] as number, seq: reply[6] as number, legsText: String(reply[7] ?? ''), toldText: String(reply[8] ?? ''), linesText: String(reply[9] ?? '') }),
     declined: (reply) => ({ status: 'declined', reason: reply[1] as number, availableAtoms: atoms(reply[2]), heldAtoms: atoms(reply[3]), affordableAtoms: atoms(reply[4]), shortAsset: reply[5] as number, budgetNo: reply[6] as number, version: reply[7] as number, epoch: reply[8] as number, seq: reply[9] as number, toldText: String(reply[10] ?? ''), linesText: String(reply[11] ?? '') }),
@@ -220,7 +220,7 @@ export type ConfigureReply =
  */
 export const configureScript: Script<ConfigureKeys, ConfigureArgs, ConfigureReply> = {
   name: 'configure',
-  functionName: 'configure_8118b033b57c',
+  functionName: 'configure_f8fcec309ef8',
   keysCount: 3,
   binary: false,
   encode: (keys, args) => [keys.fenceKey, keys.clockKey, keys.walletKey, args.fence, args.version, args.configText],
@@ -247,7 +247,7 @@ export type CreateWalletReply =
  */
 export const createWalletScript: Script<CreateWalletKeys, CreateWalletArgs, CreateWalletReply> = {
   name: 'create_wallet',
-  functionName: 'create_wallet_8118b033b57c',
+  functionName: 'create_wallet_f8fcec309ef8',
   keysCount: 3,
   binary: false,
   encode: (keys, args) => [keys.fenceKey, keys.clockKey, keys.walletKey, args.fence, args.environment, args.customerId, args.freeze],
@@ -281,7 +281,7 @@ export type CreditReply =
  */
 export const creditScript: Script<CreditKeys, CreditArgs, CreditReply> = {
   name: 'credit',
-  functionName: 'credit_8118b033b57c',
+  functionName: 'credit_f8fcec309ef8',
   keysCount: 7,
   binary: false,
   encode: (keys, args) => [keys.fenceKey, keys.clockKey, keys.walletKey, keys.holdsKey, keys.deadlinesKey, keys.operationKey, keys.outboxKey, args.fence, args.notAfterMs, args.environment, args.operationId, args.fingerprint, args.keepMs, args.asset, args.grantNo, String(args.amountAtoms), args.purpose, args.priority, args.effectiveAtMs, args.expiresAtMs, args.attached, args.lookedUp, args.scope, args.rolloverPacked],
@@ -320,7 +320,7 @@ export type ExpireHoldsReply =
  */
 export const expireHoldsScript: Script<ExpireHoldsKeys, ExpireHoldsArgs, ExpireHoldsReply> = {
   name: 'expire_holds',
-  functionName: 'expire_holds_8118b033b57c',
+  functionName: 'expire_holds_f8fcec309ef8',
   keysCount: 7,
   binary: false,
   encode: (keys, args) => [keys.fenceKey, keys.clockKey, keys.walletKey, keys.holdsKey, keys.deadlinesKey, keys.operationKey, keys.outboxKey, args.fence, args.notAfterMs, args.environment, args.operationId, args.fingerprint, args.keepMs, args.holdRefs],
@@ -364,7 +364,7 @@ export type ExtendReply =
  */
 export const extendScript: Script<ExtendKeys, ExtendArgs, ExtendReply> = {
   name: 'extend',
-  functionName: 'extend_8118b033b57c',
+  functionName: 'extend_f8fcec309ef8',
   keysCount: 7,
   binary: false,
   encode: (keys, args) => [keys.fenceKey, keys.clockKey, keys.walletKey, keys.holdsKey, keys.deadlinesKey, keys.operationKey, keys.outboxKey, args.fence, args.notAfterMs, args.environment, args.operationId, args.fingerprint, args.keepMs, args.asset, args.holdRef, String(args.amountAtoms), args.ttlMs, args.repeated, args.attached, args.lookedUp, args.configVersion, args.budgetsPacked],
@@ -406,7 +406,7 @@ export type ForgetReply =
  */
 export const forgetScript: Script<ForgetKeys, ForgetArgs, ForgetReply> = {
   name: 'forget',
-  functionName: 'forget_8118b033b57c',
+  functionName: 'forget_f8fcec309ef8',
   keysCount: 4,
   binary: false,
   encode: (keys, args) => [keys.fenceKey, keys.walletKey, keys.holdsKey, keys.deadlinesKey, args.fence, args.headPacked],
@@ -441,7 +441,7 @@ export type FreezeReply =
  */
 export const freezeScript: Script<FreezeKeys, FreezeArgs, FreezeReply> = {
   name: 'freeze',
-  functionName: 'freeze_8118b033b57c',
+  functionName: 'freeze_f8fcec309ef8',
   keysCount: 7,
   binary: false,
   encode: (keys, args) => [keys.fenceKey, keys.clockKey, keys.walletKey, keys.holdsKey, keys.deadlinesKey, keys.operationKey, keys.outboxKey, args.fence, args.notAfterMs, args.environment, args.operationId, args.fingerprint, args.keepMs, args.fromFreeze, args.toFreeze, args.attached, args.lookedUp, args.seenAt],
@@ -479,7 +479,7 @@ export type HydrateReply =
  */
 export const hydrateScript: Script<HydrateKeys, HydrateArgs, HydrateReply> = {
   name: 'hydrate',
-  functionName: 'hydrate_8118b033b57c',
+  functionName: 'hydrate_f8fcec309ef8',
   keysCount: 6,
   binary: false,
   encode: (keys, args) => [keys.fenceKey, keys.clockKey, keys.walletKey, keys.holdsKey, keys.deadlinesKey, keys.scratchKey, args.fence, args.environment, args.customerId, args.version, args.freeze, args.accountsPacked, args.grantsPacked, args.holdsPacked, args.replacedVersion, args.lookUpUntilMs, args.configVersion, args.configText, args.countersPacked, args.rolloversPacked, args.triggersPacked],
@@ -506,7 +506,7 @@ export type ListDueReply =
  */
 export const listDueScript: Script<ListDueKeys, ListDueArgs, ListDueReply> = {
   name: 'list_due',
-  functionName: 'list_due_8118b033b57c',
+  functionName: 'list_due_f8fcec309ef8',
   keysCount: 3,
   binary: false,
   encode: (keys, args) => [keys.fenceKey, keys.clockKey, keys.deadlinesKey, args.fence, args.membersMax],
@@ -535,7 +535,7 @@ export type MendReply =
  */
 export const mendScript: Script<MendKeys, MendArgs, MendReply> = {
   name: 'mend',
-  functionName: 'mend_8118b033b57c',
+  functionName: 'mend_f8fcec309ef8',
   keysCount: 5,
   binary: false,
   encode: (keys, args) => [keys.fenceKey, keys.clockKey, keys.walletKey, keys.holdsKey, keys.deadlinesKey, args.fence, args.seenAt],
@@ -562,7 +562,7 @@ export type PeekOperationReply =
  */
 export const peekOperationScript: Script<PeekOperationKeys, PeekOperationArgs, PeekOperationReply> = {
   name: 'peek_operation',
-  functionName: 'peek_operation_8118b033b57c',
+  functionName: 'peek_operation_f8fcec309ef8',
   keysCount: 4,
   binary: false,
   encode: (keys, args) => [keys.fenceKey, keys.clockKey, keys.walletKey, keys.operationKey, args.fence],
@@ -589,7 +589,7 @@ export type RaiseCatalogReply =
  */
 export const raiseCatalogScript: Script<RaiseCatalogKeys, RaiseCatalogArgs, RaiseCatalogReply> = {
   name: 'raise_catalog',
-  functionName: 'raise_catalog_8118b033b57c',
+  functionName: 'raise_catalog_f8fcec309ef8',
   keysCount: 2,
   binary: false,
   encode: (keys, args) => [keys.fenceKey, keys.catalogKey, args.fence, args.environment, args.catalogVersion],
@@ -616,7 +616,7 @@ export type ReadHoldReply =
  */
 export const readHoldScript: Script<ReadHoldKeys, ReadHoldArgs, ReadHoldReply> = {
   name: 'read_hold',
-  functionName: 'read_hold_8118b033b57c',
+  functionName: 'read_hold_f8fcec309ef8',
   keysCount: 4,
   binary: true,
   encode: (keys, args) => [keys.fenceKey, keys.clockKey, keys.walletKey, keys.holdsKey, args.fence, args.environment, args.holdRef],
@@ -643,7 +643,7 @@ export type ReadStoredReply =
  */
 export const readStoredScript: Script<ReadStoredKeys, ReadStoredArgs, ReadStoredReply> = {
   name: 'read_stored',
-  functionName: 'read_stored_8118b033b57c',
+  functionName: 'read_stored_f8fcec309ef8',
   keysCount: 3,
   binary: true,
   encode: (keys) => [keys.walletKey, keys.holdsKey, keys.deadlinesKey],
@@ -667,7 +667,7 @@ export type ReadWalletReply =
  */
 export const readWalletScript: Script<ReadWalletKeys, ReadWalletArgs, ReadWalletReply> = {
   name: 'read_wallet',
-  functionName: 'read_wallet_8118b033b57c',
+  functionName: 'read_wallet_f8fcec309ef8',
   keysCount: 3,
   binary: true,
   encode: (keys, args) => [keys.fenceKey, keys.clockKey, keys.walletKey, args.fence, args.environment],
@@ -705,7 +705,7 @@ export type ReleaseReply =
  */
 export const releaseScript: Script<ReleaseKeys, ReleaseArgs, ReleaseReply> = {
   name: 'release',
-  functionName: 'release_8118b033b57c',
+  functionName: 'release_f8fcec309ef8',
   keysCount: 7,
   binary: false,
   encode: (keys, args) => [keys.fenceKey, keys.clockKey, keys.walletKey, keys.holdsKey, keys.deadlinesKey, keys.operationKey, keys.outboxKey, args.fence, args.notAfterMs, args.environment, args.operationId, args.fingerprint, args.keepMs, args.asset, args.holdRef, args.attached, args.lookedUp],
@@ -738,7 +738,7 @@ export type RememberReply =
  */
 export const rememberScript: Script<RememberKeys, RememberArgs, RememberReply> = {
   name: 'remember',
-  functionName: 'remember_8118b033b57c',
+  functionName: 'remember_f8fcec309ef8',
   keysCount: 2,
   binary: false,
   encode: (keys, args) => [keys.fenceKey, keys.operationKey, args.fence, args.recordPacked, args.keepMs],
@@ -766,7 +766,7 @@ export type RestampReply =
  */
 export const restampScript: Script<RestampKeys, RestampArgs, RestampReply> = {
   name: 'restamp',
-  functionName: 'restamp_8118b033b57c',
+  functionName: 'restamp_f8fcec309ef8',
   keysCount: 5,
   binary: false,
   encode: (keys, args) => [keys.fenceKey, keys.clockKey, keys.walletKey, keys.holdsKey, keys.scratchKey, args.fence, args.version, args.freeze, args.configVersion, args.configText],
@@ -779,7 +779,7 @@ export const restampScript: Script<RestampKeys, RestampArgs, RestampReply> = {
 };
 
 export type SettleKeys = { fenceKey: string; clockKey: string; walletKey: string; holdsKey: string; deadlinesKey: string; operationKey: string; outboxKey: string; lateKey: string; catalogKey: string };
-export type SettleArgs = { fence: string; notAfterMs: number; environment: string; operationId: string; fingerprint: string; keepMs: number; asset: number; holdRef: string; amountAtoms: Atoms; final: string; onExcess: string; lookedUp: string; configVersion: string; attached: string; catalogVersion: string; toldText: string; linesPacked: Buffer | string; scopesPacked: Buffer | string; duesPacked: Buffer | string; expiredHold: Buffer | string };
+export type SettleArgs = { fence: string; notAfterMs: number; environment: string; operationId: string; fingerprint: string; keepMs: number; asset: number; holdRef: string; amountAtoms: Atoms; final: string; onExcess: string; lookedUp: string; configVersion: string; attached: string; catalogVersion: string; toldText: string; linesPacked: Buffer | string; scopesPacked: Buffer | string; duesPacked: Buffer | string; expiredHold: Buffer | string; fallbacksPacked: Buffer | string };
 export type SettleReply =
   | { status: 'fenced'; replayed?: true }
   | { status: 'unverified'; replayed?: true }
@@ -805,17 +805,18 @@ export type SettleReply =
  * More than is held: `charge` takes the rest from what is available, and what is missing becomes overage; `cap`
  * takes the hold at most; `reject` changes nothing; each asset for itself (lib/dues.lua). The amount is one of the
  * hold's first asset: where it has other legs that stand in for it, it is taken from them in order, and an excess from
- * the first again. What an event costs may be due in other assets, too.
+ * the first again. What an event costs may be due in other assets, too, and its lines may fall back on others
+ * (lib/fallback.lua).
  *
  * A hold ends exactly at its deadline: from then on it has expired, and settling it is recorded once, as a final settle
  * marked late, paid from what is available. A hold that the sweep has removed comes with its terms from the ledger.
  */
 export const settleScript: Script<SettleKeys, SettleArgs, SettleReply> = {
   name: 'settle',
-  functionName: 'settle_8118b033b57c',
+  functionName: 'settle_f8fcec309ef8',
   keysCount: 9,
   binary: false,
-  encode: (keys, args) => withoutEmpty([keys.fenceKey, keys.clockKey, keys.walletKey, keys.holdsKey, keys.deadlinesKey, keys.operationKey, keys.outboxKey, keys.lateKey, keys.catalogKey, args.fence, args.notAfterMs, args.environment, args.operationId, args.fingerprint, args.keepMs, args.asset, args.holdRef, String(args.amountAtoms), args.final, args.onExcess, args.lookedUp, args.configVersion, args.attached, args.catalogVersion, args.toldText, args.linesPacked, args.scopesPacked, args.duesPacked, args.expiredHold], 6),
+  encode: (keys, args) => withoutEmpty([keys.fenceKey, keys.clockKey, keys.walletKey, keys.holdsKey, keys.deadlinesKey, keys.operationKey, keys.outboxKey, keys.lateKey, keys.catalogKey, args.fence, args.notAfterMs, args.environment, args.operationId, args.fingerprint, args.keepMs, args.asset, args.holdRef, String(args.amountAtoms), args.final, args.onExcess, args.lookedUp, args.configVersion, args.attached, args.catalogVersion, args.toldText, args.linesPacked, args.scopesPacked, args.duesPacked, args.expiredHold, args.fallbacksPacked], 7),
   decode: {
     fenced: () => ({ status: 'fenced' }),
     unverified: () => ({ status: 'unverified' }),
@@ -849,7 +850,7 @@ export type VerifyRunReply =
  */
 export const verifyRunScript: Script<VerifyRunKeys, VerifyRunArgs, VerifyRunReply> = {
   name: 'verify_run',
-  functionName: 'verify_run_8118b033b57c',
+  functionName: 'verify_run_f8fcec309ef8',
   keysCount: 1,
   binary: false,
   encode: (keys, args) => [keys.fenceKey, args.fence, args.runId],
@@ -880,7 +881,7 @@ export type VoidReply =
  */
 export const voidScript: Script<VoidKeys, VoidArgs, VoidReply> = {
   name: 'void',
-  functionName: 'void_8118b033b57c',
+  functionName: 'void_f8fcec309ef8',
   keysCount: 7,
   binary: false,
   encode: (keys, args) => [keys.fenceKey, keys.clockKey, keys.walletKey, keys.holdsKey, keys.deadlinesKey, keys.operationKey, keys.outboxKey, args.fence, args.notAfterMs, args.environment, args.operationId, args.fingerprint, args.keepMs, args.asset, args.grantNo, args.attached, args.lookedUp],
@@ -901,7 +902,7 @@ export const voidScript: Script<VoidKeys, VoidArgs, VoidReply> = {
 
 /** What FUNCTION LOAD takes. */
 export const libraryText =
-  "#!lua name=farebox_8118b033b57c\n\
+  "#!lua name=farebox_f8fcec309ef8\n\
 local outer = function() return redis, string, struct, math, table, unpack, ipairs, pairs, tonumber, type end\n\
 local redis, string, struct, math, table, unpack, ipairs, pairs, tonumber, type = redis\n\
 local bound = false\n\
@@ -1281,34 +1282,6 @@ end\n\
 end\n\
 return commit\n\
 end\n\
-modules['convert'] = function()\n\
-local exact = require('exact')\n\
-local convert = {}\n\
-local ATOMS_MAX = 4503599627370496\n\
-function convert.up(atoms, rate, unit)\n\
-local product = {}\n\
-exact.add_product(product, exact.of(atoms), rate)\n\
-return exact.divide_up(product, 1, unit)\n\
-end\n\
-function convert.down(atoms, rate, unit)\n\
-local rate_near = 0\n\
-for i = #rate, 1, -1 do\n\
-rate_near = rate_near * 1000000 + rate[i]\n\
-end\n\
-local most = math.min(ATOMS_MAX, math.floor(atoms / rate_near * 1000000 * unit))\n\
-local function is_paid(due)\n\
-return due and due <= atoms\n\
-end\n\
-while not is_paid(convert.up(most, rate, unit)) do\n\
-most = most - 1\n\
-end\n\
-while most < ATOMS_MAX and is_paid(convert.up(most + 1, rate, unit)) do\n\
-most = most + 1\n\
-end\n\
-return most\n\
-end\n\
-return convert\n\
-end\n\
 modules['counters'] = function()\n\
 local counters = {}\n\
 function counters.read(wallet, names, make)\n\
@@ -1363,7 +1336,7 @@ end\n\
 modules['decide'] = function()\n\
 local budgets = require('budgets')\n\
 local wallets = require('wallet')\n\
-local function of_account(wallet, account, leg, mode, room, budget_no)\n\
+local function of_account(wallet, account, leg, mode, room, budget_no, in_flight)\n\
 local requested = leg.amount\n\
 if requested == 0 then\n\
 return requested\n\
@@ -1382,10 +1355,20 @@ if mode == 'up_to' and affordable > 0 then\n\
 return affordable\n\
 elseif room < available then\n\
 return nil, 6, affordable, budget_no\n\
-elseif available + account.held >= requested then\n\
+elseif available + account.held + in_flight >= requested then\n\
 return nil, 2, affordable, 0\n\
 end\n\
 return nil, 1, affordable, 0\n\
+end\n\
+local function stood_in(wallet, list, budgets_sent)\n\
+for i = 2, #list do\n\
+local leg = list[i]\n\
+local left, no = budgets.tightest(budgets_sent, leg.asset)\n\
+if not of_account(wallet, wallets.account(wallet, leg.asset), leg, 'strict', left, no, 0) then\n\
+return 0\n\
+end\n\
+end\n\
+return list.stood_in or 0\n\
 end\n\
 local function decide(wallet, list, mode, budgets_sent)\n\
 for i = 1, #list do\n\
@@ -1393,7 +1376,15 @@ local leg = list[i]\n\
 local account = i == 1 and wallet.account or wallets.account(wallet, leg.asset)\n\
 local room, no = budgets.tightest(budgets_sent, leg.asset)\n\
 local how = list[2] and 'strict' or mode\n\
-local atoms, reason, affordable, budget_no = of_account(wallet, account, leg, how, room, no)\n\
+local in_flight = i == 1 and list.in_flight or 0\n\
+local atoms, reason, affordable, budget_no = of_account(wallet, account, leg, how, room, no, in_flight)\n\
+if not atoms and i == 1 and list[2] then\n\
+local others = stood_in(wallet, list, budgets_sent)\n\
+if mode == 'up_to' and others > 0 and account.overage == 0 then\n\
+return affordable\n\
+end\n\
+affordable = affordable + (reason == 6 and 0 or others)\n\
+end\n\
 if not atoms then\n\
 return nil, reason, i == 1 and affordable or 0, leg.asset, budget_no\n\
 elseif not list[2] then\n\
@@ -1556,22 +1547,11 @@ local wallets = require('wallet')\n\
 local dues = {}\n\
 local DUE = '>Hd'\n\
 local DUE_LENGTH = 10\n\
-local function leg_in(hold, asset)\n\
-for i = 2, #hold.legs do\n\
-if hold.legs[i].asset == asset then\n\
-return hold.legs[i]\n\
-end\n\
-end\n\
-local leg = legs.make(asset, 0, 0, 0)\n\
-leg.sources = {}\n\
-hold.legs[#hold.legs + 1] = leg\n\
-return leg\n\
-end\n\
-function dues.assign(hold, amount_atoms, packed, lines, scopes_packed, by_event)\n\
+function dues.assign(hold, amount_atoms, packed, lines)\n\
 hold.legs[1].due = amount_atoms\n\
 for at = 1, #packed, DUE_LENGTH do\n\
 local asset, atoms = struct.unpack(DUE, packed, at)\n\
-leg_in(hold, asset).due = atoms\n\
+legs.of(hold.legs, asset).due = atoms\n\
 end\n\
 if #hold.legs > 8 then\n\
 return { 'too_many_assets' }\n\
@@ -1579,9 +1559,6 @@ end\n\
 local too_large = usage.add(lines, hold.legs, 'due')\n\
 if too_large then\n\
 return too_large\n\
-end\n\
-if hold.scopes or scopes_packed ~= '' then\n\
-require('scopes').assign(hold, scopes_packed, lines, by_event)\n\
 end\n\
 end\n\
 local function has(wallet, leg, late)\n\
@@ -1617,6 +1594,12 @@ else\n\
 leg.from_available = math.min(leg.excess, account.available - account.scoped - (late and leg.part or 0))\n\
 end\n\
 leg.from_overage = leg.excess - leg.from_available\n\
+end\n\
+end\n\
+function dues.check(wallet, list)\n\
+for i = 1, #list do\n\
+local leg = list[i]\n\
+local account = wallets.account(wallet, leg.asset)\n\
 if\n\
 leg.settled + leg.part + leg.excess > 4503599627370496\n\
 or account.overage + leg.from_overage > 4503599627370496\n\
@@ -1654,7 +1637,7 @@ leg.part = leg.part + legs.convert(leg, covered)\n\
 left_atoms = left_atoms - covered\n\
 end\n\
 first.excess = left_atoms\n\
-return dues.bound(wallet, list, late, due_atoms - first.part - left_atoms)\n\
+dues.bound(wallet, list, late, due_atoms - first.part - left_atoms)\n\
 end\n\
 function dues.settle(wallet, entry, hold, late)\n\
 for i = 1, #hold.legs do\n\
@@ -1941,6 +1924,251 @@ end\n\
 return quotient, rest\n\
 end\n\
 return exact\n\
+end\n\
+modules['fallback'] = function()\n\
+local legs = require('legs')\n\
+local usage = require('usage')\n\
+local wallets = require('wallet')\n\
+local fallback = {}\n\
+local LINE = '>HdBB'\n\
+local RATE = '>Hdd'\n\
+local function make_line(asset, atoms, scopes)\n\
+local own = { asset = asset, num = 1, den = 1, covered = 0, taken = 0 }\n\
+return { asset = asset, atoms = atoms, scopes = scopes, rates = { own } }\n\
+end\n\
+local function read(packed, priced)\n\
+local lines, at = {}, 1\n\
+while at <= #packed do\n\
+local asset, atoms, priced_no, count\n\
+asset, atoms, priced_no, count, at = struct.unpack(LINE, packed, at)\n\
+local line = make_line(asset, atoms + (priced_no > 0 and priced[priced_no].atoms or 0))\n\
+for i = 1, count do\n\
+local rate = { covered = 0, taken = 0 }\n\
+rate.asset, rate.num, rate.den, at = struct.unpack(RATE, packed, at)\n\
+line.rates[i + 1] = rate\n\
+end\n\
+local scopes_count = string.byte(packed, at)\n\
+line.scopes = { string.byte(packed, at + 1, at + scopes_count) }\n\
+at = at + scopes_count + 1\n\
+lines[#lines + 1] = line\n\
+end\n\
+return lines\n\
+end\n\
+local function make_pool(left, parts, look)\n\
+return { left = left, taken = 0, parts = parts, look = look }\n\
+end\n\
+local function reach(pool, atoms, scopes)\n\
+atoms = math.min(atoms, pool.left)\n\
+if not pool.parts then\n\
+return atoms\n\
+end\n\
+local part = { atoms = atoms, scopes = scopes }\n\
+pool.parts[#pool.parts + 1] = part\n\
+pool.look(pool.parts)\n\
+return part.got\n\
+end\n\
+local function take(pool, atoms)\n\
+pool.left = pool.left - atoms\n\
+pool.taken = pool.taken + atoms\n\
+if pool.parts then\n\
+local part = pool.parts[#pool.parts]\n\
+part.atoms, part.got = atoms, atoms\n\
+end\n\
+end\n\
+local function draw(line, atoms, pool_of)\n\
+for _, rate in ipairs(line.rates) do\n\
+local pool = atoms > 0 and pool_of(rate.asset)\n\
+if pool then\n\
+local all = rate.covered + atoms\n\
+local wanted = legs.convert(rate, all) - rate.taken\n\
+local there = reach(pool, wanted, line.scopes)\n\
+local covered = there == wanted and all or legs.covers(rate, rate.taken + there)\n\
+local taken = legs.convert(rate, covered)\n\
+take(pool, taken - rate.taken)\n\
+atoms = all - covered\n\
+rate.covered, rate.taken = covered, taken\n\
+end\n\
+end\n\
+return atoms\n\
+end\n\
+local function pools_by(make)\n\
+local pools = {}\n\
+return function(asset)\n\
+if pools[asset] == nil then\n\
+pools[asset] = make(asset)\n\
+end\n\
+return pools[asset]\n\
+end,\n\
+pools\n\
+end\n\
+local function set_apart(list, lines, of)\n\
+for _, line in ipairs(lines) do\n\
+local leg = legs.of(list, line.asset)\n\
+leg[of] = leg[of] - line.atoms\n\
+end\n\
+end\n\
+local function ask_pool(wallet, leg, asset, is_scoped)\n\
+local account = wallets.account(wallet, asset)\n\
+if is_scoped then\n\
+return make_pool(account.overage > 0 and 0 or 4503599627370496, leg and leg.parts or {}, function(parts)\n\
+require('scopes').reach(wallet, account, parts)\n\
+end)\n\
+end\n\
+local left = account.available - account.scoped - (leg and leg.amount or 0)\n\
+return make_pool(math.max(0, left))\n\
+end\n\
+function fallback.spread(wallet, list, packed, priced, is_scoped)\n\
+local lines = read(packed, priced)\n\
+local is_first_only, stood_in = not list[2], 0\n\
+list.in_flight = 0\n\
+set_apart(list, lines, 'amount')\n\
+local pool_of = pools_by(function(asset)\n\
+return ask_pool(wallet, legs.find(list, asset), asset, is_scoped)\n\
+end)\n\
+for _, line in ipairs(lines) do\n\
+local left = draw(line, line.atoms, pool_of)\n\
+if left > 0 then\n\
+local own = line.rates[1]\n\
+own.taken = own.taken + left\n\
+if is_scoped then\n\
+local parts = pool_of(line.asset).parts\n\
+parts[#parts + 1] = { atoms = left, scopes = line.scopes }\n\
+end\n\
+end\n\
+for i, rate in ipairs(line.rates) do\n\
+if rate.taken > 0 then\n\
+local leg = legs.of(list, rate.asset)\n\
+leg.amount = leg.amount + rate.taken\n\
+leg.parts = pool_of(rate.asset).parts\n\
+if i > 1 and line.asset == list[1].asset and leg.num == 0 then\n\
+leg.num, leg.den = rate.num, rate.den\n\
+end\n\
+end\n\
+if i > 1 then\n\
+stood_in = stood_in + rate.covered\n\
+local in_flight = left > 0 and wallets.account(wallet, rate.asset).held or 0\n\
+list.in_flight = list.in_flight + legs.covers(rate, in_flight)\n\
+end\n\
+end\n\
+end\n\
+list.stood_in = is_first_only and stood_in or nil\n\
+end\n\
+local function all_lines(list, lines)\n\
+local all = {}\n\
+for _, leg in ipairs(list) do\n\
+for _, part in ipairs(leg.parts or { { atoms = leg.due or 0, scopes = {} } }) do\n\
+all[#all + 1] = make_line(leg.asset, part.atoms, part.scopes)\n\
+end\n\
+leg.parts = nil\n\
+end\n\
+for _, line in ipairs(lines) do\n\
+all[#all + 1] = line\n\
+end\n\
+return all\n\
+end\n\
+local function terms_pool(wallet, leg, is_scoped, late)\n\
+if late or not is_scoped then\n\
+return make_pool(late and leg.released or leg.held)\n\
+end\n\
+return make_pool(leg.held, {}, function(parts)\n\
+require('scopes').held(wallet, leg, parts)\n\
+end)\n\
+end\n\
+local function held_pool(wallet, leg, is_scoped, late)\n\
+if not late then\n\
+return terms_pool(wallet, leg, is_scoped, late)\n\
+end\n\
+local account = wallets.account(wallet, leg.asset)\n\
+if not is_scoped then\n\
+return make_pool(math.min(leg.released, account.available - account.scoped))\n\
+end\n\
+return make_pool(leg.released, {}, function(parts)\n\
+require('scopes').reach(wallet, account, parts)\n\
+end)\n\
+end\n\
+local function account_pool(wallet, leg, asset, is_scoped, late)\n\
+local account = wallets.account(wallet, asset)\n\
+if not is_scoped then\n\
+return make_pool(account.available - account.scoped - (late and leg and leg.part or 0))\n\
+end\n\
+local parts = { unpack(late and leg and leg.parts or {}) }\n\
+local pool = make_pool(4503599627370496, parts, function(of)\n\
+require('scopes').reach(wallet, account, of)\n\
+end)\n\
+pool.given = #parts\n\
+return pool\n\
+end\n\
+function fallback.keep_within(all, pool_of, on_excess)\n\
+local within, short = {}, nil\n\
+for _, line in ipairs(all) do\n\
+local left = draw(line, line.atoms, pool_of)\n\
+within[line.asset] = (within[line.asset] or 0) + line.atoms - left\n\
+short = short or (left > 0 and line)\n\
+line.atoms = line.atoms - left\n\
+for _, rate in ipairs(line.rates) do\n\
+rate.covered, rate.taken = 0, 0\n\
+end\n\
+end\n\
+if short and on_excess == 'reject' then\n\
+local within_atoms, short_asset = within[short.asset], short.asset\n\
+return { 'exceeds_hold', within_atoms, short_asset }\n\
+end\n\
+end\n\
+function fallback.plan(wallet, hold, packed, priced, scopes_packed, late, on_excess)\n\
+local list, lines = hold.legs, read(packed, priced)\n\
+local is_scoped = hold.scopes ~= nil or scopes_packed ~= ''\n\
+if scopes_packed ~= '' then\n\
+require('scopes').read(scopes_packed, list)\n\
+usage.add_to_parts(priced, list)\n\
+end\n\
+set_apart(list, lines, 'due')\n\
+local all = all_lines(list, lines)\n\
+local function pools_of_legs(make)\n\
+return pools_by(function(asset)\n\
+local leg = legs.find(list, asset)\n\
+return leg and make(wallet, leg, is_scoped, late) or false\n\
+end)\n\
+end\n\
+if on_excess ~= 'charge' then\n\
+local refusal = fallback.keep_within(all, pools_of_legs(terms_pool), on_excess)\n\
+if refusal then\n\
+return refusal\n\
+end\n\
+end\n\
+local held_of, held = pools_of_legs(held_pool)\n\
+for _, line in ipairs(all) do\n\
+line.left = draw(line, line.atoms, held_of)\n\
+end\n\
+for _, leg in ipairs(list) do\n\
+local pool = held[leg.asset] or { taken = 0 }\n\
+leg.part, leg.parts = pool.taken, pool.parts\n\
+leg.from_available, leg.from_overage = 0, 0\n\
+end\n\
+local account_of, accounts = pools_by(function(asset)\n\
+return account_pool(wallet, legs.find(list, asset), asset, is_scoped, late)\n\
+end)\n\
+for _, line in ipairs(all) do\n\
+local left = draw(line, line.left, account_of)\n\
+for _, rate in ipairs(line.rates) do\n\
+local pool = accounts[rate.asset]\n\
+if pool and pool.taken > 0 then\n\
+local leg = legs.of(list, rate.asset)\n\
+leg.part, leg.from_overage = leg.part or 0, leg.from_overage or 0\n\
+leg.from_available = pool.taken\n\
+leg.beyond = pool.parts and { unpack(pool.parts, pool.given + 1) }\n\
+end\n\
+end\n\
+local own = legs.of(list, line.asset)\n\
+own.from_overage = own.from_overage + left\n\
+end\n\
+for _, leg in ipairs(list) do\n\
+leg.excess = leg.from_available + leg.from_overage\n\
+end\n\
+if #list > 8 then\n\
+return { 'too_many_assets' }\n\
+end\n\
+end\n\
+return fallback\n\
 end\n\
 modules['grants'] = function()\n\
 local entries = require('entry')\n\
@@ -2310,6 +2538,22 @@ if scopes_packed ~= '' then\n\
 return list, require('scopes').read(scopes_packed, list)\n\
 end\n\
 return list\n\
+end\n\
+function legs.find(list, asset)\n\
+for i = 1, #list do\n\
+if list[i].asset == asset then\n\
+return list[i]\n\
+end\n\
+end\n\
+end\n\
+function legs.of(list, asset)\n\
+local leg = legs.find(list, asset)\n\
+if not leg then\n\
+leg = legs.make(asset, 0, 0, 0)\n\
+leg.sources = {}\n\
+list[#list + 1] = leg\n\
+end\n\
+return leg\n\
 end\n\
 function legs.covers(leg, atoms)\n\
 if leg.num == leg.den and leg.num > 0 then\n\
@@ -3274,7 +3518,7 @@ return\n\
 end\n\
 for _, line in ipairs(lines) do\n\
 for _, leg in ipairs(list) do\n\
-if leg.asset == line.asset and leg.parts then\n\
+if leg.asset == line.asset and leg.parts and line.part > 0 then\n\
 local part = leg.parts[line.part]\n\
 part.atoms = part.atoms + line.atoms\n\
 end\n\
@@ -3654,7 +3898,7 @@ return wallets\n\
 end\n\
 do\n\
 redis.register_function({\n\
-function_name = 'advance_clock_8118b033b57c',\n\
+function_name = 'advance_clock_f8fcec309ef8',\n\
 flags = {  },\n\
 callback = function(KEYS, ARGV)\n\
 if not bound then bind() end\n\
@@ -3680,7 +3924,7 @@ local seal = require('seal')\n\
 local due = require('due')\n\
 local wallets = require('wallet')\n\
 redis.register_function({\n\
-function_name = 'apply_due_8118b033b57c',\n\
+function_name = 'apply_due_f8fcec309ef8',\n\
 flags = { 'allow-oom' },\n\
 callback = function(KEYS, ARGV)\n\
 if not bound then bind() end\n\
@@ -3734,7 +3978,7 @@ local run = require('run')\n\
 local triggers = require('triggers')\n\
 local wallets = require('wallet')\n\
 redis.register_function({\n\
-function_name = 'arm_top_up_8118b033b57c',\n\
+function_name = 'arm_top_up_f8fcec309ef8',\n\
 flags = { 'allow-oom' },\n\
 callback = function(KEYS, ARGV)\n\
 if not bound then bind() end\n\
@@ -3780,6 +4024,7 @@ local budgets = require('budgets')\n\
 local commit = require('commit')\n\
 local decide = require('decide')\n\
 local entries = require('entry')\n\
+local fallback = require('fallback')\n\
 local holds = require('holds')\n\
 local legs = require('legs')\n\
 local plain = require('plain')\n\
@@ -3788,7 +4033,7 @@ local staleness = require('stale')\n\
 local usage = require('usage')\n\
 local wallets = require('wallet')\n\
 redis.register_function({\n\
-function_name = 'authorize_8118b033b57c',\n\
+function_name = 'authorize_f8fcec309ef8',\n\
 flags = {  },\n\
 callback = function(KEYS, ARGV)\n\
 if not bound then bind() end\n\
@@ -3821,6 +4066,7 @@ local budgets_packed = ARGV[17] or '' -- the budgets that this counts in; see li
 local lines_packed = ARGV[18] or '' -- what counts over a period, for the script to price; see lib/usage.lua\n\
 local scopes_packed = ARGV[19] or '' -- by which scopes what of it is covered; see lib/scopes.lua\n\
 local legs_packed = ARGV[20] or '' -- H asset, d atoms, d num, d den each: what goes with it in other assets\n\
+local fallbacks_packed = ARGV[21] or '' -- the lines that fall back on other assets; see lib/fallback.lua\n\
 local wallet, refusal = wallets.open(\n\
 fence_key,\n\
 clock_key,\n\
@@ -3857,6 +4103,9 @@ return too_large\n\
 end\n\
 usage.add_to_parts(lines, list)\n\
 local lines_text = usage.text(lines, list[1].amount)\n\
+if fallbacks_packed ~= '' then\n\
+fallback.spread(wallet, list, fallbacks_packed, lines, scopes_packed ~= '')\n\
+end\n\
 local sent = budgets.open(wallet, budgets_packed)\n\
 if not sent then\n\
 return staleness.refuse(wallet, 0)\n\
@@ -3870,8 +4119,9 @@ elseif take_atoms and wallet.open_holds >= 10000 then\n\
 take_atoms, reason, affordable_atoms, short_asset, budget_no = nil, 5, 0, 0, 0\n\
 end\n\
 if mode == 'shadow' then\n\
+local legs_text = legs.text(wallet, list)\n\
 if take_atoms then\n\
-return { 'shadow_approved', take_atoms, available_atoms, held_atoms, version, epoch, seq, lines_text }\n\
+return { 'shadow_approved', take_atoms, available_atoms, held_atoms, version, epoch, seq, legs_text, lines_text }\n\
 end\n\
 return {\n\
 'shadow_declined',\n\
@@ -3884,6 +4134,7 @@ budget_no,\n\
 version,\n\
 epoch,\n\
 seq,\n\
+legs_text,\n\
 lines_text,\n\
 }\n\
 end\n\
@@ -3896,11 +4147,12 @@ end\n\
 if explains then\n\
 local budgets_text = budgets.text(sent)\n\
 version = wallet.version\n\
+local legs_text = legs.text(wallet, list)\n\
 if take_atoms then\n\
 list[1].amount = take_atoms\n\
 holds.open(wallet, entries.begin(4, account), list, sent, ttl_ms, scopes)\n\
 local sources_text = legs.sources_text(list)\n\
-return { 'would_approve', take_atoms, version, epoch, seq, sources_text, budgets_text, lines_text }\n\
+return { 'would_approve', take_atoms, version, epoch, seq, sources_text, legs_text, budgets_text, lines_text }\n\
 end\n\
 return {\n\
 'would_decline',\n\
@@ -3911,6 +4163,7 @@ budget_no,\n\
 version,\n\
 epoch,\n\
 seq,\n\
+legs_text,\n\
 budgets_text,\n\
 lines_text,\n\
 }\n\
@@ -3970,6 +4223,7 @@ local budgets = require('budgets')\n\
 local commit = require('commit')\n\
 local decide = require('decide')\n\
 local entries = require('entry')\n\
+local fallback = require('fallback')\n\
 local grants = require('grants')\n\
 local holds = require('holds')\n\
 local legs = require('legs')\n\
@@ -3979,7 +4233,7 @@ local staleness = require('stale')\n\
 local usage = require('usage')\n\
 local wallets = require('wallet')\n\
 redis.register_function({\n\
-function_name = 'charge_8118b033b57c',\n\
+function_name = 'charge_f8fcec309ef8',\n\
 flags = {  },\n\
 callback = function(KEYS, ARGV)\n\
 if not bound then bind() end\n\
@@ -4011,6 +4265,7 @@ local budgets_packed = ARGV[16] or '' -- the budgets that this counts in; see li
 local lines_packed = ARGV[17] or '' -- what counts over a period, for the script to price; see lib/usage.lua\n\
 local scopes_packed = ARGV[18] or '' -- by which scopes what of it is covered; see lib/scopes.lua\n\
 local legs_packed = ARGV[19] or '' -- H asset, d atoms, d num, d den each: what goes with it in other assets\n\
+local fallbacks_packed = ARGV[20] or '' -- the lines that fall back on other assets; see lib/fallback.lua\n\
 local wallet, refusal = wallets.open(\n\
 fence_key,\n\
 clock_key,\n\
@@ -4047,6 +4302,9 @@ return too_large\n\
 end\n\
 usage.add_to_parts(lines, list)\n\
 local lines_text = usage.text(lines, list[1].amount)\n\
+if fallbacks_packed ~= '' then\n\
+fallback.spread(wallet, list, fallbacks_packed, lines, scopes_packed ~= '')\n\
+end\n\
 local sent = budgets.open(wallet, budgets_packed)\n\
 if not sent then\n\
 return staleness.refuse(wallet, 0)\n\
@@ -4056,8 +4314,9 @@ if wallet.freeze ~= 0 then\n\
 take_atoms, reason, affordable_atoms, short_asset, budget_no = nil, 4, 0, 0, 0\n\
 end\n\
 if mode == 'shadow' then\n\
+local legs_text = legs.text(wallet, list)\n\
 if take_atoms then\n\
-return { 'shadow_approved', take_atoms, available_atoms, held_atoms, version, epoch, seq, lines_text }\n\
+return { 'shadow_approved', take_atoms, available_atoms, held_atoms, version, epoch, seq, legs_text, lines_text }\n\
 end\n\
 return {\n\
 'shadow_declined',\n\
@@ -4070,6 +4329,7 @@ budget_no,\n\
 version,\n\
 epoch,\n\
 seq,\n\
+legs_text,\n\
 lines_text,\n\
 }\n\
 end\n\
@@ -4131,7 +4391,7 @@ do\n\
 local run = require('run')\n\
 local wallets = require('wallet')\n\
 redis.register_function({\n\
-function_name = 'configure_8118b033b57c',\n\
+function_name = 'configure_f8fcec309ef8',\n\
 flags = { 'allow-oom' },\n\
 callback = function(KEYS, ARGV)\n\
 if not bound then bind() end\n\
@@ -4172,7 +4432,7 @@ local run = require('run')\n\
 local seal = require('seal')\n\
 local wallets = require('wallet')\n\
 redis.register_function({\n\
-function_name = 'create_wallet_8118b033b57c',\n\
+function_name = 'create_wallet_f8fcec309ef8',\n\
 flags = {  },\n\
 callback = function(KEYS, ARGV)\n\
 if not bound then bind() end\n\
@@ -4208,7 +4468,7 @@ local due = require('due')\n\
 local seal = require('seal')\n\
 local wallets = require('wallet')\n\
 redis.register_function({\n\
-function_name = 'credit_8118b033b57c',\n\
+function_name = 'credit_f8fcec309ef8',\n\
 flags = {  },\n\
 callback = function(KEYS, ARGV)\n\
 if not bound then bind() end\n\
@@ -4312,7 +4572,7 @@ local holds = require('holds')\n\
 local seal = require('seal')\n\
 local wallets = require('wallet')\n\
 redis.register_function({\n\
-function_name = 'expire_holds_8118b033b57c',\n\
+function_name = 'expire_holds_f8fcec309ef8',\n\
 flags = { 'allow-oom' },\n\
 callback = function(KEYS, ARGV)\n\
 if not bound then bind() end\n\
@@ -4367,7 +4627,7 @@ local seal = require('seal')\n\
 local staleness = require('stale')\n\
 local wallets = require('wallet')\n\
 redis.register_function({\n\
-function_name = 'extend_8118b033b57c',\n\
+function_name = 'extend_f8fcec309ef8',\n\
 flags = {  },\n\
 callback = function(KEYS, ARGV)\n\
 if not bound then bind() end\n\
@@ -4479,7 +4739,7 @@ do\n\
 local run = require('run')\n\
 local wallets = require('wallet')\n\
 redis.register_function({\n\
-function_name = 'forget_8118b033b57c',\n\
+function_name = 'forget_f8fcec309ef8',\n\
 flags = { 'allow-oom' },\n\
 callback = function(KEYS, ARGV)\n\
 if not bound then bind() end\n\
@@ -4511,7 +4771,7 @@ local entries = require('entry')\n\
 local seal = require('seal')\n\
 local wallets = require('wallet')\n\
 redis.register_function({\n\
-function_name = 'freeze_8118b033b57c',\n\
+function_name = 'freeze_f8fcec309ef8',\n\
 flags = { 'allow-oom' },\n\
 callback = function(KEYS, ARGV)\n\
 if not bound then bind() end\n\
@@ -4577,7 +4837,7 @@ local run = require('run')\n\
 local seal = require('seal')\n\
 local wallets = require('wallet')\n\
 redis.register_function({\n\
-function_name = 'hydrate_8118b033b57c',\n\
+function_name = 'hydrate_f8fcec309ef8',\n\
 flags = { 'allow-oom' },\n\
 callback = function(KEYS, ARGV)\n\
 if not bound then bind() end\n\
@@ -4674,7 +4934,7 @@ end\n\
 do\n\
 local run = require('run')\n\
 redis.register_function({\n\
-function_name = 'list_due_8118b033b57c',\n\
+function_name = 'list_due_f8fcec309ef8',\n\
 flags = { 'no-writes' },\n\
 callback = function(KEYS, ARGV)\n\
 if not bound then bind() end\n\
@@ -4707,7 +4967,7 @@ local scopes = require('scopes')\n\
 local seal = require('seal')\n\
 local wallets = require('wallet')\n\
 redis.register_function({\n\
-function_name = 'mend_8118b033b57c',\n\
+function_name = 'mend_f8fcec309ef8',\n\
 flags = { 'allow-oom' },\n\
 callback = function(KEYS, ARGV)\n\
 if not bound then bind() end\n\
@@ -4776,7 +5036,7 @@ do\n\
 local run = require('run')\n\
 local wallets = require('wallet')\n\
 redis.register_function({\n\
-function_name = 'peek_operation_8118b033b57c',\n\
+function_name = 'peek_operation_f8fcec309ef8',\n\
 flags = { 'no-writes' },\n\
 callback = function(KEYS, ARGV)\n\
 if not bound then bind() end\n\
@@ -4804,7 +5064,7 @@ end\n\
 do\n\
 local run = require('run')\n\
 redis.register_function({\n\
-function_name = 'raise_catalog_8118b033b57c',\n\
+function_name = 'raise_catalog_f8fcec309ef8',\n\
 flags = { 'allow-oom' },\n\
 callback = function(KEYS, ARGV)\n\
 if not bound then bind() end\n\
@@ -4829,7 +5089,7 @@ end\n\
 do\n\
 local wallets = require('wallet')\n\
 redis.register_function({\n\
-function_name = 'read_hold_8118b033b57c',\n\
+function_name = 'read_hold_f8fcec309ef8',\n\
 flags = { 'no-writes' },\n\
 callback = function(KEYS, ARGV)\n\
 if not bound then bind() end\n\
@@ -4857,7 +5117,7 @@ end\n\
 do\n\
 local wallets = require('wallet')\n\
 redis.register_function({\n\
-function_name = 'read_stored_8118b033b57c',\n\
+function_name = 'read_stored_f8fcec309ef8',\n\
 flags = { 'no-writes' },\n\
 callback = function(KEYS, ARGV)\n\
 if not bound then bind() end\n\
@@ -4878,7 +5138,7 @@ end\n\
 do\n\
 local wallets = require('wallet')\n\
 redis.register_function({\n\
-function_name = 'read_wallet_8118b033b57c',\n\
+function_name = 'read_wallet_f8fcec309ef8',\n\
 flags = { 'no-writes' },\n\
 callback = function(KEYS, ARGV)\n\
 if not bound then bind() end\n\
@@ -4905,7 +5165,7 @@ local legs = require('legs')\n\
 local seal = require('seal')\n\
 local wallets = require('wallet')\n\
 redis.register_function({\n\
-function_name = 'release_8118b033b57c',\n\
+function_name = 'release_f8fcec309ef8',\n\
 flags = { 'allow-oom' },\n\
 callback = function(KEYS, ARGV)\n\
 if not bound then bind() end\n\
@@ -4972,7 +5232,7 @@ end\n\
 do\n\
 local run = require('run')\n\
 redis.register_function({\n\
-function_name = 'remember_8118b033b57c',\n\
+function_name = 'remember_f8fcec309ef8',\n\
 flags = { 'allow-oom' },\n\
 callback = function(KEYS, ARGV)\n\
 if not bound then bind() end\n\
@@ -4996,7 +5256,7 @@ local run = require('run')\n\
 local seal = require('seal')\n\
 local wallets = require('wallet')\n\
 redis.register_function({\n\
-function_name = 'restamp_8118b033b57c',\n\
+function_name = 'restamp_f8fcec309ef8',\n\
 flags = { 'allow-oom' },\n\
 callback = function(KEYS, ARGV)\n\
 if not bound then bind() end\n\
@@ -5055,6 +5315,7 @@ local budgets = require('budgets')\n\
 local commit = require('commit')\n\
 local dues = require('dues')\n\
 local entries = require('entry')\n\
+local fallback = require('fallback')\n\
 local holds = require('holds')\n\
 local legs = require('legs')\n\
 local seal = require('seal')\n\
@@ -5062,7 +5323,7 @@ local staleness = require('stale')\n\
 local usage = require('usage')\n\
 local wallets = require('wallet')\n\
 redis.register_function({\n\
-function_name = 'settle_8118b033b57c',\n\
+function_name = 'settle_f8fcec309ef8',\n\
 flags = { 'allow-oom' },\n\
 callback = function(KEYS, ARGV)\n\
 if not bound then bind() end\n\
@@ -5095,6 +5356,7 @@ local lines_packed = ARGV[17] or '' -- what counts over a period, for the script
 local scopes_packed = ARGV[18] or '' -- of an event: by which scopes what of it is covered; see lib/scopes.lua\n\
 local dues_packed = ARGV[19] or '' -- H asset, d atoms each: what is due in other assets than the first\n\
 local expired_hold = ARGV[20] or '' -- the terms of an expired hold, from the ledger; else empty\n\
+local fallbacks_packed = ARGV[21] or '' -- the lines that fall back on other assets; see lib/fallback.lua\n\
 local wallet, refusal = wallets.open(\n\
 fence_key,\n\
 clock_key,\n\
@@ -5141,12 +5403,23 @@ local lines, unpriced = usage.price(wallet, lines_packed, usage.instant_of(walle
 if not lines then\n\
 return unpriced\n\
 end\n\
-local refused = dues.assign(hold, amount_atoms, dues_packed, lines, scopes_packed, catalog_version ~= '')\n\
+local refused = dues.assign(hold, amount_atoms, dues_packed, lines)\n\
 if refused then\n\
 return refused\n\
 end\n\
 local lines_text = usage.text(lines, first.due)\n\
-local no = dues.plan(wallet, hold.legs, late, on_excess)\n\
+local no\n\
+if fallbacks_packed ~= '' then\n\
+no = fallback.plan(wallet, hold, fallbacks_packed, lines, scopes_packed, late, on_excess)\n\
+else\n\
+if hold.scopes or scopes_packed ~= '' then\n\
+require('scopes').assign(hold, scopes_packed, lines, catalog_version ~= '')\n\
+end\n\
+no = dues.plan(wallet, hold.legs, late, on_excess)\n\
+end\n\
+if not no then\n\
+no = dues.check(wallet, hold.legs)\n\
+end\n\
 if no then\n\
 return no\n\
 end\n\
@@ -5203,7 +5476,7 @@ end\n\
 do\n\
 local run = require('run')\n\
 redis.register_function({\n\
-function_name = 'verify_run_8118b033b57c',\n\
+function_name = 'verify_run_f8fcec309ef8',\n\
 flags = { 'no-writes' },\n\
 callback = function(KEYS, ARGV)\n\
 if not bound then bind() end\n\
@@ -5233,7 +5506,7 @@ local grants = require('grants')\n\
 local seal = require('seal')\n\
 local wallets = require('wallet')\n\
 redis.register_function({\n\
-function_name = 'void_8118b033b57c',\n\
+function_name = 'void_f8fcec309ef8',\n\
 flags = { 'allow-oom' },\n\
 callback = function(KEYS, ARGV)\n\
 if not bound then bind() end\n\

@@ -4,6 +4,7 @@ import type { Atoms } from '../units.ts';
 import type { Account } from './decision.ts';
 import { closedAs, findEndedHold, targetOfHold, type Closed, type HoldTarget, type NoHold } from './ended-hold.ts';
 import { execute } from './execute.ts';
+import { packFallbacks, type FallbackLine } from './fallbacks.ts';
 import { lateKey } from './keys.ts';
 import { readLegsText, type ToldLeg } from './legs.ts';
 import { marksOf, type Marks } from './marks.ts';
@@ -25,6 +26,8 @@ export type SettleRequest = {
   dues: readonly { asset: number; amount: Atoms }[];
   /** Of an event: what scopes of grants cover of it. */
   parts: readonly ScopedPart[];
+  /** Of an event: the lines that fall back on other assets; they are in no part. */
+  fallbacks: readonly FallbackLine[];
   final: boolean;
   /** `unpriced`: only a first answer is repeated. */
   onExcess: 'charge' | 'cap' | 'reject' | 'unpriced';
@@ -104,7 +107,8 @@ async function settleOnce(
       configVersion: String(request.config.version),
       toldText: request.told,
       duesPacked: request.dues.length === 0 ? '' : packDues(request.dues),
-      scopesPacked: packScopes(request.parts),
+      scopesPacked: packScopes(request.parts, request.fallbacks),
+      fallbacksPacked: packFallbacks(request.fallbacks),
       linesPacked: packLines(request.lines ?? [], request.redisMs),
     },
     lateKey(target, target.ref),

@@ -24,6 +24,7 @@ import {
   type Wallet,
   type World,
 } from './wallet.ts';
+import { pricedLines, spread, type AskedLine, type Spread } from './fallback.ts';
 import { reach, split, type Part } from './scopes.ts';
 
 export function authorize(
@@ -37,6 +38,7 @@ export function authorize(
     repeated: boolean;
     legs?: readonly AskedLeg[];
     parts?: Parts | undefined;
+    fallbacks?: readonly AskedLine[];
     told?: string;
     budgets?: Sent;
     uses?: Uses;
@@ -58,6 +60,7 @@ export function authorize(
         takeAtoms: decision.atoms,
         availableAtoms: available,
         heldAtoms: held,
+        legsText: legsText(wallet, legsOf(ask)),
         linesText,
       });
     }
@@ -68,7 +71,7 @@ export function authorize(
       expiresAtMs: nowMs + ask.ttlMs,
       legs: legsOf({ ...ask, amount: atoms }),
       tags: [],
-      scopes: commonScopes(ask.parts),
+      scopes: commonScopes([...(named.parts ?? []), ...(named.fallbacks ?? [])]),
     };
     record(draft, 'hold', { asset: ask.asset, hold }, (flow) => {
       for (const leg of hold.legs) takeInto(wallet, leg, fitted(wallet, ask.parts, leg), flow);
@@ -98,6 +101,7 @@ export function charge(
     repeated: boolean;
     legs?: readonly AskedLeg[];
     parts?: Parts | undefined;
+    fallbacks?: readonly AskedLine[];
     told?: string;
     budgets?: Sent;
     uses?: Uses;
@@ -127,7 +131,14 @@ export function charge(
     if (ask.mode !== 'shadow') alertBudgets(draft);
     const { available, held } = balances(draft.wallet, ask.asset);
     const account = { takeAtoms: atoms, availableAtoms: available, heldAtoms: held };
-    if (ask.mode === 'shadow') return refused({ status: 'shadow_approved', ...account, linesText });
+    if (ask.mode === 'shadow') {
+      return refused({
+        status: 'shadow_approved',
+        ...account,
+        legsText: legsText(draft.wallet, legsOf(ask)),
+        linesText,
+      });
+    }
     return done(
       { status: 'charged', ...account },
       { main, version, texts: { legsText: legsText(draft.wallet, legs), toldText: ask.told ?? '', linesText } },
@@ -201,15 +212,22 @@ function fitted(
   return split(asked, reach(wallet, asset, asked).got, amount).given;
 }
 
-type Asked = { asset: number; amount: bigint; legs?: readonly AskedLeg[]; parts?: Parts | undefined; uses?: Uses };
+type Asked = {
+  asset: number;
+  amount: bigint;
+  legs?: readonly AskedLeg[];
+  parts?: Parts | undefined;
+  fallbacks?: readonly AskedLine[];
+  uses?: Uses;
+};
 
-// What counts over a period comes on top of what is asked for.
+// What counts over a period comes on top of what is asked for; lines that fall back are spread over what there is.
 function reckon<Ask extends Asked>(
   draft: Draft,
   named: Ask,
   how: 'exact' | 'most',
 ):
-  | { ask: Ask; priced: Exclude<PricedUses, 'stale' | { tooLarge: number }>; linesText: string }
+  | { ask: Ask & Partial<Spread>; priced: Exclude<PricedUses, 'stale' | { tooLarge: number }>; linesText: string }
   | { refusal: Decision } {
   const { uses = { list: [], knownMs: 0 }, legs = [] } = named;
   const priced = priceUses(draft, uses, { atMs: draft.nowMs, how });
@@ -219,8 +237,11 @@ function reckon<Ask extends Asked>(
   const added = addUses<{ asset: number; amount: bigint }>([first, ...legs], priced);
   if ('tooLarge' in added) return { refusal: tooLarge(added) };
   const [{ amount }, ...others] = added as [AskedLeg, ...AskedLeg[]];
-  const parts = addToParts(named.parts, priced);
-  return { ask: { ...named, amount, legs: others, parts }, priced, linesText: usesText(priced, amount) };
+  const parts = addToParts(named.parts, priced, named.fallbacks);
+  const ask = { ...named, amount, legs: others, parts };
+  const lines = pricedLines(named.fallbacks, priced);
+  const asked = lines.length > 0 ? { ...ask, ...spread(draft.wallet, ask, lines) } : ask;
+  return { ask: asked, priced, linesText: usesText(priced, amount) };
 }
 
 export function tooLarge({ tooLarge: lineNo }: { tooLarge: number }): Decision {

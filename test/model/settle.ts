@@ -2,6 +2,7 @@
 import { codes } from '../../src/codes.gen.ts';
 import { alertBudgets, spendBudgets } from './budgets.ts';
 import { record, type Draft, type Flow } from './draft.ts';
+import { emptyLeg, pricedLines, settleLines, type AskedLine, type FallbackLine, type LegTaking } from './fallback.ts';
 import { closeHold, expireHold, spendHeld, take } from './money.ts';
 import { stale, tooLarge } from './calls.ts';
 import { addToParts, addUses, countUses, instantOf, priceUses, usesText, type Uses } from './usage.ts';
@@ -19,6 +20,7 @@ import {
   type Hold,
   type HoldLeg,
   type Parts,
+  type Wallet,
   type World,
 } from './wallet.ts';
 
@@ -32,6 +34,8 @@ type Ask = {
   dues: readonly Due[];
   /** Of an event: what scopes cover. Undefined: it is an amount. */
   parts?: Parts | undefined;
+  /** Of an event: its lines that fall back; they are in no part. */
+  fallbacks?: readonly AskedLine[];
   uses?: Uses;
   /** Given back with the answer. */
   told: string;
@@ -63,49 +67,14 @@ export function settle(world: World, operation: Operation, named: Ask): Outcome 
     const added = addUses<Due>([{ asset: first.asset, amount: named.amount }, ...named.dues], priced);
     if ('tooLarge' in added) return tooLarge(added);
     const [{ amount }, ...dues] = added as [Due, ...Due[]];
-    const ask = { ...named, amount, dues, parts: addToParts(named.parts, priced) };
-    const partsOfLeg = new Map(hold.legs.map((leg) => [leg, partsAt(hold, leg, ask)]));
-    const reachOf = (leg: HoldLeg) => {
-      const parts = partsOfLeg.get(leg)!;
-      return isLate ? reach(wallet, leg.asset, parts) : reachHeld(wallet, leg, parts);
-    };
-    const has = (leg: HoldLeg) => (isLate ? leg.released : got(reachOf(leg)));
-    const canGive = (leg: HoldLeg) => (isLate ? least(leg.released, got(reachOf(leg))) : has(leg));
-    const takings = new Map<HoldLeg, Taking>();
-    let within = has(first);
-    for (const leg of hold.legs.slice(1)) {
-      const due = dueIn(ask, leg.asset);
-      if (due > has(leg) && ask.onExcess === 'reject') return exceeds(leg, has(leg));
-      const spend = ask.onExcess === 'cap' ? least(due, has(leg)) : due;
-      const part = least(spend, canGive(leg));
-      takings.set(leg, { part, excess: spend - part });
-      within += covers(leg, has(leg) - part);
-    }
-    within = least(within, BigInt(codes.limit.balance_atoms));
-    if (ask.amount > within && ask.onExcess === 'reject') return exceeds(first, within);
-    takings.set(first, { part: 0n, excess: 0n });
-    const spent = ask.onExcess === 'cap' ? least(ask.amount, within) : ask.amount;
-    let left = spent;
-    for (const leg of hold.legs) {
-      const taking = takings.get(leg)!;
-      const covered = least(left, covers(leg, canGive(leg) - taking.part));
-      taking.part += comesTo(leg, covered);
-      left -= covered;
-    }
-    takings.get(first)!.excess = left;
-    const parts = hold.legs.map((leg) => {
-      const { part, excess } = takings.get(leg)!;
-      const { given, rest } = split(partsOfLeg.get(leg)!, reachOf(leg).got, part);
-      const beyond = cut(rest, leg === first ? spent - part - excess : 0n, excess);
-      // Late, what the leg gives comes from there, too.
-      const there = reach(wallet, leg.asset, [...(isLate ? given : []), ...beyond]).got.slice(
-        isLate ? given.length : 0,
-      );
-      const fromAvailable = split(beyond, there, excess).given;
-      const owed = excess - sum(fromAvailable.map(({ atoms }) => atoms));
-      return { leg, part, excess, given, fromAvailable, owed, overage: balances(wallet, leg.asset).overage };
-    });
-    for (const { leg, part, excess, owed, overage } of parts) {
+    const ask = { ...named, amount, dues, parts: addToParts(named.parts, priced, named.fallbacks) };
+    const lines = pricedLines(named.fallbacks, priced);
+    const planned = lines.length > 0 ? byLines(wallet, hold, ask, lines, isLate) : byLegs(wallet, hold, ask, isLate);
+    if ('refusal' in planned) return planned.refusal;
+    if (hold.legs.length > codes.limit.hold_legs) return refused({ status: 'too_many_assets' }, 'nothing');
+    const { parts } = planned;
+    for (const { leg, part, excess, owed } of parts) {
+      const { overage } = balances(wallet, leg.asset);
       const inAll = leg.settled + part + excess;
       if (inAll > codes.limit.balance_atoms || overage + owed > codes.limit.balance_atoms) {
         return refused({ status: 'out_of_bounds', bound: codes.bound.balance }, 'nothing');
@@ -152,6 +121,71 @@ export function settle(world: World, operation: Operation, named: Ask): Outcome 
 }
 
 type Taking = { part: bigint; excess: bigint };
+/** Of each leg: what it gives, and what is taken beyond, of which some is owed. */
+type Planned = { parts: (Taking & LegTaking)[] } | { refusal: Decision };
+
+// The legs of the hold stand in for its first asset.
+function byLegs(wallet: Wallet, hold: Hold, ask: Ask, isLate: boolean): Planned {
+  const [first] = hold.legs;
+  const partsOfLeg = new Map(hold.legs.map((leg) => [leg, partsAt(hold, leg, ask)]));
+  const reachOf = (leg: HoldLeg) => {
+    const parts = partsOfLeg.get(leg)!;
+    return isLate ? reach(wallet, leg.asset, parts) : reachHeld(wallet, leg, parts);
+  };
+  const has = (leg: HoldLeg) => (isLate ? leg.released : got(reachOf(leg)));
+  const canGive = (leg: HoldLeg) => (isLate ? least(leg.released, got(reachOf(leg))) : has(leg));
+  const takings = new Map<HoldLeg, Taking>();
+  let within = has(first);
+  for (const leg of hold.legs.slice(1)) {
+    const due = dueIn(ask, leg.asset);
+    if (due > has(leg) && ask.onExcess === 'reject') return { refusal: exceeds(leg.asset, has(leg)) };
+    const spend = ask.onExcess === 'cap' ? least(due, has(leg)) : due;
+    const part = least(spend, canGive(leg));
+    takings.set(leg, { part, excess: spend - part });
+    within += covers(leg, has(leg) - part);
+  }
+  within = least(within, BigInt(codes.limit.balance_atoms));
+  if (ask.amount > within && ask.onExcess === 'reject') return { refusal: exceeds(first.asset, within) };
+  takings.set(first, { part: 0n, excess: 0n });
+  const spent = ask.onExcess === 'cap' ? least(ask.amount, within) : ask.amount;
+  let left = spent;
+  for (const leg of hold.legs) {
+    const taking = takings.get(leg)!;
+    const covered = least(left, covers(leg, canGive(leg) - taking.part));
+    taking.part += comesTo(leg, covered);
+    left -= covered;
+  }
+  takings.get(first)!.excess = left;
+  return {
+    parts: hold.legs.map((leg) => {
+      const { part, excess } = takings.get(leg)!;
+      const { given, rest } = split(partsOfLeg.get(leg)!, reachOf(leg).got, part);
+      const beyond = cut(rest, leg === first ? spent - part - excess : 0n, excess);
+      // Late, what the leg gives comes from there, too.
+      const there = reach(wallet, leg.asset, [...(isLate ? given : []), ...beyond]).got.slice(
+        isLate ? given.length : 0,
+      );
+      const fromAvailable = split(beyond, there, excess).given;
+      const owed = excess - sum(fromAvailable.map(({ atoms }) => atoms));
+      return { leg, part, excess, given, fromAvailable, owed };
+    }),
+  };
+}
+
+// The lines say what stands in for what.
+function byLines(wallet: Wallet, hold: Hold, ask: Ask, lines: readonly FallbackLine[], isLate: boolean): Planned {
+  const dues = [...hold.legs].map(({ asset }, i) => {
+    const inAll = i === 0 ? ask.amount : dueIn(ask, asset);
+    const amount = lines.filter((line) => line.asset === asset).reduce((left, { atoms }) => left - atoms, inAll);
+    return { asset, amount, parts: partsOf(ask.parts, asset, amount) };
+  });
+  const taken = settleLines(wallet, hold, dues, lines, { isLate, onExcess: ask.onExcess });
+  if ('short' in taken) return { refusal: exceeds(taken.short, taken.within) };
+  const total = (parts: readonly Part[]) => sum(parts.map(({ atoms }) => atoms));
+  return {
+    parts: taken.map((one) => ({ ...one, part: total(one.given), excess: total(one.fromAvailable) + one.owed })),
+  };
+}
 
 const dueIn = (ask: Ask, asset: number) => ask.dues.find((due) => due.asset === asset)?.amount ?? 0n;
 
@@ -167,12 +201,8 @@ function partsAt(hold: Hold, leg: HoldLeg, ask: Ask): Part[] {
   return [...parts, ask.parts ? { atoms, scopes: commonScopes(ask.parts) ?? [] } : { ...own, atoms }];
 }
 
-const emptyLeg = (asset: number): HoldLeg => {
-  return { asset, amount: 0n, held: 0n, settled: 0n, released: 0n, num: 0n, den: 0n, taken: [] };
-};
-
-function exceeds({ asset }: HoldLeg, withinAtoms: bigint): Decision {
-  return refused({ status: 'exceeds_hold', withinAtoms, shortAsset: asset }, 'nothing');
+function exceeds(shortAsset: number, withinAtoms: bigint): Decision {
+  return refused({ status: 'exceeds_hold', withinAtoms, shortAsset }, 'nothing');
 }
 
 // What atoms of a leg stand for in the first one, rounded down; what atoms of the first one come to in it, rounded up.

@@ -60,11 +60,18 @@ export function addUses<Leg extends { asset: number; amount: bigint }>(
   return added;
 }
 
-/** In stories the first part of an asset is the lines'. */
-export function addToParts(parts: Parts | undefined, priced: PricedUse[]): Parts | undefined {
+/** In stories the first part of an asset is the lines'; those that fall back are in none. */
+export function addToParts(
+  parts: Parts | undefined,
+  priced: PricedUse[],
+  fallbacks: readonly { use: number }[] = [],
+): Parts | undefined {
   if (!parts) return undefined;
   const added = parts.map((part) => ({ ...part }));
-  for (const { use, atoms } of priced) added.find(({ asset }) => asset === use.asset)!.atoms += atoms;
+  for (const [i, { use, atoms }] of priced.entries()) {
+    if (fallbacks.some((line) => line.use === i + 1)) continue;
+    added.find(({ asset }) => asset === use.asset)!.atoms += atoms;
+  }
   return added;
 }
 

@@ -249,6 +249,112 @@ export const examples: Record<string, string> = {
     settle h1 20                    -> settled late settled=14 overage=11 0
     charge 0 asset 2                -> charged 0
   `,
+  'what a line lacks of its asset it takes from the next, rounded up once': `
+    grant  g1 paid 5
+    grant  g2 paid 100 asset 2
+    hold   h1 0 or 8:1>2@1/5        -> approved take=5 legs=1:5,2:1 0       | hold
+    hold   h1 0 or 8:1>2@1/5        -> replayed legs=1:5,2:1                |
+    settle h1 0 or 12:1>2@1/5       -> settled settled=5 spent=1:5,2:2      # 7 are 1.4 of asset 2
+    charge 0 asset 2                -> charged 98
+    charge 0 or 5:1>2@1/5>3@9/1     -> charged legs=1:0,2:1                 | charge
+    hold   h2 0 or 1:1>2@3/2        -> approved legs=1:0,2:2
+    settle h2 0 or 2:1>2@3/2        -> settled spent=1:0,2:3                # not 1.5 and 1.5, each rounded up
+  `,
+  'lines that do not fall back come first, then each in its turn': `
+    grant  g1 paid 10
+    grant  g2 paid 10 asset 2
+    grant  g3 paid 10 asset 3
+    charge 6 or 5:1>2@2/1,5:1>2@2/1>3@1/2 -> charged take=10 legs=1:10,2:10,3:1 # 4, and 1 for 2; 4 for 8, and 1 for a half
+    charge 0 asset 3                -> charged 9
+    charge 0 or 3:2>3@1/1,5:3>2@1/1 -> charged legs=1:0,2:0,3:8
+  `,
+  'what nothing covers stays with its own asset, and nothing is taken': `
+    grant  g1 paid 5
+    grant  g2 paid 3 asset 2
+    hold   h1 0 or 9:1>2@1/1          -> declined balance affordable=8 shortAsset=1 |
+    hold   h1 0 up_to or 9:1>2@1/1    -> approved take=5 legs=1:5,2:3               | hold
+    hold   h2 0 or 2:1>2@1/1          -> declined held_in_flight affordable=0
+    release h1                        -> released
+    hold   h2 0 ttl 1s or 1:2         -> approved
+    charge 0 or 7:1>2@1/1             -> charged
+    charge 0 or 1:1>2@1/1             -> declined held_in_flight
+    to h2
+    charge 0 or 1:1>2@1/1             -> charged legs=1:0,2:1                       | expire_hold charge
+    charge 0 up_to or 3:1>2@1/1       -> declined balance affordable=0
+  `,
+  'an account that owes is passed over': `
+    grant  g1 paid 1
+    hold   h1 1
+    settle h1 2                     -> settled overage=1
+    grant  g2 paid 10 asset 2
+    charge 0 or 3:1>2@2/1           -> charged legs=1:0,2:6
+    charge 0 or 3:1>2@2/1           -> declined overage affordable=2
+    charge 0 up_to or 3:1>2@2/1     -> declined overage affordable=2
+    grant  g3 paid 5 scope 1
+    charge 0 in 0: or 2:1~1>2@2/1   -> charged legs=1:0,2:4                 # what is scoped repays nothing, and waits
+  `,
+  'budgets count each asset for itself, and what they refuse does not fall back': `
+    grant  g1 paid 3
+    grant  g2 paid 100 asset 2
+    budget b1 2
+    budget b2 8 asset 2
+    charge 0 or 3:1>2@2/1           -> declined budget budgetNo=1 affordable=2
+    budget b1 5
+    charge 0 or 5:1>2@2/1           -> charged legs=1:3,2:4
+    charge 0 or 3:1>2@2/1           -> declined budget budgetNo=2 shortAsset=2 affordable=0
+    hold   h1 0 or 2:1>2@2/1        -> approved legs=1:0,2:4
+    settle h1 0 or 5:1>2@2/1        -> settled settled=0 spent=1:0,2:10     # the work was done
+    charge 0 or 1:1>2@2/1           -> declined budget budgetNo=2
+    grant  g3 paid 3
+    budget b1 99
+    charge 0 or 99:1>2@2/1          -> declined balance shortAsset=1 affordable=3
+    charge 0 up_to or 99:1>2@2/1    -> declined balance affordable=3
+  `,
+  'a settle takes what is held, then what is there, then owes in its own asset; cap and reject end with what is held': `
+    grant  g1 paid 5
+    grant  g2 paid 10 asset 2
+    hold   h1 0 or 7:1>2@2/1            -> approved legs=1:5,2:4
+    settle h1 0 or 9:1>2@2/1 reject     -> exceeds_hold within=7
+    settle h1 0 or 1:1>2@2/1 part       -> settled open settled=1 spent=1:1,2:0
+    settle h1 0 or 9:1>2@2/1 cap part   -> settled open settled=5 spent=1:5,2:4
+    settle h1 0 or 9:1>2@2/1            -> settled settled=11 overage=6 spent=1:11,2:10
+    grant  g3 paid 10
+    grant  g4 paid 10 asset 2
+    hold   h2 0 or 6:1>2@2/1            -> approved legs=1:4,2:4
+    settle h2 5                         -> settled settled=4 spent=1:4,2:2  # by an amount: at the hold's rate
+  `,
+  'a late settle takes what came back and is there first': `
+    grant  g1 paid 5
+    grant  g2 paid 10 asset 2
+    hold   h1 0 or 7:1>2@2/1            -> approved legs=1:5,2:4
+    to h1
+    sweep                               -> expired
+    charge 3
+    settle h1 0 or 9:1>2@2/1 reject     -> exceeds_hold within=7
+    settle h1 0 or 7:1>2@2/1            -> settled late settled=2 spent=1:2,2:10
+  `,
+  'late, what is scoped is taken once': `
+    grant  g1 paid 5 scope 1
+    grant  g2 paid 10 asset 2
+    hold   h1 0 in 0: or 7:1~1>2@2/1    -> approved legs=1:5,2:4
+    to h1
+    sweep                               -> expired
+    charge 3 in 3:1
+    settle h1 0 in 0: or 9:1~1>2@2/1    -> settled late overage=2 spent=1:4,2:10
+  `,
+  'what counts over a period falls back, too': `
+    grant  g1 paid 8
+    grant  g2 paid 100 asset 2
+    charge 2 uses 3:steps or u1>2@3/1   -> charged legs=1:8,2:3             # 3 at 2, and 1 to begin with
+  `,
+  'a line that falls back takes from what covers it, in either asset': `
+    grant  g1 paid 5
+    grant  g2 paid 5 scope 1
+    grant  g3 paid 5 asset 2 scope 2
+    grant  g4 paid 5 asset 2
+    charge 2 in 0:1 or 6:1~1>2@1/1,5:1~2>2@1/1 -> charged
+    charge 0 asset 2                    -> charged
+  `,
   'a settle in several assets takes each from its leg, then from what is available, then owes': `
     grant  g1 paid 100
     grant  g2 paid 20 asset 2

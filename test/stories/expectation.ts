@@ -21,9 +21,19 @@ export function unmet(expected: Expectation | undefined, { entries, reply }: Pla
 function bearsOut(reply: Reply, word: string): boolean {
   const [name = '', number] = word.split('=');
   const value = (of: string) => reply[`${of}Atoms`] ?? reply[of];
+  if (number !== undefined && (name === 'legs' || name === 'spent')) return legsOf(reply, name) === number;
   if (number !== undefined) return String(value(name)) === number;
   if (/^\d+$/.test(word)) return String(value('available')) === word;
   return wordsOf(reply).includes(word);
+}
+
+// `1:5,2:8`: what each leg is, or has spent, in the order of legs.
+function legsOf({ legsText }: Reply, what: 'legs' | 'spent'): string {
+  const numbers = String(legsText).split(' ');
+  const at = what === 'legs' ? 1 : 3;
+  return Array.from({ length: numbers.length / 8 }, (_, leg) => `${numbers[8 * leg]}:${numbers[8 * leg + at]}`).join(
+    ',',
+  );
 }
 
 function wordsOf(reply: Reply): string[] {

@@ -3,6 +3,7 @@
 // Written anew here, against the model, since the gateway's own loops wait for Redis and for the ledger.
 import { createHash } from 'node:crypto';
 import { clockKey, deadlinesKey, fenceKey, holdsKey, walletKey } from '../../src/wallet/keys.ts';
+import { packFallbacks } from '../../src/wallet/fallbacks.ts';
 import { packLines, type SentLine } from '../../src/wallet/lines.ts';
 import { packDues, packHold } from '../../src/wallet/packed.ts';
 import { packScopes } from '../../src/wallet/scopes.ts';
@@ -16,6 +17,7 @@ import {
 } from '../../src/wallet/scripts.gen.ts';
 import type { Atoms } from '../../src/units.ts';
 import * as model from '../model/calls.ts';
+import type { AskedLine } from '../model/fallback.ts';
 import type { Outcome } from '../model/operation.ts';
 import { settle } from '../model/settle.ts';
 import { assetOf, dueAtMs, overdueRefs, type Hold, type Parts, type Reply, type World } from '../model/wallet.ts';
@@ -97,7 +99,7 @@ export function settleAsGateway(
   ask: Omit<Parameters<typeof settle>[2], 'expired' | 'uses'>,
   { lines, list }: { lines: SentLine[]; list: Use[] },
 ): Reply {
-  const { asset, ref, amount, dues, parts, told, isFinal, onExcess } = ask;
+  const { asset, ref, amount, dues, parts, fallbacks = [], told, isFinal, onExcess } = ask;
   const caller = operationOf(scene, step);
   const attempt = (expired: Hold | undefined) => {
     const expiredHold = expired ? packHold(termsOf(expired, () => [])) : '';
@@ -105,7 +107,7 @@ export function settleAsGateway(
     const args = {
       ...{ asset, holdRef: ref, amountAtoms: amount as Atoms, final, onExcess, expiredHold },
       // Nothing is priced, though an event says so; what is told comes back all the same.
-      ...{ catalogVersion: parts ? '1' : '', configVersion: '0', toldText: told, scopesPacked: packParts(parts) },
+      ...{ catalogVersion: parts ? '1' : '', configVersion: '0', toldText: told, ...packLinesOf(parts, fallbacks) },
       duesPacked: packDues(dues.map((due) => ({ asset: due.asset, amount: due.amount as Atoms }))),
     };
     const argsNow = () => ({ ...args, linesPacked: packLines(lines, scene.knownMs) });
@@ -119,8 +121,16 @@ export function settleAsGateway(
   return assetOf(expired) === asset ? attempt(expired) : reply;
 }
 
-export function packParts(parts: Parts | undefined): Buffer | '' {
-  return packScopes((parts ?? []).map((part) => ({ ...part, atoms: part.atoms as Atoms })));
+/** By what scopes parts and lines are covered, and on what lines fall back. */
+export function packLinesOf(parts: Parts | undefined, fallbacks: readonly AskedLine[]) {
+  const lines = fallbacks.map(({ use, atoms, rates, ...line }) => ({
+    ...line,
+    atoms: atoms as Atoms,
+    sentNo: use,
+    rates: rates.map(({ asset, num, den }) => ({ asset, num: num as Atoms, den: den as Atoms })),
+  }));
+  const packed = (parts ?? []).map((part) => ({ ...part, atoms: part.atoms as Atoms }));
+  return { scopesPacked: packScopes(packed, lines), fallbacksPacked: packFallbacks(lines) };
 }
 
 /** What falls due is applied, as far as one call goes. */

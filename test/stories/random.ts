@@ -10,7 +10,7 @@ import type { Due } from '../model/settle.ts';
 import type { AskedLeg } from '../model/wallet.ts';
 import { priceNames, type StoryUse } from './prices.ts';
 import { newScene, play, type Scene } from './scene.ts';
-import type { Line, Step } from './steps.ts';
+import type { Falling, Line, Step } from './steps.ts';
 import { formatStep } from './text.ts';
 
 const lengthMax = 40;
@@ -42,14 +42,22 @@ function scaled(step: Step, unit: bigint): Step {
   if (unit === 1n || !('amount' in step)) return step;
   const amount = (step.amount > largeUnitsMax ? largeUnitsMax : step.amount) * unit;
   const times = <T extends { amount: bigint }>(one: T): T => ({ ...one, amount: one.amount * unit });
+  const falling =
+    'falling' in step
+      ? step.falling.map((line) => ({
+          ...line,
+          atoms: line.atoms > largeUnitsMax ? largeUnitsMax * unit : line.atoms * unit,
+        }))
+      : [];
   if ('dues' in step)
     return {
       ...step,
       amount,
+      falling,
       dues: step.dues.map((due) => times({ ...due, amount: due.amount > largeUnitsMax ? largeUnitsMax : due.amount })),
     };
   if (!('legs' in step)) return { ...step, amount };
-  return { ...step, amount, legs: step.legs.map(times) };
+  return { ...step, amount, legs: step.legs.map(times), falling };
 }
 
 // No two legs of one asset.
@@ -118,6 +126,20 @@ const uses = mostly<StoryUse[]>(
   [],
   fc.uniqueArray(use, { minLength: 1, maxLength: 3, selector: ({ price }) => price }),
 );
+const fallingRate = fc
+  .record({ asset: fc.constantFrom(1, 2, 2, 3, 3), rate: rate.filter(([num]) => num !== 0n) })
+  .map(({ asset: of, rate: [num = 1n, den = 1n] }) => ({ asset: of, num, den }));
+const fallingLine = fc
+  .record({
+    asset: fc.constantFrom(1, 1, 1, 2),
+    atoms: amount,
+    use: fc.constantFrom(0, 0, 0, 1, 2),
+    scopes: fc.constantFrom([], [1], [2], [1, 2]),
+    rates: fc.array(fallingRate, { minLength: 1, maxLength: 3 }),
+  })
+  // What counts over a period says by itself how much it is, and of what.
+  .map((line) => (line.use > 0 ? { ...line, asset: 0, atoms: 0n } : line));
+const falling = mostly<Falling[]>([], fc.array(fallingLine, { minLength: 1, maxLength: 3 }));
 const otherAsset = fc.oneof(
   { weight: 19, arbitrary: fc.constant(undefined) },
   { weight: 1, arbitrary: fc.constantFrom(1, 2) },
@@ -205,6 +227,7 @@ function hold(): fc.Arbitrary<Step> {
       covered,
       by,
       uses,
+      falling,
     })
     .map(withOtherAssets);
 }
@@ -221,6 +244,7 @@ function settle(): fc.Arbitrary<Step> {
     dues,
     covered,
     uses,
+    falling,
     part,
     onExcess,
     key,
@@ -235,10 +259,10 @@ function extend(): fc.Arbitrary<Step> {
 
 function charge(): fc.Arbitrary<Step> {
   const any = fc
-    .record({ verb: fc.constant('charge' as const), amount, asset, mode, again, key, legs, covered, by, uses })
+    .record({ verb: fc.constant('charge' as const), amount, asset, mode, again, key, legs, covered, by, uses, falling })
     .map(withOtherAssets);
   // All that there is: what is settled then is owed.
-  const all = { amount: 1000n, mode: 'up_to' as const, legs: [], uses: [] };
+  const all = { amount: 1000n, mode: 'up_to' as const, legs: [], uses: [], falling: [] };
   return fc.oneof({ weight: 2, arbitrary: any }, { weight: 1, arbitrary: any.map((step) => ({ ...step, ...all })) });
 }
 

@@ -19,6 +19,7 @@ import { packLines, type SentLine } from '../../src/wallet/lines.ts';
 import { packRollover } from '../../src/wallet/packed.ts';
 import type { Budget, Sent } from '../model/budgets.ts';
 import * as model from '../model/calls.ts';
+import type { AskedLine } from '../model/fallback.ts';
 import type { Use } from '../model/usage.ts';
 import {
   least,
@@ -37,14 +38,14 @@ import {
   forget,
   moveClock,
   operationOf,
-  packParts,
+  packLinesOf,
   settleAsGateway,
   sweep,
   type Call,
 } from './gateway.ts';
 import { hydrateArgs, newLedger, type Ledger } from './ledger.ts';
 import { usesOf, type StoryPriceName, type StoryUse } from './prices.ts';
-import type { Covered, Step } from './steps.ts';
+import type { Covered, Falling, Step } from './steps.ts';
 import { beginningMs, epoch, hydrateCommand, type StoryWallet } from './wallets.ts';
 
 export type Scene = {
@@ -105,15 +106,16 @@ function playStep(scene: Scene, step: Step): Reply | undefined {
     case 'settle': {
       const { ref, asset } = holdOf(scene, step);
       const { amount, part, onExcess } = step;
-      const { lines, list } = used(scene, step);
-      const dues = withAssets(
+      const { lines, list, fallbacks } = used(scene, step);
+      const plain = withAssets(
         step.dues.filter((due) => due.asset !== asset),
         asset,
-        list,
+        [...list, ...fallbacks],
         (of) => ({ asset: of, amount: 0n }),
       );
-      const parts = partsOf({ ...step, asset, legs: dues });
-      const ask = { ref, asset, amount, dues, parts, told: 'settled', isFinal: !part, onExcess };
+      const parts = partsOf({ ...step, asset, legs: plain });
+      const [{ amount: inAll }, ...dues] = withLines([{ asset, amount }, ...plain], fallbacks);
+      const ask = { ref, asset, amount: inAll, dues, parts, fallbacks, told: 'settled', isFinal: !part, onExcess };
       return settleAsGateway(scene, step, ask, { lines, list });
     }
     case 'release': {
@@ -137,23 +139,16 @@ function playStep(scene: Scene, step: Step): Reply | undefined {
       );
     }
     case 'charge': {
-      const { asset, amount, mode, again } = step;
-      const { lines, list } = used(scene, step);
-      const legs = legsWith(step, list);
+      const { asset, mode, again } = step;
+      const { lines, list, fallbacks } = used(scene, step);
+      const { amount, legs, parts } = asked(step, list, fallbacks);
       const caller = operationOf(scene, step);
-      const args = {
-        asset,
-        amountAtoms: amount as Atoms,
-        mode,
-        repeated: again ? '1' : '0',
-        ...packed({ ...step, legs }),
-      };
-      const parts = partsOf({ ...step, legs });
+      const args = { mode, repeated: again ? '1' : '0', ...packed({ asset, amount, legs, parts, fallbacks }) };
       const told = toldOf('charged', legs, parts);
       const argsNow = () => ({ ...args, ...known(scene, step, told, lines) });
       return execute(scene, chargeScript, caller, argsNow, (world) =>
         model.charge(world, caller, {
-          ...{ asset, amount, mode, repeated: again, legs, parts, told },
+          ...{ asset, amount, mode, repeated: again, legs, parts, fallbacks, told },
           ...{ budgets: sent(scene, step), uses: { list, knownMs: scene.knownMs } },
         }),
       );
@@ -283,21 +278,13 @@ function playGrant(scene: Scene, step: Step & { verb: 'grant' }): Reply {
 }
 
 function playHold(scene: Scene, step: Step & { verb: 'hold' }): Reply {
-  const { name, asset, amount, mode, ttlMs, again } = step;
-  const { lines, list } = used(scene, step);
-  const legs = legsWith(step, list);
+  const { name, asset, mode, ttlMs, again } = step;
+  const { lines, list, fallbacks } = used(scene, step);
+  const { amount, legs, parts } = asked(step, list, fallbacks);
   const caller = operationOf(scene, step);
-  const args = {
-    asset,
-    amountAtoms: amount as Atoms,
-    mode,
-    ttlMs,
-    repeated: again ? '1' : '0',
-    ...packed({ ...step, legs }),
-  };
-  const parts = partsOf({ ...step, legs });
   const told = toldOf(name, legs, parts);
-  const ask = { asset, amount, mode, ttlMs, repeated: again, legs, parts, told };
+  const args = { mode, ttlMs, repeated: again ? '1' : '0', ...packed({ asset, amount, legs, parts, fallbacks }) };
+  const ask = { asset, amount, mode, ttlMs, repeated: again, legs, parts, fallbacks, told };
   const argsNow = () => ({ ...args, ...known(scene, step, told, lines) });
   const reply = execute(scene, authorizeScript, caller, argsNow, (world) =>
     model.authorize(world, caller, {
@@ -311,15 +298,59 @@ function playHold(scene: Scene, step: Step & { verb: 'hold' }): Reply {
   return reply;
 }
 
-function used({ published }: Scene, { uses }: { uses: readonly StoryUse[] }) {
-  return usesOf(uses, (price) => (published.has(price) ? 1 : 0));
+function used(
+  { published }: Scene,
+  step: { uses: readonly StoryUse[]; falling: readonly Falling[]; covered: Covered | undefined },
+) {
+  const { lines, list } = usesOf(step.uses, (price) => (published.has(price) ? 1 : 0));
+  const fallbacks = fallen(step, list);
+  const isFalling = (no: number) => fallbacks.some(({ use }) => use === no);
+  return { lines: lines.map((line, i) => (isFalling(i + 1) ? { ...line, part: 0 } : line)), list, fallbacks };
+}
+
+// A use falls back once, no line on an asset twice; and without parts no scope covers any of it.
+function fallen(
+  step: { falling: readonly Falling[]; covered: Covered | undefined },
+  uses: readonly Use[],
+): AskedLine[] {
+  const seen = new Set<number>();
+  return step.falling.flatMap(({ use, ...line }) => {
+    const of = uses[use - 1];
+    if (use > 0 && (!of || seen.has(use))) return [];
+    seen.add(use);
+    const { asset, atoms } = of ? { asset: of.asset, atoms: 0n } : line;
+    const assets = new Set([asset]);
+    const rates = line.rates.filter((rate) => !assets.has(rate.asset) && assets.add(rate.asset));
+    return [{ asset, atoms, use: of ? use : 0, scopes: step.covered ? line.scopes : [], rates }];
+  });
+}
+
+function withLines<Leg extends { asset: number; amount: bigint }>(
+  legs: [Leg, ...Leg[]],
+  lines: readonly AskedLine[],
+): [Leg, ...Leg[]] {
+  const inAll = (leg: Leg): Leg => {
+    const own = lines.filter(({ asset }) => asset === leg.asset);
+    return { ...leg, amount: own.reduce((sum, { atoms }) => sum + atoms, leg.amount) };
+  };
+  const [first, ...others] = legs;
+  return [inAll(first), ...others.map(inAll)];
+}
+
+// Parts are of what does not fall back.
+function asked(step: Asked, uses: readonly Use[], fallbacks: readonly AskedLine[]) {
+  const plain = legsWith(step, [...uses, ...fallbacks]);
+  const parts = partsOf({ ...step, legs: plain });
+  const own = { asset: step.asset, amount: step.amount, num: 1n, den: 1n };
+  const [{ amount }, ...legs] = withLines([own, ...plain], fallbacks);
+  return { amount, legs, parts };
 }
 
 // Each asset that a price is in is asked for, if only of nothing.
 function withAssets<Leg extends { asset: number }>(
   given: readonly Leg[],
   first: number,
-  uses: readonly Use[],
+  uses: readonly { asset: number }[],
   make: (asset: number) => Leg,
 ): Leg[] {
   const all = [...given];
@@ -329,19 +360,30 @@ function withAssets<Leg extends { asset: number }>(
   return all;
 }
 
-function legsWith(step: { asset: number; legs: readonly AskedLeg[] }, uses: readonly Use[]): AskedLeg[] {
+function legsWith(step: { asset: number; legs: readonly AskedLeg[] }, uses: readonly { asset: number }[]): AskedLeg[] {
   return withAssets(step.legs, step.asset, uses, (asset) => ({ asset, amount: 0n, num: 0n, den: 0n }));
 }
 
-function packed(step: Asked) {
-  const legs = step.legs.map(({ asset, amount, num, den }) => ({
-    asset,
-    amount: amount as Atoms,
-    num: num as Atoms,
-    den: den as Atoms,
+function packed({ asset, amount, legs, parts, fallbacks }: Ask) {
+  const others = legs.map((leg) => ({
+    asset: leg.asset,
+    amount: leg.amount as Atoms,
+    num: leg.num as Atoms,
+    den: leg.den as Atoms,
   }));
-  return { legsPacked: packLegs(step, legs), scopesPacked: packParts(partsOf(step)) };
+  return {
+    ...{ asset, amountAtoms: amount as Atoms, legsPacked: packLegs({ asset }, others) },
+    ...packLinesOf(parts, fallbacks),
+  };
 }
+
+type Ask = {
+  asset: number;
+  amount: bigint;
+  legs: readonly AskedLeg[];
+  parts: Parts | undefined;
+  fallbacks: readonly AskedLine[];
+};
 
 type Asked = { asset: number; amount: bigint; legs: readonly AskedLeg[]; covered: Covered | undefined };
 

@@ -5,12 +5,19 @@
 import type { FreezeName, PurposeName } from '../../src/records.ts';
 import type { Mode } from '../model/decide.ts';
 import type { StoryPeriod } from '../model/budgets.ts';
+import type { Rate } from '../model/fallback.ts';
 import type { Due } from '../model/settle.ts';
 import type { AskedLeg } from '../model/wallet.ts';
 import type { StoryPriceName, StoryUse } from './prices.ts';
 
 /** An event's lines by the scopes that cover them: so much each, the last one the rest; in other assets as the first one. */
 export type Covered = readonly { atoms: bigint; scopes: readonly number[] }[];
+
+/**
+ * A line that falls back: so much of an asset, or, of what counts over a period, the one so named by its place from 1; the rest of it
+ * in other assets, in this order.
+ */
+export type Falling = { asset: number; atoms: bigint; use: number; scopes: readonly number[]; rates: readonly Rate[] };
 
 export type Step =
   | {
@@ -44,6 +51,8 @@ export type Step =
       by: string | undefined;
       /** What counts over a period. */
       uses: StoryUse[];
+      /** Comes on top of the amounts. */
+      falling: Falling[];
     }
   | {
       verb: 'settle';
@@ -53,6 +62,7 @@ export type Step =
       dues: Due[];
       covered: Covered | undefined;
       uses: StoryUse[];
+      falling: Falling[];
       part: boolean;
       onExcess: 'charge' | 'cap' | 'reject';
       key: string | undefined;
@@ -80,6 +90,7 @@ export type Step =
       covered: Covered | undefined;
       by: string | undefined;
       uses: StoryUse[];
+      falling: Falling[];
     }
   /** The price's other version. */
   | { verb: 'publish'; price: StoryPriceName }

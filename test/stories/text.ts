@@ -7,7 +7,7 @@ import type { Mode } from '../model/decide.ts';
 import type { StoryPeriod } from '../model/budgets.ts';
 import type { AskedLeg } from '../model/wallet.ts';
 import type { StoryPriceName, StoryUse } from './prices.ts';
-import type { Covered, Line, Step } from './steps.ts';
+import type { Covered, Falling, Line, Step } from './steps.ts';
 
 const units = { ms: 1, s: 1_000, m: 60_000, h: 3_600_000, d: 86_400_000 } as const;
 const defaultTtlMs = 60_000;
@@ -50,7 +50,19 @@ export function formatStep(step: Step): string {
       const and = step.dues.length === 0 ? '' : `and ${step.dues.map((due) => `${due.amount}:${due.asset}`).join(',')}`;
       const { verb, hold, amount } = step;
       const part = step.part ? 'part' : '';
-      return joined(verb, hold, amount, and, covered(step), uses(step), part, onExcess, as(step), key(step));
+      return joined(
+        verb,
+        hold,
+        amount,
+        and,
+        covered(step),
+        uses(step),
+        falling(step),
+        part,
+        onExcess,
+        as(step),
+        key(step),
+      );
     }
     case 'release':
       return joined(step.verb, step.hold, as(step), key(step));
@@ -98,8 +110,10 @@ const by = (step: { by: string | undefined }) => (step.by === undefined ? '' : `
 const uses = (step: { uses: readonly StoryUse[] }) =>
   step.uses.length === 0 ? '' : `uses ${step.uses.map(({ price, quantity }) => `${quantity}:${price}`).join(',')}`;
 const tail = (step: Step & { verb: 'hold' | 'charge' }) => [
-  ...[asset(step), legs(step), covered(step), by(step), uses(step)],
+  ...[asset(step), legs(step), covered(step), by(step), uses(step), falling(step)],
 ];
+const falling = (step: { falling: readonly Falling[] }) =>
+  step.falling.length === 0 ? '' : `or ${step.falling.map(formatFalling).join(',')}`;
 const again = (step: { again: boolean }) => (step.again ? 'again' : '');
 const key = (step: { key: string | undefined }) => (step.key === undefined ? '' : `key ${step.key}`);
 const as = (step: { as: number | undefined }) => (step.as === undefined ? '' : `as ${step.as}`);
@@ -107,6 +121,28 @@ const as = (step: { as: number | undefined }) => (step.as === undefined ? '' : `
 // `30:2@3/1`: 30 of asset 2, of which 3 stand in for 1 of the first; `30:2`: they stand in for nothing.
 function formatLeg({ asset: of, amount, num, den }: AskedLeg): string {
   return `${amount}:${of}${den === 0n ? '' : `@${num}/${den}`}`;
+}
+
+// `8:1~2>2@1/5>3@2/1`: 8 of asset 1, which scope 2 covers; the rest in asset 2, 1 for 5, then in 3; `u2>…`: the second use.
+function formatFalling({ asset: of, atoms, use, scopes, rates }: Falling): string {
+  const what = use > 0 ? `u${use}` : `${atoms}:${of}`;
+  const by = scopes.length === 0 ? '' : `~${scopes.join('.')}`;
+  return what + by + rates.map((rate) => `>${rate.asset}@${rate.num}/${rate.den}`).join('');
+}
+
+function parseFalling(text: string): Falling[] {
+  return text.split(',').map((line) => {
+    const [what = '', ...others] = line.split('>');
+    const match = /^(?:u(\d+)|(\d+):(\d+))(?:~([\d.]+))?$/.exec(what);
+    if (!match) throw new Error(`'${line}' is not a line such as 8:1>2@1/5`);
+    const [, use = '0', atoms = '0', of = '0', by] = match;
+    const scopes = by === undefined ? [] : by.split('.').map(Number);
+    const rates = others.map((rate) => {
+      const [asset = '', num = '', den = ''] = rate.split(/[@/]/);
+      return { asset: Number(asset), num: BigInt(num), den: BigInt(den) };
+    });
+    return { asset: Number(of), atoms: BigInt(atoms), use: Number(use), scopes, rates };
+  });
 }
 
 // `50,20`: half of it, 20 at most.
@@ -195,6 +231,7 @@ function parseStep(words: string[], lineNo: number): Step {
           covered: from.option('in', parseCovered),
           by: from.option('by', String),
           uses: from.option('uses', parseUses) ?? [],
+          falling: from.option('or', parseFalling) ?? [],
           again: from.flag('again'),
         };
       case 'settle':
@@ -205,6 +242,7 @@ function parseStep(words: string[], lineNo: number): Step {
           dues: from.option('and', parseLegs)?.map(({ asset: of, amount }) => ({ asset: of, amount })) ?? [],
           covered: from.option('in', parseCovered),
           uses: from.option('uses', parseUses) ?? [],
+          falling: from.option('or', parseFalling) ?? [],
           part: from.flag('part'),
           onExcess: from.oneOf('charge', 'cap', 'reject'),
           as: from.option('as', Number),
@@ -232,6 +270,7 @@ function parseStep(words: string[], lineNo: number): Step {
           covered: from.option('in', parseCovered),
           by: from.option('by', String),
           uses: from.option('uses', parseUses) ?? [],
+          falling: from.option('or', parseFalling) ?? [],
           again: from.flag('again'),
           key: from.option('key', String),
         };
