@@ -317,6 +317,13 @@ async function liveByBudgets(world: World, customerId: string): Promise<void> {
     { no: 1, id: 'b1', period: { unit: 'lifetime' }, ...standing },
     { no: 2, id: 'b2', period: { rolling_ms: 3_600_000 }, ...standing },
   ];
+  const { sql, environment } = world;
+  for (const { no, id, asset, limit, period } of budgets) {
+    await sql`
+      insert into budgets (environment_id, customer_id, no, id, name, asset, "limit", period, match, is_hard, alert_at)
+      values (${environment}, ${customerId}, ${no}, ${`${customerId}_${id}`}, ${id}, ${asset}, ${limit}::bigint,
+        ${JSON.stringify(period)}::json, '{}', true, '{}')`;
+  }
   const budgetsPacked = packAllBudgets({ ...noConfig, budgets }, Date.now());
   await charge(world, customerId, 3, [], budgetsPacked);
   await settle(world, customerId, await hold(world, customerId, 30, { budgetsPacked }), 20);
