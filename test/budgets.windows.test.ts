@@ -116,6 +116,20 @@ describe('a hold', () => {
   });
 });
 
+test('what a hold counts goes along with its extension, into the bucket of then', async () => {
+  const id = 'extended';
+  const shown = await budget(id, { rolling_ms: 59 * 60_000 });
+  await moveTo(id, at(2, 3, 4));
+  const { body } = await expectStatus(spend('authorize', id, '4', { ttl_ms: 24 * hourMs }), 200);
+  await moveTo(id, at(2, 3, 4) + 30 * 60_000);
+  await expectStatus(post(`/v1/holds/${body.id}/extend`, { amount: '2' }), 200);
+  // The bucket that it was opened in counts no longer.
+  await moveTo(id, at(2, 3, 5));
+  expect(await shown()).toMatchObject({ held: '6', remaining: '4' });
+  await expectStatus(post(`/v1/holds/${body.id}/release`, {}), 200);
+  expect(await shown()).toMatchObject({ spent: '0', held: '0', remaining: '10' });
+});
+
 test('a rolling budget lets go, bit by bit, of what is older than its period, and of nothing younger', async () => {
   const id = 'rolling';
   const shown = await budget(id, { rolling_ms: 59 * 60_000 });
