@@ -5,6 +5,7 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { expectFieldError } from './contract.client.ts';
 import { expectStatus, type Client, type Reply } from './farebox.ts';
 import { ceiling, rational } from './model/price.ts';
+import { expectSound, waitUntilDrained } from './faults/books.ts';
 import { openScene, type Scene } from './recover.scene.ts';
 
 let scene: Scene;
@@ -305,6 +306,11 @@ test('each charge takes what rational numbers say, in the order of the price, or
   );
   expect(Math.min(...Object.values(taken))).toBeGreaterThan(2);
 }, 120_000);
+
+test('the ledger proves it all', async () => {
+  await waitUntilDrained(scene);
+  await expectSound(scene.sql);
+});
 
 // ── What is refused when it is made ──
 
