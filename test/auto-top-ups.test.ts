@@ -284,8 +284,11 @@ describe('what goes wrong', () => {
     for (let time = 1; time <= 2; time += 1) paying.standIn.faults.plan({ match: 'POST /v1/payment_intents', fault });
     await expectStatus(charge(id, '15'), 200);
     await expect.poll(async () => (await get(id)).top_up_id, patience).toMatch(/^top_/);
-    await paying.sql`update top_ups set look_at = now() where customer_id = ${id} and look_at is not null`;
-    await untilAvailable(id, '55');
+    // Looks come after a pause that grows; and one that meets the fault itself is followed by another.
+    const lookAgain = () =>
+      paying.sql`update top_ups set look_at = now() where customer_id = ${id} and look_at is not null`;
+    const available = async () => (await lookAgain()) && (await account(id, 'USD'))?.available;
+    await expect.poll(available, { ...patience, interval: 500 }).toBe('55');
     await untilState(id, 'armed');
     expect(taken(id)).toEqual([5_000]);
   });
