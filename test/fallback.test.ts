@@ -206,6 +206,16 @@ test('what counts over a period falls back by what it comes to', async () => {
   expect(charged).toEqual([{ USD: '1' }, { USD: '0', CREDITS: '2' }, { USD: '0' }]);
 });
 
+test('what one line has taken is not there for the next', async () => {
+  const of = (quantity: string) => ({ ...call, id: quantity, quantity, event_type: 'two' });
+  await publish([of('n'), of('m')]);
+  const id = await customer({ USD: '3', CREDITS: '9' });
+  const body = { customer_id: id, event_type: 'two', data: { n: 2, m: 2 } };
+  const charged = await expectStatus(client.post('/v1/charge', body), 200);
+  expect(legsOf(charged, 'amount')).toEqual({ USD: '3', CREDITS: '2' });
+  expect(await available(id)).toMatchObject({ USD: '0', CREDITS: '7' });
+});
+
 test('budgets count each asset for itself', async () => {
   const id = await customer({ USD: '3', CREDITS: '9' });
   const budget = { name: 'b', asset: 'CREDITS', limit: '4', period: { unit: 'lifetime' }, match: {} };
