@@ -19,6 +19,8 @@ const mustHold = '0 lost, 0 twice, the ledger drains to its end; another worker 
 const watchedMs = 3_000;
 /** In the short selection: each of recovery's costs a restart. */
 const briefStepsCounts = { work: 2, recovery: 1 };
+/** All steps take a quarter of an hour: a load without pauses would be half a million operations, too many to check. */
+const long = { credit: '50', pauseMsMax: 400 };
 /** A step of ordinary work comes every few seconds; one of recovery, as soon as Redis is back. */
 const reachedBoundMs = 6_000;
 
@@ -27,6 +29,7 @@ export const workerSteps: Scenario = {
   fault: 'worker killed or frozen at each step of drain and sweep',
   mustHold,
   isShort: true,
+  long,
   inject: async (trial, rounds) => {
     await withGate(trial, async (gate) => {
       let victim = await gatedWorker(trial, gate);
@@ -57,6 +60,7 @@ export const recoverySteps: Scenario = {
   mustHold: `${mustHold}, and reopens`,
   world: holdsNothingBack,
   isShort: true,
+  long,
   inject: async (trial, rounds) => {
     const { world, random } = trial;
     await withGate(trial, async (gate) => {
