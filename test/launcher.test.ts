@@ -1,19 +1,23 @@
 // `npm start`: everything runs after one command, nothing runs after it, whatever happened in between.
 //
-// The stores are real. The app is a stand-in that behaves, or misbehaves, as the test wishes.
-import { spawn } from 'node:child_process';
+// The stores are real. The app is a stand-in that behaves, or misbehaves, as the test wishes; once it is Farebox itself.
+import { execFile, spawn } from 'node:child_process';
 import { mkdtempSync, readFileSync, statSync, writeFileSync } from 'node:fs';
 import { createServer } from 'node:net';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { promisify } from 'node:util';
 import { Redis } from 'ioredis';
 import postgres from 'postgres';
 import { afterEach, beforeEach, expect, inject, test, vi } from 'vitest';
 import { beganAt, commandLine, freePort, waitUntil } from '../scripts/stores/process.ts';
 import { createDatabase, createRedis } from './stores.ts';
+import { submit } from './stripe/paying.ts';
 
 const LAUNCHER = fileURLToPath(new URL('./launcher.process.ts', import.meta.url));
 const STAND_IN = fileURLToPath(new URL('./launcher.stand-in.mjs', import.meta.url));
+
+const FAREBOX = fileURLToPath(new URL('../dist/src/main.js', import.meta.url));
 
 // A start makes a database, loads TypeScript and runs three Nodes: seconds, of which a busy machine makes many.
 const START_BOUND_MS = 45_000;
@@ -187,10 +191,41 @@ test('secrets that the environment gives are used as they are, and not kept', as
 
 test('SIGTERM while things start stops what has started', async () => {
   writeFileSync(join(dataDir, 'mood'), 'never ready');
-  const launcher = await start({}, () => ran().length === 3);
+  const launcher = await start({}, { isEnough: () => ran().length === 3 });
   const pids = allPids(launcher);
   expect(await launcher.end('SIGTERM')).toBe(0);
   expect(pids.filter(isRunning)).toEqual([]);
+});
+
+test('with a stand-in for Stripe a customer buys credit on a page, and an event brings it', async () => {
+  const launcher = await start({ STRIPE_STAND_IN: 'on' }, { app: FAREBOX });
+  const stripeUrl = /stand-in for Stripe on (\S+)/.exec(launcher.output())![1]!;
+  // Whatever is printed is for pasting, so it is pasted.
+  const [customer, , , , purchase] = launcher.output().match(/^(curl|AUTHORIZED=).*$/gm)!;
+  await paste(customer);
+  const topUp = JSON.parse(await paste(purchase!)) as { checkout_url: string };
+  expect(topUp.checkout_url).toContain(`${stripeUrl}/c/pay/`);
+  expect(await submit(topUp.checkout_url, { card: 'pm_card_visa' })).toBe(`http://127.0.0.1:${port}/docs`);
+  const deliveries = async () => {
+    const reply = await fetch(`${stripeUrl}/_stand_in/deliveries`);
+    return (await reply.json()) as { type: string; status?: number }[];
+  };
+  const isTold = async () =>
+    (await deliveries()).some((one) => one.type === 'payment_intent.succeeded' && one.status === 200);
+  expect(await waitUntil(isTold, START_BOUND_MS)).toBe(true);
+  const path = '/v1/customers/user_42/wallet';
+  const wallet = purchase!.replace(/\/v1\S*/, path).replace(/-d '.*'$/, '');
+  expect(await waitUntil(async () => (await paste(wallet)).includes('"available":"25"'), START_BOUND_MS)).toBe(true);
+  expect(await launcher.end('SIGTERM')).toBe(0);
+  await expect(fetch(stripeUrl)).rejects.toThrow();
+});
+
+test('a stand-in for Stripe and Stripe itself exclude each other', async () => {
+  const launcher = await start({ STRIPE_STAND_IN: 'on', STRIPE_SECRET_KEY: 'sk_test_of_somebody' });
+  expect(await launcher.exited).toBe(1);
+  expect(launcher.output()).toBe(
+    'farebox: STRIPE_STAND_IN and STRIPE_SECRET_KEY are both set: pay at one of them, and leave the other out\n',
+  );
 });
 
 type Launcher = {
@@ -201,8 +236,11 @@ type Launcher = {
 };
 
 /** Back when it is ready, has ended, or `isEnough`. */
-async function start(env: NodeJS.ProcessEnv = {}, isEnough: () => boolean = () => false): Promise<Launcher> {
-  const child = spawn(process.execPath, ['--import', 'tsx', LAUNCHER, STAND_IN], {
+async function start(
+  env: NodeJS.ProcessEnv = {},
+  { isEnough = () => false, app = STAND_IN }: { isEnough?: () => boolean; app?: string } = {},
+): Promise<Launcher> {
+  const child = spawn(process.execPath, ['--import', 'tsx', LAUNCHER, app], {
     env: {
       PATH: process.env['PATH'],
       // As below npm: it ends by itself when the process that started it, here the test's, is gone.
@@ -280,6 +318,12 @@ function read(name: string): string {
   } catch {
     return '';
   }
+}
+
+/** As a user does: a line of what was printed, in a shell. */
+async function paste(line: string): Promise<string> {
+  const { stdout } = await promisify(execFile)('bash', ['-c', line]);
+  return stdout;
 }
 
 function isRunning(pid: number): boolean {

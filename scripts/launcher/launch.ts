@@ -21,6 +21,7 @@ import { greeting } from './greeting.ts';
 import { type Lock, takeLock } from './lock.ts';
 import { keptSecrets, type Secrets } from './secrets.ts';
 import type { Settings } from './settings.ts';
+import { startStripeStandIn, type StripeStandIn } from './stripe.ts';
 
 export type LaunchOptions = {
   /** The compiled `main.js`, with the subcommands `migrate`, `worker`, `gateway`. */
@@ -45,8 +46,8 @@ export async function launch(options: LaunchOptions): Promise<void> {
   const { settings, signal, say } = options;
   const undo: Undo = [];
   try {
-    const { parts, secrets } = await bringUp(options, undo);
-    say(greeting(settings, secrets, shown(settings.dataDir)));
+    const { parts, secrets, stripe } = await bringUp(options, undo);
+    say(greeting(settings, { secrets, shownDir: shown(settings.dataDir), stripeUrl: stripe?.url }));
     const ended = await Promise.race([onAbort(signal), ...parts.map(untilEnd)]);
     if (ended !== null) throw diagnosis(ended.part, ended.exit);
   } catch (error) {
@@ -57,7 +58,9 @@ export async function launch(options: LaunchOptions): Promise<void> {
   }
 }
 
-async function bringUp(options: LaunchOptions, undo: Undo): Promise<{ parts: Part[]; secrets: Secrets }> {
+type Up = { readonly parts: Part[]; readonly secrets: Secrets; readonly stripe: StripeStandIn | undefined };
+
+async function bringUp(options: LaunchOptions, undo: Undo): Promise<Up> {
   const { settings, signal, say } = options;
   const startedMs = performance.now();
   makeDataDir(settings.dataDir);
@@ -74,12 +77,15 @@ async function bringUp(options: LaunchOptions, undo: Undo): Promise<{ parts: Par
   signal.throwIfAborted();
   const redis = await redisFor(options, undo);
   signal.throwIfAborted();
+  const stripe = settings.hasStripeStandIn ? await startStripeStandIn(settings) : undefined;
+  if (stripe) undo.push(stripe.stop);
   const app: App = {
     options,
     lock,
     undo,
     env: {
       ...options.env,
+      ...stripe?.env,
       HOST: settings.host,
       PORT: String(settings.port),
       DATABASE_URL: database.url,
@@ -89,12 +95,13 @@ async function bringUp(options: LaunchOptions, undo: Undo): Promise<{ parts: Par
     },
   };
   await migrate(app);
+  await stripe?.tellApp(database.url);
   const worker = startPart(app, 'worker');
   const gateway = startPart(app, 'gateway');
   const parts = [...database.parts, ...redis.parts, worker.part, gateway.part];
   await untilReady(settings.url, parts, signal);
   say(`worker and gateway ready after ${((performance.now() - startedMs) / 1000).toFixed(1)} s`);
-  return { parts, secrets };
+  return { parts, secrets, stripe };
 }
 
 function makeDataDir(dataDir: string): void {

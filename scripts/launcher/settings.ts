@@ -15,6 +15,8 @@ export type Settings = {
   readonly appendonly: 'everysec' | 'always';
   readonly bootstrapKey: string | null;
   readonly adminPassword: string | null;
+  /** Payments go to a stand-in for Stripe that the launcher starts. */
+  readonly hasStripeStandIn: boolean;
 };
 
 export function readSettings(env: NodeJS.ProcessEnv): Settings {
@@ -34,7 +36,16 @@ export function readSettings(env: NodeJS.ProcessEnv): Settings {
     appendonly: read('FAREBOX_DURABILITY') === 'durable' ? 'always' : 'everysec',
     bootstrapKey: read('FAREBOX_BOOTSTRAP_KEY'),
     adminPassword: read('FAREBOX_ADMIN_PASSWORD'),
+    hasStripeStandIn: readStandIn(read('STRIPE_STAND_IN'), read('STRIPE_SECRET_KEY')),
   };
+}
+
+function readStandIn(standIn: string | null, secretKey: string | null): boolean {
+  if (standIn === null || standIn === 'off') return false;
+  if (standIn !== 'on') throw advice(`STRIPE_STAND_IN is ${standIn}: on, or leave it out`);
+  if (secretKey !== null)
+    throw advice('STRIPE_STAND_IN and STRIPE_SECRET_KEY are both set: pay at one of them, and leave the other out');
+  return true;
 }
 
 function reachable(host: string): string {
