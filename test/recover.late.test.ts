@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, inject, test } from 'vitest';
 import type { OutboxRedis } from '../src/outbox/read.ts';
 import type { RedisServer } from '../scripts/stores/redis.ts';
-import { fenceKey } from '../src/wallet/keys.ts';
+import { fenceKey, outboxKey } from '../src/wallet/keys.ts';
 import { verifyRunScript } from '../src/wallet/scripts.gen.ts';
 import { openPartitions } from '../src/worker/open-partitions.ts';
 import { recover, type RecoverStep } from '../src/worker/recover.ts';
@@ -141,6 +141,40 @@ describe.each(Object.keys(losses))('of partitions %s', (name) => {
     expect(await fencesNow()).toEqual(closed);
   });
 });
+
+// As in recovery, the lock is another's by then: Postgres has ended the session of the one that stands still.
+test.each(['before it has seen the fences', 'after it has seen the fences'])(
+  'a worker that stood still %s throws nothing away of what came behind those of another',
+  async (when) => {
+    await losses['whose fences are gone']!();
+    const isEarly = when.startsWith('before');
+    const entry = outboxKey(7, 2);
+    let looks = 0;
+    const goOnWithoutIt = async () => {
+      await world.sql`
+        select pg_terminate_backend(pid) from pg_locks where locktype = 'advisory' and granted and pid <> pg_backend_pid()`;
+      expect((await recovery()).status).toBe('recovered');
+      await world.redis.xadd(entry, '1-0', 'e', 'acknowledged');
+    };
+    let standing: Promise<void> | undefined;
+    const redis: OutboxRedis = {
+      callBuffer: (command, args) => world.redis.callBuffer(command, args),
+      call: async (command, args) => {
+        // It looks once to see whether there is anything to do, and again under the lock.
+        if (command === 'GET' && args[0] === fenceKey(0)) looks += 1;
+        const isSecondLook = command === 'GET' && looks === 2;
+        if (isSecondLook && isEarly) await (standing ??= goOnWithoutIt());
+        const reply = await world.redis.call(command, args);
+        if (isSecondLook && !isEarly && args[0] === fenceKey(partitions.length - 1)) await goOnWithoutIt();
+        return reply;
+      },
+    };
+    await recovery({ redis }).catch(() => undefined);
+    expect(looks).toBe(2);
+    expect(await fencesNow()).toEqual(fencesOf(2));
+    expect(await world.redis.xlen(entry)).toBe(1);
+  },
+);
 
 test('a worker that starts while another stands still in recovery waits for it, and then recovers', async () => {
   const env = { DATABASE_URL: database.url, REDIS_URL: server.url };

@@ -24,7 +24,7 @@ import { readCatalogVersions } from '../db/catalog.ts';
 import { beginNextEpochs, partitionsThatLeft, readEpochs } from '../db/epochs.ts';
 import { withPartitionsLocked } from '../db/installation.ts';
 import type { Sql } from '../db/connect.ts';
-import { lanesCount } from '../limits.ts';
+import { lanesCount, partitionsCount } from '../limits.ts';
 import { laneOf } from '../outbox/queues.ts';
 import { isOurFence, type OutboxRedis } from '../outbox/read.ts';
 import type { EpochRow } from '../wallet/fences.ts';
@@ -65,11 +65,15 @@ const drainAttemptsMax = 5;
 
 export async function recover(options: RecoverOptions): Promise<Recovered> {
   const { sql, redis, installation } = options;
-  if ((await findSick(options, options.epochs ?? (await readEpochs(sql)))).length === 0) return { status: 'healthy' };
+  const known = options.epochs ?? (await readEpochs(sql));
+  if (sickOf(installation, known, await lookAtRedis(redis)).length === 0) return { status: 'healthy' };
   return withPartitionsLocked(sql, async () => {
     const startedMs = performance.now();
-    // Whoever had the lock before may have done it.
-    const sick = await findSick(options, await readEpochs(sql));
+    // Whoever had the lock before may have done it. Redis first: where this process stands still between the two, the
+    // ledger is ahead of the fence that was seen, and that one stands no more. The other way round the fence of
+    // whoever went on meanwhile would pass for one of an epoch that is sealed, and what stands behind it would be thrown away.
+    const seen = await lookAtRedis(redis);
+    const sick = sickOf(installation, await readEpochs(sql), seen);
     const foreign = sick.filter(({ fence }) => fence !== null && !fence.includes(installation));
     if (foreign[0]?.fence) return { status: 'foreign', partitions: foreign.length, fence: foreign[0].fence };
     if (sick.length === 0) return { status: 'healthy' };
@@ -93,16 +97,24 @@ export async function recover(options: RecoverOptions): Promise<Recovered> {
   });
 }
 
-/** Only partitions that were opened once: the others are a first start's matter (open-partitions.ts). */
-async function findSick({ redis, installation }: RecoverOptions, epochs: EpochRow[]): Promise<Sick[]> {
-  const rows = epochs.filter(({ runId }) => runId !== undefined);
+/** `fences`: by partition. */
+type Seen = { runId: string; fences: (string | null)[] };
+
+async function lookAtRedis(redis: OutboxRedis): Promise<Seen> {
+  const keys = Array.from({ length: partitionsCount }, (_, partition) => fenceKey(partition));
   const [{ runId }, fences] = await Promise.all([
     readIdentity(redis),
-    Promise.all(rows.map(({ partition }) => redis.call('GET', [fenceKey(partition)]) as Promise<string | null>)),
+    Promise.all(keys.map((key) => redis.call('GET', [key]) as Promise<string | null>)),
   ]);
-  return rows
-    .map((row, i) => ({ ...row, fence: fences[i] ?? null }))
-    .filter((row) => row.runId !== runId || row.fence !== `${installation}:${row.epoch}`);
+  return { runId, fences };
+}
+
+/** Only partitions that were opened once: the others are a first start's matter (open-partitions.ts). */
+function sickOf(installation: string, epochs: readonly EpochRow[], seen: Seen): Sick[] {
+  return epochs
+    .filter(({ runId }) => runId !== undefined)
+    .map((row) => ({ ...row, fence: seen.fences[row.partition] ?? null }))
+    .filter((row) => row.runId !== seen.runId || row.fence !== `${installation}:${row.epoch}`);
 }
 
 /** A run that was sealed does not come back: its data are older than the ledger, whoever is connected to it still. */
