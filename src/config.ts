@@ -1,5 +1,6 @@
 // What the environment says, parsed once; every variable is in README's table.
 import { z } from 'zod';
+import { processesMax } from './limits.ts';
 import type { StripeSettings } from './records.ts';
 
 const text = z.string().trim().min(1);
@@ -28,6 +29,7 @@ const schema = z.object({
   STRIPE_WEBHOOK_SECRET: optional(secrets),
   STRIPE_API_BASE: optional(z.url({ protocol: /^https?$/ })),
   STRIPE_TAX: z.preprocess(unsetWhenEmpty, z.enum(['on', 'off']).default('off')),
+  FAREBOX_PROCESSES: z.preprocess(unsetWhenEmpty, z.coerce.number().int().min(1).max(processesMax).default(1)),
   LOG_LEVEL: z.preprocess(
     unsetWhenEmpty,
     z.enum(['fatal', 'error', 'warn', 'info', 'debug', 'trace', 'silent']).default('info'),
@@ -43,6 +45,8 @@ export type Config = {
   bootstrapKey: string | undefined;
   adminPassword: string | undefined;
   durability: 'fast' | 'durable' | 'replicated';
+  /** Of a gateway or a worker: more than one have a parent. */
+  processes: number;
   logLevel: string;
   /** Of the default test environment. */
   stripe?: StripeSettings | undefined;
@@ -71,6 +75,7 @@ export function readConfig(
       bootstrapKey: read.FAREBOX_BOOTSTRAP_KEY,
       adminPassword: read.FAREBOX_ADMIN_PASSWORD,
       durability: read.FAREBOX_DURABILITY,
+      processes: read.FAREBOX_PROCESSES,
       logLevel: read.LOG_LEVEL,
       stripe: read.STRIPE_SECRET_KEY === undefined ? undefined : stripeOf(read, read.STRIPE_SECRET_KEY),
     },

@@ -7,6 +7,9 @@ export const partitionsCount = 256;
 /** How a drain divides the partitions. */
 export const lanesCount = 8;
 
+/** Of one gateway or worker. Each has a dozen connections to Postgres at most, and Redis decides on one core, which a few fill. */
+export const processesMax = 64;
+
 /** One Redis command: longer than any pause that is not a fault, short enough that a caller still waits. */
 export const commandTimeoutMs = 1_000;
 

@@ -3,10 +3,11 @@ import { pino, type Logger } from 'pino';
 
 export type Log = Logger;
 
-export function openLog(level: string, role: string): Log {
+/** `processNo`: where several processes share a log, whose line it is. */
+export function openLog(level: string, role: string, processNo?: number): Log {
   return pino({
     level,
-    base: { role },
+    base: { role, ...(processNo !== undefined && { process: processNo, pid: process.pid }) },
     // Should one ever get near the log, it is taken out.
     redact: ['authorization', 'secret', 'password', '*.authorization', '*.secret', '*.password', 'req.headers'],
     serializers: { error: pino.stdSerializers.err },

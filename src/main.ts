@@ -1,21 +1,13 @@
 #!/usr/bin/env node
-// `farebox`: choose what to run, and stop it in order.
+// `farebox`: choose what to run, and stop it in order. What is not run is not loaded: a parent of several stays small.
+import { parseArgs } from 'node:util';
 import { readConfig, type Config } from './config.ts';
-import { openLog } from './log.ts';
-import { runEnvironment } from './run/environment.ts';
-import { runGateway } from './run/gateway.ts';
-import { runKeys } from './run/keys.ts';
-import { runMigrate } from './run/migrate.ts';
-import { runMigrateCustomers } from './run/migrate-customers.ts';
-import { runPrices } from './run/prices.ts';
-import { runQuarantine } from './run/quarantine.ts';
-import { runRateEvents } from './run/rate-events.ts';
-import { runReconcile } from './run/reconcile.ts';
-import { runWorker } from './run/worker.ts';
+import { openLog, type Log } from './log.ts';
+import { outliveParent, processNo, tellStarted } from './run/siblings.ts';
 
 const usage = `farebox migrate                                     bring the database to this release, first start included
-farebox gateway                                     decide: the HTTP API
-farebox worker                                      drain, expire, keep the books
+farebox gateway [--processes 4]                     decide: the HTTP API
+farebox worker [--processes 2]                      drain, expire, keep the books
 farebox environment create <name> --mode test|live  a new environment and its first key
 farebox environment list
 farebox environment stripe <id> < file               give it Stripe's keys
@@ -51,29 +43,43 @@ async function run(): Promise<string | undefined> {
     return undefined;
   }
   const commands: Record<string, (config: Config) => Promise<string | undefined>> = {
-    migrate: runMigrate,
+    migrate: async (config) => (await import('./run/migrate.ts')).runMigrate(config),
     gateway: (config) => serve(config, 'gateway'),
     worker: (config) => serve(config, 'worker'),
-    environment: (config) => runEnvironment(config, args),
-    keys: (config) => runKeys(config, args),
-    prices: (config) => (args[0] === 'migrate' ? runMigrateCustomers(config, args.slice(1)) : runPrices(config, args)),
-    events: (config) => runRateEvents(config, args),
-    reconcile: (config) => runReconcile(config, args),
-    quarantine: (config) => runQuarantine(config, args),
+    environment: async (config) => (await import('./run/environment.ts')).runEnvironment(config, args),
+    keys: async (config) => (await import('./run/keys.ts')).runKeys(config, args),
+    prices: async (config) =>
+      args[0] === 'migrate'
+        ? (await import('./run/migrate-customers.ts')).runMigrateCustomers(config, args.slice(1))
+        : (await import('./run/prices.ts')).runPrices(config, args),
+    events: async (config) => (await import('./run/rate-events.ts')).runRateEvents(config, args),
+    reconcile: async (config) => (await import('./run/reconcile.ts')).runReconcile(config, args),
+    quarantine: async (config) => (await import('./run/quarantine.ts')).runQuarantine(config, args),
   };
   const chosen = commands[command];
   if (!chosen) return `there is no command '${command}'\n\n${usage}`;
-  const read = readConfig(process.env);
+  const given = command === 'gateway' || command === 'worker' ? processesGiven() : {};
+  if (typeof given === 'string') return given;
+  const read = readConfig({ ...process.env, ...given });
   if (read.status === 'wrong') return `set ${read.problems.join('; ')}`;
   return chosen(read.config);
 }
 
-async function serve(config: Config, role: 'gateway' | 'worker'): Promise<string | undefined> {
-  const log = openLog(config.logLevel, role);
+/** What is said here goes before the variable; a text says what is wrong. */
+function processesGiven(): { FAREBOX_PROCESSES?: string } | string {
   try {
-    const running = await (role === 'gateway' ? runGateway(config, log) : runWorker(config, log));
-    await stopRequested();
-    await running.stop();
+    const { processes } = parseArgs({ args, options: { processes: { type: 'string' } } }).values;
+    return processes === undefined ? {} : { FAREBOX_PROCESSES: processes };
+  } catch (error) {
+    return (error as Error).message;
+  }
+}
+
+async function serve(config: Config, role: 'gateway' | 'worker'): Promise<string | undefined> {
+  const log = openLog(config.logLevel, role, processNo);
+  try {
+    if (config.processes > 1 && processNo === undefined) await serveBySeveral(config, role, log);
+    else await serveAlone(config, role, log);
   } catch (error) {
     log.fatal({ error }, `${role} cannot go on`);
     process.exitCode = 1;
@@ -82,11 +88,32 @@ async function serve(config: Config, role: 'gateway' | 'worker'): Promise<string
   process.exit();
 }
 
-// SIGTERM and Ctrl-C; and with the launcher above us, its end: nobody would stop us any more.
+async function serveAlone(config: Config, role: 'gateway' | 'worker', log: Log): Promise<void> {
+  outliveParent();
+  const running =
+    role === 'gateway'
+      ? await (await import('./run/gateway.ts')).runGateway(config, log)
+      : await (await import('./run/worker.ts')).runWorker(config, log);
+  tellStarted();
+  await stopRequested();
+  await running.stop();
+}
+
+async function serveBySeveral(config: Config, role: 'gateway' | 'worker', log: Log): Promise<void> {
+  const { runProcesses } = await import('./run/processes.ts');
+  const stop = new AbortController();
+  void stopRequested().then(() => stop.abort());
+  if (!(await runProcesses({ role, count: config.processes, log, stop: stop.signal }))) process.exitCode = 1;
+}
+
+// SIGTERM and Ctrl-C; and the end of who started us, if that is the launcher or a parent: nobody would stop us any more.
 function stopRequested(): Promise<void> {
   return new Promise((resolve) => {
-    process.once('SIGTERM', () => resolve());
+    // Not once: a supervisor may tell all processes, and a parent tells its own again.
+    process.on('SIGTERM', () => resolve());
     process.once('SIGINT', () => resolve());
     process.once('disconnect', () => resolve());
+    // It may have ended while we started.
+    if (process.send && !process.connected) resolve();
   });
 }

@@ -1,4 +1,6 @@
 // What operators watch: Prometheus metrics of one process, by its role.
+//
+// Those of several processes are shown as one: sums, but where an `aggregator` says otherwise.
 import { collectDefaultMetrics, Counter, Gauge, Histogram, Registry } from 'prom-client';
 
 export function gatewayMetrics() {
@@ -22,11 +24,13 @@ export function gatewayMetrics() {
     partitionsOpen: new Gauge({
       name: 'farebox_partitions_open',
       help: 'Partitions that take decisions, of 256',
+      aggregator: 'min',
       registers,
     }),
     redisClockOffset: new Gauge({
       name: 'farebox_redis_clock_offset_seconds',
       help: "Redis's clock less this process's",
+      aggregator: 'average',
       registers,
     }),
     fenced: fencedCounter(registry),
@@ -34,11 +38,13 @@ export function gatewayMetrics() {
     durability: new Gauge({
       name: 'farebox_durability',
       help: 'Durability class that Redis is in: 0 none, 1 fast, 2 durable, 3 replicated',
+      aggregator: 'min',
       registers,
     }),
     replicas: new Gauge({
       name: 'farebox_redis_replicas',
       help: 'Replicas of Redis that are online and were heard of lately',
+      aggregator: 'min',
       registers,
     }),
     unconfirmedWaits: new Counter({
@@ -49,17 +55,20 @@ export function gatewayMetrics() {
     memoryShare: new Gauge({
       name: 'farebox_redis_memory_ratio',
       help: 'Memory that Redis uses, of its maxmemory; 0 where that is not limited',
+      aggregator: 'max',
       registers,
     }),
     oldestEntryAge: new Gauge({
       name: 'farebox_oldest_entry_age_seconds',
       help: 'Age of the oldest entry that is not in the ledger yet, within seconds',
+      aggregator: 'max',
       registers,
     }),
     backpressure: new Gauge({
       name: 'farebox_backpressure',
       help: 'Whether new work is refused, by reason',
       labelNames: ['reason'],
+      aggregator: 'max',
       registers,
     }),
   };
@@ -162,5 +171,6 @@ function openRegistry(role: 'gateway' | 'worker'): Registry {
   const registry = new Registry();
   registry.setDefaultLabels({ role });
   collectDefaultMetrics({ register: registry, prefix: 'farebox_' });
+  new Gauge({ name: 'farebox_processes', help: 'Processes that run', registers: [registry] }).set(1);
   return registry;
 }

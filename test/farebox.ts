@@ -44,6 +44,7 @@ export async function startFarebox(
     bootstrapKey: key,
     adminPassword: 'operator',
     durability: 'fast',
+    processes: 1,
     logLevel: process.env['TEST_LOG_LEVEL'] ?? 'silent',
     ...options.over,
   };

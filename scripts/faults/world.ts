@@ -170,6 +170,7 @@ function configOf(given: {
     bootstrapKey: given.key,
     adminPassword: 'operator',
     durability: given.durability,
+    processes: 1,
     logLevel: 'silent',
   };
 }

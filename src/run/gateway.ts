@@ -30,6 +30,7 @@ import { connectStore } from './connect-store.ts';
 import { every } from './every.ts';
 import { paymentStore } from './payment-store.ts';
 import { allMetrics } from './shared-metrics.ts';
+import { openSiblings, processNo, type Others } from './siblings.ts';
 
 const databaseConnectionsMax = 8;
 const stopBoundMs = 15_000;
@@ -42,6 +43,7 @@ export type Running = { url: string; stop: () => Promise<void> };
 
 export async function runGateway(config: Config, log: Log): Promise<Running> {
   const metrics = gatewayMetrics();
+  const siblings = openSiblings(() => metrics.registry.getMetricsAsJSON());
   const sql = openDatabase(config.databaseUrl, {
     connectionsMax: databaseConnectionsMax,
     name: 'gateway',
@@ -96,6 +98,7 @@ export async function runGateway(config: Config, log: Log): Promise<Running> {
     metrics.redisClockOffset.set(health.clockOffsetMs / 1000);
     metrics.durability.set(durabilityRank[health.durability]);
     metrics.replicas.set(health.replicas);
+    siblings.tell(health.problems);
     if (previous.problems.join() !== health.problems.join()) {
       log.info({ ready: health.ready, durability: health.durability, problems: health.problems }, 'readiness');
     }
@@ -120,9 +123,9 @@ export async function runGateway(config: Config, log: Log): Promise<Running> {
     isUnavailable: isDatabaseUnavailable,
     backpressure: () => pressure.detail,
     readiness: async () => ({
-      ready: health.ready && !draining,
+      ready: health.ready && !draining && (siblings.others()?.problems ?? []).length === 0,
       dependencies: {
-        gateway: { status: draining ? 'draining' : 'ok' },
+        gateway: { status: draining ? 'draining' : 'ok', ...processesOf(siblings.others()) },
         redis: {
           status: health.problems.length === 0 ? 'ok' : health.problems.join('; '),
           durability: health.durability,
@@ -146,7 +149,7 @@ export async function runGateway(config: Config, log: Log): Promise<Running> {
     }),
     metrics: async () => ({
       contentType: metrics.registry.contentType,
-      text: await allMetrics(redis, metrics.registry),
+      text: await allMetrics(redis, await siblings.gather()),
     }),
     countEvents: (status, count) => metrics.events.labels(status).inc(count),
     observe: ({ method, path, status, tookMs }) =>
@@ -208,6 +211,13 @@ async function readWhatArrived(): Promise<void> {
   await sleep(lastRequestsMs);
   // A machine that is busy may have given us no turn meanwhile: one to accept, one to read.
   for (let turn = 1; turn <= 2; turn += 1) await new Promise((resolve) => setImmediate(resolve));
+}
+
+/** Of a port that several processes share: who answers, how many do, and what keeps others from deciding. */
+function processesOf(others: Others | undefined): Record<string, unknown> {
+  if (others === undefined) return {};
+  const { of, serving, problems } = others;
+  return { process: processNo, processes: of, serving, ...(problems.length > 0 && { others: problems.join('; ') }) };
 }
 
 /** When Redis was last recovered, and how many acknowledged entries were lost with it, by what it promised then. */

@@ -1,4 +1,4 @@
-// Workers have no port: they leave their metrics in Redis, and every gateway's /metrics shows them beside its own.
+// Metrics of others: workers have no port, so they leave theirs in Redis, and every gateway's /metrics shows them beside its own.
 import { hostname } from 'node:os';
 import type { Redis } from 'ioredis';
 import { AggregatorRegistry, type MetricObjectWithValues, type MetricValue, type Registry } from 'prom-client';
@@ -7,7 +7,9 @@ import { workerMetricsKey } from '../wallet/keys.ts';
 const staleMs = 15_000;
 const worker = `${hostname()}-${process.pid}`;
 
-type Left = { atMs: number; metrics: MetricObjectWithValues<MetricValue<string>>[] };
+/** Of one process, as they travel. */
+export type Metrics = MetricObjectWithValues<MetricValue<string>>[];
+type Left = { atMs: number; metrics: Metrics };
 
 export async function leaveMetrics(redis: Redis, registry: Registry): Promise<void> {
   const left: Left = { atMs: Date.now(), metrics: await registry.getMetricsAsJSON() };
@@ -18,13 +20,12 @@ export async function forgetMetrics(redis: Redis): Promise<void> {
   await redis.hdel(workerMetricsKey, worker);
 }
 
-/** Prometheus text: this process's metrics, and those of the workers that are alive. */
-export async function allMetrics(redis: Redis, registry: Registry): Promise<string> {
+/** Prometheus text: the metrics of this gateway's processes, and those of the workers that are alive. */
+export async function allMetrics(redis: Redis, own: readonly Metrics[]): Promise<string> {
   // With Redis away a gateway still tells about itself.
   const fields = await redis.hgetall(workerMetricsKey).catch(() => ({}));
   const alive = Object.values(fields)
     .map((text) => JSON.parse(text) as Left)
     .filter(({ atMs }) => Date.now() - atMs < staleMs);
-  const own = await registry.getMetricsAsJSON();
-  return AggregatorRegistry.aggregate([own, ...alive.map(({ metrics }) => metrics)]).metrics();
+  return AggregatorRegistry.aggregate([...own, ...alive.map(({ metrics }) => metrics)]).metrics();
 }

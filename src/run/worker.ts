@@ -116,6 +116,8 @@ export async function runWorker(config: Config, log: Log): Promise<{ stop: () =>
   const payments = openPayments(paymentStore({ sql, config, credit: (owed) => applyCredit(store, owed), onWarning }));
   const worker = startWorker({
     queueRedisUrl: config.queueRedisUrl,
+    // So that each of several gets its share.
+    lanesAtOnce: Math.ceil(lanesCount / config.processes),
     drainLane: (lane) => drainLane({ ...drain, lane }),
     sweepLane: async (lane) => metrics.swept.inc(await sweepLane(store, lane)),
     lookAtTopUps: () =>

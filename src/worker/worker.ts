@@ -14,6 +14,8 @@ import { queueConnection, queueNames, queuePrefix } from '../outbox/queues.ts';
 
 export type WorkerOptions = {
   queueRedisUrl: string;
+  /** Of the queue; default: all. */
+  lanesAtOnce?: number;
   drainLane: (lane: number) => Promise<unknown>;
   sweepLane: (lane: number) => Promise<unknown>;
   /** Compares the wallets that come next with the ledger: one second's worth of them. */
@@ -61,7 +63,7 @@ export function startWorker(options: WorkerOptions): RunningWorker {
   const workers = [
     new Worker(queueNames.ledger, (job) => drained.now(laneJob.parse(job.data).lane), {
       ...shared,
-      concurrency: lanesCount,
+      concurrency: options.lanesAtOnce ?? lanesCount,
     }),
     new Worker(queueNames.holds, (job) => swept.now(laneJob.parse(job.data).lane), { ...shared, concurrency: 2 }),
     new Worker(queueNames.reconcile, () => options.reconcilePage(), { ...shared, concurrency: 1 }),

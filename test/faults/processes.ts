@@ -13,6 +13,8 @@ export type RoleProcess = {
   /** Role and number. */
   name: string;
   url: string;
+  /** The parent's, where there are several processes. */
+  pid: number;
   running: () => boolean;
   exited: Promise<Exit>;
   signal: (signal: NodeJS.Signals) => void;
@@ -76,6 +78,7 @@ function spawn({ folder, env, main = builtMain }: ProcessOptions, role: string, 
   return {
     name,
     url,
+    pid,
     running,
     exited,
     signal: (signal) => void process.kill(pid, signal),
