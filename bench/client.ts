@@ -8,7 +8,7 @@ import type { Request } from './requests.ts';
 export type Reply = { status: number; body: string };
 
 export type Client = {
-  /** On the first connection that is free; what is sent meanwhile waits in line. */
+  /** On a connection that is free; what is sent meanwhile waits in line. */
   send: (request: Request, onReply: (reply: Reply) => void) => void;
   /** Rejects when a connection breaks: then nothing that was measured counts. */
   broken: Promise<never>;
@@ -17,11 +17,19 @@ export type Client = {
   close: () => void;
 };
 
+export type Target = {
+  url: string;
+  key: string;
+  connections: number;
+  /** The one that has been free for longest is next; default: the one that became free last. */
+  isInTurn?: boolean;
+};
+
 type Sent = { text: string; onReply: (reply: Reply) => void };
 
 const headEnd = '\r\n\r\n';
 
-export async function openClient(url: string, key: string, connections: number): Promise<Client> {
+export async function openClient({ url, key, connections, isInTurn = false }: Target): Promise<Client> {
   const { hostname, port, host } = new URL(url);
   const common = `host: ${host}\r\nauthorization: Bearer ${key}\r\ncontent-type: application/json\r\n`;
   const waiting: Sent[] = [];
@@ -88,7 +96,7 @@ export async function openClient(url: string, key: string, connections: number):
     send: ({ path, body, key: idempotencyKey }, onReply) => {
       const extra = idempotencyKey === undefined ? '' : `idempotency-key: ${idempotencyKey}\r\n`;
       const text = `POST ${path} HTTP/1.1\r\n${common}${extra}content-length: ${body.length}\r\n\r\n${body}`;
-      const begin = free.pop();
+      const begin = isInTurn ? free.shift() : free.pop();
       if (begin) begin({ text, onReply });
       else waiting.push({ text, onReply });
     },

@@ -28,6 +28,8 @@ export type Servers = {
   letHoldsExpire: () => Promise<void>;
   /** Processor time that each server has used, in µs; `load` is this process. */
   cpuUs: () => Record<string, number>;
+  /** Another one beside it, of so many processes, once all of them serve. */
+  startGateway: (processes: number) => Promise<{ url: string; pid: number; stop: () => Promise<void> }>;
   signalGateway: (signal: NodeJS.Signals) => void;
   stop: () => Promise<void>;
 };
@@ -166,6 +168,19 @@ export async function startServers({ say, gatewayArgs = [] }: ServersOptions): P
         postgres: cpuUsOf(postgres.pid),
         load: process.cpuUsage().user + process.cpuUsage().system,
       }),
+      startGateway: async (processes) => {
+        const name = `gateway-of-${processes}`;
+        const several = await start(name, ['dist/src/main.js', 'gateway', '--processes', String(processes)]);
+        const servesAll = () =>
+          fetch(`${several.url}/readyz`).then(
+            (reply) => servesBy(reply, processes),
+            () => false,
+          );
+        const stop = () => end(several);
+        if (await waitUntil(servesAll, startBoundMs, 100)) return { url: several.url, pid: several.pid, stop };
+        await stop();
+        throw new Error(`${name} did not get ready:\n${several.tell()}`);
+      },
       signalGateway: (signal) => void process.kill(gateway.pid, signal),
       stop,
     };
@@ -173,4 +188,9 @@ export async function startServers({ say, gatewayArgs = [] }: ServersOptions): P
     await stop();
     throw error;
   }
+}
+
+async function servesBy(reply: Response, processes: number): Promise<boolean> {
+  const { dependencies } = (await reply.json()) as { dependencies: { gateway: { serving?: number } } };
+  return reply.ok && (dependencies.gateway.serving ?? 1) === processes;
 }

@@ -5,7 +5,7 @@
 import { createHistogram, type RecordableHistogram } from 'node:perf_hooks';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { Worker } from 'node:worker_threads';
-import { openClient, type Client, type Reply } from './client.ts';
+import { openClient, type Client, type Reply, type Target } from './client.ts';
 import type { Pace } from './pacer.ts';
 import type { Request, Steps } from './requests.ts';
 
@@ -24,8 +24,6 @@ export type Timed = {
   unexpected: number;
 };
 
-export type Target = { url: string; key: string; connections: number };
-
 const startDelayMs = 20;
 const lastAnswersMs = 2_000;
 
@@ -41,7 +39,7 @@ export async function paced(
     onReply?: (reply: Reply, request: Request) => void;
   },
 ): Promise<Timed> {
-  const client = await openClient(target.url, target.key, target.connections);
+  const client = await openClient(target);
   const count = Math.floor(load.perSecond * load.seconds);
   const gapMs = 1_000 / load.perSecond;
   const latencies = histogram();
@@ -95,7 +93,7 @@ export async function paced(
 
 /** Each connection sends its next request when it has the last answer. */
 export async function backToBack(target: Target, load: { steps: Steps; seconds: number }): Promise<Timed> {
-  const client = await openClient(target.url, target.key, target.connections);
+  const client = await openClient(target);
   const latencies = histogram();
   let answered = 0;
   let unexpected = 0;
@@ -130,7 +128,7 @@ export async function backToBack(target: Target, load: { steps: Steps; seconds: 
 
 /** All of these, once; the bodies of the answers, in the order in which they come. Any but 200 is an error. */
 export async function sendAll(target: Target, requests: Iterable<Request>): Promise<string[]> {
-  const client = await openClient(target.url, target.key, target.connections);
+  const client = await openClient(target);
   const rest = requests[Symbol.iterator]();
   const bodies: string[] = [];
   const goOn = async () => {

@@ -3,6 +3,7 @@ import { measureDrain } from './drain.ts';
 import { measureExpiryStorm } from './expiry-storm.ts';
 import { measureLatency } from './latency.ts';
 import { measureMemory } from './memory.ts';
+import { measureProcesses } from './processes.ts';
 import { measurePairs, type Side, type Sides } from './pairs.ts';
 import { measureRedisCost, redisCostWorlds } from './redis-cost.ts';
 import {
@@ -186,6 +187,12 @@ export const scenarios: Scenario[] = [
     what: 'half the floor’s rate, a worker beside, stopped, back',
     worlds: [worlds.ledger],
     measure: measureDrain,
+  },
+  {
+    name: 'processes',
+    what: 'a gateway of one process, two, four: time by request, of gateway and Redis',
+    worlds: [plain],
+    measure: measureProcesses,
   },
   {
     name: 'memory',

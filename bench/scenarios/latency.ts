@@ -3,8 +3,9 @@
 // The maximum is measured anew before each turn, with the same load generator: a machine that is slower now would else be
 // asked for more than it has. Then one request at a time, on one connection.
 import type { Bench } from '../bench.ts';
+import type { Target } from '../client.ts';
 import { amounts } from '../requests.ts';
-import { backToBack, paced, type Target, type Timed } from '../timed-load.ts';
+import { backToBack, paced, type Timed } from '../timed-load.ts';
 import { worlds } from '../world.ts';
 import { compared, median, told, type Outcome, type Run } from './scenario.ts';
 
