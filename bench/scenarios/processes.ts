@@ -19,10 +19,11 @@ const connections = 64;
 /** Of what one process does at most: nobody is short of a core. */
 const share = 0.4;
 const idleSecondsMost = 5;
+const nothing: Cost = { gatewayUs: 0, redisUs: 0, loadUs: 0 };
 
 type Cost = { gatewayUs: number; redisUs: number; loadUs: number };
 type Loaded = { timed: Timed; byRequest: Cost };
-type Turn = { most: Loaded; fixed: Loaded; idleRedisUsPerSecond: number };
+type Turn = { most: Loaded; fixed: Loaded; idlePerSecond: Cost };
 
 export async function measureProcesses(bench: Bench, run: Run): Promise<Outcome> {
   const turns = new Map<number, Turn[]>(counts.map((count) => [count, []]));
@@ -51,25 +52,23 @@ async function takeTurn(
     // Warm-up: what is compiled, cached and connected at first is no request's cost.
     await backToBack(target, { steps, seconds: run.seconds });
     await bench.emptyOutboxes();
-    const idleSeconds = Math.min(idleSecondsMost, run.seconds);
-    const idle = await counting(() => sleep(idleSeconds * 1_000));
-    const load = async (send: () => Promise<Timed>): Promise<Loaded> => {
-      const { result: timed, spent } = await counting(send);
+    const idle = await counting(() => sleep(Math.min(idleSecondsMost, run.seconds) * 1_000));
+    const idlePerSecond = each(idle.spent, (us) => us / idle.seconds);
+    const load = async (send: () => Promise<Timed>, besides: Cost): Promise<Loaded> => {
+      const { result: timed, spent, seconds } = await counting(send);
       if (timed.unexpected > 0) throw new Error(`${timed.unexpected} answers that were not expected`);
       await bench.emptyOutboxes();
-      const { gatewayUs, redisUs, loadUs } = spent;
-      const by = (us: number) => us / timed.answered;
-      return { timed, byRequest: { gatewayUs: by(gatewayUs), redisUs: by(redisUs), loadUs: by(loadUs) } };
+      return { timed, byRequest: each(spent, (us, of) => (us - besides[of] * seconds) / timed.answered) };
     };
-    const most = await load(() => backToBack(target, { steps, seconds: run.seconds }));
-    const fixed = await load(() =>
+    const most = await load(() => backToBack(target, { steps, seconds: run.seconds }), nothing);
+    // What each process does every second is no request's: it is told by itself.
+    const sendPaced = () =>
       paced(target, {
         perSecond: perSecond ?? most.timed.perSecond * share,
         seconds: run.seconds,
         next: () => steps[0]!(undefined)!,
-      }),
-    );
-    return { most, fixed, idleRedisUsPerSecond: idle.spent.redisUs / idleSeconds };
+      });
+    return { most, fixed: await load(sendPaced, { ...idlePerSecond, loadUs: 0 }), idlePerSecond };
   } finally {
     await gateway.stop();
   }
@@ -81,18 +80,22 @@ function startCounting({ redis }: Bench, gatewayPid: number) {
     const { user, system } = process.cpuUsage();
     return { gatewayUs: cpuUsOf(gatewayPid), redisUs: await redisCpuUs(redis), loadUs: user + system };
   };
-  return async <T>(work: () => Promise<T>): Promise<{ result: T; spent: Cost }> => {
+  return async <T>(work: () => Promise<T>): Promise<{ result: T; spent: Cost; seconds: number }> => {
     const before = await look();
+    const beganMs = performance.now();
     const result = await work();
     const after = await look();
-    return {
-      result,
-      spent: {
-        gatewayUs: after.gatewayUs - before.gatewayUs,
-        redisUs: after.redisUs - before.redisUs,
-        loadUs: after.loadUs - before.loadUs,
-      },
-    };
+    const seconds = (performance.now() - beganMs) / 1_000;
+    return { result, spent: each(after, (us, of) => us - before[of]), seconds };
+  };
+}
+
+function each(cost: Cost, change: (us: number, of: keyof Cost) => number): Cost {
+  const { gatewayUs, redisUs, loadUs } = cost;
+  return {
+    gatewayUs: change(gatewayUs, 'gatewayUs'),
+    redisUs: change(redisUs, 'redisUs'),
+    loadUs: change(loadUs, 'loadUs'),
   };
 }
 
@@ -108,7 +111,9 @@ function figuresOf(turns: ReadonlyMap<number, Turn[]>): Figure[] {
   const by = (count: number, value: (turn: Turn) => number) =>
     turns.get(count)!.map((turn, at) => ({ base: value(alone[at]!), subject: value(turn) }));
   const most = counts.at(-1)!;
-  const idleOf = (count: number) => median(turns.get(count)!.map((turn) => turn.idleRedisUsPerSecond));
+  const idleOf = (count: number, of: keyof Cost) =>
+    median(turns.get(count)!.map(({ idlePerSecond }) => idlePerSecond[of]));
+  const forIdle = (of: keyof Cost) => (idleOf(most, of) - idleOf(1, of)) / (most - 1);
   return [
     ...counts.slice(1).flatMap((count) => [
       compared(
@@ -131,7 +136,8 @@ function figuresOf(turns: ReadonlyMap<number, Turn[]>): Figure[] {
     ...counts.map((count) =>
       told(`${count} processes: busy meanwhile`, 'cores', median(turns.get(count)!.map(({ most }) => busyCores(most)))),
     ),
-    told('Redis’s time for an idle process', 'µs/s', (idleOf(most) - idleOf(1)) / (most - 1)),
+    told('an idle process: its own time', 'µs/s', forIdle('gatewayUs')),
+    told('an idle process: Redis’s time', 'µs/s', forIdle('redisUs')),
     told(
       'processes that fill one Redis',
       '',
