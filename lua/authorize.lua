@@ -41,11 +41,12 @@ local repeated = ARGV[11] -- '1' when this repeats an attempt whose outcome is u
 local looked_up = ARGV[12] -- '1': the ledger does not have this operation; '2': it has; '0': nobody has asked it
 local config_version = ARGV[13] -- of the wallet's subscriptions and budgets, as the caller knows them
 local attached = ARGV[14]
--- What follows is not sent where it is empty. Where there is none of it, the request is an amount of one asset.
-local is_bare = ARGV[15] == nil
+-- What follows is not sent where it is empty.
 local catalog_version = ARGV[15] or '' -- that priced this; empty: nothing was priced
 local told_text = ARGV[16] or '' -- what the answer says besides, kept with it: the lines that were priced
 local budgets_packed = ARGV[17] or '' -- the budgets that this counts in; see lib/budgets.lua
+-- Where there is nothing of what follows, the request is for one amount, known before.
+local is_plain = ARGV[18] == nil
 local lines_packed = ARGV[18] or '' -- what counts over a period, for the script to price; see lib/usage.lua
 local scopes_packed = ARGV[19] or '' -- by which scopes what of it is covered; see lib/scopes.lua
 local legs_packed = ARGV[20] or '' -- H asset, d atoms, d num, d den each: what goes with it in other assets
@@ -159,8 +160,9 @@ if explains then
 end
 
 local reply
-if take_atoms and is_bare and plain.fits(wallet, take_atoms) then
-  reply = plain.hold(wallet, take_atoms, ttl_ms, outbox_key, operation_id, fingerprint, keep_ms, attached)
+if take_atoms and is_plain and plain.fits(wallet, take_atoms) then
+  list[1].amount = take_atoms
+  reply = plain.hold(wallet, list, sent, told_text, ttl_ms, outbox_key, operation_id, fingerprint, keep_ms, attached)
 elseif take_atoms then
   local entry = entries.begin(codes.kind.hold, account)
   list[1].amount = take_atoms

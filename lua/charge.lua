@@ -38,11 +38,12 @@ local repeated = ARGV[10] -- '1' when this repeats an attempt whose outcome is u
 local looked_up = ARGV[11] -- '1': the ledger does not have this operation; '2': it has; '0': nobody has asked it
 local config_version = ARGV[12] -- of the wallet's subscriptions and budgets, as the caller knows them
 local attached = ARGV[13]
--- What follows is not sent where it is empty. Where there is none of it, the request is an amount of one asset.
-local is_bare = ARGV[14] == nil
+-- What follows is not sent where it is empty.
 local catalog_version = ARGV[14] or '' -- that priced this; empty: nothing was priced
 local told_text = ARGV[15] or '' -- what the answer says besides, kept with it: the lines that were priced
 local budgets_packed = ARGV[16] or '' -- the budgets that this counts in; see lib/budgets.lua
+-- Where there is nothing of what follows, the request is for one amount, known before.
+local is_plain = ARGV[17] == nil
 local lines_packed = ARGV[17] or '' -- what counts over a period, for the script to price; see lib/usage.lua
 local scopes_packed = ARGV[18] or '' -- by which scopes what of it is covered; see lib/scopes.lua
 local legs_packed = ARGV[19] or '' -- H asset, d atoms, d num, d den each: what goes with it in other assets
@@ -126,8 +127,9 @@ if reason == codes.reason.held_in_flight or reason == codes.reason.budget then
 end
 
 local reply
-if take_atoms and is_bare and plain.fits(wallet, take_atoms) then
-  reply = plain.charge(wallet, take_atoms, outbox_key, operation_id, fingerprint, keep_ms, attached)
+if take_atoms and is_plain and not budgets.has_thresholds(sent) and plain.fits(wallet, take_atoms) then
+  list[1].amount = take_atoms
+  reply = plain.charge(wallet, list, sent, told_text, outbox_key, operation_id, fingerprint, keep_ms, attached)
 elseif take_atoms then
   local entry = entries.begin(codes.kind.charge, account)
   list[1].amount = take_atoms

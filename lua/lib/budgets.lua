@@ -24,15 +24,19 @@ local budgets = {}
 -- As sent: number, asset, hard (1) or alert (0), limit; start and end of the window, or a bucket's width and 0; how
 -- many thresholds, which follow, in atoms, smallest first.
 local SENT = '>HHBdddB'
+local SENT_LENGTH = 30
 -- How many thresholds were told of, and in which bucket the first of them was; a bucket's width (0: the period is a
 -- calendar's); how many thresholds there are. Then those that were told of, in that order, all there are, and the
 -- buckets.
 local COUNTER = '>BddB'
 local NUMBER_LENGTH = 8
+-- How a tag stands behind a hold's legs (lib/holds.lua): number, asset, bucket, atoms that count as held.
+local TAG = '>I4HHHdd'
 -- Both, as nearly every counter is: nothing told of, no thresholds, one bucket.
 local PLAIN = '>BddBddd'
 local PLAIN_LENGTH = 42
 local ROLLING_BUCKETS = 60
+-- Of what is not there; never added to.
 local NONE = {}
 -- Alerts count on past any limit, and stand still where doubles end.
 local SPENT_MAX = codes.limit.balance_atoms
@@ -46,7 +50,7 @@ end
 
 local function read_numbers(packed, at, count)
   if count == 0 then
-    return {}, at
+    return NONE, at
   end
   local numbers = { struct.unpack(packing(count), packed, at) }
   -- The last value is where reading stopped.
@@ -59,20 +63,38 @@ local function pack_numbers(numbers)
   return numbers[1] and struct.pack(packing(#numbers), unpack(numbers)) or ''
 end
 
--- `buckets` are names, spent and held, in turn, oldest first. `packed` is false where nothing was counted yet.
+-- `packed` is false where nothing was counted yet.
 local function make(packed)
-  if not packed then
-    return { told = {}, told_in = 0, width = 0, thresholds = {}, buckets = {} }
-  elseif #packed == PLAIN_LENGTH then
-    local _, told_in, width, _, name, spent, held = struct.unpack(PLAIN, packed)
-    return { told = {}, told_in = told_in, width = width, thresholds = {}, buckets = { name, spent, held } }
+  local told, told_in, width, thresholds, buckets = NONE, 0, 0, NONE, NONE
+  if packed and #packed == PLAIN_LENGTH then
+    local name, spent, held, _
+    _, told_in, width, _, name, spent, held = struct.unpack(PLAIN, packed)
+    buckets = { name, spent, held }
+  elseif packed then
+    local told_count, thresholds_count, at
+    told_count, told_in, width, thresholds_count, at = struct.unpack(COUNTER, packed)
+    told, at = read_numbers(packed, at, told_count)
+    thresholds, at = read_numbers(packed, at, thresholds_count)
+    buckets = read_numbers(packed, at, (#packed - at + 1) / NUMBER_LENGTH)
   end
-  local told_count, told_in, width, thresholds_count, at = struct.unpack(COUNTER, packed)
-  local told, thresholds, buckets
-  told, at = read_numbers(packed, at, told_count)
-  thresholds, at = read_numbers(packed, at, thresholds_count)
-  buckets = read_numbers(packed, at, (#packed - at + 1) / NUMBER_LENGTH)
-  return { told = told, told_in = told_in, width = width, thresholds = thresholds, buckets = buckets }
+  return {
+    name = false,
+    told = told,
+    told_in = told_in,
+    width = width,
+    thresholds = thresholds,
+    buckets = buckets, -- names, spent and held, in turn, oldest first
+    -- For who writes it: see lib/counters.lua.
+    pack = false,
+    touched_by = false,
+    packed = false,
+    -- Of a budget that was sent: its terms, the bucket that it counts in now, and what is left of it.
+    no = 0,
+    asset = 0,
+    hard = 0,
+    bucket = false,
+    room = 0,
+  }
 end
 
 local function pack(counter)
@@ -98,7 +120,7 @@ local function forget_before(counter, first)
     counter.buckets = { unpack(buckets, gone + 1) }
   end
   if counter.told_in < first and counter.told[1] then
-    counter.told = {}
+    counter.told = NONE
   end
 end
 
@@ -106,22 +128,35 @@ local function present_bucket(wallet, width)
   return math.floor(wallet.now_ms / width)
 end
 
--- The counters of budgets or of tags, in their order.
---
+local function name_of(no)
+  return string.format('b%d', no)
+end
+
 -- Of a calendar's period the counter cannot know whether it is over: the window that it knows stands until the next one
 -- is sent.
-local function counters_of(wallet, list)
-  local names = {}
+local function read_counters(wallet, names)
+  local list = counters.read(wallet, names, make)
   for i = 1, #list do
-    names[i] = string.format('b%d', list[i].no)
-  end
-  local read = counters.read(wallet, names, make)
-  for i = 1, #read do
-    if read[i].width > 0 then
-      forget_before(read[i], present_bucket(wallet, read[i].width) - ROLLING_BUCKETS + 1)
+    if list[i].width > 0 then
+      forget_before(list[i], present_bucket(wallet, list[i].width) - ROLLING_BUCKETS + 1)
     end
   end
-  return read
+  return list
+end
+
+-- Each tag gets its counter.
+local function find_counters(wallet, tags)
+  if tags[1].counter then
+    return
+  end
+  local names = { nil, nil, nil, nil }
+  for i = 1, #tags do
+    names[i] = name_of(tags[i].no)
+  end
+  local list = read_counters(wallet, names)
+  for i = 1, #tags do
+    tags[i].counter = list[i]
+  end
 end
 
 local function used(counter)
@@ -134,32 +169,15 @@ local function used(counter)
   return spent, held
 end
 
--- `first` is the oldest bucket that counts, `bucket` the present one, nil where the clock does not stand in the window.
-local function read_sent(wallet, packed, at)
-  local no, asset, hard, limit, from, till, count, next_at = struct.unpack(SENT, packed, at)
-  local thresholds = {}
-  if count > 0 then
-    thresholds, next_at = read_numbers(packed, next_at, count)
-  end
-  local bucket, first, width = from, from, 0
+-- The present bucket, nil where the clock does not stand in the window; the oldest one that counts; a bucket's width.
+local function buckets_of(wallet, from, till)
   if till == 0 then
-    width = from
-    bucket = present_bucket(wallet, width)
-    first = bucket - ROLLING_BUCKETS + 1
+    local bucket = present_bucket(wallet, from)
+    return bucket, bucket - ROLLING_BUCKETS + 1, from
   elseif wallet.now_ms < from or wallet.now_ms >= till then
-    bucket = nil
+    return nil
   end
-  return {
-    no = no,
-    asset = asset,
-    hard = hard,
-    limit = limit,
-    thresholds = thresholds,
-    bucket = bucket,
-    first = first,
-    width = width,
-  },
-    next_at
+  return from, from, 0
 end
 
 local function tag_of(tags, no)
@@ -170,39 +188,61 @@ local function tag_of(tags, no)
   end
 end
 
--- The budgets that were sent, with what is left of each; nil when a window is not the one that the clock stands in.
--- With a hold's tags, only those that it counts in.
+-- Where each budget that was sent begins, and its counter's name.
+local function find_sent(packed)
+  local places, names = { nil, nil, nil, nil }, { nil, nil, nil, nil }
+  local at = 1
+  while at <= #packed do
+    local n = #places + 1
+    places[n], names[n] = at, name_of((struct.unpack('>H', packed, at)))
+    at = at + SENT_LENGTH + NUMBER_LENGTH * string.byte(packed, at + SENT_LENGTH - 1)
+  end
+  return places, names
+end
+
+local function tagged(list, tags)
+  local found = {}
+  for i = 1, #list do
+    if tag_of(tags, list[i].no) then
+      found[#found + 1] = list[i]
+    end
+  end
+  return found
+end
+
+-- The counters of the budgets that were sent, with what is left of each; nil when a window is not the one that the
+-- clock stands in. With a hold's tags, only those that it counts in.
 function budgets.open(wallet, packed, tags)
   if packed == '' then
     return NONE
   end
-  local list = {}
-  local at = 1
-  while at <= #packed do
-    local budget
-    budget, at = read_sent(wallet, packed, at)
-    if not budget.bucket then
+  local places, names = find_sent(packed)
+  local list = read_counters(wallet, names)
+  for i = 1, #list do
+    local counter = list[i]
+    local no, asset, hard, limit, from, till, count, at = struct.unpack(SENT, packed, places[i])
+    local bucket, first, width = buckets_of(wallet, from, till)
+    if not bucket then
       return nil
     end
-    if not tags or tag_of(tags, budget.no) then
-      list[#list + 1] = budget
+    forget_before(counter, first)
+    counter.width = width
+    counter.thresholds = read_numbers(packed, at, count)
+    local spent, held = used(counter)
+    counter.no, counter.asset, counter.hard, counter.bucket = no, asset, hard, bucket
+    counter.room = math.max(0, limit - spent - held)
+  end
+  return tags and tagged(list, tags) or list
+end
+
+-- Whether any of these may have something to tell of.
+function budgets.has_thresholds(list)
+  for i = 1, #list do
+    if list[i].thresholds[1] then
+      return true
     end
   end
-  if not list[1] then
-    return list
-  end
-  local read = counters_of(wallet, list)
-  for i = 1, #list do
-    local budget, counter = list[i], read[i]
-    forget_before(counter, budget.first)
-    counter.width = budget.width
-    counter.thresholds = budget.thresholds
-    counter.is_sent = true
-    local spent, held = used(counter)
-    budget.counter = counter
-    budget.room = math.max(0, budget.limit - spent - held)
-  end
-  return list
+  return false
 end
 
 -- The tightest hard budget in an asset: what is left of it, and its number; past any amount when there is none.
@@ -221,7 +261,7 @@ end
 function budgets.text(list)
   local texts = {}
   for i, budget in ipairs(list) do
-    texts[i] = string.format('%d %d %d', budget.no, used(budget.counter))
+    texts[i] = string.format('%d %d %d', budget.no, used(budget))
   end
   return table.concat(texts, ' ')
 end
@@ -247,13 +287,16 @@ local function change(entry, counter, place, spent_atoms, held_atoms)
 end
 
 -- Where the present bucket stands. A hold of nothing has its bucket, too: what is spent beyond it counts there.
-local function present(entry, budget)
-  local counter = budget.counter
-  local place = place_of(counter, budget.bucket)
+local function present(entry, counter)
+  local place = place_of(counter, counter.bucket)
   if not place then
     local buckets = counter.buckets
     place = #buckets + 1
-    buckets[place], buckets[place + 1], buckets[place + 2] = budget.bucket, 0, 0
+    if place == 1 then
+      counter.buckets = { counter.bucket, 0, 0 }
+    else
+      buckets[place], buckets[place + 1], buckets[place + 2] = counter.bucket, 0, 0
+    end
     counters.touch(entry, counter, pack)
   end
   return place
@@ -261,49 +304,66 @@ end
 
 -- What is taken of an asset for good counts in every budget of it.
 function budgets.charge(list, entry, asset, atoms)
-  for _, budget in ipairs(list) do
-    if budget.asset == asset and atoms > 0 then
-      change(entry, budget.counter, present(entry, budget), atoms, 0)
+  for i = 1, #list do
+    local counter = list[i]
+    if counter.asset == asset and atoms > 0 then
+      change(entry, counter, present(entry, counter), atoms, 0)
     end
   end
 end
 
--- What a hold takes when it is opened counts as held. Returns its tags: one for each budget, in whatever asset.
+local function pack_tag(no, asset, bucket, held)
+  return struct.pack(TAG, 0, 0, no, asset, bucket, held)
+end
+
+-- What a hold takes when it is opened counts as held. Returns its tags, packed: one for each budget, in whatever asset.
 function budgets.hold(list, entry, legs)
-  if not list[1] then
-    return NONE
-  end
-  local tags = {}
+  local packed = { nil, nil, nil, nil }
   for i = 1, #list do
-    local budget = list[i]
-    local asset, atoms = budget.asset, 0
+    local counter = list[i]
+    local asset, atoms = counter.asset, 0
     for j = 1, #legs do
       if legs[j].asset == asset then
         atoms = legs[j].amount
       end
     end
-    change(entry, budget.counter, present(entry, budget), 0, atoms)
-    tags[i] = { no = budget.no, asset = asset, bucket = budget.bucket, held = atoms }
+    change(entry, counter, present(entry, counter), 0, atoms)
+    packed[i] = pack_tag(counter.no, asset, counter.bucket, atoms)
   end
-  return tags
+  return table.concat(packed)
+end
+
+-- The tags of a hold that was opened before.
+function budgets.pack_tags(tags)
+  local packed = { nil, nil, nil, nil }
+  for i = 1, #tags do
+    local tag = tags[i]
+    packed[i] = pack_tag(tag.no, tag.asset, tag.bucket, tag.held)
+  end
+  return table.concat(packed)
+end
+
+-- The tag at `at`, and where the next one begins.
+function budgets.read_tag(packed, at)
+  local _, _, no, asset, bucket, held, next_at = struct.unpack(TAG, packed, at)
+  return { no = no, asset = asset, bucket = bucket, held = held, counter = false }, next_at
 end
 
 -- What an extension takes counts as held, in the present bucket; what the hold counted before comes with it.
 function budgets.extend(list, entry, asset, atoms, tags)
-  for _, budget in ipairs(list) do
-    if budget.asset == asset and atoms > 0 then
-      local counter = budget.counter
-      local tag = tag_of(tags, budget.no)
+  for _, counter in ipairs(list) do
+    if counter.asset == asset and atoms > 0 then
+      local tag = tag_of(tags, counter.no)
       local before = place_of(counter, tag.bucket)
       if not before then
         tag.held = 0
-      elseif tag.bucket ~= budget.bucket then
+      elseif tag.bucket ~= counter.bucket then
         change(entry, counter, before, 0, -tag.held)
-        change(entry, counter, present(entry, budget), 0, tag.held)
+        change(entry, counter, present(entry, counter), 0, tag.held)
       end
-      tag.bucket = budget.bucket
+      tag.bucket = counter.bucket
       tag.held = tag.held + atoms
-      change(entry, counter, present(entry, budget), 0, atoms)
+      change(entry, counter, present(entry, counter), 0, atoms)
     end
   end
 end
@@ -313,15 +373,15 @@ function budgets.spend(wallet, entry, tags, asset, held_atoms, beyond_atoms)
   if not tags[1] then
     return
   end
-  local read = counters_of(wallet, tags)
+  find_counters(wallet, tags)
   for i = 1, #tags do
-    local tag, counter = tags[i], read[i]
+    local tag = tags[i]
     if tag.asset == asset then
       local part = math.min(held_atoms, tag.held)
       tag.held = tag.held - part
-      local place = place_of(counter, tag.bucket)
+      local place = place_of(tag.counter, tag.bucket)
       if place then
-        change(entry, counter, place, part + beyond_atoms, -part)
+        change(entry, tag.counter, place, part + beyond_atoms, -part)
       end
     end
   end
@@ -332,12 +392,12 @@ function budgets.give_back(wallet, entry, tags)
   if not tags[1] then
     return
   end
-  local read = counters_of(wallet, tags)
+  find_counters(wallet, tags)
   for i = 1, #tags do
-    local tag, counter = tags[i], read[i]
-    local place = place_of(counter, tag.bucket)
+    local tag = tags[i]
+    local place = place_of(tag.counter, tag.bucket)
     if place then
-      change(entry, counter, place, 0, -tag.held)
+      change(entry, tag.counter, place, 0, -tag.held)
     end
     tag.held = 0
   end
@@ -355,13 +415,14 @@ end
 -- Of a budget that was deleted nothing is told, though holds count in it to their end. The configuration is JSON that
 -- this does not read: no text in it can look like this, since quotes in texts are escaped.
 local function is_standing(wallet, counter)
-  local config_text = not counter.is_sent and redis.call('HGET', wallet.key, 'x')
+  local config_text = not counter.bucket and redis.call('HGET', wallet.key, 'x')
   local named = string.format('"no":%s,', string.sub(counter.name, 2))
   return not config_text or string.find(config_text, named, 1, true) ~= nil
 end
 
 local function tell(wallet, counter, threshold)
   if #counter.told == 0 then
+    counter.told = {}
     counter.told_in = counter.width > 0 and present_bucket(wallet, counter.width) or counter.buckets[1]
   elseif #counter.told >= TOLD_MAX then
     table.remove(counter.told, 1)

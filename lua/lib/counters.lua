@@ -5,24 +5,31 @@
 -- bytes say is its module's: it makes the counter, and packs it.
 local counters = {}
 
+local function find(list, name)
+  for i = 1, #list do
+    if list[i].name == name then
+      return list[i]
+    end
+  end
+end
+
 -- Several, in the order named, with one look for all that have not been read yet. `make(packed)` is called once for
 -- each; `packed` is false where nothing was counted yet.
 function counters.read(wallet, names, make)
   local read = wallet.counters_read
   if not read then
-    read = {}
+    read = { nil, nil, nil, nil }
     wallet.counters_read = read
   end
-  local list, packed = {}, nil
+  local list, packed = { nil, nil, nil, nil }, nil
   for i = 1, #names do
     local name = names[i]
-    local counter = read[name]
+    local counter = find(read, name)
     if not counter then
       packed = packed or redis.call('HMGET', wallet.key, unpack(names))
       counter = make(packed[i])
       counter.name = name
       read[#read + 1] = counter
-      read[name] = counter
     end
     list[i] = counter
   end
@@ -38,7 +45,7 @@ function counters.touch(entry, counter, pack)
   if counter.touched_by ~= entry then
     counter.pack = pack
     counter.touched_by = entry
-    entry.counters = entry.counters or {}
+    entry.counters = entry.counters or { nil, nil, nil, nil }
     entry.counters[#entry.counters + 1] = counter
   end
 end
@@ -48,13 +55,25 @@ function counters.pack(entry)
   if not entry.counters then
     return '\0'
   end
-  local parts = { struct.pack('>B', #entry.counters) }
+  local parts = { struct.pack('>B', #entry.counters), nil, nil, nil, nil }
   for i = 1, #entry.counters do
     local counter = entry.counters[i]
     counter.packed = counter.pack(counter)
     parts[i + 1] = struct.pack('>Bc0Hc0', #counter.name, counter.name, #counter.packed, counter.packed)
   end
   return table.concat(parts)
+end
+
+-- Those that changed, among what is written of the wallet: name and bytes in turn.
+function counters.add_fields(wallet, fields)
+  local read = wallet.counters_read
+  for i = 1, read and #read or 0 do
+    local counter = read[i]
+    if counter.packed then
+      local n = #fields
+      fields[n + 1], fields[n + 2] = counter.name, counter.packed
+    end
+  end
 end
 
 -- Take one counter of the ledger's at `at`; returns its field, its bytes, and where the next one begins.

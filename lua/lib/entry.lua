@@ -70,7 +70,7 @@ function entries.transfer(entry, account, debit, credit, atoms)
   account.changed = true
   local transfers = entry.transfers
   if not transfers then
-    entry.transfers = { debit, credit, atoms, account }
+    entry.transfers = { debit, credit, atoms, account, nil, nil, nil, nil }
     return
   end
   for i = 1, #transfers, 4 do

@@ -96,6 +96,11 @@ function grants.spend_held(wallet, entry, leg, atoms)
   leg.sources = rest
 end
 
+-- What stands in an account's order is active and not scoped: nobody needs to read its terms.
+local function stands_first(account, grant_no)
+  return account.order ~= '' and struct.unpack('>I4', account.order) == grant_no
+end
+
 -- Give back all that one leg of a hold still holds, last taken first. Overage is repaid before anything gets available,
 -- but not by what is scoped: it pays for what its scope covers, and nothing says that this was it.
 --
@@ -106,8 +111,12 @@ function grants.give_back(wallet, entry, leg, leaving)
   for i = #leg.sources - 1, 1, -2 do
     local grant_no, atoms = leg.sources[i], leg.sources[i + 1]
     local grant = wallets.grant(wallet, grant_no)
-    local terms = wallets.terms(wallet, grant_no)
-    local repaid = terms.scope > 0 and 0 or math.min(account.overage, atoms)
+    local scope, is_active = 0, true
+    if not stands_first(account, grant_no) then
+      local terms = wallets.terms(wallet, grant_no)
+      scope, is_active = terms.scope, terms.state == codes.grant_state.active
+    end
+    local repaid = scope > 0 and 0 or math.min(account.overage, atoms)
     local back = atoms - repaid
     grant.held = grant.held - atoms
     entries.touch(entry, grant)
@@ -115,13 +124,13 @@ function grants.give_back(wallet, entry, leg, leaving)
     entries.transfer(entry, account, HELD, AVAILABLE, back)
     if back > 0 then
       grant.remaining = grant.remaining + back
-      if terms.state ~= codes.grant_state.active then
+      if not is_active then
         leaving = leaving or {}
         leaving[#leaving + 1] = grant_no
       elseif grant.remaining == back then
         grants.enter_order(wallet, account, grant_no)
-      elseif terms.scope > 0 then
-        require('scopes').add(wallet, account, terms.scope, back)
+      elseif scope > 0 then
+        require('scopes').add(wallet, account, scope, back)
       end
     end
   end

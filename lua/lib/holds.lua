@@ -20,8 +20,6 @@ local SOURCE = '>I4d'
 local SOURCE_LENGTH = 12
 local NEXT_LEG = '>I4Hdddddd'
 local NEXT_LEG_LENGTH = 54
-local TAG = '>I4HHHdd'
-local TAG_LENGTH = 26
 -- Not shorter than a source.
 local SCOPES = '>I4HHI4'
 local SCOPES_LENGTH = 12
@@ -61,9 +59,10 @@ function holds.pack(hold)
       .. struct.pack(NEXT_LEG, 0, leg.asset, leg.amount, leg.held, leg.settled, leg.released, leg.num, leg.den)
       .. pack_sources(leg.sources, 1)
   end
-  for i = 1, #hold.tags do
-    local tag = hold.tags[i]
-    packed = packed .. struct.pack(TAG, 0, 0, tag.no, tag.asset, tag.bucket, tag.held)
+  if hold.tags_packed then
+    packed = packed .. hold.tags_packed
+  elseif hold.tags[1] then
+    packed = packed .. budgets.pack_tags(hold.tags)
   end
   if hold.scopes then
     packed = packed .. struct.pack(SCOPES, 0, 0, 0, #hold.scopes) .. string.char(unpack(hold.scopes))
@@ -111,12 +110,10 @@ function holds.unpack(ref, packed)
       hold.scopes = { string.byte(packed, at + SCOPES_LENGTH, at + SCOPES_LENGTH + count - 1) }
       at = at + SCOPES_LENGTH + count
     elseif struct.unpack('>H', packed, at + 4) == 0 then
-      local _, _, no, tag_asset, bucket, tag_held = struct.unpack(TAG, packed, at)
       if hold.tags == NONE then
         hold.tags = { nil, nil, nil, nil }
       end
-      hold.tags[#hold.tags + 1] = { no = no, asset = tag_asset, bucket = bucket, held = tag_held }
-      at = at + TAG_LENGTH
+      hold.tags[#hold.tags + 1], at = budgets.read_tag(packed, at)
     else
       local _, of, leg_amount, leg_held, leg_settled, leg_released, num, den = struct.unpack(NEXT_LEG, packed, at)
       leg = make_leg(of, leg_amount, leg_held, leg_settled, leg_released, num, den)
@@ -164,7 +161,7 @@ function holds.open(wallet, entry, list, sent, ttl_ms, scopes)
     -- Numbered by the version it makes; the epoch keeps numbers apart that a lost Redis gave out before.
     ref = string.format('%d.%d', wallet.epoch, wallet.version + 1),
     legs = list,
-    tags = budgets.hold(sent, entry, list),
+    tags_packed = budgets.hold(sent, entry, list),
     scopes = scopes,
     created_at_ms = wallet.now_ms,
     expires_at_ms = wallet.now_ms + ttl_ms,

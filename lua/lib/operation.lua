@@ -22,7 +22,8 @@ local FORMATS = {
   '>Bdddddddddddd',
 }
 
--- `count` of a reply's values are numbers; where that is not said, it is found.
+-- Two strings, to be written one after the other: the second may be long, and is not copied here. `count` of a reply's
+-- values are numbers; where that is not said, it is found.
 function operation.pack(reply, count)
   if not count then
     count = #reply - 1
@@ -31,10 +32,8 @@ function operation.pack(reply, count)
     end
   end
   local text_at = count + 2
-  return reply[1]
-    .. '\0'
-    .. struct.pack(FORMATS[count], count, unpack(reply, 2, text_at - 1))
-    .. table.concat(reply, '\0', text_at)
+  return reply[1] .. '\0' .. struct.pack(FORMATS[count], count, unpack(reply, 2, text_at - 1)),
+    table.concat(reply, '\0', text_at)
 end
 
 function operation.replay(record, fingerprint)

@@ -1,5 +1,6 @@
 -- Turn everything that changed into arguments that are ready to be written.
 local codes = require('codes')
+local counters = require('counters')
 local operation = require('operation')
 local wallets = require('wallet')
 
@@ -69,11 +70,7 @@ local function changed_fields(wallet)
   if wallet.rollovers_changed then
     add_rollovers(wallet, fields)
   end
-  for _, counter in ipairs(wallet.counters_read or NONE) do
-    if counter.packed then
-      add(fields, counter.name, counter.packed)
-    end
-  end
+  counters.add_fields(wallet, fields)
   return fields
 end
 
@@ -130,7 +127,8 @@ end
 -- A "no" that must be remembered: the record alone, nothing of the wallet.
 function seal.answer(wallet, fingerprint, keep_ms, reply)
   wallet.entries = {}
-  wallet.record = fingerprint .. operation.pack(reply)
+  local reply_head, reply_texts = operation.pack(reply)
+  wallet.record = fingerprint .. reply_head .. reply_texts
   wallet.keep_ms = keep_ms
 end
 
@@ -140,19 +138,20 @@ end
 -- attached. The others (grants that expired, holds that ran out) happened beside it.
 function seal.operation(wallet, outbox_key, main_no, operation_id, fingerprint, keep_ms, attached, reply)
   seal.wallet(wallet)
-  local reply_packed = operation.pack(reply)
+  local reply_head, reply_texts = operation.pack(reply)
   for no, entry in ipairs(wallet.entries) do
     if no == main_no then
       entry.packed = entry.packed
-        .. struct.pack('>Bc0c11H', #operation_id, operation_id, fingerprint, #reply_packed)
-        .. reply_packed
+        .. struct.pack('>Bc0c11H', #operation_id, operation_id, fingerprint, #reply_head + #reply_texts)
+        .. reply_head
+        .. reply_texts
         .. attached
     else
       entry.packed = entry.packed .. NO_OPERATION
     end
   end
   if keep_ms ~= '0' then
-    wallet.record = fingerprint .. reply_packed
+    wallet.record = fingerprint .. reply_head .. reply_texts
     wallet.keep_ms = keep_ms
   end
   wallet.outbox_key = outbox_key

@@ -3,7 +3,7 @@ import { atomsFromRedis as atoms, type Atoms } from '../units.ts';
 import { withoutEmpty, type Script } from './script.ts';
 
 /** The Redis library that holds all scripts; names end in its hash. */
-export const libraryHash = 'f8fcec309ef8';
+export const libraryHash = 'e8d4d1f15e01';
 
 export type AdvanceClockKeys = { fenceKey: string; clockKey: string };
 export type AdvanceClockArgs = { fence: string; toMs: number };
@@ -16,7 +16,7 @@ export type AdvanceClockReply =
  */
 export const advanceClockScript: Script<AdvanceClockKeys, AdvanceClockArgs, AdvanceClockReply> = {
   name: 'advance_clock',
-  functionName: 'advance_clock_f8fcec309ef8',
+  functionName: 'advance_clock_e8d4d1f15e01',
   keysCount: 2,
   binary: false,
   encode: (keys, args) => [keys.fenceKey, keys.clockKey, args.fence, args.toMs],
@@ -47,7 +47,7 @@ export type ApplyDueReply =
  */
 export const applyDueScript: Script<ApplyDueKeys, ApplyDueArgs, ApplyDueReply> = {
   name: 'apply_due',
-  functionName: 'apply_due_f8fcec309ef8',
+  functionName: 'apply_due_e8d4d1f15e01',
   keysCount: 7,
   binary: false,
   encode: (keys, args) => [keys.fenceKey, keys.clockKey, keys.walletKey, keys.holdsKey, keys.deadlinesKey, keys.operationKey, keys.outboxKey, args.fence, args.notAfterMs, args.environment, args.operationId, args.fingerprint, args.keepMs],
@@ -82,7 +82,7 @@ export type ArmTopUpReply =
  */
 export const armTopUpScript: Script<ArmTopUpKeys, ArmTopUpArgs, ArmTopUpReply> = {
   name: 'arm_top_up',
-  functionName: 'arm_top_up_f8fcec309ef8',
+  functionName: 'arm_top_up_e8d4d1f15e01',
   keysCount: 3,
   binary: false,
   encode: (keys, args) => [keys.fenceKey, keys.clockKey, keys.walletKey, args.fence, args.asset, String(args.firesBelowAtoms), args.crossingNo],
@@ -127,7 +127,7 @@ export type AuthorizeReply =
  */
 export const authorizeScript: Script<AuthorizeKeys, AuthorizeArgs, AuthorizeReply> = {
   name: 'authorize',
-  functionName: 'authorize_f8fcec309ef8',
+  functionName: 'authorize_e8d4d1f15e01',
   keysCount: 8,
   binary: false,
   encode: (keys, args) => withoutEmpty([keys.fenceKey, keys.clockKey, keys.walletKey, keys.holdsKey, keys.deadlinesKey, keys.operationKey, keys.outboxKey, keys.catalogKey, args.fence, args.notAfterMs, args.environment, args.operationId, args.fingerprint, args.keepMs, args.asset, String(args.amountAtoms), args.mode, args.ttlMs, args.repeated, args.lookedUp, args.configVersion, args.attached, args.catalogVersion, args.toldText, args.budgetsPacked, args.linesPacked, args.scopesPacked, args.legsPacked, args.fallbacksPacked], 7),
@@ -180,7 +180,7 @@ export type ChargeReply =
  */
 export const chargeScript: Script<ChargeKeys, ChargeArgs, ChargeReply> = {
   name: 'charge',
-  functionName: 'charge_f8fcec309ef8',
+  functionName: 'charge_e8d4d1f15e01',
   keysCount: 8,
   binary: false,
   encode: (keys, args) => withoutEmpty([keys.fenceKey, keys.clockKey, keys.walletKey, keys.holdsKey, keys.deadlinesKey, keys.operationKey, keys.outboxKey, keys.catalogKey, args.fence, args.notAfterMs, args.environment, args.operationId, args.fingerprint, args.keepMs, args.asset, String(args.amountAtoms), args.mode, args.repeated, args.lookedUp, args.configVersion, args.attached, args.catalogVersion, args.toldText, args.budgetsPacked, args.linesPacked, args.scopesPacked, args.legsPacked, args.fallbacksPacked], 7),
@@ -220,7 +220,7 @@ export type ConfigureReply =
  */
 export const configureScript: Script<ConfigureKeys, ConfigureArgs, ConfigureReply> = {
   name: 'configure',
-  functionName: 'configure_f8fcec309ef8',
+  functionName: 'configure_e8d4d1f15e01',
   keysCount: 3,
   binary: false,
   encode: (keys, args) => [keys.fenceKey, keys.clockKey, keys.walletKey, args.fence, args.version, args.configText],
@@ -247,7 +247,7 @@ export type CreateWalletReply =
  */
 export const createWalletScript: Script<CreateWalletKeys, CreateWalletArgs, CreateWalletReply> = {
   name: 'create_wallet',
-  functionName: 'create_wallet_f8fcec309ef8',
+  functionName: 'create_wallet_e8d4d1f15e01',
   keysCount: 3,
   binary: false,
   encode: (keys, args) => [keys.fenceKey, keys.clockKey, keys.walletKey, args.fence, args.environment, args.customerId, args.freeze],
@@ -281,7 +281,7 @@ export type CreditReply =
  */
 export const creditScript: Script<CreditKeys, CreditArgs, CreditReply> = {
   name: 'credit',
-  functionName: 'credit_f8fcec309ef8',
+  functionName: 'credit_e8d4d1f15e01',
   keysCount: 7,
   binary: false,
   encode: (keys, args) => [keys.fenceKey, keys.clockKey, keys.walletKey, keys.holdsKey, keys.deadlinesKey, keys.operationKey, keys.outboxKey, args.fence, args.notAfterMs, args.environment, args.operationId, args.fingerprint, args.keepMs, args.asset, args.grantNo, String(args.amountAtoms), args.purpose, args.priority, args.effectiveAtMs, args.expiresAtMs, args.attached, args.lookedUp, args.scope, args.rolloverPacked],
@@ -320,7 +320,7 @@ export type ExpireHoldsReply =
  */
 export const expireHoldsScript: Script<ExpireHoldsKeys, ExpireHoldsArgs, ExpireHoldsReply> = {
   name: 'expire_holds',
-  functionName: 'expire_holds_f8fcec309ef8',
+  functionName: 'expire_holds_e8d4d1f15e01',
   keysCount: 7,
   binary: false,
   encode: (keys, args) => [keys.fenceKey, keys.clockKey, keys.walletKey, keys.holdsKey, keys.deadlinesKey, keys.operationKey, keys.outboxKey, args.fence, args.notAfterMs, args.environment, args.operationId, args.fingerprint, args.keepMs, args.holdRefs],
@@ -364,7 +364,7 @@ export type ExtendReply =
  */
 export const extendScript: Script<ExtendKeys, ExtendArgs, ExtendReply> = {
   name: 'extend',
-  functionName: 'extend_f8fcec309ef8',
+  functionName: 'extend_e8d4d1f15e01',
   keysCount: 7,
   binary: false,
   encode: (keys, args) => [keys.fenceKey, keys.clockKey, keys.walletKey, keys.holdsKey, keys.deadlinesKey, keys.operationKey, keys.outboxKey, args.fence, args.notAfterMs, args.environment, args.operationId, args.fingerprint, args.keepMs, args.asset, args.holdRef, String(args.amountAtoms), args.ttlMs, args.repeated, args.attached, args.lookedUp, args.configVersion, args.budgetsPacked],
@@ -406,7 +406,7 @@ export type ForgetReply =
  */
 export const forgetScript: Script<ForgetKeys, ForgetArgs, ForgetReply> = {
   name: 'forget',
-  functionName: 'forget_f8fcec309ef8',
+  functionName: 'forget_e8d4d1f15e01',
   keysCount: 4,
   binary: false,
   encode: (keys, args) => [keys.fenceKey, keys.walletKey, keys.holdsKey, keys.deadlinesKey, args.fence, args.headPacked],
@@ -441,7 +441,7 @@ export type FreezeReply =
  */
 export const freezeScript: Script<FreezeKeys, FreezeArgs, FreezeReply> = {
   name: 'freeze',
-  functionName: 'freeze_f8fcec309ef8',
+  functionName: 'freeze_e8d4d1f15e01',
   keysCount: 7,
   binary: false,
   encode: (keys, args) => [keys.fenceKey, keys.clockKey, keys.walletKey, keys.holdsKey, keys.deadlinesKey, keys.operationKey, keys.outboxKey, args.fence, args.notAfterMs, args.environment, args.operationId, args.fingerprint, args.keepMs, args.fromFreeze, args.toFreeze, args.attached, args.lookedUp, args.seenAt],
@@ -479,7 +479,7 @@ export type HydrateReply =
  */
 export const hydrateScript: Script<HydrateKeys, HydrateArgs, HydrateReply> = {
   name: 'hydrate',
-  functionName: 'hydrate_f8fcec309ef8',
+  functionName: 'hydrate_e8d4d1f15e01',
   keysCount: 6,
   binary: false,
   encode: (keys, args) => [keys.fenceKey, keys.clockKey, keys.walletKey, keys.holdsKey, keys.deadlinesKey, keys.scratchKey, args.fence, args.environment, args.customerId, args.version, args.freeze, args.accountsPacked, args.grantsPacked, args.holdsPacked, args.replacedVersion, args.lookUpUntilMs, args.configVersion, args.configText, args.countersPacked, args.rolloversPacked, args.triggersPacked],
@@ -506,7 +506,7 @@ export type ListDueReply =
  */
 export const listDueScript: Script<ListDueKeys, ListDueArgs, ListDueReply> = {
   name: 'list_due',
-  functionName: 'list_due_f8fcec309ef8',
+  functionName: 'list_due_e8d4d1f15e01',
   keysCount: 3,
   binary: false,
   encode: (keys, args) => [keys.fenceKey, keys.clockKey, keys.deadlinesKey, args.fence, args.membersMax],
@@ -535,7 +535,7 @@ export type MendReply =
  */
 export const mendScript: Script<MendKeys, MendArgs, MendReply> = {
   name: 'mend',
-  functionName: 'mend_f8fcec309ef8',
+  functionName: 'mend_e8d4d1f15e01',
   keysCount: 5,
   binary: false,
   encode: (keys, args) => [keys.fenceKey, keys.clockKey, keys.walletKey, keys.holdsKey, keys.deadlinesKey, args.fence, args.seenAt],
@@ -562,7 +562,7 @@ export type PeekOperationReply =
  */
 export const peekOperationScript: Script<PeekOperationKeys, PeekOperationArgs, PeekOperationReply> = {
   name: 'peek_operation',
-  functionName: 'peek_operation_f8fcec309ef8',
+  functionName: 'peek_operation_e8d4d1f15e01',
   keysCount: 4,
   binary: false,
   encode: (keys, args) => [keys.fenceKey, keys.clockKey, keys.walletKey, keys.operationKey, args.fence],
@@ -589,7 +589,7 @@ export type RaiseCatalogReply =
  */
 export const raiseCatalogScript: Script<RaiseCatalogKeys, RaiseCatalogArgs, RaiseCatalogReply> = {
   name: 'raise_catalog',
-  functionName: 'raise_catalog_f8fcec309ef8',
+  functionName: 'raise_catalog_e8d4d1f15e01',
   keysCount: 2,
   binary: false,
   encode: (keys, args) => [keys.fenceKey, keys.catalogKey, args.fence, args.environment, args.catalogVersion],
@@ -616,7 +616,7 @@ export type ReadHoldReply =
  */
 export const readHoldScript: Script<ReadHoldKeys, ReadHoldArgs, ReadHoldReply> = {
   name: 'read_hold',
-  functionName: 'read_hold_f8fcec309ef8',
+  functionName: 'read_hold_e8d4d1f15e01',
   keysCount: 4,
   binary: true,
   encode: (keys, args) => [keys.fenceKey, keys.clockKey, keys.walletKey, keys.holdsKey, args.fence, args.environment, args.holdRef],
@@ -643,7 +643,7 @@ export type ReadStoredReply =
  */
 export const readStoredScript: Script<ReadStoredKeys, ReadStoredArgs, ReadStoredReply> = {
   name: 'read_stored',
-  functionName: 'read_stored_f8fcec309ef8',
+  functionName: 'read_stored_e8d4d1f15e01',
   keysCount: 3,
   binary: true,
   encode: (keys) => [keys.walletKey, keys.holdsKey, keys.deadlinesKey],
@@ -667,7 +667,7 @@ export type ReadWalletReply =
  */
 export const readWalletScript: Script<ReadWalletKeys, ReadWalletArgs, ReadWalletReply> = {
   name: 'read_wallet',
-  functionName: 'read_wallet_f8fcec309ef8',
+  functionName: 'read_wallet_e8d4d1f15e01',
   keysCount: 3,
   binary: true,
   encode: (keys, args) => [keys.fenceKey, keys.clockKey, keys.walletKey, args.fence, args.environment],
@@ -705,7 +705,7 @@ export type ReleaseReply =
  */
 export const releaseScript: Script<ReleaseKeys, ReleaseArgs, ReleaseReply> = {
   name: 'release',
-  functionName: 'release_f8fcec309ef8',
+  functionName: 'release_e8d4d1f15e01',
   keysCount: 7,
   binary: false,
   encode: (keys, args) => [keys.fenceKey, keys.clockKey, keys.walletKey, keys.holdsKey, keys.deadlinesKey, keys.operationKey, keys.outboxKey, args.fence, args.notAfterMs, args.environment, args.operationId, args.fingerprint, args.keepMs, args.asset, args.holdRef, args.attached, args.lookedUp],
@@ -738,7 +738,7 @@ export type RememberReply =
  */
 export const rememberScript: Script<RememberKeys, RememberArgs, RememberReply> = {
   name: 'remember',
-  functionName: 'remember_f8fcec309ef8',
+  functionName: 'remember_e8d4d1f15e01',
   keysCount: 2,
   binary: false,
   encode: (keys, args) => [keys.fenceKey, keys.operationKey, args.fence, args.recordPacked, args.keepMs],
@@ -766,7 +766,7 @@ export type RestampReply =
  */
 export const restampScript: Script<RestampKeys, RestampArgs, RestampReply> = {
   name: 'restamp',
-  functionName: 'restamp_f8fcec309ef8',
+  functionName: 'restamp_e8d4d1f15e01',
   keysCount: 5,
   binary: false,
   encode: (keys, args) => [keys.fenceKey, keys.clockKey, keys.walletKey, keys.holdsKey, keys.scratchKey, args.fence, args.version, args.freeze, args.configVersion, args.configText],
@@ -813,7 +813,7 @@ export type SettleReply =
  */
 export const settleScript: Script<SettleKeys, SettleArgs, SettleReply> = {
   name: 'settle',
-  functionName: 'settle_f8fcec309ef8',
+  functionName: 'settle_e8d4d1f15e01',
   keysCount: 9,
   binary: false,
   encode: (keys, args) => withoutEmpty([keys.fenceKey, keys.clockKey, keys.walletKey, keys.holdsKey, keys.deadlinesKey, keys.operationKey, keys.outboxKey, keys.lateKey, keys.catalogKey, args.fence, args.notAfterMs, args.environment, args.operationId, args.fingerprint, args.keepMs, args.asset, args.holdRef, String(args.amountAtoms), args.final, args.onExcess, args.lookedUp, args.configVersion, args.attached, args.catalogVersion, args.toldText, args.linesPacked, args.scopesPacked, args.duesPacked, args.expiredHold, args.fallbacksPacked], 7),
@@ -850,7 +850,7 @@ export type VerifyRunReply =
  */
 export const verifyRunScript: Script<VerifyRunKeys, VerifyRunArgs, VerifyRunReply> = {
   name: 'verify_run',
-  functionName: 'verify_run_f8fcec309ef8',
+  functionName: 'verify_run_e8d4d1f15e01',
   keysCount: 1,
   binary: false,
   encode: (keys, args) => [keys.fenceKey, args.fence, args.runId],
@@ -881,7 +881,7 @@ export type VoidReply =
  */
 export const voidScript: Script<VoidKeys, VoidArgs, VoidReply> = {
   name: 'void',
-  functionName: 'void_f8fcec309ef8',
+  functionName: 'void_e8d4d1f15e01',
   keysCount: 7,
   binary: false,
   encode: (keys, args) => [keys.fenceKey, keys.clockKey, keys.walletKey, keys.holdsKey, keys.deadlinesKey, keys.operationKey, keys.outboxKey, args.fence, args.notAfterMs, args.environment, args.operationId, args.fingerprint, args.keepMs, args.asset, args.grantNo, args.attached, args.lookedUp],
@@ -902,7 +902,7 @@ export const voidScript: Script<VoidKeys, VoidArgs, VoidReply> = {
 
 /** What FUNCTION LOAD takes. */
 export const libraryText =
-  "#!lua name=farebox_f8fcec309ef8\n\
+  "#!lua name=farebox_e8d4d1f15e01\n\
 local outer = function() return redis, string, struct, math, table, unpack, ipairs, pairs, tonumber, type end\n\
 local redis, string, struct, math, table, unpack, ipairs, pairs, tonumber, type = redis\n\
 local bound = false\n\
@@ -924,8 +924,10 @@ local counters = require('counters')\n\
 local entries = require('entry')\n\
 local budgets = {}\n\
 local SENT = '>HHBdddB'\n\
+local SENT_LENGTH = 30\n\
 local COUNTER = '>BddB'\n\
 local NUMBER_LENGTH = 8\n\
+local TAG = '>I4HHHdd'\n\
 local PLAIN = '>BddBddd'\n\
 local PLAIN_LENGTH = 42\n\
 local ROLLING_BUCKETS = 60\n\
@@ -938,7 +940,7 @@ return '>' .. string.rep('d', count)\n\
 end\n\
 local function read_numbers(packed, at, count)\n\
 if count == 0 then\n\
-return {}, at\n\
+return NONE, at\n\
 end\n\
 local numbers = { struct.unpack(packing(count), packed, at) }\n\
 at = numbers[count + 1]\n\
@@ -949,18 +951,34 @@ local function pack_numbers(numbers)\n\
 return numbers[1] and struct.pack(packing(#numbers), unpack(numbers)) or ''\n\
 end\n\
 local function make(packed)\n\
-if not packed then\n\
-return { told = {}, told_in = 0, width = 0, thresholds = {}, buckets = {} }\n\
-elseif #packed == PLAIN_LENGTH then\n\
-local _, told_in, width, _, name, spent, held = struct.unpack(PLAIN, packed)\n\
-return { told = {}, told_in = told_in, width = width, thresholds = {}, buckets = { name, spent, held } }\n\
-end\n\
-local told_count, told_in, width, thresholds_count, at = struct.unpack(COUNTER, packed)\n\
-local told, thresholds, buckets\n\
+local told, told_in, width, thresholds, buckets = NONE, 0, 0, NONE, NONE\n\
+if packed and #packed == PLAIN_LENGTH then\n\
+local name, spent, held, _\n\
+_, told_in, width, _, name, spent, held = struct.unpack(PLAIN, packed)\n\
+buckets = { name, spent, held }\n\
+elseif packed then\n\
+local told_count, thresholds_count, at\n\
+told_count, told_in, width, thresholds_count, at = struct.unpack(COUNTER, packed)\n\
 told, at = read_numbers(packed, at, told_count)\n\
 thresholds, at = read_numbers(packed, at, thresholds_count)\n\
 buckets = read_numbers(packed, at, (#packed - at + 1) / NUMBER_LENGTH)\n\
-return { told = told, told_in = told_in, width = width, thresholds = thresholds, buckets = buckets }\n\
+end\n\
+return {\n\
+name = false,\n\
+told = told,\n\
+told_in = told_in,\n\
+width = width,\n\
+thresholds = thresholds,\n\
+buckets = buckets, -- names, spent and held, in turn, oldest first\n\
+pack = false,\n\
+touched_by = false,\n\
+packed = false,\n\
+no = 0,\n\
+asset = 0,\n\
+hard = 0,\n\
+bucket = false,\n\
+room = 0,\n\
+}\n\
 end\n\
 local function pack(counter)\n\
 local told, thresholds, buckets = counter.told, counter.thresholds, counter.buckets\n\
@@ -982,24 +1000,36 @@ if gone > 0 then\n\
 counter.buckets = { unpack(buckets, gone + 1) }\n\
 end\n\
 if counter.told_in < first and counter.told[1] then\n\
-counter.told = {}\n\
+counter.told = NONE\n\
 end\n\
 end\n\
 local function present_bucket(wallet, width)\n\
 return math.floor(wallet.now_ms / width)\n\
 end\n\
-local function counters_of(wallet, list)\n\
-local names = {}\n\
+local function name_of(no)\n\
+return string.format('b%d', no)\n\
+end\n\
+local function read_counters(wallet, names)\n\
+local list = counters.read(wallet, names, make)\n\
 for i = 1, #list do\n\
-names[i] = string.format('b%d', list[i].no)\n\
-end\n\
-local read = counters.read(wallet, names, make)\n\
-for i = 1, #read do\n\
-if read[i].width > 0 then\n\
-forget_before(read[i], present_bucket(wallet, read[i].width) - ROLLING_BUCKETS + 1)\n\
+if list[i].width > 0 then\n\
+forget_before(list[i], present_bucket(wallet, list[i].width) - ROLLING_BUCKETS + 1)\n\
 end\n\
 end\n\
-return read\n\
+return list\n\
+end\n\
+local function find_counters(wallet, tags)\n\
+if tags[1].counter then\n\
+return\n\
+end\n\
+local names = { nil, nil, nil, nil }\n\
+for i = 1, #tags do\n\
+names[i] = name_of(tags[i].no)\n\
+end\n\
+local list = read_counters(wallet, names)\n\
+for i = 1, #tags do\n\
+tags[i].counter = list[i]\n\
+end\n\
 end\n\
 local function used(counter)\n\
 local buckets = counter.buckets\n\
@@ -1010,31 +1040,14 @@ held = held + buckets[i + 2]\n\
 end\n\
 return spent, held\n\
 end\n\
-local function read_sent(wallet, packed, at)\n\
-local no, asset, hard, limit, from, till, count, next_at = struct.unpack(SENT, packed, at)\n\
-local thresholds = {}\n\
-if count > 0 then\n\
-thresholds, next_at = read_numbers(packed, next_at, count)\n\
-end\n\
-local bucket, first, width = from, from, 0\n\
+local function buckets_of(wallet, from, till)\n\
 if till == 0 then\n\
-width = from\n\
-bucket = present_bucket(wallet, width)\n\
-first = bucket - ROLLING_BUCKETS + 1\n\
+local bucket = present_bucket(wallet, from)\n\
+return bucket, bucket - ROLLING_BUCKETS + 1, from\n\
 elseif wallet.now_ms < from or wallet.now_ms >= till then\n\
-bucket = nil\n\
+return nil\n\
 end\n\
-return {\n\
-no = no,\n\
-asset = asset,\n\
-hard = hard,\n\
-limit = limit,\n\
-thresholds = thresholds,\n\
-bucket = bucket,\n\
-first = first,\n\
-width = width,\n\
-},\n\
-next_at\n\
+return from, from, 0\n\
 end\n\
 local function tag_of(tags, no)\n\
 for i = 1, #tags do\n\
@@ -1043,37 +1056,54 @@ return tags[i]\n\
 end\n\
 end\n\
 end\n\
+local function find_sent(packed)\n\
+local places, names = { nil, nil, nil, nil }, { nil, nil, nil, nil }\n\
+local at = 1\n\
+while at <= #packed do\n\
+local n = #places + 1\n\
+places[n], names[n] = at, name_of((struct.unpack('>H', packed, at)))\n\
+at = at + SENT_LENGTH + NUMBER_LENGTH * string.byte(packed, at + SENT_LENGTH - 1)\n\
+end\n\
+return places, names\n\
+end\n\
+local function tagged(list, tags)\n\
+local found = {}\n\
+for i = 1, #list do\n\
+if tag_of(tags, list[i].no) then\n\
+found[#found + 1] = list[i]\n\
+end\n\
+end\n\
+return found\n\
+end\n\
 function budgets.open(wallet, packed, tags)\n\
 if packed == '' then\n\
 return NONE\n\
 end\n\
-local list = {}\n\
-local at = 1\n\
-while at <= #packed do\n\
-local budget\n\
-budget, at = read_sent(wallet, packed, at)\n\
-if not budget.bucket then\n\
+local places, names = find_sent(packed)\n\
+local list = read_counters(wallet, names)\n\
+for i = 1, #list do\n\
+local counter = list[i]\n\
+local no, asset, hard, limit, from, till, count, at = struct.unpack(SENT, packed, places[i])\n\
+local bucket, first, width = buckets_of(wallet, from, till)\n\
+if not bucket then\n\
 return nil\n\
 end\n\
-if not tags or tag_of(tags, budget.no) then\n\
-list[#list + 1] = budget\n\
-end\n\
-end\n\
-if not list[1] then\n\
-return list\n\
-end\n\
-local read = counters_of(wallet, list)\n\
-for i = 1, #list do\n\
-local budget, counter = list[i], read[i]\n\
-forget_before(counter, budget.first)\n\
-counter.width = budget.width\n\
-counter.thresholds = budget.thresholds\n\
-counter.is_sent = true\n\
+forget_before(counter, first)\n\
+counter.width = width\n\
+counter.thresholds = read_numbers(packed, at, count)\n\
 local spent, held = used(counter)\n\
-budget.counter = counter\n\
-budget.room = math.max(0, budget.limit - spent - held)\n\
+counter.no, counter.asset, counter.hard, counter.bucket = no, asset, hard, bucket\n\
+counter.room = math.max(0, limit - spent - held)\n\
 end\n\
-return list\n\
+return tags and tagged(list, tags) or list\n\
+end\n\
+function budgets.has_thresholds(list)\n\
+for i = 1, #list do\n\
+if list[i].thresholds[1] then\n\
+return true\n\
+end\n\
+end\n\
+return false\n\
 end\n\
 function budgets.tightest(list, asset)\n\
 local room, no = NEVER_ATOMS, 0\n\
@@ -1088,7 +1118,7 @@ end\n\
 function budgets.text(list)\n\
 local texts = {}\n\
 for i, budget in ipairs(list) do\n\
-texts[i] = string.format('%d %d %d', budget.no, used(budget.counter))\n\
+texts[i] = string.format('%d %d %d', budget.no, used(budget))\n\
 end\n\
 return table.concat(texts, ' ')\n\
 end\n\
@@ -1109,57 +1139,72 @@ buckets[place + 1] = math.min(buckets[place + 1] + spent_atoms, SPENT_MAX)\n\
 buckets[place + 2] = buckets[place + 2] + held_atoms\n\
 counters.touch(entry, counter, pack)\n\
 end\n\
-local function present(entry, budget)\n\
-local counter = budget.counter\n\
-local place = place_of(counter, budget.bucket)\n\
+local function present(entry, counter)\n\
+local place = place_of(counter, counter.bucket)\n\
 if not place then\n\
 local buckets = counter.buckets\n\
 place = #buckets + 1\n\
-buckets[place], buckets[place + 1], buckets[place + 2] = budget.bucket, 0, 0\n\
+if place == 1 then\n\
+counter.buckets = { counter.bucket, 0, 0 }\n\
+else\n\
+buckets[place], buckets[place + 1], buckets[place + 2] = counter.bucket, 0, 0\n\
+end\n\
 counters.touch(entry, counter, pack)\n\
 end\n\
 return place\n\
 end\n\
 function budgets.charge(list, entry, asset, atoms)\n\
-for _, budget in ipairs(list) do\n\
-if budget.asset == asset and atoms > 0 then\n\
-change(entry, budget.counter, present(entry, budget), atoms, 0)\n\
+for i = 1, #list do\n\
+local counter = list[i]\n\
+if counter.asset == asset and atoms > 0 then\n\
+change(entry, counter, present(entry, counter), atoms, 0)\n\
 end\n\
 end\n\
+end\n\
+local function pack_tag(no, asset, bucket, held)\n\
+return struct.pack(TAG, 0, 0, no, asset, bucket, held)\n\
 end\n\
 function budgets.hold(list, entry, legs)\n\
-if not list[1] then\n\
-return NONE\n\
-end\n\
-local tags = {}\n\
+local packed = { nil, nil, nil, nil }\n\
 for i = 1, #list do\n\
-local budget = list[i]\n\
-local asset, atoms = budget.asset, 0\n\
+local counter = list[i]\n\
+local asset, atoms = counter.asset, 0\n\
 for j = 1, #legs do\n\
 if legs[j].asset == asset then\n\
 atoms = legs[j].amount\n\
 end\n\
 end\n\
-change(entry, budget.counter, present(entry, budget), 0, atoms)\n\
-tags[i] = { no = budget.no, asset = asset, bucket = budget.bucket, held = atoms }\n\
+change(entry, counter, present(entry, counter), 0, atoms)\n\
+packed[i] = pack_tag(counter.no, asset, counter.bucket, atoms)\n\
 end\n\
-return tags\n\
+return table.concat(packed)\n\
+end\n\
+function budgets.pack_tags(tags)\n\
+local packed = { nil, nil, nil, nil }\n\
+for i = 1, #tags do\n\
+local tag = tags[i]\n\
+packed[i] = pack_tag(tag.no, tag.asset, tag.bucket, tag.held)\n\
+end\n\
+return table.concat(packed)\n\
+end\n\
+function budgets.read_tag(packed, at)\n\
+local _, _, no, asset, bucket, held, next_at = struct.unpack(TAG, packed, at)\n\
+return { no = no, asset = asset, bucket = bucket, held = held, counter = false }, next_at\n\
 end\n\
 function budgets.extend(list, entry, asset, atoms, tags)\n\
-for _, budget in ipairs(list) do\n\
-if budget.asset == asset and atoms > 0 then\n\
-local counter = budget.counter\n\
-local tag = tag_of(tags, budget.no)\n\
+for _, counter in ipairs(list) do\n\
+if counter.asset == asset and atoms > 0 then\n\
+local tag = tag_of(tags, counter.no)\n\
 local before = place_of(counter, tag.bucket)\n\
 if not before then\n\
 tag.held = 0\n\
-elseif tag.bucket ~= budget.bucket then\n\
+elseif tag.bucket ~= counter.bucket then\n\
 change(entry, counter, before, 0, -tag.held)\n\
-change(entry, counter, present(entry, budget), 0, tag.held)\n\
+change(entry, counter, present(entry, counter), 0, tag.held)\n\
 end\n\
-tag.bucket = budget.bucket\n\
+tag.bucket = counter.bucket\n\
 tag.held = tag.held + atoms\n\
-change(entry, counter, present(entry, budget), 0, atoms)\n\
+change(entry, counter, present(entry, counter), 0, atoms)\n\
 end\n\
 end\n\
 end\n\
@@ -1167,15 +1212,15 @@ function budgets.spend(wallet, entry, tags, asset, held_atoms, beyond_atoms)\n\
 if not tags[1] then\n\
 return\n\
 end\n\
-local read = counters_of(wallet, tags)\n\
+find_counters(wallet, tags)\n\
 for i = 1, #tags do\n\
-local tag, counter = tags[i], read[i]\n\
+local tag = tags[i]\n\
 if tag.asset == asset then\n\
 local part = math.min(held_atoms, tag.held)\n\
 tag.held = tag.held - part\n\
-local place = place_of(counter, tag.bucket)\n\
+local place = place_of(tag.counter, tag.bucket)\n\
 if place then\n\
-change(entry, counter, place, part + beyond_atoms, -part)\n\
+change(entry, tag.counter, place, part + beyond_atoms, -part)\n\
 end\n\
 end\n\
 end\n\
@@ -1184,12 +1229,12 @@ function budgets.give_back(wallet, entry, tags)\n\
 if not tags[1] then\n\
 return\n\
 end\n\
-local read = counters_of(wallet, tags)\n\
+find_counters(wallet, tags)\n\
 for i = 1, #tags do\n\
-local tag, counter = tags[i], read[i]\n\
-local place = place_of(counter, tag.bucket)\n\
+local tag = tags[i]\n\
+local place = place_of(tag.counter, tag.bucket)\n\
 if place then\n\
-change(entry, counter, place, 0, -tag.held)\n\
+change(entry, tag.counter, place, 0, -tag.held)\n\
 end\n\
 tag.held = 0\n\
 end\n\
@@ -1203,12 +1248,13 @@ end\n\
 return false\n\
 end\n\
 local function is_standing(wallet, counter)\n\
-local config_text = not counter.is_sent and redis.call('HGET', wallet.key, 'x')\n\
+local config_text = not counter.bucket and redis.call('HGET', wallet.key, 'x')\n\
 local named = string.format('\"no\":%s,', string.sub(counter.name, 2))\n\
 return not config_text or string.find(config_text, named, 1, true) ~= nil\n\
 end\n\
 local function tell(wallet, counter, threshold)\n\
 if #counter.told == 0 then\n\
+counter.told = {}\n\
 counter.told_in = counter.width > 0 and present_bucket(wallet, counter.width) or counter.buckets[1]\n\
 elseif #counter.told >= TOLD_MAX then\n\
 table.remove(counter.told, 1)\n\
@@ -1284,22 +1330,28 @@ return commit\n\
 end\n\
 modules['counters'] = function()\n\
 local counters = {}\n\
+local function find(list, name)\n\
+for i = 1, #list do\n\
+if list[i].name == name then\n\
+return list[i]\n\
+end\n\
+end\n\
+end\n\
 function counters.read(wallet, names, make)\n\
 local read = wallet.counters_read\n\
 if not read then\n\
-read = {}\n\
+read = { nil, nil, nil, nil }\n\
 wallet.counters_read = read\n\
 end\n\
-local list, packed = {}, nil\n\
+local list, packed = { nil, nil, nil, nil }, nil\n\
 for i = 1, #names do\n\
 local name = names[i]\n\
-local counter = read[name]\n\
+local counter = find(read, name)\n\
 if not counter then\n\
 packed = packed or redis.call('HMGET', wallet.key, unpack(names))\n\
 counter = make(packed[i])\n\
 counter.name = name\n\
 read[#read + 1] = counter\n\
-read[name] = counter\n\
 end\n\
 list[i] = counter\n\
 end\n\
@@ -1312,7 +1364,7 @@ function counters.touch(entry, counter, pack)\n\
 if counter.touched_by ~= entry then\n\
 counter.pack = pack\n\
 counter.touched_by = entry\n\
-entry.counters = entry.counters or {}\n\
+entry.counters = entry.counters or { nil, nil, nil, nil }\n\
 entry.counters[#entry.counters + 1] = counter\n\
 end\n\
 end\n\
@@ -1320,13 +1372,23 @@ function counters.pack(entry)\n\
 if not entry.counters then\n\
 return '\\0'\n\
 end\n\
-local parts = { struct.pack('>B', #entry.counters) }\n\
+local parts = { struct.pack('>B', #entry.counters), nil, nil, nil, nil }\n\
 for i = 1, #entry.counters do\n\
 local counter = entry.counters[i]\n\
 counter.packed = counter.pack(counter)\n\
 parts[i + 1] = struct.pack('>Bc0Hc0', #counter.name, counter.name, #counter.packed, counter.packed)\n\
 end\n\
 return table.concat(parts)\n\
+end\n\
+function counters.add_fields(wallet, fields)\n\
+local read = wallet.counters_read\n\
+for i = 1, read and #read or 0 do\n\
+local counter = read[i]\n\
+if counter.packed then\n\
+local n = #fields\n\
+fields[n + 1], fields[n + 2] = counter.name, counter.packed\n\
+end\n\
+end\n\
 end\n\
 function counters.load(packed, at)\n\
 return struct.unpack('>Bc0Hc0', packed, at)\n\
@@ -1713,7 +1775,7 @@ end\n\
 account.changed = true\n\
 local transfers = entry.transfers\n\
 if not transfers then\n\
-entry.transfers = { debit, credit, atoms, account }\n\
+entry.transfers = { debit, credit, atoms, account, nil, nil, nil, nil }\n\
 return\n\
 end\n\
 for i = 1, #transfers, 4 do\n\
@@ -2250,13 +2312,20 @@ end\n\
 end\n\
 leg.sources = rest\n\
 end\n\
+local function stands_first(account, grant_no)\n\
+return account.order ~= '' and struct.unpack('>I4', account.order) == grant_no\n\
+end\n\
 function grants.give_back(wallet, entry, leg, leaving)\n\
 local account = wallets.account(wallet, leg.asset)\n\
 for i = #leg.sources - 1, 1, -2 do\n\
 local grant_no, atoms = leg.sources[i], leg.sources[i + 1]\n\
 local grant = wallets.grant(wallet, grant_no)\n\
+local scope, is_active = 0, true\n\
+if not stands_first(account, grant_no) then\n\
 local terms = wallets.terms(wallet, grant_no)\n\
-local repaid = terms.scope > 0 and 0 or math.min(account.overage, atoms)\n\
+scope, is_active = terms.scope, terms.state == 2\n\
+end\n\
+local repaid = scope > 0 and 0 or math.min(account.overage, atoms)\n\
 local back = atoms - repaid\n\
 grant.held = grant.held - atoms\n\
 entries.touch(entry, grant)\n\
@@ -2264,13 +2333,13 @@ entries.transfer(entry, account, HELD, OVERAGE, repaid)\n\
 entries.transfer(entry, account, HELD, AVAILABLE, back)\n\
 if back > 0 then\n\
 grant.remaining = grant.remaining + back\n\
-if terms.state ~= 2 then\n\
+if not is_active then\n\
 leaving = leaving or {}\n\
 leaving[#leaving + 1] = grant_no\n\
 elseif grant.remaining == back then\n\
 grants.enter_order(wallet, account, grant_no)\n\
-elseif terms.scope > 0 then\n\
-require('scopes').add(wallet, account, terms.scope, back)\n\
+elseif scope > 0 then\n\
+require('scopes').add(wallet, account, scope, back)\n\
 end\n\
 end\n\
 end\n\
@@ -2323,8 +2392,6 @@ local SOURCE = '>I4d'\n\
 local SOURCE_LENGTH = 12\n\
 local NEXT_LEG = '>I4Hdddddd'\n\
 local NEXT_LEG_LENGTH = 54\n\
-local TAG = '>I4HHHdd'\n\
-local TAG_LENGTH = 26\n\
 local SCOPES = '>I4HHI4'\n\
 local SCOPES_LENGTH = 12\n\
 local NONE = {}\n\
@@ -2359,9 +2426,10 @@ packed = packed\n\
 .. struct.pack(NEXT_LEG, 0, leg.asset, leg.amount, leg.held, leg.settled, leg.released, leg.num, leg.den)\n\
 .. pack_sources(leg.sources, 1)\n\
 end\n\
-for i = 1, #hold.tags do\n\
-local tag = hold.tags[i]\n\
-packed = packed .. struct.pack(TAG, 0, 0, tag.no, tag.asset, tag.bucket, tag.held)\n\
+if hold.tags_packed then\n\
+packed = packed .. hold.tags_packed\n\
+elseif hold.tags[1] then\n\
+packed = packed .. budgets.pack_tags(hold.tags)\n\
 end\n\
 if hold.scopes then\n\
 packed = packed .. struct.pack(SCOPES, 0, 0, 0, #hold.scopes) .. string.char(unpack(hold.scopes))\n\
@@ -2406,12 +2474,10 @@ local _, _, _, count = struct.unpack(SCOPES, packed, at)\n\
 hold.scopes = { string.byte(packed, at + SCOPES_LENGTH, at + SCOPES_LENGTH + count - 1) }\n\
 at = at + SCOPES_LENGTH + count\n\
 elseif struct.unpack('>H', packed, at + 4) == 0 then\n\
-local _, _, no, tag_asset, bucket, tag_held = struct.unpack(TAG, packed, at)\n\
 if hold.tags == NONE then\n\
 hold.tags = { nil, nil, nil, nil }\n\
 end\n\
-hold.tags[#hold.tags + 1] = { no = no, asset = tag_asset, bucket = bucket, held = tag_held }\n\
-at = at + TAG_LENGTH\n\
+hold.tags[#hold.tags + 1], at = budgets.read_tag(packed, at)\n\
 else\n\
 local _, of, leg_amount, leg_held, leg_settled, leg_released, num, den = struct.unpack(NEXT_LEG, packed, at)\n\
 leg = make_leg(of, leg_amount, leg_held, leg_settled, leg_released, num, den)\n\
@@ -2452,7 +2518,7 @@ wallet.open_holds = wallet.open_holds + 1\n\
 holds.keep(wallet, entry, {\n\
 ref = string.format('%d.%d', wallet.epoch, wallet.version + 1),\n\
 legs = list,\n\
-tags = budgets.hold(sent, entry, list),\n\
+tags_packed = budgets.hold(sent, entry, list),\n\
 scopes = scopes,\n\
 created_at_ms = wallet.now_ms,\n\
 expires_at_ms = wallet.now_ms + ttl_ms,\n\
@@ -2651,10 +2717,8 @@ count = count - 1\n\
 end\n\
 end\n\
 local text_at = count + 2\n\
-return reply[1]\n\
-.. '\\0'\n\
-.. struct.pack(FORMATS[count], count, unpack(reply, 2, text_at - 1))\n\
-.. table.concat(reply, '\\0', text_at)\n\
+return reply[1] .. '\\0' .. struct.pack(FORMATS[count], count, unpack(reply, 2, text_at - 1)),\n\
+table.concat(reply, '\\0', text_at)\n\
 end\n\
 function operation.replay(record, fingerprint)\n\
 if string.sub(record, 1, FINGERPRINT_LENGTH) ~= fingerprint then\n\
@@ -2722,12 +2786,15 @@ end\n\
 return order\n\
 end\n\
 modules['plain'] = function()\n\
+local budgets = require('budgets')\n\
+local counters = require('counters')\n\
 local operation = require('operation')\n\
 local wallets = require('wallet')\n\
 local plain = {}\n\
 local MOVED = '>BBBBddI4c12c22BHddddBBBdHI4ddI4'\n\
 local FORMAT = 1\n\
-local NO_HOLD_NO_COUNTERS = '\\0\\0'\n\
+local NO_HOLD = '\\0'\n\
+local NO_COUNTERS = '\\0'\n\
 local HOLD = '>HddddddI4d'\n\
 function plain.fits(wallet, atoms)\n\
 local account = wallet.account\n\
@@ -2781,13 +2848,28 @@ account.field,\n\
 wallets.pack_account(account),\n\
 grant.field,\n\
 wallets.pack_grant(grant),\n\
+nil,\n\
+nil,\n\
+nil,\n\
+nil,\n\
+nil,\n\
+nil,\n\
+nil,\n\
+nil,\n\
 }\n\
 return moved, grant_no\n\
+end\n\
+local function count(wallet, entry)\n\
+local packed = counters.pack(entry)\n\
+counters.add_fields(wallet, wallet.fields)\n\
+return packed\n\
 end\n\
 local function seal(\n\
 wallet,\n\
 outbox_key,\n\
-entry_packed,\n\
+moved,\n\
+hold_packed,\n\
+counters_packed,\n\
 operation_id,\n\
 fingerprint,\n\
 keep_ms,\n\
@@ -2795,22 +2877,26 @@ attached,\n\
 reply,\n\
 numbers_count\n\
 )\n\
-local reply_packed = operation.pack(reply, numbers_count)\n\
+local reply_head, reply_texts = operation.pack(reply, numbers_count)\n\
 if keep_ms ~= '0' then\n\
-wallet.record = fingerprint .. reply_packed\n\
+wallet.record = fingerprint .. reply_head .. reply_texts\n\
 wallet.keep_ms = keep_ms\n\
 end\n\
 wallet.entries[1] = {\n\
 id = string.format('%d-0', wallet.seq),\n\
-packed = entry_packed\n\
-.. struct.pack('>Bc0c11H', #operation_id, operation_id, fingerprint, #reply_packed)\n\
-.. reply_packed\n\
-.. attached,\n\
+packed = moved .. hold_packed .. counters_packed .. struct.pack(\n\
+'>Bc0c11H',\n\
+#operation_id,\n\
+operation_id,\n\
+fingerprint,\n\
+#reply_head + #reply_texts\n\
+) .. reply_head .. reply_texts .. attached,\n\
 }\n\
 wallet.outbox_key = outbox_key\n\
 wallet.clock = struct.pack('>ddd', wallet.seq, wallet.now_ms, wallet.epoch)\n\
 end\n\
-function plain.hold(wallet, take_atoms, ttl_ms, outbox_key, operation_id, fingerprint, keep_ms, attached)\n\
+function plain.hold(wallet, list, sent, told_text, ttl_ms, outbox_key, operation_id, fingerprint, keep_ms, attached)\n\
+local take_atoms = list[1].amount\n\
 wallet.open_holds = wallet.open_holds + 1\n\
 local moved, grant_no = take(wallet, 4, 2, take_atoms, take_atoms)\n\
 local account = wallet.account\n\
@@ -2819,9 +2905,15 @@ local expires_at_ms = created_at_ms + ttl_ms\n\
 local ref = string.format('%d.%d', epoch, version)\n\
 local packed =\n\
 struct.pack(HOLD, account.asset, take_atoms, take_atoms, 0, 0, created_at_ms, expires_at_ms, grant_no, take_atoms)\n\
+local counters_packed = NO_COUNTERS\n\
+if sent[1] then\n\
+local entry = { counters = nil }\n\
+packed = packed .. budgets.hold(sent, entry, list)\n\
+counters_packed = count(wallet, entry)\n\
+end\n\
 wallet.holds = { ref, packed }\n\
 wallet.deadlines = { string.format('%d', expires_at_ms), wallet.id .. ref }\n\
-local available_atoms, held_atoms, legs_text, told_text, lines_text = account.available, account.held, '', '', ''\n\
+local available_atoms, held_atoms, legs_text, lines_text = account.available, account.held, '', ''\n\
 local reply = {\n\
 'approved',\n\
 take_atoms,\n\
@@ -2835,18 +2927,25 @@ legs_text,\n\
 told_text,\n\
 lines_text,\n\
 }\n\
-local entry_packed = moved .. struct.pack('>Bc0BH', #ref, ref, 1, #packed) .. packed .. '\\0'\n\
-seal(wallet, outbox_key, entry_packed, operation_id, fingerprint, keep_ms, attached, reply, 7)\n\
+local hold_packed = struct.pack('>Bc0BHc0', #ref, ref, 1, #packed, packed)\n\
+seal(wallet, outbox_key, moved, hold_packed, counters_packed, operation_id, fingerprint, keep_ms, attached, reply, 7)\n\
 return reply\n\
 end\n\
-function plain.charge(wallet, take_atoms, outbox_key, operation_id, fingerprint, keep_ms, attached)\n\
+function plain.charge(wallet, list, sent, told_text, outbox_key, operation_id, fingerprint, keep_ms, attached)\n\
+local take_atoms = list[1].amount\n\
 local moved = take(wallet, 9, 5, take_atoms, 0)\n\
 local account = wallet.account\n\
+local counters_packed = NO_COUNTERS\n\
+if sent[1] then\n\
+local entry = { counters = nil }\n\
+budgets.charge(sent, entry, account.asset, take_atoms)\n\
+counters_packed = count(wallet, entry)\n\
+end\n\
 local version, epoch, seq = wallet.version, wallet.epoch, wallet.seq\n\
-local available_atoms, held_atoms, legs_text, told_text, lines_text = account.available, account.held, '', '', ''\n\
+local available_atoms, held_atoms, legs_text, lines_text = account.available, account.held, '', ''\n\
 local reply =\n\
 { 'charged', take_atoms, available_atoms, held_atoms, version, epoch, seq, legs_text, told_text, lines_text }\n\
-seal(wallet, outbox_key, moved .. NO_HOLD_NO_COUNTERS, operation_id, fingerprint, keep_ms, attached, reply, 6)\n\
+seal(wallet, outbox_key, moved, NO_HOLD, counters_packed, operation_id, fingerprint, keep_ms, attached, reply, 6)\n\
 return reply\n\
 end\n\
 return plain\n\
@@ -3125,6 +3224,7 @@ end\n\
 return scopes\n\
 end\n\
 modules['seal'] = function()\n\
+local counters = require('counters')\n\
 local operation = require('operation')\n\
 local wallets = require('wallet')\n\
 local seal = {}\n\
@@ -3186,11 +3286,7 @@ end\n\
 if wallet.rollovers_changed then\n\
 add_rollovers(wallet, fields)\n\
 end\n\
-for _, counter in ipairs(wallet.counters_read or NONE) do\n\
-if counter.packed then\n\
-add(fields, counter.name, counter.packed)\n\
-end\n\
-end\n\
+counters.add_fields(wallet, fields)\n\
 return fields\n\
 end\n\
 local function slice(wallet, name, list, more_name)\n\
@@ -3232,24 +3328,26 @@ slice(wallet, 'fields', fields, 'more_fields')\n\
 end\n\
 function seal.answer(wallet, fingerprint, keep_ms, reply)\n\
 wallet.entries = {}\n\
-wallet.record = fingerprint .. operation.pack(reply)\n\
+local reply_head, reply_texts = operation.pack(reply)\n\
+wallet.record = fingerprint .. reply_head .. reply_texts\n\
 wallet.keep_ms = keep_ms\n\
 end\n\
 function seal.operation(wallet, outbox_key, main_no, operation_id, fingerprint, keep_ms, attached, reply)\n\
 seal.wallet(wallet)\n\
-local reply_packed = operation.pack(reply)\n\
+local reply_head, reply_texts = operation.pack(reply)\n\
 for no, entry in ipairs(wallet.entries) do\n\
 if no == main_no then\n\
 entry.packed = entry.packed\n\
-.. struct.pack('>Bc0c11H', #operation_id, operation_id, fingerprint, #reply_packed)\n\
-.. reply_packed\n\
+.. struct.pack('>Bc0c11H', #operation_id, operation_id, fingerprint, #reply_head + #reply_texts)\n\
+.. reply_head\n\
+.. reply_texts\n\
 .. attached\n\
 else\n\
 entry.packed = entry.packed .. NO_OPERATION\n\
 end\n\
 end\n\
 if keep_ms ~= '0' then\n\
-wallet.record = fingerprint .. reply_packed\n\
+wallet.record = fingerprint .. reply_head .. reply_texts\n\
 wallet.keep_ms = keep_ms\n\
 end\n\
 wallet.outbox_key = outbox_key\n\
@@ -3624,7 +3722,7 @@ clock,\n\
 redis_now_ms,\n\
 version,\n\
 due_at_ms,\n\
-_,\n\
+verified_epoch,\n\
 open_holds,\n\
 live_grants,\n\
 freeze,\n\
@@ -3637,6 +3735,7 @@ id = wallets.id_of(wallet_key),\n\
 environment = environment,\n\
 now_ms = math.max(redis_now_ms, clock_ms),\n\
 epoch = epoch,\n\
+verified_epoch = verified_epoch,\n\
 seq = seq,\n\
 version = version,\n\
 stored_seq = seq,\n\
@@ -3647,6 +3746,7 @@ open_holds = open_holds,\n\
 live_grants = live_grants,\n\
 freeze = freeze,\n\
 entries = { nil },\n\
+account = false, -- the one that was asked for\n\
 }\n\
 end\n\
 local function put(wallet, name, key, value)\n\
@@ -3712,11 +3812,10 @@ if not fields[1] then\n\
 return nil, { 'absent' }\n\
 end\n\
 local wallet = make(wallet_key, found[2], now_ms, struct.unpack(META, fields[1]))\n\
-local _, verified_epoch = wallets.read_stamp(fields[1])\n\
 if environment ~= wallet.environment and environment ~= ANY_ENVIRONMENT then\n\
 return nil, { 'missing' }\n\
 end\n\
-if verified_epoch ~= wallet.epoch then\n\
+if wallet.verified_epoch ~= wallet.epoch then\n\
 return nil, { 'absent' }\n\
 end\n\
 if fields[4] and looked_up ~= NOT_IN_LEDGER and wallet.now_ms < tonumber(fields[4]) then\n\
@@ -3744,10 +3843,9 @@ end\n\
 local time = redis.call('TIME')\n\
 local now_ms = time[1] * 1000 + math.floor(time[2] / 1000)\n\
 local wallet = make(wallet_key, found[2], now_ms, struct.unpack(META, packed))\n\
-local _, verified_epoch = wallets.read_stamp(packed)\n\
 if environment ~= wallet.environment and environment ~= ANY_ENVIRONMENT then\n\
 return nil, { 'missing' }\n\
-elseif verified_epoch ~= wallet.epoch then\n\
+elseif wallet.verified_epoch ~= wallet.epoch then\n\
 return nil, { 'absent' }\n\
 elseif wallet.due_at_ms <= wallet.now_ms then\n\
 return nil, { 'due' }\n\
@@ -3898,7 +3996,7 @@ return wallets\n\
 end\n\
 do\n\
 redis.register_function({\n\
-function_name = 'advance_clock_f8fcec309ef8',\n\
+function_name = 'advance_clock_e8d4d1f15e01',\n\
 flags = {  },\n\
 callback = function(KEYS, ARGV)\n\
 if not bound then bind() end\n\
@@ -3924,7 +4022,7 @@ local seal = require('seal')\n\
 local due = require('due')\n\
 local wallets = require('wallet')\n\
 redis.register_function({\n\
-function_name = 'apply_due_f8fcec309ef8',\n\
+function_name = 'apply_due_e8d4d1f15e01',\n\
 flags = { 'allow-oom' },\n\
 callback = function(KEYS, ARGV)\n\
 if not bound then bind() end\n\
@@ -3978,7 +4076,7 @@ local run = require('run')\n\
 local triggers = require('triggers')\n\
 local wallets = require('wallet')\n\
 redis.register_function({\n\
-function_name = 'arm_top_up_f8fcec309ef8',\n\
+function_name = 'arm_top_up_e8d4d1f15e01',\n\
 flags = { 'allow-oom' },\n\
 callback = function(KEYS, ARGV)\n\
 if not bound then bind() end\n\
@@ -4033,7 +4131,7 @@ local staleness = require('stale')\n\
 local usage = require('usage')\n\
 local wallets = require('wallet')\n\
 redis.register_function({\n\
-function_name = 'authorize_f8fcec309ef8',\n\
+function_name = 'authorize_e8d4d1f15e01',\n\
 flags = {  },\n\
 callback = function(KEYS, ARGV)\n\
 if not bound then bind() end\n\
@@ -4059,10 +4157,10 @@ local repeated = ARGV[11] -- '1' when this repeats an attempt whose outcome is u
 local looked_up = ARGV[12] -- '1': the ledger does not have this operation; '2': it has; '0': nobody has asked it\n\
 local config_version = ARGV[13] -- of the wallet's subscriptions and budgets, as the caller knows them\n\
 local attached = ARGV[14]\n\
-local is_bare = ARGV[15] == nil\n\
 local catalog_version = ARGV[15] or '' -- that priced this; empty: nothing was priced\n\
 local told_text = ARGV[16] or '' -- what the answer says besides, kept with it: the lines that were priced\n\
 local budgets_packed = ARGV[17] or '' -- the budgets that this counts in; see lib/budgets.lua\n\
+local is_plain = ARGV[18] == nil\n\
 local lines_packed = ARGV[18] or '' -- what counts over a period, for the script to price; see lib/usage.lua\n\
 local scopes_packed = ARGV[19] or '' -- by which scopes what of it is covered; see lib/scopes.lua\n\
 local legs_packed = ARGV[20] or '' -- H asset, d atoms, d num, d den each: what goes with it in other assets\n\
@@ -4169,8 +4267,9 @@ lines_text,\n\
 }\n\
 end\n\
 local reply\n\
-if take_atoms and is_bare and plain.fits(wallet, take_atoms) then\n\
-reply = plain.hold(wallet, take_atoms, ttl_ms, outbox_key, operation_id, fingerprint, keep_ms, attached)\n\
+if take_atoms and is_plain and plain.fits(wallet, take_atoms) then\n\
+list[1].amount = take_atoms\n\
+reply = plain.hold(wallet, list, sent, told_text, ttl_ms, outbox_key, operation_id, fingerprint, keep_ms, attached)\n\
 elseif take_atoms then\n\
 local entry = entries.begin(4, account)\n\
 list[1].amount = take_atoms\n\
@@ -4233,7 +4332,7 @@ local staleness = require('stale')\n\
 local usage = require('usage')\n\
 local wallets = require('wallet')\n\
 redis.register_function({\n\
-function_name = 'charge_f8fcec309ef8',\n\
+function_name = 'charge_e8d4d1f15e01',\n\
 flags = {  },\n\
 callback = function(KEYS, ARGV)\n\
 if not bound then bind() end\n\
@@ -4258,10 +4357,10 @@ local repeated = ARGV[10] -- '1' when this repeats an attempt whose outcome is u
 local looked_up = ARGV[11] -- '1': the ledger does not have this operation; '2': it has; '0': nobody has asked it\n\
 local config_version = ARGV[12] -- of the wallet's subscriptions and budgets, as the caller knows them\n\
 local attached = ARGV[13]\n\
-local is_bare = ARGV[14] == nil\n\
 local catalog_version = ARGV[14] or '' -- that priced this; empty: nothing was priced\n\
 local told_text = ARGV[15] or '' -- what the answer says besides, kept with it: the lines that were priced\n\
 local budgets_packed = ARGV[16] or '' -- the budgets that this counts in; see lib/budgets.lua\n\
+local is_plain = ARGV[17] == nil\n\
 local lines_packed = ARGV[17] or '' -- what counts over a period, for the script to price; see lib/usage.lua\n\
 local scopes_packed = ARGV[18] or '' -- by which scopes what of it is covered; see lib/scopes.lua\n\
 local legs_packed = ARGV[19] or '' -- H asset, d atoms, d num, d den each: what goes with it in other assets\n\
@@ -4340,8 +4439,9 @@ return { 'overdue', overdue_refs }\n\
 end\n\
 end\n\
 local reply\n\
-if take_atoms and is_bare and plain.fits(wallet, take_atoms) then\n\
-reply = plain.charge(wallet, take_atoms, outbox_key, operation_id, fingerprint, keep_ms, attached)\n\
+if take_atoms and is_plain and not budgets.has_thresholds(sent) and plain.fits(wallet, take_atoms) then\n\
+list[1].amount = take_atoms\n\
+reply = plain.charge(wallet, list, sent, told_text, outbox_key, operation_id, fingerprint, keep_ms, attached)\n\
 elseif take_atoms then\n\
 local entry = entries.begin(9, account)\n\
 list[1].amount = take_atoms\n\
@@ -4391,7 +4491,7 @@ do\n\
 local run = require('run')\n\
 local wallets = require('wallet')\n\
 redis.register_function({\n\
-function_name = 'configure_f8fcec309ef8',\n\
+function_name = 'configure_e8d4d1f15e01',\n\
 flags = { 'allow-oom' },\n\
 callback = function(KEYS, ARGV)\n\
 if not bound then bind() end\n\
@@ -4432,7 +4532,7 @@ local run = require('run')\n\
 local seal = require('seal')\n\
 local wallets = require('wallet')\n\
 redis.register_function({\n\
-function_name = 'create_wallet_f8fcec309ef8',\n\
+function_name = 'create_wallet_e8d4d1f15e01',\n\
 flags = {  },\n\
 callback = function(KEYS, ARGV)\n\
 if not bound then bind() end\n\
@@ -4468,7 +4568,7 @@ local due = require('due')\n\
 local seal = require('seal')\n\
 local wallets = require('wallet')\n\
 redis.register_function({\n\
-function_name = 'credit_f8fcec309ef8',\n\
+function_name = 'credit_e8d4d1f15e01',\n\
 flags = {  },\n\
 callback = function(KEYS, ARGV)\n\
 if not bound then bind() end\n\
@@ -4572,7 +4672,7 @@ local holds = require('holds')\n\
 local seal = require('seal')\n\
 local wallets = require('wallet')\n\
 redis.register_function({\n\
-function_name = 'expire_holds_f8fcec309ef8',\n\
+function_name = 'expire_holds_e8d4d1f15e01',\n\
 flags = { 'allow-oom' },\n\
 callback = function(KEYS, ARGV)\n\
 if not bound then bind() end\n\
@@ -4627,7 +4727,7 @@ local seal = require('seal')\n\
 local staleness = require('stale')\n\
 local wallets = require('wallet')\n\
 redis.register_function({\n\
-function_name = 'extend_f8fcec309ef8',\n\
+function_name = 'extend_e8d4d1f15e01',\n\
 flags = {  },\n\
 callback = function(KEYS, ARGV)\n\
 if not bound then bind() end\n\
@@ -4739,7 +4839,7 @@ do\n\
 local run = require('run')\n\
 local wallets = require('wallet')\n\
 redis.register_function({\n\
-function_name = 'forget_f8fcec309ef8',\n\
+function_name = 'forget_e8d4d1f15e01',\n\
 flags = { 'allow-oom' },\n\
 callback = function(KEYS, ARGV)\n\
 if not bound then bind() end\n\
@@ -4771,7 +4871,7 @@ local entries = require('entry')\n\
 local seal = require('seal')\n\
 local wallets = require('wallet')\n\
 redis.register_function({\n\
-function_name = 'freeze_f8fcec309ef8',\n\
+function_name = 'freeze_e8d4d1f15e01',\n\
 flags = { 'allow-oom' },\n\
 callback = function(KEYS, ARGV)\n\
 if not bound then bind() end\n\
@@ -4837,7 +4937,7 @@ local run = require('run')\n\
 local seal = require('seal')\n\
 local wallets = require('wallet')\n\
 redis.register_function({\n\
-function_name = 'hydrate_f8fcec309ef8',\n\
+function_name = 'hydrate_e8d4d1f15e01',\n\
 flags = { 'allow-oom' },\n\
 callback = function(KEYS, ARGV)\n\
 if not bound then bind() end\n\
@@ -4934,7 +5034,7 @@ end\n\
 do\n\
 local run = require('run')\n\
 redis.register_function({\n\
-function_name = 'list_due_f8fcec309ef8',\n\
+function_name = 'list_due_e8d4d1f15e01',\n\
 flags = { 'no-writes' },\n\
 callback = function(KEYS, ARGV)\n\
 if not bound then bind() end\n\
@@ -4967,7 +5067,7 @@ local scopes = require('scopes')\n\
 local seal = require('seal')\n\
 local wallets = require('wallet')\n\
 redis.register_function({\n\
-function_name = 'mend_f8fcec309ef8',\n\
+function_name = 'mend_e8d4d1f15e01',\n\
 flags = { 'allow-oom' },\n\
 callback = function(KEYS, ARGV)\n\
 if not bound then bind() end\n\
@@ -5036,7 +5136,7 @@ do\n\
 local run = require('run')\n\
 local wallets = require('wallet')\n\
 redis.register_function({\n\
-function_name = 'peek_operation_f8fcec309ef8',\n\
+function_name = 'peek_operation_e8d4d1f15e01',\n\
 flags = { 'no-writes' },\n\
 callback = function(KEYS, ARGV)\n\
 if not bound then bind() end\n\
@@ -5064,7 +5164,7 @@ end\n\
 do\n\
 local run = require('run')\n\
 redis.register_function({\n\
-function_name = 'raise_catalog_f8fcec309ef8',\n\
+function_name = 'raise_catalog_e8d4d1f15e01',\n\
 flags = { 'allow-oom' },\n\
 callback = function(KEYS, ARGV)\n\
 if not bound then bind() end\n\
@@ -5089,7 +5189,7 @@ end\n\
 do\n\
 local wallets = require('wallet')\n\
 redis.register_function({\n\
-function_name = 'read_hold_f8fcec309ef8',\n\
+function_name = 'read_hold_e8d4d1f15e01',\n\
 flags = { 'no-writes' },\n\
 callback = function(KEYS, ARGV)\n\
 if not bound then bind() end\n\
@@ -5117,7 +5217,7 @@ end\n\
 do\n\
 local wallets = require('wallet')\n\
 redis.register_function({\n\
-function_name = 'read_stored_f8fcec309ef8',\n\
+function_name = 'read_stored_e8d4d1f15e01',\n\
 flags = { 'no-writes' },\n\
 callback = function(KEYS, ARGV)\n\
 if not bound then bind() end\n\
@@ -5138,7 +5238,7 @@ end\n\
 do\n\
 local wallets = require('wallet')\n\
 redis.register_function({\n\
-function_name = 'read_wallet_f8fcec309ef8',\n\
+function_name = 'read_wallet_e8d4d1f15e01',\n\
 flags = { 'no-writes' },\n\
 callback = function(KEYS, ARGV)\n\
 if not bound then bind() end\n\
@@ -5165,7 +5265,7 @@ local legs = require('legs')\n\
 local seal = require('seal')\n\
 local wallets = require('wallet')\n\
 redis.register_function({\n\
-function_name = 'release_f8fcec309ef8',\n\
+function_name = 'release_e8d4d1f15e01',\n\
 flags = { 'allow-oom' },\n\
 callback = function(KEYS, ARGV)\n\
 if not bound then bind() end\n\
@@ -5232,7 +5332,7 @@ end\n\
 do\n\
 local run = require('run')\n\
 redis.register_function({\n\
-function_name = 'remember_f8fcec309ef8',\n\
+function_name = 'remember_e8d4d1f15e01',\n\
 flags = { 'allow-oom' },\n\
 callback = function(KEYS, ARGV)\n\
 if not bound then bind() end\n\
@@ -5256,7 +5356,7 @@ local run = require('run')\n\
 local seal = require('seal')\n\
 local wallets = require('wallet')\n\
 redis.register_function({\n\
-function_name = 'restamp_f8fcec309ef8',\n\
+function_name = 'restamp_e8d4d1f15e01',\n\
 flags = { 'allow-oom' },\n\
 callback = function(KEYS, ARGV)\n\
 if not bound then bind() end\n\
@@ -5323,7 +5423,7 @@ local staleness = require('stale')\n\
 local usage = require('usage')\n\
 local wallets = require('wallet')\n\
 redis.register_function({\n\
-function_name = 'settle_f8fcec309ef8',\n\
+function_name = 'settle_e8d4d1f15e01',\n\
 flags = { 'allow-oom' },\n\
 callback = function(KEYS, ARGV)\n\
 if not bound then bind() end\n\
@@ -5476,7 +5576,7 @@ end\n\
 do\n\
 local run = require('run')\n\
 redis.register_function({\n\
-function_name = 'verify_run_f8fcec309ef8',\n\
+function_name = 'verify_run_e8d4d1f15e01',\n\
 flags = { 'no-writes' },\n\
 callback = function(KEYS, ARGV)\n\
 if not bound then bind() end\n\
@@ -5506,7 +5606,7 @@ local grants = require('grants')\n\
 local seal = require('seal')\n\
 local wallets = require('wallet')\n\
 redis.register_function({\n\
-function_name = 'void_f8fcec309ef8',\n\
+function_name = 'void_e8d4d1f15e01',\n\
 flags = { 'allow-oom' },\n\
 callback = function(KEYS, ARGV)\n\
 if not bound then bind() end\n\

@@ -52,8 +52,8 @@ export const plantedFaults: readonly PlantedFault[] = [
     'the record of an operation is forgotten',
     'calm',
     luaEverywhere(
-      "if keep_ms ~= '0' then\nwallet.record = fingerprint .. reply_packed",
-      'if false then\nwallet.record = fingerprint .. reply_packed',
+      "if keep_ms ~= '0' then\nwallet.record = fingerprint .. reply_head",
+      'if false then\nwallet.record = fingerprint .. reply_head',
     ),
   ),
   fault(
@@ -217,7 +217,7 @@ export const plantedFaults: readonly PlantedFault[] = [
     'what returns to an ended grant stays',
     'calm',
     lua(
-      'if terms.state ~= 2 then\nleaving = leaving or {}\nleaving[#leaving + 1] = grant_no\nelseif',
+      'if not is_active then\nleaving = leaving or {}\nleaving[#leaving + 1] = grant_no\nelseif',
       'if false then\nelseif',
     ),
   ),
