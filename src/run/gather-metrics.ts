@@ -15,7 +15,7 @@ export type Gathering = {
 };
 
 /** Longer than a process needs that is not standing still. */
-const silentMs = 1_000;
+const silentMs = 3_000;
 
 export function gatherMetrics(members: () => Member[]): Gathering {
   const last = new Map<number, Metrics>();

@@ -1,6 +1,6 @@
 // Several processes of one role, and their parent: it starts them, replaces one that ends, and stops them in order.
 //
-// Gateways share a port. The parent accepts connections and hands each to the next gateway in turn (node:cluster), and that is
+// Gateways share a port. The parent accepts connections and hands each to the gateway that has been free for longest (node:cluster), and that is
 // its part: a request goes from its connection to one gateway, to Redis, and back. A parent that stands still holds up nobody who is
 // connected. In turn, because clients keep their connections: where each gateway accepts by itself, whoever wakes first takes
 // more (of 64 connections over four processes 9 to 30, in turn 15 to 19). It costs the parent some 20 µs a connection. Listening

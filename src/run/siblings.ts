@@ -28,7 +28,7 @@ export type Siblings = {
   gather: () => Promise<Metrics[]>;
 };
 
-/** The parent waits for a silent process for a second. */
+/** Longer than the parent waits for a silent process. */
 const gatherMsMax = 5_000;
 
 /** Its number among its parent's, never given twice; undefined where a process is alone. */
