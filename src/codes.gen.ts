@@ -15,7 +15,8 @@ export const codes = {
     freeze: 12,
     unfreeze: 13,
     budget_alert: 14,
-    roll_over_grant: 15
+    roll_over_grant: 15,
+    refund: 16
   },
   account: {
     available: 1,
@@ -24,7 +25,8 @@ export const codes = {
     funding: 4,
     revenue: 5,
     expired: 6,
-    voided: 7
+    voided: 7,
+    refunded: 8
   },
   purpose: {
     promotional: 1,
@@ -79,5 +81,6 @@ export const codes = {
     counter_units: 1000000000000000,
     usage_keep_ms: 86400000
   },
-  never_ms: 4503599627370496
+  never_ms: 4503599627370496,
+  far_ms: 253402300799000
 } as const;

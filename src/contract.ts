@@ -281,8 +281,28 @@ export type TopUp = {
   next_action?: { type: 'redirect'; url: string } | undefined;
   failure?: { code: string; message: string; retryable: boolean } | undefined;
   grant_id?: string | undefined;
+  /** What has gone back of it, or is about to, oldest first; absent: nothing. */
+  refunds?: Refund[] | undefined;
   expires_at: Timestamp | null;
   metadata: Metadata;
+  created_at: Timestamp;
+};
+
+export type RefundRequest = {
+  /** Of the credit, in its asset. Absent: all that has not gone back. */
+  amount?: Amount | undefined;
+};
+
+export type Refund = {
+  id: string;
+  /** Asked for here; made at Stripe by somebody else; taken by the customer's bank. */
+  origin: 'request' | 'stripe' | 'dispute';
+  /** `pending`: the credit is set aside. `succeeded`: it is taken, and the money has gone. `failed`: neither. */
+  status: 'pending' | 'succeeded' | 'failed';
+  /** Of the credit. */
+  amount: Amount;
+  money: { currency: string; amount: string };
+  failure?: { code: string; message: string } | undefined;
   created_at: Timestamp;
 };
 

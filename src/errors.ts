@@ -180,6 +180,12 @@ export const errors = {
     title: 'The subscription was canceled',
     whatToDo: 'Make a new one: what was canceled stays as it is.',
   },
+  top_up_not_refundable: {
+    ...never,
+    status: 409,
+    title: 'The top-up cannot be refunded',
+    whatToDo: 'See its `status`: only what was paid for can be refunded.',
+  },
   grant_ended: {
     ...never,
     status: 409,
@@ -277,6 +283,12 @@ export const errors = {
     status: 422,
     title: 'The customer has too many budgets',
     whatToDo: 'At most 64 may stand: delete some, or change one that there is.',
+  },
+  exceeds_refundable: {
+    ...never,
+    status: 422,
+    title: 'More than can be refunded',
+    whatToDo: 'Ask for at most `refundable`: what is spent or has gone back before cannot be refunded.',
   },
   exceeds_hold: {
     ...never,

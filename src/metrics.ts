@@ -34,6 +34,7 @@ export function gatewayMetrics() {
       registers,
     }),
     fenced: fencedCounter(registry),
+    refunds: refundsCounter(registry),
     reconcileDifferences: differencesCounter(registry),
     durability: new Gauge({
       name: 'farebox_durability',
@@ -145,9 +146,19 @@ export function workerMetrics() {
       buckets: [0.1, 0.25, 0.5, 1, 2, 5, 15, 60, 600, 3600],
       registers,
     }),
+    refunds: refundsCounter(registry),
     swept: new Counter({ name: 'farebox_swept_total', help: 'Holds expired and due events applied', registers }),
     fenced: fencedCounter(registry),
   };
+}
+
+function refundsCounter(registry: Registry): Counter<'origin' | 'outcome'> {
+  return new Counter({
+    name: 'farebox_refunds_total',
+    help: 'Refunds and disputes that have ended, by origin (request, stripe, dispute) and outcome (taken, returned, restored)',
+    labelNames: ['origin', 'outcome'],
+    registers: [registry],
+  });
 }
 
 function fencedCounter(registry: Registry): Counter {

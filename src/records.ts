@@ -418,6 +418,8 @@ export type TopUp = {
   currency: string;
   /** In the currency's smallest unit, as Stripe counts. */
   price: number;
+  /** What arrived: with tax more than the price. */
+  paid: number;
   payment: 'checkout' | 'saved';
   payerId: string;
   methodId: string | undefined;
@@ -442,6 +444,45 @@ export type TopUp = {
   createdAtMs: number;
   /** Since when Stripe may have heard of it. */
   askedAtMs: number | undefined;
+};
+
+/** Bought credit that goes back: asked for here, made at Stripe by somebody else, or taken by the customer's bank. */
+export type Refund = {
+  environmentId: string;
+  id: string;
+  topUpId: string;
+  customerId: string;
+  origin: 'request' | 'stripe' | 'dispute';
+  asset: number;
+  amount: Atoms;
+  /** In the currency's smallest unit. */
+  money: number;
+  stripeId: string | undefined;
+  isHeld: boolean;
+  /** Since when Stripe may have heard of it. */
+  askedAtMs: number | undefined;
+  /**
+   * What Stripe says: the money has gone, it has not, or it came back after the credit was taken, which is given again; undefined:
+   * nothing final yet.
+   */
+  outcome: 'taken' | 'returned' | 'restored' | undefined;
+  failure: { code: string; message: string } | undefined;
+  /** The ledger has what follows from that. */
+  hasEnded: boolean;
+  /** What its request was answered. */
+  reply: string | undefined;
+  createdAtMs: number;
+};
+
+/** A refund or a dispute as Stripe has it. */
+export type FoundRefund = {
+  stripeId: string;
+  /** One of ours. */
+  id: string | undefined;
+  isDispute: boolean;
+  money: number;
+  outcome: 'taken' | 'returned' | undefined;
+  failure: { code: string; message: string } | undefined;
 };
 
 export type AutoTopUpState = 'armed' | 'charging' | 'requires_action' | 'backing_off' | 'suspended' | 'capped';
@@ -477,6 +518,8 @@ export type AutoTopUp = AutoTopUpId &
     failedMethodId: string | undefined;
     error: { code: string; message: string } | undefined;
     nextAttemptAtMs: number | undefined;
+    /** A top-up of this asset was refunded or disputed since it was asked for: nothing is charged until it is asked for again. */
+    isHeldOff: boolean;
     /** The present attempt. */
     topUp: TopUp | undefined;
     /** In the currency's smallest unit. */

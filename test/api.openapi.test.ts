@@ -32,7 +32,9 @@ import type { migrateBody, subscriptionBody, subscriptionReply } from '../src/ap
 import type { shadowApprovedReply, shadowDeclinedReply } from '../src/api/spend.ts';
 import { splitRow } from '../src/api/table.ts';
 import type { autoTopUpBody, autoTopUpReply } from '../src/api/auto-top-ups.ts';
-import type { topUpBody, topUpReply } from '../src/api/top-ups.ts';
+import type { refundBody } from '../src/api/refund.ts';
+import type { topUpReply } from '../src/api/top-up-view.ts';
+import type { topUpBody } from '../src/api/top-ups.ts';
 import type { walletReply } from '../src/api/wallet.ts';
 import type * as contract from '../src/contract.ts';
 import { errors, type ErrorCode } from '../src/errors.ts';
@@ -172,6 +174,7 @@ test('requests are those of the contract', () => {
   expectTypeOf<Same<z.input<typeof grantBody>, Omit<contract.GrantRequest, 'scope'>>>().toEqualTypeOf<true>();
   expectTypeOf<Same<z.input<typeof assetRateBody>, contract.AssetRateRequest>>().toEqualTypeOf<true>();
   expectTypeOf<Same<z.input<typeof topUpBody>, contract.TopUpRequest>>().toEqualTypeOf<true>();
+  expectTypeOf<Same<z.input<typeof refundBody>, contract.RefundRequest>>().toEqualTypeOf<true>();
   expectTypeOf<Same<z.input<typeof autoTopUpBody>, contract.AutoTopUpRequest>>().toEqualTypeOf<true>();
   expectTypeOf<Same<z.input<typeof setupBody>, contract.PaymentMethodSetupRequest>>().toEqualTypeOf<true>();
   expectTypeOf<z.input<typeof keyBody>>().toExtend<contract.KeyRequest>();

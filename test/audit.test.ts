@@ -40,8 +40,9 @@ describe('a ledger that nobody touched', () => {
     expect((await sql`select 1 from entries where late`).length).toBeGreaterThan(0);
     expect((await sql`select 1 from credits where state = 'refused'`).length).toBeGreaterThan(0);
     const report = await audit(sql);
-    expect(reportText(report)).toMatch(/^(ok .*\n){9}audit: the ledger is sound: 9 proofs in [\d.]+ s$/);
-    expect(report.proofs.filter(({ checked }) => checked === 0)).toEqual([]);
+    expect(reportText(report)).toMatch(/^(ok .*\n){10}audit: the ledger is sound: 10 proofs in [\d.]+ s$/);
+    // Nothing was bought here: test/refunds.test.ts plants what the last one finds.
+    expect(report.proofs.filter(({ checked }) => checked === 0).map(({ name }) => name)).toEqual(['payments']);
   });
 
   test('is sound at any moment of live traffic', async () => {

@@ -8,7 +8,6 @@ import { laneOf } from '../src/outbox/queues.ts';
 import { openPayments } from '../src/payments/payments.ts';
 import { connectStore } from '../src/run/connect-store.ts';
 import { paymentStore } from '../src/run/payment-store.ts';
-import { credit } from '../src/wallet/credit.ts';
 import { walletOf } from '../src/wallet/keys.ts';
 import { connectRedis } from '../src/wallet/redis.ts';
 import type { Store } from '../src/wallet/store.ts';
@@ -53,8 +52,7 @@ afterAll(async () => {
 
 /** What a worker does in a second, all of it due now. */
 async function goOn(by: Sql): Promise<void> {
-  const parts = { sql: by, config: paying.config, credit: (owed: Parameters<typeof credit>[1]) => credit(store, owed) };
-  const payments = openPayments(paymentStore({ ...parts, onWarning: () => {} }));
+  const payments = openPayments(paymentStore({ sql: by, config: paying.config, store, onWarning: () => {} }));
   await lookAtTopUps(by, payments, () => {});
   await seeToAutoTopUps({ sql: by, store, payments, onError: () => {}, onEnd: () => {} });
 }

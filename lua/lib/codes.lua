@@ -18,10 +18,20 @@ codes.kind = {
   unfreeze = 13,
   budget_alert = 14,
   roll_over_grant = 15,
+  refund = 16,
 }
 
 -- The accounts of the double entry. The first three are the wallet's own, the others belong to its environment.
-codes.account = { available = 1, held = 2, overage = 3, funding = 4, revenue = 5, expired = 6, voided = 7 }
+codes.account = {
+  available = 1,
+  held = 2,
+  overage = 3,
+  funding = 4,
+  revenue = 5,
+  expired = 6,
+  voided = 7,
+  refunded = 8,
+}
 
 -- In consumption order: what was given away goes before what was paid for.
 codes.purpose = { promotional = 1, bundled = 2, paid = 3 }
@@ -70,5 +80,7 @@ codes.limit = {
 
 -- Later than any instant: a wallet with nothing due, a grant that never expires.
 codes.never_ms = 4503599627370496
+-- Where a hold has no deadline, this is it: the end of the year 9999, an instant that every clock and calendar can say.
+codes.far_ms = 253402300799000
 
 return codes

@@ -9,13 +9,14 @@ import { counted } from './counted.ts';
 import { credits } from './credits.ts';
 import { ends } from './ends.ts';
 import { holdings } from './holdings.ts';
+import { payments } from './payments.ts';
 import type { Proof, Verdict } from './proof.ts';
 import { rebuild } from './rebuild.ts';
 import { seqs } from './seqs.ts';
 import { versions } from './versions.ts';
 import { zero } from './zero.ts';
 
-const proofs: readonly Proof[] = [versions, seqs, balances, zero, holdings, ends, rebuild, counted, credits];
+const proofs: readonly Proof[] = [versions, seqs, balances, zero, holdings, ends, rebuild, counted, credits, payments];
 
 export type Progress = { readonly name: string; readonly checked: number; readonly unit: string };
 export type ProofReport = Verdict & Pick<Proof, 'name' | 'claim' | 'unit'> & { readonly tookMs: number };

@@ -33,6 +33,7 @@ import { settle } from './settle.ts';
 import { cancelSubscription, createSubscription, listSubscriptions, migrateSubscription } from './subscriptions.ts';
 import { receiveStripeEvent } from './stripe-webhook.ts';
 import { honoPathOf, splitRow, type TableRow } from './table.ts';
+import { refundTopUp } from './refund.ts';
 import { createTopUp, getTopUp, listTopUps } from './top-ups.ts';
 import { unmatched } from './unmatched.ts';
 import { listEvents, rateEvents } from './unpriced.ts';
@@ -83,6 +84,7 @@ export const table: readonly TableRow[] = [
   ['GET    /v1/customers/{customer_id}/top-ups', 'read', listTopUps],
   ['GET    /v1/customers/{customer_id}/top-ups/{top_up_id}', 'read', getTopUp],
   ['GET    /v1/top-ups/{top_up_id}', 'read', getTopUp],
+  ['POST   /v1/top-ups/{top_up_id}/refund', 'credit', refundTopUp],
   ['PUT    /v1/customers/{customer_id}/auto-top-up/{code}', 'credit', putAutoTopUp],
   ['GET    /v1/customers/{customer_id}/auto-top-up/{code}', 'read', getAutoTopUp],
   ['DELETE /v1/customers/{customer_id}/auto-top-up/{code}', 'credit', deleteAutoTopUp],

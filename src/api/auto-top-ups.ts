@@ -182,6 +182,9 @@ async function answer(api: Api, { id, asset }: Named) {
   return auto ? ({ status: 200, body: show(auto, asset) } as const) : none;
 }
 
+/** Its settings put again, it goes on. */
+const refunded = { code: 'top_up_refunded', message: 'A top-up was refunded or disputed.' };
+
 function show(auto: AutoTopUp, asset: Asset): AutoTopUpReply {
   const { decimals } = currencyOf(auto.currency) as Currency;
   const isOpen = auto.topUp?.status === 'pending' || auto.topUp?.status === 'requires_action';
@@ -197,8 +200,8 @@ function show(auto: AutoTopUp, asset: Asset): AutoTopUpReply {
     spent_this_month: writeDecimal(BigInt(auto.spentThisMonth), decimals),
     ...(auto.methodId !== undefined && { payment_method_id: auto.methodId }),
     ...(auto.returnUrl !== undefined && { return_url: auto.returnUrl }),
-    state: auto.isEnabled ? auto.state : 'disabled',
-    last_error: auto.error ?? null,
+    state: auto.isEnabled ? (auto.isHeldOff && auto.state === 'armed' ? 'suspended' : auto.state) : 'disabled',
+    last_error: auto.error ?? (auto.isHeldOff ? refunded : null),
     next_attempt_at: formatTimeOrNull(auto.nextAttemptAtMs),
     ...(isOpen && { top_up_id: auto.topUp!.id }),
     ...(auto.topUp?.actionUrl !== undefined && {

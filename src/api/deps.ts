@@ -29,12 +29,13 @@ import type {
   ProductVersion,
   PublishedVersion,
   Scope,
+  Refund,
   Subscription,
   TopUp,
   WalletConfig,
 } from '../records.ts';
+import type { Atoms } from '../units.ts';
 import type { Wallets } from '../wallet/wallets.ts';
-
 import type { Catalogs } from './catalog-cache.ts';
 
 export type Deps = {
@@ -98,11 +99,22 @@ export type Payments = {
   >;
   /** Takes it as far as it will go now; `unknown`: a worker goes on with it. */
   advance: (topUp: TopUp) => Promise<{ status: 'done' | 'not_configured' } | { status: 'unknown'; detail: string }>;
-  /** An event of Stripe's; `taken` says nothing of whether it meant anything. */
+  /** Takes a refund that was written down as far as it will go now; `unknown`: a worker goes on with it. */
+  refund: (
+    topUp: TopUp,
+    refund: Refund,
+    isNew: boolean,
+  ) => Promise<
+    | { status: 'done' | 'frozen' | 'not_configured' }
+    | { status: 'refused'; detail: string }
+    | { status: 'unknown'; detail: string }
+    | { status: 'short'; left: bigint }
+  >;
+  /** An event of Stripe's; `taken` says nothing of whether it meant anything, `unavailable` that it cannot be said yet. */
   receive: (
     environmentId: string,
     sent: { body: Uint8Array; signature: string },
-  ) => Promise<{ status: 'taken' | 'forged' | 'not_configured' }>;
+  ) => Promise<{ status: 'taken' | 'forged' | 'not_configured' } | { status: 'unavailable'; detail: string }>;
   removeMethod: (customer: PayingCustomer, methodId: string) => Promise<AskedStripe<unknown> | { status: 'no_method' }>;
 };
 
@@ -350,6 +362,22 @@ export type Ledger = {
   listTopUps: (environmentId: string, customerId: string, page: PageRequest) => Promise<Listed<TopUp>>;
   /** What it was answered, the first time. Gives back what is kept. */
   keepTopUpReply: (environmentId: string, id: string, reply: string) => Promise<string>;
+  /** Writes it down, or finds the one that this operation wrote before. No amount: all that has not gone back. */
+  beginRefund: (
+    environmentId: string,
+    topUpId: string,
+    asked: { amount: Atoms | undefined; operationId: string; fingerprint: string },
+  ) => Promise<
+    | { status: 'begun'; refund: Refund; isNew: boolean }
+    | { status: 'no_top_up' | 'conflict' | 'not_paid' | 'too_small' }
+    | { status: 'too_much'; left: Atoms }
+  >;
+  /** Whether this operation has begun a refund. */
+  hasRefund: (environmentId: string, operationId: string) => Promise<boolean>;
+  /** Of these top-ups, oldest first. */
+  listRefunds: (environmentId: string, topUpIds: string[]) => Promise<Refund[]>;
+  /** What it was answered, the first time. Gives back what is kept. */
+  keepRefundReply: (environmentId: string, id: string, reply: string) => Promise<string>;
   putAutoTopUp: (id: AutoTopUpId, terms: AutoTopUpTerms) => Promise<void>;
   findAutoTopUp: (id: AutoTopUpId) => Promise<AutoTopUp | undefined>;
   /** False: there is none. */

@@ -110,17 +110,12 @@ export const listEntries = defineRoute({
     const asset = query.asset === undefined ? undefined : await api.assets.byCode(environmentId, query.asset);
     if (query.asset !== undefined && !asset) return unknownAsset('asset', query.asset);
     const walletId = api.wallets.walletIdOf(environmentId, params.customer_id);
-    // No script writes a refund yet, so none is found.
-    const { kind } = query;
-    const listed =
-      kind === 'refund'
-        ? { items: [], nextCursor: undefined }
-        : await api.ledger.listEntries(
-            environmentId,
-            walletId,
-            { asset: asset?.number, kind, fromMs: query.from, toMs: query.to },
-            pageOf(query),
-          );
+    const listed = await api.ledger.listEntries(
+      environmentId,
+      walletId,
+      { asset: asset?.number, kind: query.kind, fromMs: query.from, toMs: query.to },
+      pageOf(query),
+    );
     if (listed === 'bad_cursor') return badCursor;
     const isEmpty = listed.items.length === 0;
     if (isEmpty && !(await api.ledger.findCustomer(environmentId, params.customer_id))) return noCustomer;

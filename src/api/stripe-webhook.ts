@@ -27,6 +27,8 @@ export const receiveStripeEvent: PublicRoute = {
         return { status: 200, contentType: 'application/json', text: '{"received":true}' };
       case 'forged':
         return forged;
+      case 'unavailable':
+        return refuse('unavailable', received.detail);
       case 'not_configured':
         return notConfigured;
     }

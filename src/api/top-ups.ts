@@ -1,13 +1,10 @@
 // Top-ups: credit that a customer buys. Written to Postgres as an intent first, then asked of Stripe; the grant follows the money.
 import { z } from '@hono/zod-openapi';
-import type { TopUp as TopUpReply } from '../contract.ts';
 import { codes } from '../codes.gen.ts';
 import { priceToCharge, type Price } from '../pricing/asset-price.ts';
-import { currencyOf, type Currency } from '../pricing/currencies.ts';
-import { writeDecimal } from '../pricing/decimal.ts';
 import type { Asset, TopUp } from '../records.ts';
 import { zeroAtoms, type Atoms } from '../units.ts';
-import { format, readAmount } from './amount.ts';
+import { readAmount } from './amount.ts';
 import { refuse, refuseFields, type Answer, type Refused } from './answer.ts';
 import { unknownAsset } from './assets.ts';
 import { refuseNewWork } from './backpressure.ts';
@@ -16,18 +13,8 @@ import { operationFor } from './idempotency.ts';
 import { badCursor, pageOf, pageQuery, pageSchema } from './paging.ts';
 import { notConfigured, refusePayment } from './refuse-payment.ts';
 import { defineRoute, type Api, type Call } from './route.ts';
-import {
-  amount,
-  amountOut,
-  asJsonObject,
-  assetCode,
-  metadata,
-  metadataOut,
-  returnUrl,
-  timeOut,
-  timestamp,
-} from './schemas.ts';
-import { formatTime, formatTimeOrNull } from './time.ts';
+import { amount, asJsonObject, assetCode, metadata, returnUrl, timestamp } from './schemas.ts';
+import { showTopUp, showTopUps, topUpReply } from './top-up-view.ts';
 import { refuseTrouble } from './trouble.ts';
 
 export const topUpBody = z
@@ -58,37 +45,6 @@ export const topUpBody = z
   })
   .openapi('TopUpRequest');
 
-export const topUpReply = z
-  .object({
-    id: z.string(),
-    customer_id: z.string(),
-    status: z.enum(['pending', 'requires_action', 'succeeded', 'failed', 'canceled', 'refunded']),
-    asset: z.string(),
-    amount: amountOut,
-    payment: z.enum(['checkout', 'saved']),
-    price: z
-      .object({
-        currency: z.string(),
-        amount: z.string(),
-        rate: z
-          .string()
-          .optional()
-          .openapi({ description: 'What one unit cost; absent where the asset is the currency.' }),
-      })
-      .openapi({ description: 'Before tax.' }),
-    checkout_url: z.string().optional().openapi({ description: 'Send the customer there.' }),
-    next_action: z
-      .object({ type: z.literal('redirect'), url: z.string() })
-      .optional()
-      .openapi({ description: 'Send the customer there: the bank wants to know who pays.' }),
-    failure: z.object({ code: z.string(), message: z.string(), retryable: z.boolean() }).optional(),
-    grant_id: z.string().optional(),
-    expires_at: timeOut.nullable(),
-    metadata: metadataOut,
-    created_at: timeOut,
-  })
-  .openapi('TopUp');
-
 type Body = z.output<typeof topUpBody>;
 
 export const createTopUp = defineRoute({
@@ -115,7 +71,7 @@ export const createTopUp = defineRoute({
     if (advanced.status === 'unknown') return refuseTrouble({ status: 'unknown', detail: advanced.detail }, call);
     const topUp = await api.ledger.findTopUp(environmentId, begun.id);
     if (!topUp) throw new Error(`top-up ${begun.id} is gone`);
-    const text = JSON.stringify(await show(api, topUp));
+    const text = JSON.stringify(await showTopUp(api, topUp));
     return {
       status: 201,
       text: await api.ledger.keepTopUpReply(environmentId, topUp.id, text),
@@ -219,7 +175,7 @@ export const listTopUps = defineRoute({
     if (listed === 'bad_cursor') return badCursor;
     if (listed.items.length === 0 && !(await api.ledger.findCustomer(environmentId, params.customer_id)))
       return noCustomer;
-    const data = await Promise.all(listed.items.map((topUp) => show(api, topUp)));
+    const data = await showTopUps(api, environmentId, listed.items);
     return { status: 200, body: { data, next_cursor: listed.nextCursor ?? null } };
   },
 });
@@ -234,37 +190,6 @@ export const getTopUp = defineRoute({
     // One of the two paths names a customer.
     const isTheirs = !('customer_id' in params) || topUp?.customerId === params.customer_id;
     if (!topUp || !isTheirs) return refuse('top_up_not_found', 'there is no such top-up');
-    return { status: 200, body: await show(api, topUp) };
+    return { status: 200, body: await showTopUp(api, topUp) };
   },
 });
-
-async function show(api: Api, topUp: TopUp): Promise<TopUpReply> {
-  const { environmentId, customerId, failure, grantNo, checkoutUrl, actionUrl } = topUp;
-  const asset = await api.assets.byNumber(environmentId, topUp.asset);
-  if (!asset) throw new Error(`a top-up has asset ${topUp.asset}, which is not among those of its environment`);
-  const currency = currencyOf(topUp.currency) as Currency;
-  // That money arrived, and that it can be spent, are moments apart.
-  const status = topUp.status === 'succeeded' && !topUp.isCredited ? 'pending' : topUp.status;
-  return {
-    id: topUp.id,
-    customer_id: customerId,
-    status,
-    asset: asset.code,
-    amount: format(topUp.amount, asset),
-    payment: topUp.payment,
-    price: {
-      currency: topUp.currency,
-      amount: writeDecimal(BigInt(topUp.price), currency.decimals),
-      ...(topUp.rate !== undefined && { rate: topUp.rate }),
-    },
-    ...(checkoutUrl !== undefined && status === 'pending' && { checkout_url: checkoutUrl }),
-    ...(actionUrl !== undefined && { next_action: { type: 'redirect' as const, url: actionUrl } }),
-    ...(failure && { failure }),
-    ...(grantNo !== undefined && {
-      grant_id: api.wallets.grantIdOf(api.wallets.walletIdOf(environmentId, customerId), grantNo),
-    }),
-    expires_at: formatTimeOrNull(topUp.expiresAtMs),
-    metadata: topUp.metadata,
-    created_at: formatTime(topUp.createdAtMs),
-  };
-}

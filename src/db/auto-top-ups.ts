@@ -4,11 +4,11 @@
 // makes the next attempt, and all that was reserved of the month's limit is counted when the next is. A crossing's attempts
 // are numbered, and the id of each one's top-up follows from environment, customer, asset, crossing and number.
 import { hash } from 'node:crypto';
-import { and, eq, inArray, isNotNull, isNull, lte, or, sql as raw, type SQL } from 'drizzle-orm';
+import { and, eq, gte, inArray, isNotNull, isNull, lte, or, sql as raw, type SQL } from 'drizzle-orm';
 import type { AutoTopUp, AutoTopUpId, AutoTopUpTerms, TopUp } from '../records.ts';
 import { noFingerprint } from '../wallet/operation.ts';
 import { orm, type Orm, type Sql } from './connect.ts';
-import { autoTopUps, topUps } from './schema.ts';
+import { autoTopUps, refunds, topUps } from './schema.ts';
 import { findTopUp, insertTopUp, noteCredited, type NewTopUp } from './top-ups.ts';
 
 type Row = typeof autoTopUps.$inferSelect;
@@ -37,6 +37,7 @@ export async function putAutoTopUp(sql: Sql, id: AutoTopUpId, terms: AutoTopUpTe
     methodId: terms.methodId ?? null,
     returnUrl: terms.returnUrl ?? null,
     lookAt: now,
+    putAt: now,
   };
   await orm(sql)
     .insert(autoTopUps)
@@ -71,7 +72,24 @@ export async function findAutoTopUp(
     .where(and(isAuto(id), withDeleted ? undefined : eq(autoTopUps.isDeleted, false)));
   if (!row) return undefined;
   const topUp = row.topUpId === null ? undefined : await findTopUp(sql, id.environmentId, row.topUpId);
-  return toAutoTopUp(row, topUp, await spentThisMonth(orm(sql), id));
+  const [spent, isHeldOff] = [await spentThisMonth(orm(sql), id), await wasRefunded(sql, id, row.putAt)];
+  return toAutoTopUp(row, { topUp, spent, isHeldOff });
+}
+
+/** Whether bought credit has gone back since then, or is about to: what is given back is not bought again by itself. */
+async function wasRefunded(sql: Sql, { environmentId, customerId, asset }: AutoTopUpId, sinceMs: number) {
+  const rows = await orm(sql)
+    .select({ id: refunds.id })
+    .from(refunds)
+    .where(
+      and(
+        ...[eq(refunds.environmentId, environmentId), eq(refunds.customerId, customerId), eq(refunds.asset, asset)],
+        gte(refunds.createdAt, sinceMs),
+        or(isNull(refunds.outcome), eq(refunds.outcome, 'taken')),
+      ),
+    )
+    .limit(1);
+  return rows.length > 0;
 }
 
 /** Those that are to be seen to; nobody else is given them for a while. */
@@ -319,7 +337,10 @@ async function spentThisMonth(on: Pick<Orm, 'select'>, auto: AutoTopUpId): Promi
   return Number(row?.sum ?? 0);
 }
 
-function toAutoTopUp(row: Row, topUp: TopUp | undefined, spent: number): AutoTopUp {
+function toAutoTopUp(
+  row: Row,
+  { topUp, spent, isHeldOff }: { topUp: TopUp | undefined; spent: number; isHeldOff: boolean },
+): AutoTopUp {
   return {
     environmentId: row.environmentId,
     customerId: row.customerId,
@@ -342,6 +363,7 @@ function toAutoTopUp(row: Row, topUp: TopUp | undefined, spent: number): AutoTop
     failedMethodId: row.failedMethodId ?? undefined,
     error: row.errorCode === null ? undefined : { code: row.errorCode, message: row.errorMessage ?? '' },
     nextAttemptAtMs: row.nextAttemptAt ?? undefined,
+    isHeldOff,
     topUp,
     spentThisMonth: spent,
   };

@@ -24,6 +24,7 @@ import {
   migrateSubscription,
 } from './subscriptions.ts';
 import { keepUnpriced, listKept, noteRated } from './unpriced-events.ts';
+import { beginRefund, hasRefund, keepRefundReply, listRefunds } from './refunds.ts';
 import { beginTopUp, findTopUp, findTopUpByOperation, keepTopUpReply, listTopUps } from './top-ups.ts';
 import { noteConfigPushed } from './wallet-config.ts';
 
@@ -93,6 +94,10 @@ export function openLedger(sql: Sql, { announceRevocation }: { announceRevocatio
     findTopUpByOperation: bind(findTopUpByOperation),
     listTopUps: bind(listTopUps),
     keepTopUpReply: bind(keepTopUpReply),
+    beginRefund: bind(beginRefund),
+    hasRefund: bind(hasRefund),
+    listRefunds: bind(listRefunds),
+    keepRefundReply: bind(keepRefundReply),
     putAutoTopUp: (id: AutoTopUpId, terms: AutoTopUpTerms) => putAutoTopUp(sql, id, terms),
     findAutoTopUp: (id: AutoTopUpId) => findAutoTopUp(sql, id),
     deleteAutoTopUp: (id: AutoTopUpId) => deleteAutoTopUp(sql, id),

@@ -44,7 +44,7 @@ function names<T extends Record<string, number>>(table: T): [keyof T & string, .
 export type LedgerAccount = Exclude<AccountName, 'funding'> | `funding:${PurposeName}`;
 const ledgerAccounts: [LedgerAccount, ...LedgerAccount[]] = [
   ...(['available', 'held', 'overage', 'funding:promotional', 'funding:bundled', 'funding:paid'] as const),
-  ...(['revenue', 'expired', 'voided'] as const),
+  ...(['revenue', 'expired', 'voided', 'refunded'] as const),
 ];
 const balanceMax = sql.raw(String(codes.limit.balance_atoms));
 const amountMax = sql.raw(String(codes.limit.amount_atoms));
@@ -71,6 +71,8 @@ export const autoTopUpState = pgEnum('auto_top_up_state', [
   'suspended',
   'capped',
 ]);
+export const refundOrigin = pgEnum('refund_origin', ['request', 'stripe', 'dispute']);
+export const refundOutcome = pgEnum('refund_outcome', ['taken', 'returned', 'restored']);
 export const creditState = pgEnum('credit_state', ['pending', 'refused', 'applied']);
 
 // ── The installation and its partitions ──────────────────────────────────────────────────────────────────────────
@@ -630,6 +632,8 @@ export const topUps = pgTable(
     crossingNo: integer(),
     status: topUpStatus().notNull().default('pending'),
     intentId: identifier(),
+    /** What arrived, in the currency's smallest unit: with tax more than the price. Null in rows of releases without refunds. */
+    paid: counter(),
     sessionId: identifier(),
     checkoutUrl: text(),
     /** Where the customer says that it is them. */
@@ -651,6 +655,10 @@ export const topUps = pgTable(
     /** When a worker looks at what has become of it; null: it has ended. */
     lookAt: instant(),
     looksCount: integer().notNull().default(0),
+    /** When a worker looks at its refunds and disputes; null: there is nothing to wait for. */
+    refundsLookAt: instant(),
+    /** Since something was heard of them. */
+    refundsLooksCount: integer().notNull().default(0),
   },
   (row) => [
     primaryKey({ columns: [row.environmentId, row.id] }),
@@ -661,6 +669,9 @@ export const topUps = pgTable(
     index('top_ups_to_look')
       .on(row.lookAt)
       .where(sql`${row.lookAt} is not null`),
+    index('top_ups_refunds_to_look')
+      .on(row.refundsLookAt)
+      .where(sql`${row.refundsLookAt} is not null`),
     foreignKey({
       name: 'top_ups_customer',
       columns: [row.environmentId, row.customerId],
@@ -673,6 +684,63 @@ export const topUps = pgTable(
     }),
     check('top_ups_amount', sql`${row.amount} > 0 and ${row.amount} <= ${amountMax} and ${row.price} > 0`),
     check('top_ups_granted', sql`(${row.status} in ('succeeded', 'refunded')) = (${row.grantNo} is not null)`),
+  ],
+);
+
+/**
+ * Bought credit that goes back, by a refund or a dispute: the intent first, then how far it has come. Its hold in the wallet has
+ * its id as its name, and its operations in the ledger begin with it.
+ */
+export const refunds = pgTable(
+  'refunds',
+  {
+    environmentId: identifier().notNull(),
+    id: identifier().notNull(),
+    topUpId: identifier().notNull(),
+    customerId: identifier().notNull(),
+    /** Asked for here; made at Stripe by somebody else; taken by the customer's bank. */
+    origin: refundOrigin().notNull(),
+    /** Of the request; null once Stripe has refused it, so that the same key may succeed later. */
+    operationId: identifier(),
+    fingerprint: identifier(),
+    asset: integer().notNull(),
+    amount: atoms().notNull(),
+    /** In the currency's smallest unit. */
+    money: counter().notNull(),
+    /** Stripe's refund or dispute. */
+    stripeId: identifier(),
+    /** Times that setting it aside was begun: who was told no ends it, unless somebody has begun anew. */
+    attemptsCount: integer().notNull().default(0),
+    heldAt: instant(),
+    /** Since when Stripe may have heard of it. */
+    askedAt: instant(),
+    /** What Stripe says: the money has gone, it has not, or it came back after the credit was taken, which is given again. */
+    outcome: refundOutcome(),
+    failureCode: text(),
+    failureMessage: text(),
+    /** The ledger has what follows from the outcome. */
+    endedAt: instant(),
+    restoredGrantNo: integer(),
+    /** What its request was answered. */
+    reply: text(),
+    createdAt: instant()
+      .notNull()
+      .default(sql`clock_timestamp()`),
+  },
+  (row) => [
+    primaryKey({ columns: [row.environmentId, row.id] }),
+    unique('refunds_operation').on(row.environmentId, row.operationId),
+    unique('refunds_stripe').on(row.environmentId, row.stripeId),
+    index('refunds_top_up').on(row.environmentId, row.topUpId),
+    index('refunds_customer').on(row.environmentId, row.customerId, row.createdAt),
+    foreignKey({
+      name: 'refunds_of_top_up',
+      columns: [row.environmentId, row.topUpId],
+      foreignColumns: [topUps.environmentId, topUps.id],
+    }),
+    check('refunds_amount', sql`${row.amount} >= 0 and ${row.amount} <= ${amountMax} and ${row.money} > 0`),
+    check('refunds_ended', sql`${row.endedAt} is null or ${row.outcome} is not null`),
+    check('refunds_restored', sql`(${row.outcome} = 'restored') = (${row.restoredGrantNo} is not null)`),
   ],
 );
 
@@ -712,6 +780,10 @@ export const autoTopUps = pgTable(
     nextAttemptAt: instant(),
     /** When a worker sees to it; null: it is armed, and nothing is to be done. */
     lookAt: instant(),
+    /** When it was last asked for: a refund or a dispute since then holds it off. */
+    putAt: instant()
+      .notNull()
+      .default(sql`clock_timestamp()`),
     createdAt: instant()
       .notNull()
       .default(sql`clock_timestamp()`),
@@ -992,7 +1064,8 @@ export const environmentAccounts = pgTable(
     check('environment_accounts_account', sql`${row.account} not in ('available', 'held', 'overage')`),
     check(
       'environment_accounts_sign',
-      sql`case when ${row.account} in ('revenue', 'expired', 'voided') then ${row.balance} >= 0 else ${row.balance} <= 0 end`,
+      // The others by exclusion: a value that a migration adds cannot be named in the same one.
+      sql`case when ${row.account} in ('funding:promotional', 'funding:bundled', 'funding:paid') then ${row.balance} <= 0 else ${row.balance} >= 0 end`,
     ),
   ],
 );

@@ -221,6 +221,7 @@ export async function settleTopUp(
       .set({
         status: 'succeeded',
         intentId: payment.intentId,
+        paid: payment.received,
         grantNo: begun.credit.grantNo,
         lookAt: null,
         actionUrl: null,
@@ -280,7 +281,8 @@ export async function claimTopUps(sql: Sql, limit: number): Promise<TopUp[]> {
   return rows.map((row) => toTopUp(row, null));
 }
 
-const isTopUp = (environmentId: string, id: string) => and(eq(topUps.environmentId, environmentId), eq(topUps.id, id));
+export const isTopUp = (environmentId: string, id: string) =>
+  and(eq(topUps.environmentId, environmentId), eq(topUps.id, id));
 
 function select(sql: Sql, where: ReturnType<typeof and>) {
   return orm(sql)
@@ -299,7 +301,7 @@ function select(sql: Sql, where: ReturnType<typeof and>) {
 }
 
 /** False: it is there. */
-async function storeEvent(
+export async function storeEvent(
   transaction: Transaction,
   environmentId: string,
   { id, type }: { id: string; type: string },
@@ -349,6 +351,7 @@ function toTopUp(row: Row, creditState: (typeof credits.$inferSelect)['state'] |
     rate: row.rate ?? undefined,
     currency: row.currency,
     price: row.price,
+    paid: row.paid ?? row.price,
     payment: row.payment,
     payerId: row.payerId,
     methodId: row.methodId ?? undefined,

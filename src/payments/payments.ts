@@ -2,7 +2,7 @@
 //
 // Written down first, asked second: each call has a row in Postgres before it, and an idempotency key that follows from that
 // row, so that whoever repeats it, whenever, asks for the very same.
-import type { Page, PageRequest, StripeSettings, TopUp } from '../records.ts';
+import type { Page, PageRequest, Refund, StripeSettings, TopUp } from '../records.ts';
 import {
   chooseMethod,
   findPayment,
@@ -13,6 +13,15 @@ import {
   type Method,
   type MethodStore,
 } from './payment-methods.ts';
+import {
+  advanceRefund,
+  resumeRefund,
+  seeToRefunds,
+  topUpOfIntent,
+  type AdvancedRefund,
+  type RefundsSeen,
+  type RefundStore,
+} from './refunds.ts';
 import { stripeFor, type Asked } from './stripe.ts';
 import { advanceTopUp, type Advanced, type Payment, type TopUpStore } from './top-ups.ts';
 import { readEvent } from './webhook.ts';
@@ -21,13 +30,17 @@ type TopUpId = { environmentId: string; id: string };
 type EventId = { id: string; type: string };
 
 export type PaymentStore = MethodStore &
-  TopUpStore & {
+  TopUpStore &
+  RefundStore & {
     /** Undefined: payments are not configured there, or there is no such environment. */
     readSettings: (environmentId: string) => Promise<StripeSettings | undefined>;
     /** As `settleTopUp`, and the event is stored with it: it has its effect once. */
     settleByEvent: (topUp: TopUpId, payment: Payment, event: EventId) => Promise<void>;
     /** Stores the event, and that the top-up is to be looked at. */
     lookSoon: (environmentId: string, id: string, event: EventId) => Promise<unknown>;
+    findTopUpByIntent: (environmentId: string, intentId: string) => Promise<string | undefined>;
+    /** Stores the event, and that the top-up's refunds are to be looked at. */
+    lookAtRefundsSoon: (environmentId: string, topUpId: string, event: EventId) => Promise<void>;
   };
 
 type NotConfigured = { status: 'not_configured' };
@@ -53,12 +66,14 @@ export type Payments = {
   ) => Promise<Asked<TopUpTerms> | NoCustomer | NoMethod | NotConfigured>;
   /** Takes it as far as it will go now. */
   advance: (topUp: TopUp) => Promise<Advanced | NotConfigured>;
-  /** An event of Stripe's; `taken` says nothing of whether it meant anything. */
-  receive: (
-    environmentId: string,
-    sent: { body: Uint8Array; signature: string },
-  ) => Promise<{ status: 'taken' | 'forged' } | NotConfigured>;
+  /** Takes a refund that was written down as far as it will go now. */
+  refund: (topUp: TopUp, refund: Refund, isNew: boolean) => Promise<AdvancedRefund | NotConfigured>;
+  /** What Stripe has of a top-up's refunds and disputes, and each as far as it will go. */
+  seeToRefunds: (topUp: TopUp) => Promise<RefundsSeen | NotConfigured>;
+  /** An event of Stripe's; `taken` says nothing of whether it meant anything, `unavailable` that it cannot be said yet. */
+  receive: (environmentId: string, sent: { body: Uint8Array; signature: string }) => Promise<Received | NotConfigured>;
 };
+type Received = { status: 'taken' | 'forged' } | { status: 'unavailable'; detail: string };
 
 export function openPayments(store: PaymentStore): Payments {
   const at = async <T>(customer: Customer, work: (at: At, settings: StripeSettings) => Promise<T>) => {
@@ -80,6 +95,9 @@ export function openPayments(store: PaymentStore): Payments {
         return { status: 'done', value: { ...found.value, addsTax } };
       }),
     advance: (topUp) => at(topUp, ({ stripe }) => advanceTopUp({ store, stripe, topUp })),
+    refund: (topUp, refund, isNew) =>
+      at(topUp, ({ stripe }) => (isNew ? advanceRefund : resumeRefund)({ store, stripe, topUp }, refund)),
+    seeToRefunds: (topUp) => at(topUp, ({ stripe }) => seeToRefunds({ store, stripe, topUp })),
     receive: (environmentId, sent) => receive(store, environmentId, sent),
   };
 }
@@ -88,7 +106,7 @@ async function receive(
   store: PaymentStore,
   environmentId: string,
   sent: { body: Uint8Array; signature: string },
-): Promise<{ status: 'taken' | 'forged' } | NotConfigured> {
+): Promise<Received | NotConfigured> {
   const settings = await store.readSettings(environmentId);
   if (!settings || settings.webhookSecrets.length === 0) return { status: 'not_configured' };
   const read = readEvent(settings, environmentId, sent);
@@ -103,6 +121,17 @@ async function receive(
     case 'look':
       await store.lookSoon(environmentId, read.topUpId, read.event);
       break;
+    case 'look_at_refunds': {
+      const known = await store.findTopUpByIntent(environmentId, read.intentId);
+      const found =
+        known === undefined
+          ? await topUpOfIntent(stripeFor(settings), environmentId, read.intentId)
+          : ({ status: 'done', value: known } as const);
+      // Stripe sends it again.
+      if (found.status !== 'done') return { status: 'unavailable', detail: found.detail };
+      if (found.value !== undefined) await store.lookAtRefundsSoon(environmentId, found.value, read.event);
+      break;
+    }
   }
   return { status: 'taken' };
 }

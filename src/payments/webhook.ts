@@ -16,7 +16,9 @@ export type ReadEvent =
       topUpId: string;
       payment: { intentId: string; received: number; currency: string };
     }
-  | { status: 'look'; event: EventId; topUpId: string };
+  | { status: 'look'; event: EventId; topUpId: string }
+  /** Something has gone back of a payment, or is disputed; whose payment it was, it does not say. */
+  | { status: 'look_at_refunds'; event: EventId; intentId: string };
 
 type EventId = { id: string; type: string };
 
@@ -47,6 +49,20 @@ export function readEvent(
     case 'checkout.session.async_payment_failed': {
       const topUpId = ours(environmentId, event.data.object.metadata);
       return topUpId === undefined ? { status: 'ignored' } : { status: 'look', event: told, topUpId };
+    }
+    case 'refund.created':
+    case 'refund.updated':
+    case 'refund.failed':
+    case 'charge.refunded':
+    case 'charge.refund.updated':
+    case 'charge.dispute.created':
+    case 'charge.dispute.updated':
+    case 'charge.dispute.closed':
+    case 'charge.dispute.funds_withdrawn':
+    case 'charge.dispute.funds_reinstated': {
+      const { payment_intent: intent } = event.data.object;
+      const intentId = typeof intent === 'string' ? intent : intent?.id;
+      return intentId === undefined ? { status: 'ignored' } : { status: 'look_at_refunds', event: told, intentId };
     }
     default:
       return { status: 'ignored' };

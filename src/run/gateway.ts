@@ -29,6 +29,7 @@ import { operatorPages } from '../web/operator-pages.ts';
 import { connectStore } from './connect-store.ts';
 import { every } from './every.ts';
 import { paymentStore } from './payment-store.ts';
+import { tellOfRefund } from './tell-of-refund.ts';
 import { allMetrics } from './shared-metrics.ts';
 import { openSiblings, processNo, type Others } from './siblings.ts';
 
@@ -65,7 +66,10 @@ export async function runGateway(config: Config, log: Log): Promise<Running> {
 
   const wallets = openWallets(store);
   const payments = openPayments(
-    paymentStore({ sql, config, credit: wallets.credit, onWarning: (message, fields) => log.warn(fields, message) }),
+    paymentStore({
+      ...{ sql, config, store, onWarning: (message, fields) => log.warn(fields, message) },
+      onRefundEnded: tellOfRefund(metrics.refunds, log),
+    }),
   );
   const catalogs = catalogCache({
     ledger,

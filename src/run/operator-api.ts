@@ -46,7 +46,7 @@ function postTo(config: Config, sql: Sql, store: Store, environmentId: string): 
     ledger,
     wallets,
     log,
-    payments: openPayments(paymentStore({ sql, config, credit: wallets.credit, onWarning: () => undefined })),
+    payments: openPayments(paymentStore({ sql, config, store, onWarning: () => undefined })),
     catalogs: catalogCache({ ledger, readVersions: wallets.catalogVersions, onError: () => undefined }),
     authenticate: () => key,
     isUnavailable: isDatabaseUnavailable,

@@ -2,8 +2,8 @@
 import type { Config } from '../config.ts';
 import { lookAtWaiting } from '../db/auto-top-ups.ts';
 import type { Sql } from '../db/connect.ts';
-import type { BegunCredit } from '../db/credit-row.ts';
 import { beginPayer, chooseMethod, findPayer, forgetPayer, notePayer, renewPayer } from '../db/payers.ts';
+import { findTopUpByIntent, lookAtRefundsSoon } from '../db/refunds.ts';
 import { readStripeSettings } from '../db/stripe-settings.ts';
 import {
   endTopUp,
@@ -15,18 +15,24 @@ import {
   type Payment,
 } from '../db/top-ups.ts';
 import type { PaymentStore } from '../payments/payments.ts';
+import type { Refund } from '../records.ts';
+import { credit } from '../wallet/credit.ts';
+import type { Store } from '../wallet/store.ts';
+import { refundStore } from './refund-store.ts';
 
 export type PaymentParts = {
   sql: Sql;
   config: Pick<Config, 'stripe'>;
-  /** Puts the grant into the wallet. Whatever else comes of it, a sweep goes on with it. */
-  credit: (credit: BegunCredit & { environmentId: string }) => Promise<{ status: string }>;
+  /** Where the wallets are. */
+  store: Store;
   onWarning: (message: string, fields: Record<string, unknown>) => void;
+  onRefundEnded?: (refund: Refund) => void;
 };
 
 export function paymentStore(parts: PaymentParts): PaymentStore {
   const { sql, config } = parts;
   return {
+    ...refundStore(parts),
     readSettings: (environmentId) => readStripeSettings(sql, environmentId, config.stripe),
     beginPayer: (environmentId, customerId) => beginPayer(sql, environmentId, customerId),
     findPayer: (environmentId, customerId) => findPayer(sql, environmentId, customerId),
@@ -41,13 +47,15 @@ export function paymentStore(parts: PaymentParts): PaymentStore {
     noteTopUp: (environmentId, id, known) => noteTopUp(sql, environmentId, id, known),
     endTopUp: (environmentId, id, end) => endTopUp(sql, environmentId, id, end),
     lookSoon: (environmentId, id, event) => lookSoon(sql, environmentId, id, event),
+    findTopUpByIntent: (environmentId, intentId) => findTopUpByIntent(sql, environmentId, intentId),
+    lookAtRefundsSoon: (environmentId, topUpId, event) => lookAtRefundsSoon(sql, environmentId, topUpId, event),
     settleTopUp: (topUp, payment) => settle(parts, topUp, payment),
     settleByEvent: (topUp, payment, event) => settle(parts, topUp, payment, event),
   };
 }
 
 async function settle(
-  { sql, credit, onWarning }: PaymentParts,
+  { sql, store, onWarning }: PaymentParts,
   { environmentId, id }: { environmentId: string; id: string },
   payment: Payment,
   event?: { id: string; type: string },
@@ -63,7 +71,8 @@ async function settle(
       onWarning('a payment is not what was asked for', { top_up: id, detail: settled.detail });
       return;
     case 'paid': {
-      const applied = await credit({ ...settled.credit, environmentId });
+      // Whatever else comes of it, a sweep goes on with it.
+      const applied = await credit(store, { ...settled.credit, environmentId });
       if (applied.status === 'granted') await noteCredited(sql, environmentId, id);
       else onWarning('a credit that is owed waits', { top_up: id, outcome: applied.status });
     }

@@ -11,7 +11,6 @@ import { workerMetrics } from '../metrics.ts';
 import { oldestEntryAtMs } from '../outbox/age.ts';
 import { laneOf, partitionsOfLane } from '../outbox/queues.ts';
 import { openPayments } from '../payments/payments.ts';
-import { credit as applyCredit } from '../wallet/credit.ts';
 import { freezeBySystem } from '../wallet/freeze.ts';
 import { connectRedis, waitUntilReady } from '../wallet/redis.ts';
 import type { Store } from '../wallet/store.ts';
@@ -19,6 +18,7 @@ import { sweepPartition } from '../wallet/sweep.ts';
 import { applyPendingCredits } from '../worker/apply-credits.ts';
 import { drainLane, type DrainOptions } from '../worker/drain.ts';
 import { freezeQuarantined } from '../worker/freeze-quarantined.ts';
+import { lookAtRefunds } from '../worker/look-at-refunds.ts';
 import { lookAtTopUps } from '../worker/look-at-top-ups.ts';
 import { openPartitions } from '../worker/open-partitions.ts';
 import { pushConfigs } from '../worker/push-configs.ts';
@@ -31,6 +31,7 @@ import { every } from './every.ts';
 import { paymentStore } from './payment-store.ts';
 import { reconcilePages } from './reconcile-page.ts';
 import { forgetMetrics, leaveMetrics } from './shared-metrics.ts';
+import { tellOfRefund } from './tell-of-refund.ts';
 import { watchRecovery } from './watch-recovery.ts';
 
 const databaseConnectionsMax = lanesCount + 4;
@@ -113,7 +114,9 @@ export async function runWorker(config: Config, log: Log): Promise<{ stop: () =>
     metrics,
     log,
   });
-  const payments = openPayments(paymentStore({ sql, config, credit: (owed) => applyCredit(store, owed), onWarning }));
+  const payments = openPayments(
+    paymentStore({ sql, config, store, onWarning, onRefundEnded: tellOfRefund(metrics.refunds, log) }),
+  );
   const worker = startWorker({
     queueRedisUrl: config.queueRedisUrl,
     // So that each of several gets its share.
@@ -123,6 +126,7 @@ export async function runWorker(config: Config, log: Log): Promise<{ stop: () =>
     lookAtTopUps: () =>
       Promise.all([
         lookAtTopUps(sql, payments, onError),
+        lookAtRefunds(sql, payments, onError),
         seeToAutoTopUps({ sql, store, payments, onError, onEnd: tellOfAutoTopUps(metrics, log) }),
       ]),
     reconcilePage: reconcilePages({ sql, store, metrics, log }),

@@ -53,6 +53,8 @@ const remembered = new Set([
   'granted',
   'voided',
   'changed',
+  'set_aside',
+  'taken_back',
   // In answer to a repeat.
   'declined',
   'conflict',

@@ -3,7 +3,7 @@ import { atomsFromRedis as atoms, type Atoms } from '../units.ts';
 import { withoutEmpty, type Script } from './script.ts';
 
 /** The Redis library that holds all scripts; names end in its hash. */
-export const libraryHash = 'e8d4d1f15e01';
+export const libraryHash = '595bf2d816c8';
 
 export type AdvanceClockKeys = { fenceKey: string; clockKey: string };
 export type AdvanceClockArgs = { fence: string; toMs: number };
@@ -16,7 +16,7 @@ export type AdvanceClockReply =
  */
 export const advanceClockScript: Script<AdvanceClockKeys, AdvanceClockArgs, AdvanceClockReply> = {
   name: 'advance_clock',
-  functionName: 'advance_clock_e8d4d1f15e01',
+  functionName: 'advance_clock_595bf2d816c8',
   keysCount: 2,
   binary: false,
   encode: (keys, args) => [keys.fenceKey, keys.clockKey, args.fence, args.toMs],
@@ -47,7 +47,7 @@ export type ApplyDueReply =
  */
 export const applyDueScript: Script<ApplyDueKeys, ApplyDueArgs, ApplyDueReply> = {
   name: 'apply_due',
-  functionName: 'apply_due_e8d4d1f15e01',
+  functionName: 'apply_due_595bf2d816c8',
   keysCount: 7,
   binary: false,
   encode: (keys, args) => [keys.fenceKey, keys.clockKey, keys.walletKey, keys.holdsKey, keys.deadlinesKey, keys.operationKey, keys.outboxKey, args.fence, args.notAfterMs, args.environment, args.operationId, args.fingerprint, args.keepMs],
@@ -82,7 +82,7 @@ export type ArmTopUpReply =
  */
 export const armTopUpScript: Script<ArmTopUpKeys, ArmTopUpArgs, ArmTopUpReply> = {
   name: 'arm_top_up',
-  functionName: 'arm_top_up_e8d4d1f15e01',
+  functionName: 'arm_top_up_595bf2d816c8',
   keysCount: 3,
   binary: false,
   encode: (keys, args) => [keys.fenceKey, keys.clockKey, keys.walletKey, args.fence, args.asset, String(args.firesBelowAtoms), args.crossingNo],
@@ -127,7 +127,7 @@ export type AuthorizeReply =
  */
 export const authorizeScript: Script<AuthorizeKeys, AuthorizeArgs, AuthorizeReply> = {
   name: 'authorize',
-  functionName: 'authorize_e8d4d1f15e01',
+  functionName: 'authorize_595bf2d816c8',
   keysCount: 8,
   binary: false,
   encode: (keys, args) => withoutEmpty([keys.fenceKey, keys.clockKey, keys.walletKey, keys.holdsKey, keys.deadlinesKey, keys.operationKey, keys.outboxKey, keys.catalogKey, args.fence, args.notAfterMs, args.environment, args.operationId, args.fingerprint, args.keepMs, args.asset, String(args.amountAtoms), args.mode, args.ttlMs, args.repeated, args.lookedUp, args.configVersion, args.attached, args.catalogVersion, args.toldText, args.budgetsPacked, args.linesPacked, args.scopesPacked, args.legsPacked, args.fallbacksPacked], 7),
@@ -180,7 +180,7 @@ export type ChargeReply =
  */
 export const chargeScript: Script<ChargeKeys, ChargeArgs, ChargeReply> = {
   name: 'charge',
-  functionName: 'charge_e8d4d1f15e01',
+  functionName: 'charge_595bf2d816c8',
   keysCount: 8,
   binary: false,
   encode: (keys, args) => withoutEmpty([keys.fenceKey, keys.clockKey, keys.walletKey, keys.holdsKey, keys.deadlinesKey, keys.operationKey, keys.outboxKey, keys.catalogKey, args.fence, args.notAfterMs, args.environment, args.operationId, args.fingerprint, args.keepMs, args.asset, String(args.amountAtoms), args.mode, args.repeated, args.lookedUp, args.configVersion, args.attached, args.catalogVersion, args.toldText, args.budgetsPacked, args.linesPacked, args.scopesPacked, args.legsPacked, args.fallbacksPacked], 7),
@@ -220,7 +220,7 @@ export type ConfigureReply =
  */
 export const configureScript: Script<ConfigureKeys, ConfigureArgs, ConfigureReply> = {
   name: 'configure',
-  functionName: 'configure_e8d4d1f15e01',
+  functionName: 'configure_595bf2d816c8',
   keysCount: 3,
   binary: false,
   encode: (keys, args) => [keys.fenceKey, keys.clockKey, keys.walletKey, args.fence, args.version, args.configText],
@@ -247,7 +247,7 @@ export type CreateWalletReply =
  */
 export const createWalletScript: Script<CreateWalletKeys, CreateWalletArgs, CreateWalletReply> = {
   name: 'create_wallet',
-  functionName: 'create_wallet_e8d4d1f15e01',
+  functionName: 'create_wallet_595bf2d816c8',
   keysCount: 3,
   binary: false,
   encode: (keys, args) => [keys.fenceKey, keys.clockKey, keys.walletKey, args.fence, args.environment, args.customerId, args.freeze],
@@ -281,7 +281,7 @@ export type CreditReply =
  */
 export const creditScript: Script<CreditKeys, CreditArgs, CreditReply> = {
   name: 'credit',
-  functionName: 'credit_e8d4d1f15e01',
+  functionName: 'credit_595bf2d816c8',
   keysCount: 7,
   binary: false,
   encode: (keys, args) => [keys.fenceKey, keys.clockKey, keys.walletKey, keys.holdsKey, keys.deadlinesKey, keys.operationKey, keys.outboxKey, args.fence, args.notAfterMs, args.environment, args.operationId, args.fingerprint, args.keepMs, args.asset, args.grantNo, String(args.amountAtoms), args.purpose, args.priority, args.effectiveAtMs, args.expiresAtMs, args.attached, args.lookedUp, args.scope, args.rolloverPacked],
@@ -320,7 +320,7 @@ export type ExpireHoldsReply =
  */
 export const expireHoldsScript: Script<ExpireHoldsKeys, ExpireHoldsArgs, ExpireHoldsReply> = {
   name: 'expire_holds',
-  functionName: 'expire_holds_e8d4d1f15e01',
+  functionName: 'expire_holds_595bf2d816c8',
   keysCount: 7,
   binary: false,
   encode: (keys, args) => [keys.fenceKey, keys.clockKey, keys.walletKey, keys.holdsKey, keys.deadlinesKey, keys.operationKey, keys.outboxKey, args.fence, args.notAfterMs, args.environment, args.operationId, args.fingerprint, args.keepMs, args.holdRefs],
@@ -364,7 +364,7 @@ export type ExtendReply =
  */
 export const extendScript: Script<ExtendKeys, ExtendArgs, ExtendReply> = {
   name: 'extend',
-  functionName: 'extend_e8d4d1f15e01',
+  functionName: 'extend_595bf2d816c8',
   keysCount: 7,
   binary: false,
   encode: (keys, args) => [keys.fenceKey, keys.clockKey, keys.walletKey, keys.holdsKey, keys.deadlinesKey, keys.operationKey, keys.outboxKey, args.fence, args.notAfterMs, args.environment, args.operationId, args.fingerprint, args.keepMs, args.asset, args.holdRef, String(args.amountAtoms), args.ttlMs, args.repeated, args.attached, args.lookedUp, args.configVersion, args.budgetsPacked],
@@ -406,7 +406,7 @@ export type ForgetReply =
  */
 export const forgetScript: Script<ForgetKeys, ForgetArgs, ForgetReply> = {
   name: 'forget',
-  functionName: 'forget_e8d4d1f15e01',
+  functionName: 'forget_595bf2d816c8',
   keysCount: 4,
   binary: false,
   encode: (keys, args) => [keys.fenceKey, keys.walletKey, keys.holdsKey, keys.deadlinesKey, args.fence, args.headPacked],
@@ -441,7 +441,7 @@ export type FreezeReply =
  */
 export const freezeScript: Script<FreezeKeys, FreezeArgs, FreezeReply> = {
   name: 'freeze',
-  functionName: 'freeze_e8d4d1f15e01',
+  functionName: 'freeze_595bf2d816c8',
   keysCount: 7,
   binary: false,
   encode: (keys, args) => [keys.fenceKey, keys.clockKey, keys.walletKey, keys.holdsKey, keys.deadlinesKey, keys.operationKey, keys.outboxKey, args.fence, args.notAfterMs, args.environment, args.operationId, args.fingerprint, args.keepMs, args.fromFreeze, args.toFreeze, args.attached, args.lookedUp, args.seenAt],
@@ -479,7 +479,7 @@ export type HydrateReply =
  */
 export const hydrateScript: Script<HydrateKeys, HydrateArgs, HydrateReply> = {
   name: 'hydrate',
-  functionName: 'hydrate_e8d4d1f15e01',
+  functionName: 'hydrate_595bf2d816c8',
   keysCount: 6,
   binary: false,
   encode: (keys, args) => [keys.fenceKey, keys.clockKey, keys.walletKey, keys.holdsKey, keys.deadlinesKey, keys.scratchKey, args.fence, args.environment, args.customerId, args.version, args.freeze, args.accountsPacked, args.grantsPacked, args.holdsPacked, args.replacedVersion, args.lookUpUntilMs, args.configVersion, args.configText, args.countersPacked, args.rolloversPacked, args.triggersPacked],
@@ -506,7 +506,7 @@ export type ListDueReply =
  */
 export const listDueScript: Script<ListDueKeys, ListDueArgs, ListDueReply> = {
   name: 'list_due',
-  functionName: 'list_due_e8d4d1f15e01',
+  functionName: 'list_due_595bf2d816c8',
   keysCount: 3,
   binary: false,
   encode: (keys, args) => [keys.fenceKey, keys.clockKey, keys.deadlinesKey, args.fence, args.membersMax],
@@ -535,7 +535,7 @@ export type MendReply =
  */
 export const mendScript: Script<MendKeys, MendArgs, MendReply> = {
   name: 'mend',
-  functionName: 'mend_e8d4d1f15e01',
+  functionName: 'mend_595bf2d816c8',
   keysCount: 5,
   binary: false,
   encode: (keys, args) => [keys.fenceKey, keys.clockKey, keys.walletKey, keys.holdsKey, keys.deadlinesKey, args.fence, args.seenAt],
@@ -562,7 +562,7 @@ export type PeekOperationReply =
  */
 export const peekOperationScript: Script<PeekOperationKeys, PeekOperationArgs, PeekOperationReply> = {
   name: 'peek_operation',
-  functionName: 'peek_operation_e8d4d1f15e01',
+  functionName: 'peek_operation_595bf2d816c8',
   keysCount: 4,
   binary: false,
   encode: (keys, args) => [keys.fenceKey, keys.clockKey, keys.walletKey, keys.operationKey, args.fence],
@@ -589,7 +589,7 @@ export type RaiseCatalogReply =
  */
 export const raiseCatalogScript: Script<RaiseCatalogKeys, RaiseCatalogArgs, RaiseCatalogReply> = {
   name: 'raise_catalog',
-  functionName: 'raise_catalog_e8d4d1f15e01',
+  functionName: 'raise_catalog_595bf2d816c8',
   keysCount: 2,
   binary: false,
   encode: (keys, args) => [keys.fenceKey, keys.catalogKey, args.fence, args.environment, args.catalogVersion],
@@ -616,7 +616,7 @@ export type ReadHoldReply =
  */
 export const readHoldScript: Script<ReadHoldKeys, ReadHoldArgs, ReadHoldReply> = {
   name: 'read_hold',
-  functionName: 'read_hold_e8d4d1f15e01',
+  functionName: 'read_hold_595bf2d816c8',
   keysCount: 4,
   binary: true,
   encode: (keys, args) => [keys.fenceKey, keys.clockKey, keys.walletKey, keys.holdsKey, args.fence, args.environment, args.holdRef],
@@ -643,7 +643,7 @@ export type ReadStoredReply =
  */
 export const readStoredScript: Script<ReadStoredKeys, ReadStoredArgs, ReadStoredReply> = {
   name: 'read_stored',
-  functionName: 'read_stored_e8d4d1f15e01',
+  functionName: 'read_stored_595bf2d816c8',
   keysCount: 3,
   binary: true,
   encode: (keys) => [keys.walletKey, keys.holdsKey, keys.deadlinesKey],
@@ -667,7 +667,7 @@ export type ReadWalletReply =
  */
 export const readWalletScript: Script<ReadWalletKeys, ReadWalletArgs, ReadWalletReply> = {
   name: 'read_wallet',
-  functionName: 'read_wallet_e8d4d1f15e01',
+  functionName: 'read_wallet_595bf2d816c8',
   keysCount: 3,
   binary: true,
   encode: (keys, args) => [keys.fenceKey, keys.clockKey, keys.walletKey, args.fence, args.environment],
@@ -705,7 +705,7 @@ export type ReleaseReply =
  */
 export const releaseScript: Script<ReleaseKeys, ReleaseArgs, ReleaseReply> = {
   name: 'release',
-  functionName: 'release_e8d4d1f15e01',
+  functionName: 'release_595bf2d816c8',
   keysCount: 7,
   binary: false,
   encode: (keys, args) => [keys.fenceKey, keys.clockKey, keys.walletKey, keys.holdsKey, keys.deadlinesKey, keys.operationKey, keys.outboxKey, args.fence, args.notAfterMs, args.environment, args.operationId, args.fingerprint, args.keepMs, args.asset, args.holdRef, args.attached, args.lookedUp],
@@ -738,7 +738,7 @@ export type RememberReply =
  */
 export const rememberScript: Script<RememberKeys, RememberArgs, RememberReply> = {
   name: 'remember',
-  functionName: 'remember_e8d4d1f15e01',
+  functionName: 'remember_595bf2d816c8',
   keysCount: 2,
   binary: false,
   encode: (keys, args) => [keys.fenceKey, keys.operationKey, args.fence, args.recordPacked, args.keepMs],
@@ -766,7 +766,7 @@ export type RestampReply =
  */
 export const restampScript: Script<RestampKeys, RestampArgs, RestampReply> = {
   name: 'restamp',
-  functionName: 'restamp_e8d4d1f15e01',
+  functionName: 'restamp_595bf2d816c8',
   keysCount: 5,
   binary: false,
   encode: (keys, args) => [keys.fenceKey, keys.clockKey, keys.walletKey, keys.holdsKey, keys.scratchKey, args.fence, args.version, args.freeze, args.configVersion, args.configText],
@@ -775,6 +775,49 @@ export const restampScript: Script<RestampKeys, RestampArgs, RestampReply> = {
     unverified: () => ({ status: 'unverified' }),
     moved: () => ({ status: 'moved' }),
     stamped: () => ({ status: 'stamped' }),
+  },
+};
+
+export type SetAsideKeys = { fenceKey: string; clockKey: string; walletKey: string; holdsKey: string; deadlinesKey: string; operationKey: string; outboxKey: string };
+export type SetAsideArgs = { fence: string; notAfterMs: number; environment: string; operationId: string; fingerprint: string; keepMs: number; asset: number; holdRef: string; grantNo: number; amountAtoms: Atoms; mode: string; attached: string; lookedUp: string };
+export type SetAsideReply =
+  | { status: 'fenced'; replayed?: true }
+  | { status: 'unverified'; replayed?: true }
+  | { status: 'late'; nowMs: number; replayed?: true }
+  | { status: 'conflict'; replayed?: true }
+  | { status: 'look_up'; replayed?: true }
+  | { status: 'absent'; replayed?: true }
+  | { status: 'missing'; replayed?: true }
+  | { status: 'due'; replayed?: true }
+  | { status: 'frozen'; replayed?: true }
+  | { status: 'set_aside'; takenAtoms: Atoms; version: number; epoch: number; seq: number; replayed?: true }
+  | { status: 'short'; reachAtoms: Atoms; replayed?: true };
+
+/**
+ * Set credit that was bought aside, in a hold without a deadline: it is about to be refunded, or is disputed.
+ *
+ * A refund that was asked for takes from the grant that its purchase became, all or nothing; `up_to` takes what there
+ * is, of that grant first. The caller names the hold, by a name that no hold's id can have, so that no request reaches
+ * it; take_back.lua ends it. It counts in no budget: nothing is spent.
+ */
+export const setAsideScript: Script<SetAsideKeys, SetAsideArgs, SetAsideReply> = {
+  name: 'set_aside',
+  functionName: 'set_aside_595bf2d816c8',
+  keysCount: 7,
+  binary: false,
+  encode: (keys, args) => [keys.fenceKey, keys.clockKey, keys.walletKey, keys.holdsKey, keys.deadlinesKey, keys.operationKey, keys.outboxKey, args.fence, args.notAfterMs, args.environment, args.operationId, args.fingerprint, args.keepMs, args.asset, args.holdRef, args.grantNo, String(args.amountAtoms), args.mode, args.attached, args.lookedUp],
+  decode: {
+    fenced: () => ({ status: 'fenced' }),
+    unverified: () => ({ status: 'unverified' }),
+    late: (reply) => ({ status: 'late', nowMs: reply[1] as number }),
+    conflict: () => ({ status: 'conflict' }),
+    look_up: () => ({ status: 'look_up' }),
+    absent: () => ({ status: 'absent' }),
+    missing: () => ({ status: 'missing' }),
+    due: () => ({ status: 'due' }),
+    frozen: () => ({ status: 'frozen' }),
+    set_aside: (reply) => ({ status: 'set_aside', takenAtoms: atoms(reply[1]), version: reply[2] as number, epoch: reply[3] as number, seq: reply[4] as number }),
+    short: (reply) => ({ status: 'short', reachAtoms: atoms(reply[1]) }),
   },
 };
 
@@ -813,7 +856,7 @@ export type SettleReply =
  */
 export const settleScript: Script<SettleKeys, SettleArgs, SettleReply> = {
   name: 'settle',
-  functionName: 'settle_e8d4d1f15e01',
+  functionName: 'settle_595bf2d816c8',
   keysCount: 9,
   binary: false,
   encode: (keys, args) => withoutEmpty([keys.fenceKey, keys.clockKey, keys.walletKey, keys.holdsKey, keys.deadlinesKey, keys.operationKey, keys.outboxKey, keys.lateKey, keys.catalogKey, args.fence, args.notAfterMs, args.environment, args.operationId, args.fingerprint, args.keepMs, args.asset, args.holdRef, String(args.amountAtoms), args.final, args.onExcess, args.lookedUp, args.configVersion, args.attached, args.catalogVersion, args.toldText, args.linesPacked, args.scopesPacked, args.duesPacked, args.expiredHold, args.fallbacksPacked], 7),
@@ -838,6 +881,48 @@ export const settleScript: Script<SettleKeys, SettleArgs, SettleReply> = {
   },
 };
 
+export type TakeBackKeys = { fenceKey: string; clockKey: string; walletKey: string; holdsKey: string; deadlinesKey: string; operationKey: string; outboxKey: string };
+export type TakeBackArgs = { fence: string; notAfterMs: number; environment: string; operationId: string; fingerprint: string; keepMs: number; asset: number; holdRef: string; grantNo: number; amountAtoms: Atoms; attached: string; lookedUp: string };
+export type TakeBackReply =
+  | { status: 'fenced'; replayed?: true }
+  | { status: 'unverified'; replayed?: true }
+  | { status: 'late'; nowMs: number; replayed?: true }
+  | { status: 'conflict'; replayed?: true }
+  | { status: 'look_up'; replayed?: true }
+  | { status: 'absent'; replayed?: true }
+  | { status: 'missing'; replayed?: true }
+  | { status: 'due'; replayed?: true }
+  | { status: 'nothing'; replayed?: true }
+  | { status: 'out_of_bounds'; replayed?: true }
+  | { status: 'taken_back'; heldAtoms: Atoms; availableAtoms: Atoms; owedAtoms: Atoms; releasedAtoms: Atoms; version: number; epoch: number; seq: number; replayed?: true };
+
+/**
+ * Take credit back whose money has gone back, or end what was set aside for it.
+ *
+ * Of what set_aside.lua holds; where that is less, or not there any more, of the grant that was bought, then of what is
+ * available, and what is missing then is owed: the money has gone. Nothing to take: the hold is released.
+ */
+export const takeBackScript: Script<TakeBackKeys, TakeBackArgs, TakeBackReply> = {
+  name: 'take_back',
+  functionName: 'take_back_595bf2d816c8',
+  keysCount: 7,
+  binary: false,
+  encode: (keys, args) => [keys.fenceKey, keys.clockKey, keys.walletKey, keys.holdsKey, keys.deadlinesKey, keys.operationKey, keys.outboxKey, args.fence, args.notAfterMs, args.environment, args.operationId, args.fingerprint, args.keepMs, args.asset, args.holdRef, args.grantNo, String(args.amountAtoms), args.attached, args.lookedUp],
+  decode: {
+    fenced: () => ({ status: 'fenced' }),
+    unverified: () => ({ status: 'unverified' }),
+    late: (reply) => ({ status: 'late', nowMs: reply[1] as number }),
+    conflict: () => ({ status: 'conflict' }),
+    look_up: () => ({ status: 'look_up' }),
+    absent: () => ({ status: 'absent' }),
+    missing: () => ({ status: 'missing' }),
+    due: () => ({ status: 'due' }),
+    nothing: () => ({ status: 'nothing' }),
+    out_of_bounds: () => ({ status: 'out_of_bounds' }),
+    taken_back: (reply) => ({ status: 'taken_back', heldAtoms: atoms(reply[1]), availableAtoms: atoms(reply[2]), owedAtoms: atoms(reply[3]), releasedAtoms: atoms(reply[4]), version: reply[5] as number, epoch: reply[6] as number, seq: reply[7] as number }),
+  },
+};
+
 export type VerifyRunKeys = { fenceKey: string };
 export type VerifyRunArgs = { fence: string; runId: string };
 export type VerifyRunReply =
@@ -850,7 +935,7 @@ export type VerifyRunReply =
  */
 export const verifyRunScript: Script<VerifyRunKeys, VerifyRunArgs, VerifyRunReply> = {
   name: 'verify_run',
-  functionName: 'verify_run_e8d4d1f15e01',
+  functionName: 'verify_run_595bf2d816c8',
   keysCount: 1,
   binary: false,
   encode: (keys, args) => [keys.fenceKey, args.fence, args.runId],
@@ -881,7 +966,7 @@ export type VoidReply =
  */
 export const voidScript: Script<VoidKeys, VoidArgs, VoidReply> = {
   name: 'void',
-  functionName: 'void_e8d4d1f15e01',
+  functionName: 'void_595bf2d816c8',
   keysCount: 7,
   binary: false,
   encode: (keys, args) => [keys.fenceKey, keys.clockKey, keys.walletKey, keys.holdsKey, keys.deadlinesKey, keys.operationKey, keys.outboxKey, args.fence, args.notAfterMs, args.environment, args.operationId, args.fingerprint, args.keepMs, args.asset, args.grantNo, args.attached, args.lookedUp],
@@ -902,7 +987,7 @@ export const voidScript: Script<VoidKeys, VoidArgs, VoidReply> = {
 
 /** What FUNCTION LOAD takes. */
 export const libraryText =
-  "#!lua name=farebox_e8d4d1f15e01\n\
+  "#!lua name=farebox_595bf2d816c8\n\
 local outer = function() return redis, string, struct, math, table, unpack, ipairs, pairs, tonumber, type end\n\
 local redis, string, struct, math, table, unpack, ipairs, pairs, tonumber, type = redis\n\
 local bound = false\n\
@@ -918,6 +1003,46 @@ module = modules[name]()\n\
 loaded[name] = module\n\
 end\n\
 return module\n\
+end\n\
+modules['aside'] = function()\n\
+local entries = require('entry')\n\
+local grants = require('grants')\n\
+local wallets = require('wallet')\n\
+local aside = {}\n\
+function aside.left(wallet, account, grant_no)\n\
+local terms = wallets.terms(wallet, grant_no)\n\
+if not terms or terms.asset ~= account.asset or terms.state ~= 2 or terms.scope > 0 then\n\
+return 0\n\
+end\n\
+return wallets.grant(wallet, grant_no).remaining\n\
+end\n\
+function aside.reach(wallet, account, grant_no, only_own)\n\
+return only_own and aside.left(wallet, account, grant_no) or account.available - account.scoped\n\
+end\n\
+function aside.take(wallet, entry, account, grant_no, atoms, into_hold)\n\
+local own = math.min(atoms, aside.left(wallet, account, grant_no))\n\
+local sources = {}\n\
+if own > 0 then\n\
+local grant = wallets.grant(wallet, grant_no)\n\
+if grant.remaining == own then\n\
+grants.leave_order(wallet, account, grant_no)\n\
+end\n\
+grant.remaining = grant.remaining - own\n\
+if into_hold then\n\
+grant.held = grant.held + own\n\
+end\n\
+entries.touch(entry, grant)\n\
+sources[1], sources[2] = grant_no, own\n\
+end\n\
+if atoms > own then\n\
+local others = grants.take(wallet, entry, account, atoms - own, into_hold)\n\
+for i = 1, #others do\n\
+sources[#sources + 1] = others[i]\n\
+end\n\
+end\n\
+return sources\n\
+end\n\
+return aside\n\
 end\n\
 modules['budgets'] = function()\n\
 local counters = require('counters')\n\
@@ -3996,7 +4121,7 @@ return wallets\n\
 end\n\
 do\n\
 redis.register_function({\n\
-function_name = 'advance_clock_e8d4d1f15e01',\n\
+function_name = 'advance_clock_595bf2d816c8',\n\
 flags = {  },\n\
 callback = function(KEYS, ARGV)\n\
 if not bound then bind() end\n\
@@ -4022,7 +4147,7 @@ local seal = require('seal')\n\
 local due = require('due')\n\
 local wallets = require('wallet')\n\
 redis.register_function({\n\
-function_name = 'apply_due_e8d4d1f15e01',\n\
+function_name = 'apply_due_595bf2d816c8',\n\
 flags = { 'allow-oom' },\n\
 callback = function(KEYS, ARGV)\n\
 if not bound then bind() end\n\
@@ -4076,7 +4201,7 @@ local run = require('run')\n\
 local triggers = require('triggers')\n\
 local wallets = require('wallet')\n\
 redis.register_function({\n\
-function_name = 'arm_top_up_e8d4d1f15e01',\n\
+function_name = 'arm_top_up_595bf2d816c8',\n\
 flags = { 'allow-oom' },\n\
 callback = function(KEYS, ARGV)\n\
 if not bound then bind() end\n\
@@ -4131,7 +4256,7 @@ local staleness = require('stale')\n\
 local usage = require('usage')\n\
 local wallets = require('wallet')\n\
 redis.register_function({\n\
-function_name = 'authorize_e8d4d1f15e01',\n\
+function_name = 'authorize_595bf2d816c8',\n\
 flags = {  },\n\
 callback = function(KEYS, ARGV)\n\
 if not bound then bind() end\n\
@@ -4332,7 +4457,7 @@ local staleness = require('stale')\n\
 local usage = require('usage')\n\
 local wallets = require('wallet')\n\
 redis.register_function({\n\
-function_name = 'charge_e8d4d1f15e01',\n\
+function_name = 'charge_595bf2d816c8',\n\
 flags = {  },\n\
 callback = function(KEYS, ARGV)\n\
 if not bound then bind() end\n\
@@ -4491,7 +4616,7 @@ do\n\
 local run = require('run')\n\
 local wallets = require('wallet')\n\
 redis.register_function({\n\
-function_name = 'configure_e8d4d1f15e01',\n\
+function_name = 'configure_595bf2d816c8',\n\
 flags = { 'allow-oom' },\n\
 callback = function(KEYS, ARGV)\n\
 if not bound then bind() end\n\
@@ -4532,7 +4657,7 @@ local run = require('run')\n\
 local seal = require('seal')\n\
 local wallets = require('wallet')\n\
 redis.register_function({\n\
-function_name = 'create_wallet_e8d4d1f15e01',\n\
+function_name = 'create_wallet_595bf2d816c8',\n\
 flags = {  },\n\
 callback = function(KEYS, ARGV)\n\
 if not bound then bind() end\n\
@@ -4568,7 +4693,7 @@ local due = require('due')\n\
 local seal = require('seal')\n\
 local wallets = require('wallet')\n\
 redis.register_function({\n\
-function_name = 'credit_e8d4d1f15e01',\n\
+function_name = 'credit_595bf2d816c8',\n\
 flags = {  },\n\
 callback = function(KEYS, ARGV)\n\
 if not bound then bind() end\n\
@@ -4672,7 +4797,7 @@ local holds = require('holds')\n\
 local seal = require('seal')\n\
 local wallets = require('wallet')\n\
 redis.register_function({\n\
-function_name = 'expire_holds_e8d4d1f15e01',\n\
+function_name = 'expire_holds_595bf2d816c8',\n\
 flags = { 'allow-oom' },\n\
 callback = function(KEYS, ARGV)\n\
 if not bound then bind() end\n\
@@ -4727,7 +4852,7 @@ local seal = require('seal')\n\
 local staleness = require('stale')\n\
 local wallets = require('wallet')\n\
 redis.register_function({\n\
-function_name = 'extend_e8d4d1f15e01',\n\
+function_name = 'extend_595bf2d816c8',\n\
 flags = {  },\n\
 callback = function(KEYS, ARGV)\n\
 if not bound then bind() end\n\
@@ -4839,7 +4964,7 @@ do\n\
 local run = require('run')\n\
 local wallets = require('wallet')\n\
 redis.register_function({\n\
-function_name = 'forget_e8d4d1f15e01',\n\
+function_name = 'forget_595bf2d816c8',\n\
 flags = { 'allow-oom' },\n\
 callback = function(KEYS, ARGV)\n\
 if not bound then bind() end\n\
@@ -4871,7 +4996,7 @@ local entries = require('entry')\n\
 local seal = require('seal')\n\
 local wallets = require('wallet')\n\
 redis.register_function({\n\
-function_name = 'freeze_e8d4d1f15e01',\n\
+function_name = 'freeze_595bf2d816c8',\n\
 flags = { 'allow-oom' },\n\
 callback = function(KEYS, ARGV)\n\
 if not bound then bind() end\n\
@@ -4937,7 +5062,7 @@ local run = require('run')\n\
 local seal = require('seal')\n\
 local wallets = require('wallet')\n\
 redis.register_function({\n\
-function_name = 'hydrate_e8d4d1f15e01',\n\
+function_name = 'hydrate_595bf2d816c8',\n\
 flags = { 'allow-oom' },\n\
 callback = function(KEYS, ARGV)\n\
 if not bound then bind() end\n\
@@ -5034,7 +5159,7 @@ end\n\
 do\n\
 local run = require('run')\n\
 redis.register_function({\n\
-function_name = 'list_due_e8d4d1f15e01',\n\
+function_name = 'list_due_595bf2d816c8',\n\
 flags = { 'no-writes' },\n\
 callback = function(KEYS, ARGV)\n\
 if not bound then bind() end\n\
@@ -5067,7 +5192,7 @@ local scopes = require('scopes')\n\
 local seal = require('seal')\n\
 local wallets = require('wallet')\n\
 redis.register_function({\n\
-function_name = 'mend_e8d4d1f15e01',\n\
+function_name = 'mend_595bf2d816c8',\n\
 flags = { 'allow-oom' },\n\
 callback = function(KEYS, ARGV)\n\
 if not bound then bind() end\n\
@@ -5136,7 +5261,7 @@ do\n\
 local run = require('run')\n\
 local wallets = require('wallet')\n\
 redis.register_function({\n\
-function_name = 'peek_operation_e8d4d1f15e01',\n\
+function_name = 'peek_operation_595bf2d816c8',\n\
 flags = { 'no-writes' },\n\
 callback = function(KEYS, ARGV)\n\
 if not bound then bind() end\n\
@@ -5164,7 +5289,7 @@ end\n\
 do\n\
 local run = require('run')\n\
 redis.register_function({\n\
-function_name = 'raise_catalog_e8d4d1f15e01',\n\
+function_name = 'raise_catalog_595bf2d816c8',\n\
 flags = { 'allow-oom' },\n\
 callback = function(KEYS, ARGV)\n\
 if not bound then bind() end\n\
@@ -5189,7 +5314,7 @@ end\n\
 do\n\
 local wallets = require('wallet')\n\
 redis.register_function({\n\
-function_name = 'read_hold_e8d4d1f15e01',\n\
+function_name = 'read_hold_595bf2d816c8',\n\
 flags = { 'no-writes' },\n\
 callback = function(KEYS, ARGV)\n\
 if not bound then bind() end\n\
@@ -5217,7 +5342,7 @@ end\n\
 do\n\
 local wallets = require('wallet')\n\
 redis.register_function({\n\
-function_name = 'read_stored_e8d4d1f15e01',\n\
+function_name = 'read_stored_595bf2d816c8',\n\
 flags = { 'no-writes' },\n\
 callback = function(KEYS, ARGV)\n\
 if not bound then bind() end\n\
@@ -5238,7 +5363,7 @@ end\n\
 do\n\
 local wallets = require('wallet')\n\
 redis.register_function({\n\
-function_name = 'read_wallet_e8d4d1f15e01',\n\
+function_name = 'read_wallet_595bf2d816c8',\n\
 flags = { 'no-writes' },\n\
 callback = function(KEYS, ARGV)\n\
 if not bound then bind() end\n\
@@ -5265,7 +5390,7 @@ local legs = require('legs')\n\
 local seal = require('seal')\n\
 local wallets = require('wallet')\n\
 redis.register_function({\n\
-function_name = 'release_e8d4d1f15e01',\n\
+function_name = 'release_595bf2d816c8',\n\
 flags = { 'allow-oom' },\n\
 callback = function(KEYS, ARGV)\n\
 if not bound then bind() end\n\
@@ -5332,7 +5457,7 @@ end\n\
 do\n\
 local run = require('run')\n\
 redis.register_function({\n\
-function_name = 'remember_e8d4d1f15e01',\n\
+function_name = 'remember_595bf2d816c8',\n\
 flags = { 'allow-oom' },\n\
 callback = function(KEYS, ARGV)\n\
 if not bound then bind() end\n\
@@ -5356,7 +5481,7 @@ local run = require('run')\n\
 local seal = require('seal')\n\
 local wallets = require('wallet')\n\
 redis.register_function({\n\
-function_name = 'restamp_e8d4d1f15e01',\n\
+function_name = 'restamp_595bf2d816c8',\n\
 flags = { 'allow-oom' },\n\
 callback = function(KEYS, ARGV)\n\
 if not bound then bind() end\n\
@@ -5411,6 +5536,100 @@ end,\n\
 })\n\
 end\n\
 do\n\
+local aside = require('aside')\n\
+local commit = require('commit')\n\
+local entries = require('entry')\n\
+local holds = require('holds')\n\
+local seal = require('seal')\n\
+local wallets = require('wallet')\n\
+redis.register_function({\n\
+function_name = 'set_aside_595bf2d816c8',\n\
+flags = { 'allow-oom' },\n\
+callback = function(KEYS, ARGV)\n\
+if not bound then bind() end\n\
+local fence_key = KEYS[1] -- string: installation and epoch of this partition's data\n\
+local clock_key = KEYS[2] -- packed: seq, time, epoch\n\
+local wallet_key = KEYS[3] -- hash: see lib/wallet.lua\n\
+local holds_key = KEYS[4] -- hash: the wallet's open holds\n\
+local deadlines_key = KEYS[5] -- sorted set: holds and wallets by the instant at which they are due\n\
+local operation_key = KEYS[6] -- string: what this operation answered\n\
+local outbox_key = KEYS[7] -- stream: entries on their way to the ledger\n\
+local fence = ARGV[1]\n\
+local not_after_ms = tonumber(ARGV[2])\n\
+local environment = ARGV[3]\n\
+local operation_id = ARGV[4]\n\
+local fingerprint = ARGV[5]\n\
+local keep_ms = ARGV[6] -- how long the answer is remembered\n\
+local asset = ARGV[7]\n\
+local hold_ref = ARGV[8]\n\
+local grant_no = tonumber(ARGV[9]) -- what was bought\n\
+local amount_atoms = tonumber(ARGV[10])\n\
+local mode = ARGV[11] -- strict: of that grant, all or nothing, and not while the wallet is frozen; up_to: what there is\n\
+local attached = ARGV[12]\n\
+local looked_up = ARGV[13] -- '1': the ledger does not have this operation; '2': it has; '0': nobody has asked it\n\
+local wallet, refusal = wallets.open(\n\
+fence_key,\n\
+clock_key,\n\
+wallet_key,\n\
+operation_key,\n\
+fence,\n\
+not_after_ms,\n\
+fingerprint,\n\
+environment,\n\
+asset,\n\
+looked_up\n\
+)\n\
+if not wallet then\n\
+return refusal\n\
+end\n\
+local account = wallet.account\n\
+local strict = mode == 'strict'\n\
+if strict and wallet.freeze ~= 0 then\n\
+return { 'frozen' }\n\
+end\n\
+local known = holds.read(holds_key, hold_ref)\n\
+if known then\n\
+local taken_atoms, version = known.legs[1].held, wallet.stored_version\n\
+local epoch, seq = wallet.epoch, wallet.stored_seq\n\
+return { 'set_aside', taken_atoms, version, epoch, seq }\n\
+end\n\
+local reach_atoms = aside.reach(wallet, account, grant_no, strict)\n\
+if reach_atoms == 0 or (strict and reach_atoms < amount_atoms) then\n\
+return { 'short', reach_atoms }\n\
+end\n\
+local taken_atoms = math.min(amount_atoms, reach_atoms)\n\
+local entry = entries.begin(4, account)\n\
+local sources = aside.take(wallet, entry, account, grant_no, taken_atoms, true)\n\
+entries.transfer(entry, account, 1, 2, taken_atoms)\n\
+wallet.open_holds = wallet.open_holds + 1\n\
+holds.keep(wallet, entry, {\n\
+ref = hold_ref,\n\
+legs = {\n\
+{\n\
+asset = account.asset,\n\
+amount = taken_atoms,\n\
+held = taken_atoms,\n\
+settled = 0,\n\
+released = 0,\n\
+num = 1,\n\
+den = 1,\n\
+sources = sources,\n\
+},\n\
+},\n\
+tags = {},\n\
+created_at_ms = wallet.now_ms,\n\
+expires_at_ms = 253402300799000,\n\
+}, true)\n\
+entries.append(wallet, entry)\n\
+local version, epoch, seq = wallet.version, wallet.epoch, wallet.seq\n\
+local reply = { 'set_aside', taken_atoms, version, epoch, seq }\n\
+seal.operation(wallet, outbox_key, #wallet.entries, operation_id, fingerprint, keep_ms, attached, reply)\n\
+commit(wallet, clock_key, holds_key, deadlines_key, operation_key)\n\
+return reply\n\
+end,\n\
+})\n\
+end\n\
+do\n\
 local budgets = require('budgets')\n\
 local commit = require('commit')\n\
 local dues = require('dues')\n\
@@ -5423,7 +5642,7 @@ local staleness = require('stale')\n\
 local usage = require('usage')\n\
 local wallets = require('wallet')\n\
 redis.register_function({\n\
-function_name = 'settle_e8d4d1f15e01',\n\
+function_name = 'settle_595bf2d816c8',\n\
 flags = { 'allow-oom' },\n\
 callback = function(KEYS, ARGV)\n\
 if not bound then bind() end\n\
@@ -5574,9 +5793,102 @@ end,\n\
 })\n\
 end\n\
 do\n\
+local aside = require('aside')\n\
+local commit = require('commit')\n\
+local entries = require('entry')\n\
+local grants = require('grants')\n\
+local holds = require('holds')\n\
+local seal = require('seal')\n\
+local wallets = require('wallet')\n\
+redis.register_function({\n\
+function_name = 'take_back_595bf2d816c8',\n\
+flags = { 'allow-oom' },\n\
+callback = function(KEYS, ARGV)\n\
+if not bound then bind() end\n\
+local fence_key = KEYS[1] -- string: installation and epoch of this partition's data\n\
+local clock_key = KEYS[2] -- packed: seq, time, epoch\n\
+local wallet_key = KEYS[3] -- hash: see lib/wallet.lua\n\
+local holds_key = KEYS[4] -- hash: the wallet's open holds\n\
+local deadlines_key = KEYS[5] -- sorted set: holds and wallets by the instant at which they are due\n\
+local operation_key = KEYS[6] -- string: what this operation answered\n\
+local outbox_key = KEYS[7] -- stream: entries on their way to the ledger\n\
+local fence = ARGV[1]\n\
+local not_after_ms = tonumber(ARGV[2])\n\
+local environment = ARGV[3]\n\
+local operation_id = ARGV[4]\n\
+local fingerprint = ARGV[5]\n\
+local keep_ms = ARGV[6] -- how long the answer is remembered\n\
+local asset = ARGV[7]\n\
+local hold_ref = ARGV[8] -- there may be no such hold\n\
+local grant_no = tonumber(ARGV[9]) -- what was bought\n\
+local amount_atoms = tonumber(ARGV[10]) -- 0: nothing is taken\n\
+local attached = ARGV[11]\n\
+local looked_up = ARGV[12] -- '1': the ledger does not have this operation; '2': it has; '0': nobody has asked it\n\
+local wallet, refusal = wallets.open(\n\
+fence_key,\n\
+clock_key,\n\
+wallet_key,\n\
+operation_key,\n\
+fence,\n\
+not_after_ms,\n\
+fingerprint,\n\
+environment,\n\
+asset,\n\
+looked_up\n\
+)\n\
+if not wallet then\n\
+return refusal\n\
+end\n\
+local account = wallet.account\n\
+local hold = holds.read(holds_key, hold_ref)\n\
+if hold and hold.legs[1].asset ~= account.asset then\n\
+hold = nil\n\
+end\n\
+local leg = hold and hold.legs[1]\n\
+if not hold and amount_atoms == 0 then\n\
+return { 'nothing' }\n\
+end\n\
+local held_atoms = leg and math.min(amount_atoms, leg.held) or 0\n\
+local reach_atoms = aside.reach(wallet, account, grant_no, false)\n\
+local available_atoms = math.min(amount_atoms - held_atoms, reach_atoms)\n\
+local owed_atoms = amount_atoms - held_atoms - available_atoms\n\
+if account.overage + owed_atoms > 4503599627370496 then\n\
+return { 'out_of_bounds' }\n\
+end\n\
+local refunded = 8\n\
+local entry = entries.begin(amount_atoms > 0 and 16 or 7, account)\n\
+if held_atoms > 0 then\n\
+grants.spend_held(wallet, entry, leg, held_atoms)\n\
+entries.transfer(entry, account, 2, refunded, held_atoms)\n\
+leg.held = leg.held - held_atoms\n\
+end\n\
+if available_atoms > 0 then\n\
+aside.take(wallet, entry, account, grant_no, available_atoms, false)\n\
+entries.transfer(entry, account, 1, refunded, available_atoms)\n\
+end\n\
+entries.transfer(entry, account, 3, refunded, owed_atoms)\n\
+local main_no = #wallet.entries + 1\n\
+local released_atoms = 0\n\
+if hold then\n\
+leg.settled = leg.settled + amount_atoms\n\
+released_atoms = leg.held\n\
+local ended = amount_atoms > 0 and 2 or 3\n\
+holds.close(wallet, entry, hold, ended)\n\
+else\n\
+entries.append(wallet, entry)\n\
+end\n\
+local version, epoch, seq = wallet.version, wallet.epoch, wallet.seq\n\
+local reply = { 'taken_back', held_atoms, available_atoms, owed_atoms, released_atoms, version, epoch, seq }\n\
+seal.operation(wallet, outbox_key, main_no, operation_id, fingerprint, keep_ms, attached, reply)\n\
+commit(wallet, clock_key, holds_key, deadlines_key, operation_key)\n\
+return reply\n\
+end,\n\
+})\n\
+end\n\
+do\n\
 local run = require('run')\n\
 redis.register_function({\n\
-function_name = 'verify_run_e8d4d1f15e01',\n\
+function_name = 'verify_run_595bf2d816c8',\n\
 flags = { 'no-writes' },\n\
 callback = function(KEYS, ARGV)\n\
 if not bound then bind() end\n\
@@ -5606,7 +5918,7 @@ local grants = require('grants')\n\
 local seal = require('seal')\n\
 local wallets = require('wallet')\n\
 redis.register_function({\n\
-function_name = 'void_e8d4d1f15e01',\n\
+function_name = 'void_595bf2d816c8',\n\
 flags = { 'allow-oom' },\n\
 callback = function(KEYS, ARGV)\n\
 if not bound then bind() end\n\

@@ -162,6 +162,8 @@ async function charge(parts: AutoTopUpParts, auto: AutoTopUp): Promise<Step> {
     onEnd({ auto, outcome: 'not_needed' });
     return 'went_on';
   }
+  // What was given back is not bought again by itself: whoever wants that, asks for it anew.
+  if (auto.isHeldOff) return suspend(parts, auto, 'top_up_refunded', 'A top-up was refunded or disputed.');
   // Others bring it. Should they not, that is seen then.
   if (wanted.atoms === zeroAtoms) {
     await noteWaiting(sql, auto, { state: 'charging', lookInMs: soonMs });

@@ -47,7 +47,7 @@ export async function smallGateway(options: {
     ledger,
     wallets,
     catalogs: catalogCache({ ledger, readVersions: wallets.catalogVersions, onError: () => undefined }),
-    payments: openPayments(paymentStore({ sql, config: {}, credit: wallets.credit, onWarning: () => undefined })),
+    payments: openPayments(paymentStore({ sql, config: {}, store, onWarning: () => undefined })),
     authenticate: () => key,
     isUnavailable: isDatabaseUnavailable,
     backpressure: () => undefined,

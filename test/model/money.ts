@@ -56,7 +56,7 @@ export function spendHeld(wallet: Wallet, leg: HoldLeg, parts: readonly Part[], 
 export function closeHold(
   draft: Draft,
   hold: Hold,
-  kind: 'settle' | 'release' | 'expire_hold',
+  kind: 'settle' | 'release' | 'expire_hold' | 'refund',
   holdStatus: HoldStatusName,
   before: (flow: Flow) => void = () => {},
 ): void {

@@ -44,6 +44,35 @@ export const examples: Record<string, string> = {
     settle h1 10 reject part -> settled open
     settle h1 5 cap      -> settled settled=10 90
   `,
+  'bought credit is set aside from its own grant, and taken': `
+    grant  g1 promotional 20
+    grant  g2 paid 30
+    aside  a1 g2 31          -> short reach=30            |
+    aside  a1 g2 10          -> set_aside taken=10        | hold
+    aside  a1 g2 10          -> replayed taken=10         |
+    charge 45 up_to          -> charged take=40
+    aside  a2 g2 1           -> short reach=0             |
+    take   a1 g2 10          -> taken_back held=10 owed=0 | refund
+    take   a9 g2 0           -> nothing                   |
+  `,
+  'what is set aside for a refund that fails is free again': `
+    grant  g1 paid 30
+    aside  a1 g1 10          -> set_aside
+    take   a1 g1 0           -> taken_back released=10    | release
+    hold   h1 30             -> approved 0
+  `,
+  'a dispute takes what there is, of its own grant first; what is missing is owed': `
+    grant  g1 promotional 5
+    grant  g2 paid 30
+    hold   h1 15
+    freeze by dispute
+    aside  a1 g2 30          -> frozen                    |
+    aside  a1 g2 30 up_to    -> set_aside taken=20        | hold
+    settle h1 12             -> settled 3
+    take   a1 g2 30          -> taken_back held=20 available=3 owed=7  | refund
+    unfreeze by dispute
+    hold   h2 1              -> declined overage
+  `,
   'up_to holds what there is': `
     grant  paid 30
     hold   h1 100 up_to  -> approved take=30 0

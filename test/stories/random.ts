@@ -9,7 +9,7 @@ import type { StoryPeriod } from '../model/budgets.ts';
 import type { Due } from '../model/settle.ts';
 import type { AskedLeg } from '../model/wallet.ts';
 import { priceNames, type StoryUse } from './prices.ts';
-import { newScene, play, type Scene } from './scene.ts';
+import { asideRef, newScene, play, type Scene } from './scene.ts';
 import type { Falling, Line, Step } from './steps.ts';
 import { formatStep } from './text.ts';
 
@@ -79,6 +79,8 @@ function oneStep(): fc.Arbitrary<Drawn> {
     { weight: 4, arbitrary: moveTo() },
     { weight: 3, arbitrary: fc.record({ verb: fc.constant('wait'), ms: span }) },
     { weight: 2, arbitrary: fc.record({ verb: fc.constant('void'), grant: which, key }) },
+    { weight: 3, arbitrary: fc.record({ verb: fc.constant('aside'), name: which, grant: which, amount, mode: upTo }) },
+    { weight: 4, arbitrary: fc.record({ verb: fc.constant('take'), hold: which, grant: which, amount, key }) },
     { weight: 3, arbitrary: retry },
     { weight: 3, arbitrary: budget() },
     { weight: 1, arbitrary: fc.record({ verb: fc.constant('drop'), budget: which }) },
@@ -146,6 +148,7 @@ const otherAsset = fc.oneof(
 );
 const again = mostly(false, fc.boolean());
 const mode = mostly<Mode>('strict', fc.constantFrom('up_to', 'shadow'));
+const upTo = fc.constantFrom<'strict' | 'up_to'>('strict', 'up_to');
 const by = fc.constantFrom(undefined, 'ann', 'bob');
 const freezer = fc.constantFrom<FreezeName>('operator', 'operator', 'reconcile', 'dispute');
 const span = fc.oneof(
@@ -322,6 +325,17 @@ function withName(scene: Scene, step: Step, stepNo: number): Step | undefined {
     case 'release': {
       const hold = pickHold(step.hold);
       return hold === undefined ? undefined : { ...step, hold };
+    }
+    case 'aside': {
+      const grant = pickGrant(step.grant);
+      return grant === undefined ? undefined : { ...step, grant, name: `a${stepNo}` };
+    }
+    case 'take': {
+      const grant = pickGrant(step.grant);
+      const asides = [...holds.keys()].filter((ref) => ref.startsWith(asideRef('')));
+      const ref = asides[Number(step.hold) % asides.length];
+      const hold = ref === undefined ? 'a0' : ref.slice(asideRef('').length);
+      return grant === undefined ? undefined : { ...step, grant, hold };
     }
     case 'void': {
       const name = pickGrant(step.grant);

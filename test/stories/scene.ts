@@ -8,6 +8,8 @@ import {
   extendScript,
   freezeScript,
   releaseScript,
+  setAsideScript,
+  takeBackScript,
   voidScript,
 } from '../../src/wallet/scripts.gen.ts';
 import type { WalletConfig } from '../../src/records.ts';
@@ -19,6 +21,7 @@ import { packLines, type SentLine } from '../../src/wallet/lines.ts';
 import { packRollover } from '../../src/wallet/packed.ts';
 import type { Budget, Sent } from '../model/budgets.ts';
 import * as model from '../model/calls.ts';
+import { setAside, takeBack } from '../model/refund.ts';
 import type { AskedLine } from '../model/fallback.ts';
 import type { Use } from '../model/usage.ts';
 import {
@@ -71,6 +74,8 @@ export type Played = { calls: Call[]; entries: SeenEntry[]; reply: Reply | undef
 
 const unknownHold = { ref: `${epoch}.999999`, asset: 1 };
 const unknownGrant = { no: 999_999, asset: 1 };
+/** No hold's id names it. */
+export const asideRef = (name: string): string => `ref_${name}`;
 
 export function newScene(wallet: StoryWallet): Scene {
   return {
@@ -151,6 +156,24 @@ function playStep(scene: Scene, step: Step): Reply | undefined {
           ...{ asset, amount, mode, repeated: again, legs, parts, fallbacks, told },
           ...{ budgets: sent(scene, step), uses: { list, knownMs: scene.knownMs } },
         }),
+      );
+    }
+    case 'aside': {
+      const { no, asset } = scene.grants.get(step.grant) ?? unknownGrant;
+      const { amount, mode } = step;
+      const [caller, ref] = [operationOf(scene, step), asideRef(step.name)];
+      const args = { asset, holdRef: ref, grantNo: no, amountAtoms: amount as Atoms, mode };
+      return execute(scene, setAsideScript, caller, args, (world) =>
+        setAside(world, caller, { ref, asset, grantNo: no, amount, mode }),
+      );
+    }
+    case 'take': {
+      const { no, asset } = scene.grants.get(step.grant) ?? unknownGrant;
+      const { amount } = step;
+      const [caller, ref] = [operationOf(scene, step), asideRef(step.hold)];
+      const args = { asset, holdRef: ref, grantNo: no, amountAtoms: amount as Atoms };
+      return execute(scene, takeBackScript, caller, args, (world) =>
+        takeBack(world, caller, { ref, asset, grantNo: no, amount }),
       );
     }
     case 'void': {

@@ -107,6 +107,10 @@ export type Step =
       thresholds: bigint[];
     }
   | { verb: 'drop'; budget: string }
+  /** Bought credit is set aside: of its own grant, or, up to, of whatever there is. */
+  | { verb: 'aside'; name: string; grant: string; amount: bigint; mode: 'strict' | 'up_to' }
+  /** What was set aside is taken, or, where there is nothing to take, free again. */
+  | { verb: 'take'; hold: string; grant: string; amount: bigint; key: string | undefined }
   | { verb: 'void'; grant: string; key: string | undefined }
   | { verb: 'freeze'; by: FreezeName; key: string | undefined }
   | { verb: 'unfreeze'; by: FreezeName; key: string | undefined }

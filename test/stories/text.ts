@@ -83,6 +83,10 @@ export function formatStep(step: Step): string {
     }
     case 'drop':
       return joined(step.verb, step.budget);
+    case 'aside':
+      return joined(step.verb, step.name, step.grant, step.amount, mode(step));
+    case 'take':
+      return joined(step.verb, step.hold, step.grant, step.amount, key(step));
     case 'void':
       return joined(step.verb, step.grant, key(step));
     case 'freeze':
@@ -289,6 +293,16 @@ function parseStep(words: string[], lineNo: number): Step {
         return { verb, price: from.next() as StoryPriceName };
       case 'drop':
         return { verb, budget: from.next() };
+      case 'aside':
+        return {
+          ...{ verb, name: from.next(), grant: from.next(), amount: BigInt(from.next()) },
+          mode: from.oneOf('strict', 'up_to'),
+        };
+      case 'take':
+        return {
+          ...{ verb, hold: from.next(), grant: from.next(), amount: BigInt(from.next()) },
+          key: from.option('key', String),
+        };
       case 'void':
         return { verb, grant: from.next(), key: from.option('key', String) };
       case 'freeze':

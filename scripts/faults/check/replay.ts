@@ -109,6 +109,7 @@ function call(state: Replay, entry: LedgerEntry, request: Request | undefined): 
     case 'release':
     case 'charge':
     case 'budget_alert':
+    case 'refund':
       return undefined;
   }
 }
