@@ -14,6 +14,8 @@ import { openClient, type Client } from './client.ts';
 import { openPair, type Pair } from './pair.ts';
 import { createDatabase, type Postgres } from './postgres.ts';
 
+const commandTimeoutMs = 30_000;
+
 export type WorldOptions = {
   gateways: number;
   workers: number;
@@ -105,6 +107,8 @@ export async function openWorld(postgres: Postgres, folder: string, options: Wor
     const sql = openDatabase(databaseUrl, { connectionsMax, name: 'faults' });
     undo.push(() => sql.end({ timeout: 5 }));
     const redis = connectRedis(redisUrl, () => undefined);
+    // This process is busy with the checks of a long run for seconds, and its own questions wait.
+    redis.options.commandTimeout = commandTimeoutMs;
     undo.push(() => redis.disconnect());
     const [environment] = await sql<{ id: string }[]>`select id from environments where is_default`;
     if (!environment) throw new Error('there is no environment after migrating');
