@@ -52,6 +52,7 @@ describe('a body', () => {
     ['{"a":1e400}', 'invalid_request'],
     ['{"a":[-1E400]}', 'invalid_request'],
     [`{"a":1${'0'.repeat(400)}}`, 'invalid_request'],
+    [`{"b":12,"a":1${'0'.repeat(400)},"c":[3]}`, 'invalid_request'],
     [`{"a":"1${'0'.repeat(400)}"}`, 'json'],
     [nested(bodyDepthMax), 'json'],
     [nested(bodyDepthMax + 1), 'invalid_json'],

@@ -62,15 +62,16 @@ export async function askSpend<Reply extends Spent>(
     if (asked.status === 'refused') return asked;
     last = { asked, config: fresh.config };
     operation ??= operationFor(api, call, body.customer_id);
-    const request = { wallet, environmentId, operation, attached, ...fresh, spender: spenderOf(body) };
+    // A spread that comes first is a quick copy; any other one goes name by name.
+    const request = { ...fresh, wallet, environmentId, operation, attached, spender: spenderOf(body) };
     if (asked.status === 'unpriced') return ask({ ...request, ...nothingAsked, catalogVersion: asked.catalogVersion });
     // A shadow stores nothing.
     const isNew = body.mode !== 'shadow';
     const refused = api.backpressure() && isNew && (await refuseSpending(api, call, body.customer_id, operation));
     if (refused) return refused;
     const { asset, amount, legs, parts, fallbacks, sentLines: lines, catalogVersion, told } = asked;
-    const of = { asset: asset.number, amount, legs, parts, fallbacks, lines, catalogVersion, told };
-    return ask({ ...request, ...of, mode: body.mode });
+    const { mode } = body;
+    return ask({ ...request, asset: asset.number, amount, legs, parts, fallbacks, lines, catalogVersion, told, mode });
   });
   if (isRefused(reply)) return reply;
   if (isTrouble(reply)) return refuseTrouble(reply, call);

@@ -85,10 +85,8 @@ export async function chargeEvent(api: Api, batch: Call, given: unknown, how: Ch
     mode: 'strict' as const,
     ...isRated,
   };
-  const call = {
-    ...{ ...batch, path: eventsPath, body, given, idempotencyKey: id, isKeyOwn: false },
-    ...(receivedMs !== undefined && { begunMs: receivedMs }),
-  };
+  const call: Call<typeof body> = { ...batch, path: eventsPath, body, given, idempotencyKey: id, isKeyOwn: false };
+  if (receivedMs !== undefined) call.begunMs = receivedMs;
   try {
     const checking = event.costs && checkCosts(api, batch.environmentId, event.costs);
     const refused = checking instanceof Promise ? await checking : checking;

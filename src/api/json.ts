@@ -18,10 +18,10 @@ type How = {
 };
 
 const jsonType = /^application\/json\s*(?:;\s*charset\s*=\s*"?utf-8"?\s*)?;?\s*$/i;
-const [quote, backslash, colon] = [0x22, 0x5c, 0x3a];
+const [quote, backslash, colon, comma] = [0x22, 0x5c, 0x3a, 0x2c];
 const [openBrace, closeBrace, openBracket, closeBracket] = [0x7b, 0x7d, 0x5b, 0x5d];
 const [lowerE, upperE, zero, nine] = [0x65, 0x45, 0x30, 0x39];
-/** With fewer digits in all, no number without an exponent is out of range: the largest double has 309. */
+/** With fewer digits, no number without an exponent is out of range: the largest double has 309. */
 const finiteDigitsMax = 309;
 const decoder = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true });
 const loneSurrogate = /\p{Surrogate}/u;
@@ -88,6 +88,7 @@ function scan(text: string): { colons: number; depth: number; isPlain: boolean }
   let colons = 0;
   let depth = 0;
   let depthNow = 0;
+  // Since the last comma: there is one between any two numbers.
   let digits = 0;
   let isPlain = true;
   let isInString = false;
@@ -103,10 +104,13 @@ function scan(text: string): { colons: number; depth: number; isPlain: boolean }
       depthNow += 1;
       if (depthNow > depth) depth = depthNow;
     } else if (unit === closeBrace || unit === closeBracket) depthNow -= 1;
-    else if (isDigit(unit)) digits += 1;
+    else if (isDigit(unit)) {
+      digits += 1;
+      if (digits >= finiteDigitsMax) isPlain = false;
+    } else if (unit === comma) digits = 0;
     else if ((unit === lowerE || unit === upperE) && isDigit(text.charCodeAt(at - 1))) isPlain = false;
   }
-  return { colons, depth, isPlain: isPlain && digits < finiteDigitsMax };
+  return { colons, depth, isPlain };
 }
 
 const isDigit = (unit: number): boolean => unit >= zero && unit <= nine;

@@ -72,6 +72,7 @@ function sumUp(
   const sentLines: SentLine[] = [];
   const parts: ScopedPart[] = [];
   const fallbacks: FallbackLine[] = [];
+  const assetNumbers = new Set<number>();
   for (const { productId, price, version, quantity } of matched) {
     const { asset, id } = price;
     const told = { price_id: id, price_version: version, quantity: writeDecimal(quantity, fineDecimals) };
@@ -79,6 +80,8 @@ function sumUp(
     if (!due) dues.push((due = { asset, atoms: zeroAtoms }));
     const part = { asset: asset.number, atoms: zeroAtoms, scopes: scopesOfProduct(productId) };
     const rates = price.fallback.map((next) => ({ ...next, asset: next.asset.number }));
+    assetNumbers.add(asset.number);
+    for (const next of rates) assetNumbers.add(next.asset);
     if (price.over !== 'event') {
       sentLines.push({ productId, price, quantity, part: rates.length > 0 ? 0 : addPart(parts, part) });
       if (rates.length > 0) fallbacks.push({ ...part, rates, sentNo: sentLines.length });
@@ -92,8 +95,7 @@ function sumUp(
     due.atoms = toAtoms(line.atoms + due.atoms);
     lines.push({ ...told, amount: formatAmount(line.atoms, asset.scale), asset: asset.code });
   }
-  const assets = [...dues.map(({ asset }) => asset), ...matched.flatMap(({ price }) => price.fallback.map(assetOf))];
-  const assetsCount = new Set(assets.map(({ number }) => number)).size;
+  const assetsCount = assetNumbers.size;
   if (assetsCount > codes.limit.hold_legs || lines.length > linesMax) {
     const most = `${codes.limit.hold_legs} assets and ${linesMax} lines`;
     return refuse(
@@ -103,8 +105,6 @@ function sumUp(
   }
   return { status: 'priced', lines, dues: dues as [Due, ...Due[]], sentLines, parts, fallbacks };
 }
-
-const assetOf = ({ asset }: { asset: PricedAsset }): PricedAsset => asset;
 
 /** Returns which part of its asset it is, from 1. */
 function addPart(parts: ScopedPart[], { asset, atoms, scopes }: ScopedPart): number {

@@ -61,12 +61,12 @@ export async function authorize(
     { ...wallet, environmentId: request.environmentId },
     request.operation,
     {
+      ...knownArgs(request),
       asset: request.asset,
       amountAtoms: request.amount,
       mode: request.mode,
       ttlMs: request.ttlMs,
       attached: request.attached,
-      ...knownArgs(request),
       legsPacked: packLegs(request, request.legs),
       scopesPacked: packScopes(request.parts, request.fallbacks),
       fallbacksPacked: packFallbacks(request.fallbacks),

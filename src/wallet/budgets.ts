@@ -45,10 +45,22 @@ function covers({ subject, labels, event_type }: Budget['match'], spender: Spend
   return Object.entries(labels ?? {}).every(([name, value]) => spender.labels?.[name] === value);
 }
 
-/** `HH no, asset; B hard; ddd limit, from, till; B thresholds × d`. */
+type PackedBudget = Place & { packed: Buffer };
+
+const packedBudgets = new WeakMap<Budget, PackedBudget>();
+
+// Once for each of its windows: every request of the wallet sends it.
 function packBudget(budget: Budget, nowMs: number): Buffer {
-  const { no, asset, limit, enforcement, thresholds } = budget;
-  const { from, till } = placeOf(periodOf(budget), nowMs);
+  const known = packedBudgets.get(budget);
+  if (known && (known.till === 0 || (nowMs >= known.from && nowMs < known.till))) return known.packed;
+  const place = placeOf(periodOf(budget), nowMs);
+  const packed = pack(budget, place);
+  packedBudgets.set(budget, { ...place, packed });
+  return packed;
+}
+
+/** `HH no, asset; B hard; ddd limit, from, till; B thresholds × d`. */
+function pack({ no, asset, limit, enforcement, thresholds }: Budget, { from, till }: Place): Buffer {
   const headLength = 30;
   const packed = Buffer.alloc(headLength + 8 * thresholds.length);
   packed.writeUInt16BE(no, 0);
@@ -63,7 +75,9 @@ function packBudget(budget: Budget, nowMs: number): Buffer {
 }
 
 /** Start and end of a window; of a rolling period the width of a bucket, and 0. */
-function placeOf(period: Period, nowMs: number): { from: number; till: number } {
+type Place = { from: number; till: number };
+
+function placeOf(period: Period, nowMs: number): Place {
   if (period.unit === 'rolling') return { from: rollingAt(period.rollingMs, nowMs).widthMs, till: 0 };
   const { startMs, endMs } = windowAt(period, nowMs);
   return { from: startMs, till: endMs };

@@ -39,11 +39,11 @@ export async function charge(
     { ...wallet, environmentId: request.environmentId },
     request.operation,
     {
+      ...knownArgs(request),
       asset: request.asset,
       amountAtoms: request.amount,
       mode: request.mode,
       attached: request.attached,
-      ...knownArgs(request),
       legsPacked: packLegs(request, request.legs),
       scopesPacked: packScopes(request.parts, request.fallbacks),
       fallbacksPacked: packFallbacks(request.fallbacks),
