@@ -2,7 +2,7 @@
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { windowAt } from '../src/pricing/period.ts';
 import { utc } from '../src/pricing/local-time.ts';
-import { fenceKey, clockKey, walletOf } from '../src/wallet/keys.ts';
+import { fenceKey, clockKey, walletKey, walletOf } from '../src/wallet/keys.ts';
 import { advanceClockScript } from '../src/wallet/scripts.gen.ts';
 import { expectStatus, type Client, type Reply } from './farebox.ts';
 import { openScene, type Scene } from './recover.scene.ts';
@@ -302,6 +302,106 @@ test('64 connections across the edges of tiers pay what one after the other woul
     billed = cost(before);
   }
 }, 30_000);
+
+test('64 connections across the edges of tiers and of a budget: as many fit in as one after the other would', async () => {
+  const customer_id = await customer('edges', '10000');
+  // 1,180 images: 105 for the first hundred, 450 for the next nine, 45 for the rest.
+  const terms = { ...lifetime, limit: '600', match: { event_type: 'images' } };
+  const { id } = (await expectStatus(client.post(`/v1/customers/${customer_id}/budgets`, terms), 201)).body;
+  const gateways = [client, await scene.farebox.addGateway()];
+  const replies = await Promise.all(
+    Array.from({ length: 64 }, (_, i) => gateways[i % 2]!.post('/v1/charge', { customer_id, ...event('images', 20) })),
+  );
+  const charged20 = replies.filter(({ status }) => status === 200);
+  expect(charged20).toHaveLength(59);
+  for (const { status, body } of replies) {
+    if (status !== 200) expect(body).toMatchObject({ code: 'budget_exceeded', budget_id: id, requested: '5' });
+  }
+  const amounts = charged20.map(({ body }) => body).toSorted((a, b) => a.version - b.version);
+  const tiers = ['25', ...repeat(4, '20'), ...repeat(45, '10'), ...repeat(9, '5')];
+  expect(amounts.map(({ amount }) => amount)).toEqual(tiers);
+  const { body } = await client.get(`/v1/customers/${customer_id}/budgets/${id}`);
+  expect(body).toMatchObject({ spent: '600', held: '0', remaining: '0' });
+});
+
+const repeat = (times: number, amount: string) => Array.from({ length: times }, () => amount);
+
+/** Its fields that count: budgets and prices. */
+const countersOf = async (customerId: string): Promise<string[]> =>
+  (await scene.redis.hkeys(walletKey(scene.walletOf(customerId)))).filter((field) => /^[bu]./.test(field)).sort();
+
+/** Every wallet has been compared with the ledger since. */
+async function reconciled(): Promise<void> {
+  let pass = 0n;
+  const isAsked = async () => {
+    const [between] = await scene.sql<{ pass: bigint }[]>`
+      update reconciliation set ended_at = null where position = '' and claimed_until <= now() returning pass`;
+    pass = between?.pass ?? 0n;
+    return between !== undefined;
+  };
+  await expect.poll(isAsked, { timeout: 30_000 }).toBe(true);
+  const hasEnded = async () => (await scene.sql`select from reconciliation where pass > ${pass}`).length > 0;
+  await expect.poll(hasEnded, { timeout: 30_000 }).toBe(true);
+}
+
+/** Copies of the customer's one budget are there while `work` is done, and deleted after it: more at once than the API lets stand. */
+async function withBudgets<T>(customer_id: string, round: number, work: () => Promise<T>): Promise<T> {
+  const { sql, environmentId } = scene;
+  const [kept] = (await expectStatus(client.get(`/v1/customers/${customer_id}/budgets`), 200)).body.data;
+  // The wallet is told of everything with the next change.
+  const tell = () =>
+    expectStatus(client.send('PATCH', `/v1/customers/${customer_id}/budgets/${kept.id}`, { name: 'all' }), 200);
+  await sql`
+    insert into budgets (environment_id, customer_id, no, id, name, asset, "limit", period, match, is_hard, alert_at)
+    select environment_id, customer_id, no + n, id || '_' || n, name, asset, "limit", period, match, is_hard, alert_at
+    from budgets, generate_series(${round * 200 + 1}::integer, ${round * 200 + 200}::integer) as n
+    where (environment_id, customer_id, no) = (${environmentId}, ${customer_id}, 1)`;
+  await tell();
+  const done = await work();
+  await sql`
+    update budgets set deleted_at = now() where (environment_id, customer_id) = (${environmentId}, ${customer_id}) and no > 1`;
+  await tell();
+  return done;
+}
+
+const lifetime = {
+  ...{ name: 'all', asset: 'USD', limit: '5000', match: {}, enforcement: 'hard', alert_at: ['0.5'] },
+  period: { unit: 'lifetime' },
+};
+
+test('a thousand budgets made and deleted, and prices whose windows are over, leave their wallet as small as before', async () => {
+  const customer_id = await customer('tidy', '1000');
+  await expectStatus(client.post(`/v1/customers/${customer_id}/budgets`, lifetime), 201);
+  await charged(customer_id, 'pages', 1);
+  const before = await countersOf(customer_id);
+  expect(before).toHaveLength(2);
+  for (let round = 0; round < 4; round += 1) {
+    await withBudgets(customer_id, round, () => charged(customer_id, 'pages', 1));
+  }
+  // One that is open when its budgets are deleted.
+  const { id } = await withBudgets(customer_id, 4, () => held(customer_id, 'calls', 60));
+  const counting = await countersOf(customer_id);
+  expect(counting.length).toBeGreaterThan(1_000);
+  await reconciled();
+  expect(await countersOf(customer_id)).toEqual(before);
+  expect((await settle(id, 'calls', 60)).body).toMatchObject({ settled: '0.02', released: '0' });
+  const standing = await client.get(`/v1/customers/${customer_id}/budgets`);
+  expect(standing.body.data.map(({ spent, held }: any) => [spent, held])).toEqual([['10.02', '0']]);
+
+  // What the ledger still has does not come back.
+  await scene.drained();
+  await scene.losing(() => scene.redis.flushall());
+  await charged(customer_id, 'pages', 1);
+  const withCalls = await countersOf(customer_id);
+  expect(withCalls).toHaveLength(3);
+  await clockTo(customer_id, (await clockOf(customer_id)) + 3 * 86_400_000);
+  expect(await charged(customer_id, 'pages', 101)).toBe('101');
+  await reconciled();
+  expect(await countersOf(customer_id)).toEqual(before);
+  expect(await charged(customer_id, 'calls', 1)).toBe('0.02');
+  expect(await countersOf(customer_id)).toEqual(withCalls);
+  expect((await client.get(`/v1/customers/${customer_id}/wallet`)).body.status).toBe('active');
+}, 120_000);
 
 test('after a loss of Redis the counters are what they were', async () => {
   const customer_id = await customer('lost', '1000');

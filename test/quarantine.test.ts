@@ -86,7 +86,7 @@ async function isMarked(customerId: string): Promise<boolean> {
 /** Redis and the ledger, and the ledger by itself. */
 async function expectWhole(customerId: string): Promise<void> {
   const ledger = (await loadWallet(world.sql, addressOf(customerId)))!;
-  expect(walletDifferences((await walletInRedis(world, customerId))!, ledger)).toEqual([]);
+  expect(walletDifferences((await walletInRedis(world, customerId))!, ledger, 0)).toEqual([]);
   const report = await audit(world.sql);
   expect(report.proofs.flatMap(({ offenders }) => offenders)).toEqual([]);
 }

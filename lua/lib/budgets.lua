@@ -412,12 +412,16 @@ local function was_told(counter, threshold)
   return false
 end
 
--- Of a budget that was deleted nothing is told, though holds count in it to their end. The configuration is JSON that
--- this does not read: no text in it can look like this, since quotes in texts are escaped.
-local function is_standing(wallet, counter)
-  local config_text = not counter.bucket and redis.call('HGET', wallet.key, 'x')
-  local named = string.format('"no":%s,', string.sub(counter.name, 2))
+-- Whether a wallet's configuration has the budget that a counter is of. It is JSON that this does not read: no text in
+-- it can look like this, since quotes in texts are escaped. A wallet that was never told one counts what is sent.
+function budgets.is_configured(config_text, counter_name)
+  local named = string.format('"no":%s,', string.sub(counter_name, 2))
   return not config_text or string.find(config_text, named, 1, true) ~= nil
+end
+
+-- Of a budget that was deleted nothing is told, though holds count in it to their end.
+local function is_standing(wallet, counter)
+  return counter.bucket or budgets.is_configured(redis.call('HGET', wallet.key, 'x'), counter.name)
 end
 
 local function tell(wallet, counter, threshold)

@@ -65,6 +65,16 @@ local function before(line)
   return bucket.units, bucket.millionths, tiers.total(line.packed, bucket.units, bucket.millionths)
 end
 
+-- Whether a counter, as it is stored, counts for nothing any more.
+function usage.is_over(packed, now_ms)
+  for _, bucket in ipairs(make(packed).buckets) do
+    if bucket.till > now_ms - codes.limit.usage_keep_ms then
+      return false
+    end
+  end
+  return true
+end
+
 -- When a hold's usage happened, as far as windows go.
 function usage.instant_of(wallet, hold)
   return math.max(hold.created_at_ms, wallet.now_ms - codes.limit.usage_keep_ms)

@@ -234,7 +234,7 @@ export async function checkStored(
         return [{ check: 'swept', who: customerId, what: `hold ${forgotten.ref} ran out, and did not end` }];
       // Not in Redis, or not in this epoch: it is compared with the ledger when it is next used.
       if (!stored || stored.epoch !== epochs.get(partition) || stored.wallet.version !== ledger.version) return [];
-      const differ = [...walletDifferences(stored.wallet, ledger), ...stored.damage];
+      const differ = [...walletDifferences(stored.wallet, ledger, stored.clockMs), ...stored.damage];
       return differ.length === 0 ? [] : [{ check: 'stored', who: customerId, what: differ.slice(0, 5).join('; ') }];
     }),
   );

@@ -2,6 +2,7 @@
 import type { Sql } from '../db/connect.ts';
 import type { Log } from '../log.ts';
 import type { workerMetrics } from '../metrics.ts';
+import { dropCounters } from '../wallet/drop-counters.ts';
 import { freezeBySystem } from '../wallet/freeze.ts';
 import { mendWallet } from '../wallet/mend.ts';
 import type { Store } from '../wallet/store.ts';
@@ -32,6 +33,7 @@ export function reconcilePages(options: {
         );
       },
       mendWallet: (wallet, seen) => mendWallet(store, wallet, seen),
+      dropCounters: (wallet, names) => dropCounters(store, wallet, names),
       onMended: ({ damage, ...wallet }) => {
         const first = damage.slice(0, differencesShown);
         log.error(

@@ -15,6 +15,7 @@ import { openLog } from '../log.ts';
 import { decode } from '../outbox/flaw.ts';
 import { readOutboxes } from '../outbox/read.ts';
 import { connectRedis, waitUntilReady } from '../wallet/redis.ts';
+import { comparable } from '../wallet/stored-wallet.ts';
 import type { Look, ReconcileStore } from '../worker/reconcile-wallet.ts';
 import { connectStore } from './connect-store.ts';
 import { entryRecord, entryText } from './entry-text.ts';
@@ -74,7 +75,8 @@ async function show({ sql, redis, print }: Shown, customer: NamedCustomer): Prom
   const waiting = await listQuarantined(sql, environmentId, walletId);
   const redisPicture = 'redis' in look ? look.redis : undefined;
   print('');
-  print(sideBySide(redisPicture, look.ledger, assets));
+  const [there, here] = 'redis' in look ? comparable(look.redis, look.ledger, look.clockMs) : [undefined, look.ledger];
+  print(sideBySide(there, here, assets));
   await showEntries({ sql, redis, print }, customer, look, assets);
   if (waiting.length > 0) {
     print(

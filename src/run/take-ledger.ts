@@ -114,7 +114,7 @@ type Compared = Extract<Look, { status: 'equal' | 'differs' }>;
 /** All but the freeze, which may be in one of them alone: whoever loads a wallet may have to freeze it without an entry. */
 function agrees(look: Look): look is Compared {
   if (look.status !== 'equal' && look.status !== 'differs') return false;
-  return walletDifferences({ ...look.redis, freeze: look.ledger.freeze }, look.ledger).length === 0;
+  return walletDifferences({ ...look.redis, freeze: look.ledger.freeze }, look.ledger, look.clockMs).length === 0;
 }
 
 async function forget({ store, wallet, print, reached = () => {} }: TakeOptions, head: Buffer): Promise<Next> {

@@ -14,6 +14,7 @@ import { operationKeepMs } from '../limits.ts';
 import type { LedgerWallet } from '../records.ts';
 import { call } from './call.ts';
 import { configText } from './config.ts';
+import { isOver } from './counters.ts';
 import { clockKey, deadlinesKey, fenceKey, holdsKey, scratchKey, walletKey, type WalletRef } from './keys.ts';
 import { ledgerCaughtUp } from './ledger-wait.ts';
 import { packAccounts, packCounters, packGrants, packHolds, packRollovers, packTriggers } from './packed.ts';
@@ -25,6 +26,8 @@ import { anyEnvironment, fencedDetail, retryAfterMs, type Target, type Trouble }
 // Somebody else was faster, and another one after that.
 const attemptsMax = 4;
 const differencesShownMax = 10;
+// The script goes by the partition's, which is not known here: windows that are over leave the wallet later.
+const noClockMs = 0;
 
 export async function hydrateWallet(store: Store, target: Target): Promise<'ready' | Trouble> {
   const begun = store.loads.get(nameOf(target));
@@ -99,7 +102,7 @@ async function putBeside(store: Store, target: WalletRef, ledger: LedgerWallet, 
   if (redis.version < ledger.version) return rebuild(store, target, ledger, replacedVersion);
   // Its entries wait for somebody to look at them, and are replayed up to where Redis has it.
   if (ledger.freeze === 'quarantine') return restamp(store, target, ledger, redis.version, codes.freeze.quarantine);
-  const differences = walletDifferences(redis, ledger);
+  const differences = walletDifferences(redis, ledger, standing.clockMs);
   if (differences.length === 0 && standing.damage.length === 0) {
     return restamp(store, target, ledger, redis.version, codes.freeze.none);
   }
@@ -136,7 +139,7 @@ async function rebuild(store: Store, target: WalletRef, wallet: LedgerWallet, re
     accountsPacked: packAccounts(wallet.accounts),
     grantsPacked: packGrants(wallet.grants),
     holdsPacked: packHolds(wallet.holds),
-    countersPacked: packCounters(wallet.counters),
+    countersPacked: packCounters(wallet.counters.filter((counter) => !isOver(counter, wallet.config, noClockMs))),
     rolloversPacked: packRollovers(wallet.grants),
     triggersPacked: packTriggers(wallet.triggers),
     replacedVersion,

@@ -3,7 +3,7 @@ import { atomsFromRedis as atoms, type Atoms } from '../units.ts';
 import { withoutEmpty, type Script } from './script.ts';
 
 /** The Redis library that holds all scripts; names end in its hash. */
-export const libraryHash = '595bf2d816c8';
+export const libraryHash = '725225eafae8';
 
 export type AdvanceClockKeys = { fenceKey: string; clockKey: string };
 export type AdvanceClockArgs = { fence: string; toMs: number };
@@ -16,7 +16,7 @@ export type AdvanceClockReply =
  */
 export const advanceClockScript: Script<AdvanceClockKeys, AdvanceClockArgs, AdvanceClockReply> = {
   name: 'advance_clock',
-  functionName: 'advance_clock_595bf2d816c8',
+  functionName: 'advance_clock_725225eafae8',
   keysCount: 2,
   binary: false,
   encode: (keys, args) => [keys.fenceKey, keys.clockKey, args.fence, args.toMs],
@@ -47,7 +47,7 @@ export type ApplyDueReply =
  */
 export const applyDueScript: Script<ApplyDueKeys, ApplyDueArgs, ApplyDueReply> = {
   name: 'apply_due',
-  functionName: 'apply_due_595bf2d816c8',
+  functionName: 'apply_due_725225eafae8',
   keysCount: 7,
   binary: false,
   encode: (keys, args) => [keys.fenceKey, keys.clockKey, keys.walletKey, keys.holdsKey, keys.deadlinesKey, keys.operationKey, keys.outboxKey, args.fence, args.notAfterMs, args.environment, args.operationId, args.fingerprint, args.keepMs],
@@ -82,7 +82,7 @@ export type ArmTopUpReply =
  */
 export const armTopUpScript: Script<ArmTopUpKeys, ArmTopUpArgs, ArmTopUpReply> = {
   name: 'arm_top_up',
-  functionName: 'arm_top_up_595bf2d816c8',
+  functionName: 'arm_top_up_725225eafae8',
   keysCount: 3,
   binary: false,
   encode: (keys, args) => [keys.fenceKey, keys.clockKey, keys.walletKey, args.fence, args.asset, String(args.firesBelowAtoms), args.crossingNo],
@@ -127,7 +127,7 @@ export type AuthorizeReply =
  */
 export const authorizeScript: Script<AuthorizeKeys, AuthorizeArgs, AuthorizeReply> = {
   name: 'authorize',
-  functionName: 'authorize_595bf2d816c8',
+  functionName: 'authorize_725225eafae8',
   keysCount: 8,
   binary: false,
   encode: (keys, args) => withoutEmpty([keys.fenceKey, keys.clockKey, keys.walletKey, keys.holdsKey, keys.deadlinesKey, keys.operationKey, keys.outboxKey, keys.catalogKey, args.fence, args.notAfterMs, args.environment, args.operationId, args.fingerprint, args.keepMs, args.asset, String(args.amountAtoms), args.mode, args.ttlMs, args.repeated, args.lookedUp, args.configVersion, args.attached, args.catalogVersion, args.toldText, args.budgetsPacked, args.linesPacked, args.scopesPacked, args.legsPacked, args.fallbacksPacked], 7),
@@ -180,7 +180,7 @@ export type ChargeReply =
  */
 export const chargeScript: Script<ChargeKeys, ChargeArgs, ChargeReply> = {
   name: 'charge',
-  functionName: 'charge_595bf2d816c8',
+  functionName: 'charge_725225eafae8',
   keysCount: 8,
   binary: false,
   encode: (keys, args) => withoutEmpty([keys.fenceKey, keys.clockKey, keys.walletKey, keys.holdsKey, keys.deadlinesKey, keys.operationKey, keys.outboxKey, keys.catalogKey, args.fence, args.notAfterMs, args.environment, args.operationId, args.fingerprint, args.keepMs, args.asset, String(args.amountAtoms), args.mode, args.repeated, args.lookedUp, args.configVersion, args.attached, args.catalogVersion, args.toldText, args.budgetsPacked, args.linesPacked, args.scopesPacked, args.legsPacked, args.fallbacksPacked], 7),
@@ -220,7 +220,7 @@ export type ConfigureReply =
  */
 export const configureScript: Script<ConfigureKeys, ConfigureArgs, ConfigureReply> = {
   name: 'configure',
-  functionName: 'configure_595bf2d816c8',
+  functionName: 'configure_725225eafae8',
   keysCount: 3,
   binary: false,
   encode: (keys, args) => [keys.fenceKey, keys.clockKey, keys.walletKey, args.fence, args.version, args.configText],
@@ -247,7 +247,7 @@ export type CreateWalletReply =
  */
 export const createWalletScript: Script<CreateWalletKeys, CreateWalletArgs, CreateWalletReply> = {
   name: 'create_wallet',
-  functionName: 'create_wallet_595bf2d816c8',
+  functionName: 'create_wallet_725225eafae8',
   keysCount: 3,
   binary: false,
   encode: (keys, args) => [keys.fenceKey, keys.clockKey, keys.walletKey, args.fence, args.environment, args.customerId, args.freeze],
@@ -281,7 +281,7 @@ export type CreditReply =
  */
 export const creditScript: Script<CreditKeys, CreditArgs, CreditReply> = {
   name: 'credit',
-  functionName: 'credit_595bf2d816c8',
+  functionName: 'credit_725225eafae8',
   keysCount: 7,
   binary: false,
   encode: (keys, args) => [keys.fenceKey, keys.clockKey, keys.walletKey, keys.holdsKey, keys.deadlinesKey, keys.operationKey, keys.outboxKey, args.fence, args.notAfterMs, args.environment, args.operationId, args.fingerprint, args.keepMs, args.asset, args.grantNo, String(args.amountAtoms), args.purpose, args.priority, args.effectiveAtMs, args.expiresAtMs, args.attached, args.lookedUp, args.scope, args.rolloverPacked],
@@ -296,6 +296,37 @@ export const creditScript: Script<CreditKeys, CreditArgs, CreditReply> = {
     due: () => ({ status: 'due' }),
     out_of_bounds: (reply) => ({ status: 'out_of_bounds', bound: reply[1] as number }),
     granted: (reply) => ({ status: 'granted', remainingAtoms: atoms(reply[1]), state: reply[2] as number, effectiveMs: reply[3] as number, atMs: reply[4] as number, version: reply[5] as number, epoch: reply[6] as number, seq: reply[7] as number }),
+  },
+};
+
+export type DropCountersKeys = { fenceKey: string; clockKey: string; walletKey: string };
+export type DropCountersArgs = { fence: string; names: string };
+export type DropCountersReply =
+  | { status: 'fenced' }
+  | { status: 'unverified' }
+  | { status: 'absent' }
+  | { status: 'dropped'; droppedCount: number };
+
+/**
+ * Drop counters of a wallet that can change nothing any more: what was counted for budgets that were deleted since, and
+ * of prices in windows that are long over.
+ *
+ * A budget's number is given once, so nothing is counted by it again; a hold that counts there gives back to nothing,
+ * and its settle counts nowhere. A price's bucket counts for a day after its window (lib/usage.lua), by the time of the
+ * newest entry in the partition, which is in the ledger too: nothing can count by an earlier one later. Nothing is
+ * decided otherwise without them, so no entry tells of it; the ledger keeps what they last were.
+ */
+export const dropCountersScript: Script<DropCountersKeys, DropCountersArgs, DropCountersReply> = {
+  name: 'drop_counters',
+  functionName: 'drop_counters_725225eafae8',
+  keysCount: 3,
+  binary: false,
+  encode: (keys, args) => [keys.fenceKey, keys.clockKey, keys.walletKey, args.fence, args.names],
+  decode: {
+    fenced: () => ({ status: 'fenced' }),
+    unverified: () => ({ status: 'unverified' }),
+    absent: () => ({ status: 'absent' }),
+    dropped: (reply) => ({ status: 'dropped', droppedCount: reply[1] as number }),
   },
 };
 
@@ -320,7 +351,7 @@ export type ExpireHoldsReply =
  */
 export const expireHoldsScript: Script<ExpireHoldsKeys, ExpireHoldsArgs, ExpireHoldsReply> = {
   name: 'expire_holds',
-  functionName: 'expire_holds_595bf2d816c8',
+  functionName: 'expire_holds_725225eafae8',
   keysCount: 7,
   binary: false,
   encode: (keys, args) => [keys.fenceKey, keys.clockKey, keys.walletKey, keys.holdsKey, keys.deadlinesKey, keys.operationKey, keys.outboxKey, args.fence, args.notAfterMs, args.environment, args.operationId, args.fingerprint, args.keepMs, args.holdRefs],
@@ -364,7 +395,7 @@ export type ExtendReply =
  */
 export const extendScript: Script<ExtendKeys, ExtendArgs, ExtendReply> = {
   name: 'extend',
-  functionName: 'extend_595bf2d816c8',
+  functionName: 'extend_725225eafae8',
   keysCount: 7,
   binary: false,
   encode: (keys, args) => [keys.fenceKey, keys.clockKey, keys.walletKey, keys.holdsKey, keys.deadlinesKey, keys.operationKey, keys.outboxKey, args.fence, args.notAfterMs, args.environment, args.operationId, args.fingerprint, args.keepMs, args.asset, args.holdRef, String(args.amountAtoms), args.ttlMs, args.repeated, args.attached, args.lookedUp, args.configVersion, args.budgetsPacked],
@@ -406,7 +437,7 @@ export type ForgetReply =
  */
 export const forgetScript: Script<ForgetKeys, ForgetArgs, ForgetReply> = {
   name: 'forget',
-  functionName: 'forget_595bf2d816c8',
+  functionName: 'forget_725225eafae8',
   keysCount: 4,
   binary: false,
   encode: (keys, args) => [keys.fenceKey, keys.walletKey, keys.holdsKey, keys.deadlinesKey, args.fence, args.headPacked],
@@ -441,7 +472,7 @@ export type FreezeReply =
  */
 export const freezeScript: Script<FreezeKeys, FreezeArgs, FreezeReply> = {
   name: 'freeze',
-  functionName: 'freeze_595bf2d816c8',
+  functionName: 'freeze_725225eafae8',
   keysCount: 7,
   binary: false,
   encode: (keys, args) => [keys.fenceKey, keys.clockKey, keys.walletKey, keys.holdsKey, keys.deadlinesKey, keys.operationKey, keys.outboxKey, args.fence, args.notAfterMs, args.environment, args.operationId, args.fingerprint, args.keepMs, args.fromFreeze, args.toFreeze, args.attached, args.lookedUp, args.seenAt],
@@ -479,7 +510,7 @@ export type HydrateReply =
  */
 export const hydrateScript: Script<HydrateKeys, HydrateArgs, HydrateReply> = {
   name: 'hydrate',
-  functionName: 'hydrate_595bf2d816c8',
+  functionName: 'hydrate_725225eafae8',
   keysCount: 6,
   binary: false,
   encode: (keys, args) => [keys.fenceKey, keys.clockKey, keys.walletKey, keys.holdsKey, keys.deadlinesKey, keys.scratchKey, args.fence, args.environment, args.customerId, args.version, args.freeze, args.accountsPacked, args.grantsPacked, args.holdsPacked, args.replacedVersion, args.lookUpUntilMs, args.configVersion, args.configText, args.countersPacked, args.rolloversPacked, args.triggersPacked],
@@ -506,7 +537,7 @@ export type ListDueReply =
  */
 export const listDueScript: Script<ListDueKeys, ListDueArgs, ListDueReply> = {
   name: 'list_due',
-  functionName: 'list_due_595bf2d816c8',
+  functionName: 'list_due_725225eafae8',
   keysCount: 3,
   binary: false,
   encode: (keys, args) => [keys.fenceKey, keys.clockKey, keys.deadlinesKey, args.fence, args.membersMax],
@@ -535,7 +566,7 @@ export type MendReply =
  */
 export const mendScript: Script<MendKeys, MendArgs, MendReply> = {
   name: 'mend',
-  functionName: 'mend_595bf2d816c8',
+  functionName: 'mend_725225eafae8',
   keysCount: 5,
   binary: false,
   encode: (keys, args) => [keys.fenceKey, keys.clockKey, keys.walletKey, keys.holdsKey, keys.deadlinesKey, args.fence, args.seenAt],
@@ -562,7 +593,7 @@ export type PeekOperationReply =
  */
 export const peekOperationScript: Script<PeekOperationKeys, PeekOperationArgs, PeekOperationReply> = {
   name: 'peek_operation',
-  functionName: 'peek_operation_595bf2d816c8',
+  functionName: 'peek_operation_725225eafae8',
   keysCount: 4,
   binary: false,
   encode: (keys, args) => [keys.fenceKey, keys.clockKey, keys.walletKey, keys.operationKey, args.fence],
@@ -589,7 +620,7 @@ export type RaiseCatalogReply =
  */
 export const raiseCatalogScript: Script<RaiseCatalogKeys, RaiseCatalogArgs, RaiseCatalogReply> = {
   name: 'raise_catalog',
-  functionName: 'raise_catalog_595bf2d816c8',
+  functionName: 'raise_catalog_725225eafae8',
   keysCount: 2,
   binary: false,
   encode: (keys, args) => [keys.fenceKey, keys.catalogKey, args.fence, args.environment, args.catalogVersion],
@@ -616,7 +647,7 @@ export type ReadHoldReply =
  */
 export const readHoldScript: Script<ReadHoldKeys, ReadHoldArgs, ReadHoldReply> = {
   name: 'read_hold',
-  functionName: 'read_hold_595bf2d816c8',
+  functionName: 'read_hold_725225eafae8',
   keysCount: 4,
   binary: true,
   encode: (keys, args) => [keys.fenceKey, keys.clockKey, keys.walletKey, keys.holdsKey, args.fence, args.environment, args.holdRef],
@@ -631,24 +662,25 @@ export const readHoldScript: Script<ReadHoldKeys, ReadHoldArgs, ReadHoldReply> =
   },
 };
 
-export type ReadStoredKeys = { walletKey: string; holdsKey: string; deadlinesKey: string };
+export type ReadStoredKeys = { walletKey: string; holdsKey: string; deadlinesKey: string; clockKey: string };
 export type ReadStoredArgs = {  };
 export type ReadStoredReply =
-  | { status: 'stored'; fieldsPacked: Buffer[]; holdsPacked: Buffer[]; scoresPacked: Buffer[] };
+  | { status: 'stored'; fieldsPacked: Buffer[]; holdsPacked: Buffer[]; scoresPacked: Buffer[]; clockMs: number };
 
 /**
  * Read what is stored of a wallet, whatever its epoch and fence: to be compared with the ledger, never to decide on.
  *
- * With when it is due and when its holds are, as the partition's deadlines have it: the wallet itself, then each hold.
+ * With when it is due and when its holds are, as the partition's deadlines have it: the wallet itself, then each hold;
+ * and with the partition's clock.
  */
 export const readStoredScript: Script<ReadStoredKeys, ReadStoredArgs, ReadStoredReply> = {
   name: 'read_stored',
-  functionName: 'read_stored_595bf2d816c8',
-  keysCount: 3,
+  functionName: 'read_stored_725225eafae8',
+  keysCount: 4,
   binary: true,
-  encode: (keys) => [keys.walletKey, keys.holdsKey, keys.deadlinesKey],
+  encode: (keys) => [keys.walletKey, keys.holdsKey, keys.deadlinesKey, keys.clockKey],
   decode: {
-    stored: (reply) => ({ status: 'stored', fieldsPacked: reply[1] as Buffer[], holdsPacked: reply[2] as Buffer[], scoresPacked: reply[3] as Buffer[] }),
+    stored: (reply) => ({ status: 'stored', fieldsPacked: reply[1] as Buffer[], holdsPacked: reply[2] as Buffer[], scoresPacked: reply[3] as Buffer[], clockMs: reply[4] as number }),
   },
 };
 
@@ -667,7 +699,7 @@ export type ReadWalletReply =
  */
 export const readWalletScript: Script<ReadWalletKeys, ReadWalletArgs, ReadWalletReply> = {
   name: 'read_wallet',
-  functionName: 'read_wallet_595bf2d816c8',
+  functionName: 'read_wallet_725225eafae8',
   keysCount: 3,
   binary: true,
   encode: (keys, args) => [keys.fenceKey, keys.clockKey, keys.walletKey, args.fence, args.environment],
@@ -705,7 +737,7 @@ export type ReleaseReply =
  */
 export const releaseScript: Script<ReleaseKeys, ReleaseArgs, ReleaseReply> = {
   name: 'release',
-  functionName: 'release_595bf2d816c8',
+  functionName: 'release_725225eafae8',
   keysCount: 7,
   binary: false,
   encode: (keys, args) => [keys.fenceKey, keys.clockKey, keys.walletKey, keys.holdsKey, keys.deadlinesKey, keys.operationKey, keys.outboxKey, args.fence, args.notAfterMs, args.environment, args.operationId, args.fingerprint, args.keepMs, args.asset, args.holdRef, args.attached, args.lookedUp],
@@ -738,7 +770,7 @@ export type RememberReply =
  */
 export const rememberScript: Script<RememberKeys, RememberArgs, RememberReply> = {
   name: 'remember',
-  functionName: 'remember_595bf2d816c8',
+  functionName: 'remember_725225eafae8',
   keysCount: 2,
   binary: false,
   encode: (keys, args) => [keys.fenceKey, keys.operationKey, args.fence, args.recordPacked, args.keepMs],
@@ -766,7 +798,7 @@ export type RestampReply =
  */
 export const restampScript: Script<RestampKeys, RestampArgs, RestampReply> = {
   name: 'restamp',
-  functionName: 'restamp_595bf2d816c8',
+  functionName: 'restamp_725225eafae8',
   keysCount: 5,
   binary: false,
   encode: (keys, args) => [keys.fenceKey, keys.clockKey, keys.walletKey, keys.holdsKey, keys.scratchKey, args.fence, args.version, args.freeze, args.configVersion, args.configText],
@@ -802,7 +834,7 @@ export type SetAsideReply =
  */
 export const setAsideScript: Script<SetAsideKeys, SetAsideArgs, SetAsideReply> = {
   name: 'set_aside',
-  functionName: 'set_aside_595bf2d816c8',
+  functionName: 'set_aside_725225eafae8',
   keysCount: 7,
   binary: false,
   encode: (keys, args) => [keys.fenceKey, keys.clockKey, keys.walletKey, keys.holdsKey, keys.deadlinesKey, keys.operationKey, keys.outboxKey, args.fence, args.notAfterMs, args.environment, args.operationId, args.fingerprint, args.keepMs, args.asset, args.holdRef, args.grantNo, String(args.amountAtoms), args.mode, args.attached, args.lookedUp],
@@ -856,7 +888,7 @@ export type SettleReply =
  */
 export const settleScript: Script<SettleKeys, SettleArgs, SettleReply> = {
   name: 'settle',
-  functionName: 'settle_595bf2d816c8',
+  functionName: 'settle_725225eafae8',
   keysCount: 9,
   binary: false,
   encode: (keys, args) => withoutEmpty([keys.fenceKey, keys.clockKey, keys.walletKey, keys.holdsKey, keys.deadlinesKey, keys.operationKey, keys.outboxKey, keys.lateKey, keys.catalogKey, args.fence, args.notAfterMs, args.environment, args.operationId, args.fingerprint, args.keepMs, args.asset, args.holdRef, String(args.amountAtoms), args.final, args.onExcess, args.lookedUp, args.configVersion, args.attached, args.catalogVersion, args.toldText, args.linesPacked, args.scopesPacked, args.duesPacked, args.expiredHold, args.fallbacksPacked], 7),
@@ -904,7 +936,7 @@ export type TakeBackReply =
  */
 export const takeBackScript: Script<TakeBackKeys, TakeBackArgs, TakeBackReply> = {
   name: 'take_back',
-  functionName: 'take_back_595bf2d816c8',
+  functionName: 'take_back_725225eafae8',
   keysCount: 7,
   binary: false,
   encode: (keys, args) => [keys.fenceKey, keys.clockKey, keys.walletKey, keys.holdsKey, keys.deadlinesKey, keys.operationKey, keys.outboxKey, args.fence, args.notAfterMs, args.environment, args.operationId, args.fingerprint, args.keepMs, args.asset, args.holdRef, args.grantNo, String(args.amountAtoms), args.attached, args.lookedUp],
@@ -935,7 +967,7 @@ export type VerifyRunReply =
  */
 export const verifyRunScript: Script<VerifyRunKeys, VerifyRunArgs, VerifyRunReply> = {
   name: 'verify_run',
-  functionName: 'verify_run_595bf2d816c8',
+  functionName: 'verify_run_725225eafae8',
   keysCount: 1,
   binary: false,
   encode: (keys, args) => [keys.fenceKey, args.fence, args.runId],
@@ -966,7 +998,7 @@ export type VoidReply =
  */
 export const voidScript: Script<VoidKeys, VoidArgs, VoidReply> = {
   name: 'void',
-  functionName: 'void_595bf2d816c8',
+  functionName: 'void_725225eafae8',
   keysCount: 7,
   binary: false,
   encode: (keys, args) => [keys.fenceKey, keys.clockKey, keys.walletKey, keys.holdsKey, keys.deadlinesKey, keys.operationKey, keys.outboxKey, args.fence, args.notAfterMs, args.environment, args.operationId, args.fingerprint, args.keepMs, args.asset, args.grantNo, args.attached, args.lookedUp],
@@ -987,7 +1019,7 @@ export const voidScript: Script<VoidKeys, VoidArgs, VoidReply> = {
 
 /** What FUNCTION LOAD takes. */
 export const libraryText =
-  "#!lua name=farebox_595bf2d816c8\n\
+  "#!lua name=farebox_725225eafae8\n\
 local outer = function() return redis, string, struct, math, table, unpack, ipairs, pairs, tonumber, type end\n\
 local redis, string, struct, math, table, unpack, ipairs, pairs, tonumber, type = redis\n\
 local bound = false\n\
@@ -1372,10 +1404,12 @@ end\n\
 end\n\
 return false\n\
 end\n\
-local function is_standing(wallet, counter)\n\
-local config_text = not counter.bucket and redis.call('HGET', wallet.key, 'x')\n\
-local named = string.format('\"no\":%s,', string.sub(counter.name, 2))\n\
+function budgets.is_configured(config_text, counter_name)\n\
+local named = string.format('\"no\":%s,', string.sub(counter_name, 2))\n\
 return not config_text or string.find(config_text, named, 1, true) ~= nil\n\
+end\n\
+local function is_standing(wallet, counter)\n\
+return counter.bucket or budgets.is_configured(redis.call('HGET', wallet.key, 'x'), counter.name)\n\
 end\n\
 local function tell(wallet, counter, threshold)\n\
 if #counter.told == 0 then\n\
@@ -3689,6 +3723,14 @@ return bucket.units, bucket.millionths, bucket.billed\n\
 end\n\
 return bucket.units, bucket.millionths, tiers.total(line.packed, bucket.units, bucket.millionths)\n\
 end\n\
+function usage.is_over(packed, now_ms)\n\
+for _, bucket in ipairs(make(packed).buckets) do\n\
+if bucket.till > now_ms - 86400000 then\n\
+return false\n\
+end\n\
+end\n\
+return true\n\
+end\n\
 function usage.instant_of(wallet, hold)\n\
 return math.max(hold.created_at_ms, wallet.now_ms - 86400000)\n\
 end\n\
@@ -4121,7 +4163,7 @@ return wallets\n\
 end\n\
 do\n\
 redis.register_function({\n\
-function_name = 'advance_clock_595bf2d816c8',\n\
+function_name = 'advance_clock_725225eafae8',\n\
 flags = {  },\n\
 callback = function(KEYS, ARGV)\n\
 if not bound then bind() end\n\
@@ -4147,7 +4189,7 @@ local seal = require('seal')\n\
 local due = require('due')\n\
 local wallets = require('wallet')\n\
 redis.register_function({\n\
-function_name = 'apply_due_595bf2d816c8',\n\
+function_name = 'apply_due_725225eafae8',\n\
 flags = { 'allow-oom' },\n\
 callback = function(KEYS, ARGV)\n\
 if not bound then bind() end\n\
@@ -4201,7 +4243,7 @@ local run = require('run')\n\
 local triggers = require('triggers')\n\
 local wallets = require('wallet')\n\
 redis.register_function({\n\
-function_name = 'arm_top_up_595bf2d816c8',\n\
+function_name = 'arm_top_up_725225eafae8',\n\
 flags = { 'allow-oom' },\n\
 callback = function(KEYS, ARGV)\n\
 if not bound then bind() end\n\
@@ -4256,7 +4298,7 @@ local staleness = require('stale')\n\
 local usage = require('usage')\n\
 local wallets = require('wallet')\n\
 redis.register_function({\n\
-function_name = 'authorize_595bf2d816c8',\n\
+function_name = 'authorize_725225eafae8',\n\
 flags = {  },\n\
 callback = function(KEYS, ARGV)\n\
 if not bound then bind() end\n\
@@ -4457,7 +4499,7 @@ local staleness = require('stale')\n\
 local usage = require('usage')\n\
 local wallets = require('wallet')\n\
 redis.register_function({\n\
-function_name = 'charge_595bf2d816c8',\n\
+function_name = 'charge_725225eafae8',\n\
 flags = {  },\n\
 callback = function(KEYS, ARGV)\n\
 if not bound then bind() end\n\
@@ -4616,7 +4658,7 @@ do\n\
 local run = require('run')\n\
 local wallets = require('wallet')\n\
 redis.register_function({\n\
-function_name = 'configure_595bf2d816c8',\n\
+function_name = 'configure_725225eafae8',\n\
 flags = { 'allow-oom' },\n\
 callback = function(KEYS, ARGV)\n\
 if not bound then bind() end\n\
@@ -4657,7 +4699,7 @@ local run = require('run')\n\
 local seal = require('seal')\n\
 local wallets = require('wallet')\n\
 redis.register_function({\n\
-function_name = 'create_wallet_595bf2d816c8',\n\
+function_name = 'create_wallet_725225eafae8',\n\
 flags = {  },\n\
 callback = function(KEYS, ARGV)\n\
 if not bound then bind() end\n\
@@ -4693,7 +4735,7 @@ local due = require('due')\n\
 local seal = require('seal')\n\
 local wallets = require('wallet')\n\
 redis.register_function({\n\
-function_name = 'credit_595bf2d816c8',\n\
+function_name = 'credit_725225eafae8',\n\
 flags = {  },\n\
 callback = function(KEYS, ARGV)\n\
 if not bound then bind() end\n\
@@ -4792,12 +4834,64 @@ end,\n\
 })\n\
 end\n\
 do\n\
+local budgets = require('budgets')\n\
+local commit = require('commit')\n\
+local run = require('run')\n\
+local usage = require('usage')\n\
+local wallets = require('wallet')\n\
+redis.register_function({\n\
+function_name = 'drop_counters_725225eafae8',\n\
+flags = { 'allow-oom' },\n\
+callback = function(KEYS, ARGV)\n\
+if not bound then bind() end\n\
+local fence_key = KEYS[1] -- string: installation and epoch of this partition's data\n\
+local clock_key = KEYS[2] -- packed: seq, time, epoch\n\
+local wallet_key = KEYS[3] -- hash: see lib/wallet.lua\n\
+local fence = ARGV[1]\n\
+local names = ARGV[2] -- of counters, with blanks between them, a thousand at most; what still counts stays\n\
+local found = redis.call('MGET', fence_key, clock_key)\n\
+local refusal = run.refusal(found[2] and found[1], fence)\n\
+if refusal then\n\
+return refusal\n\
+end\n\
+local fields = redis.call('HMGET', wallet_key, 'w', 'x')\n\
+if not fields[1] then\n\
+return { 'absent' }\n\
+end\n\
+local _, verified_epoch = wallets.read_stamp(fields[1])\n\
+local _, clock_ms, present_epoch = struct.unpack('>ddd', found[2])\n\
+if verified_epoch ~= present_epoch then\n\
+return { 'absent' }\n\
+end\n\
+local gone = {}\n\
+for name in string.gmatch(names, '%S+') do\n\
+local kind = string.sub(name, 1, 1)\n\
+if kind == 'b' and not budgets.is_configured(fields[2], name) then\n\
+gone[#gone + 1] = name\n\
+elseif kind == 'u' then\n\
+local packed = redis.call('HGET', wallet_key, name)\n\
+if packed and usage.is_over(packed, clock_ms) then\n\
+gone[#gone + 1] = name\n\
+end\n\
+end\n\
+end\n\
+local dropped_count = #gone\n\
+if dropped_count == 0 then\n\
+return { 'dropped', dropped_count }\n\
+end\n\
+local changed = { key = wallet_key, fields = { 'w', fields[1] }, fields_gone = gone, entries = {} }\n\
+commit(changed, clock_key)\n\
+return { 'dropped', dropped_count }\n\
+end,\n\
+})\n\
+end\n\
+do\n\
 local commit = require('commit')\n\
 local holds = require('holds')\n\
 local seal = require('seal')\n\
 local wallets = require('wallet')\n\
 redis.register_function({\n\
-function_name = 'expire_holds_595bf2d816c8',\n\
+function_name = 'expire_holds_725225eafae8',\n\
 flags = { 'allow-oom' },\n\
 callback = function(KEYS, ARGV)\n\
 if not bound then bind() end\n\
@@ -4852,7 +4946,7 @@ local seal = require('seal')\n\
 local staleness = require('stale')\n\
 local wallets = require('wallet')\n\
 redis.register_function({\n\
-function_name = 'extend_595bf2d816c8',\n\
+function_name = 'extend_725225eafae8',\n\
 flags = {  },\n\
 callback = function(KEYS, ARGV)\n\
 if not bound then bind() end\n\
@@ -4964,7 +5058,7 @@ do\n\
 local run = require('run')\n\
 local wallets = require('wallet')\n\
 redis.register_function({\n\
-function_name = 'forget_595bf2d816c8',\n\
+function_name = 'forget_725225eafae8',\n\
 flags = { 'allow-oom' },\n\
 callback = function(KEYS, ARGV)\n\
 if not bound then bind() end\n\
@@ -4996,7 +5090,7 @@ local entries = require('entry')\n\
 local seal = require('seal')\n\
 local wallets = require('wallet')\n\
 redis.register_function({\n\
-function_name = 'freeze_595bf2d816c8',\n\
+function_name = 'freeze_725225eafae8',\n\
 flags = { 'allow-oom' },\n\
 callback = function(KEYS, ARGV)\n\
 if not bound then bind() end\n\
@@ -5062,7 +5156,7 @@ local run = require('run')\n\
 local seal = require('seal')\n\
 local wallets = require('wallet')\n\
 redis.register_function({\n\
-function_name = 'hydrate_595bf2d816c8',\n\
+function_name = 'hydrate_725225eafae8',\n\
 flags = { 'allow-oom' },\n\
 callback = function(KEYS, ARGV)\n\
 if not bound then bind() end\n\
@@ -5159,7 +5253,7 @@ end\n\
 do\n\
 local run = require('run')\n\
 redis.register_function({\n\
-function_name = 'list_due_595bf2d816c8',\n\
+function_name = 'list_due_725225eafae8',\n\
 flags = { 'no-writes' },\n\
 callback = function(KEYS, ARGV)\n\
 if not bound then bind() end\n\
@@ -5192,7 +5286,7 @@ local scopes = require('scopes')\n\
 local seal = require('seal')\n\
 local wallets = require('wallet')\n\
 redis.register_function({\n\
-function_name = 'mend_595bf2d816c8',\n\
+function_name = 'mend_725225eafae8',\n\
 flags = { 'allow-oom' },\n\
 callback = function(KEYS, ARGV)\n\
 if not bound then bind() end\n\
@@ -5261,7 +5355,7 @@ do\n\
 local run = require('run')\n\
 local wallets = require('wallet')\n\
 redis.register_function({\n\
-function_name = 'peek_operation_595bf2d816c8',\n\
+function_name = 'peek_operation_725225eafae8',\n\
 flags = { 'no-writes' },\n\
 callback = function(KEYS, ARGV)\n\
 if not bound then bind() end\n\
@@ -5289,7 +5383,7 @@ end\n\
 do\n\
 local run = require('run')\n\
 redis.register_function({\n\
-function_name = 'raise_catalog_595bf2d816c8',\n\
+function_name = 'raise_catalog_725225eafae8',\n\
 flags = { 'allow-oom' },\n\
 callback = function(KEYS, ARGV)\n\
 if not bound then bind() end\n\
@@ -5314,7 +5408,7 @@ end\n\
 do\n\
 local wallets = require('wallet')\n\
 redis.register_function({\n\
-function_name = 'read_hold_595bf2d816c8',\n\
+function_name = 'read_hold_725225eafae8',\n\
 flags = { 'no-writes' },\n\
 callback = function(KEYS, ARGV)\n\
 if not bound then bind() end\n\
@@ -5342,13 +5436,15 @@ end\n\
 do\n\
 local wallets = require('wallet')\n\
 redis.register_function({\n\
-function_name = 'read_stored_595bf2d816c8',\n\
+function_name = 'read_stored_725225eafae8',\n\
 flags = { 'no-writes' },\n\
 callback = function(KEYS, ARGV)\n\
 if not bound then bind() end\n\
+local NO_CLOCK = string.rep('\\0', 24)\n\
 local wallet_key = KEYS[1] -- hash: see lib/wallet.lua\n\
 local holds_key = KEYS[2] -- hash: the wallet's open holds\n\
 local deadlines_key = KEYS[3] -- sorted set: holds and wallets by the instant at which they are due\n\
+local clock_key = KEYS[4] -- packed: seq, time, epoch\n\
 local id = wallets.id_of(wallet_key)\n\
 local fields_packed = redis.call('HGETALL', wallet_key)\n\
 local holds_packed = redis.call('HGETALL', holds_key)\n\
@@ -5356,14 +5452,16 @@ local scores_packed = { redis.call('ZSCORE', deadlines_key, id) or '' }\n\
 for i = 1, #holds_packed, 2 do\n\
 scores_packed[#scores_packed + 1] = redis.call('ZSCORE', deadlines_key, id .. holds_packed[i]) or ''\n\
 end\n\
-return { 'stored', fields_packed, holds_packed, scores_packed }\n\
+local clock = redis.call('GET', clock_key)\n\
+local _, clock_ms = struct.unpack('>ddd', clock or NO_CLOCK)\n\
+return { 'stored', fields_packed, holds_packed, scores_packed, clock_ms }\n\
 end,\n\
 })\n\
 end\n\
 do\n\
 local wallets = require('wallet')\n\
 redis.register_function({\n\
-function_name = 'read_wallet_595bf2d816c8',\n\
+function_name = 'read_wallet_725225eafae8',\n\
 flags = { 'no-writes' },\n\
 callback = function(KEYS, ARGV)\n\
 if not bound then bind() end\n\
@@ -5390,7 +5488,7 @@ local legs = require('legs')\n\
 local seal = require('seal')\n\
 local wallets = require('wallet')\n\
 redis.register_function({\n\
-function_name = 'release_595bf2d816c8',\n\
+function_name = 'release_725225eafae8',\n\
 flags = { 'allow-oom' },\n\
 callback = function(KEYS, ARGV)\n\
 if not bound then bind() end\n\
@@ -5457,7 +5555,7 @@ end\n\
 do\n\
 local run = require('run')\n\
 redis.register_function({\n\
-function_name = 'remember_595bf2d816c8',\n\
+function_name = 'remember_725225eafae8',\n\
 flags = { 'allow-oom' },\n\
 callback = function(KEYS, ARGV)\n\
 if not bound then bind() end\n\
@@ -5481,7 +5579,7 @@ local run = require('run')\n\
 local seal = require('seal')\n\
 local wallets = require('wallet')\n\
 redis.register_function({\n\
-function_name = 'restamp_595bf2d816c8',\n\
+function_name = 'restamp_725225eafae8',\n\
 flags = { 'allow-oom' },\n\
 callback = function(KEYS, ARGV)\n\
 if not bound then bind() end\n\
@@ -5543,7 +5641,7 @@ local holds = require('holds')\n\
 local seal = require('seal')\n\
 local wallets = require('wallet')\n\
 redis.register_function({\n\
-function_name = 'set_aside_595bf2d816c8',\n\
+function_name = 'set_aside_725225eafae8',\n\
 flags = { 'allow-oom' },\n\
 callback = function(KEYS, ARGV)\n\
 if not bound then bind() end\n\
@@ -5642,7 +5740,7 @@ local staleness = require('stale')\n\
 local usage = require('usage')\n\
 local wallets = require('wallet')\n\
 redis.register_function({\n\
-function_name = 'settle_595bf2d816c8',\n\
+function_name = 'settle_725225eafae8',\n\
 flags = { 'allow-oom' },\n\
 callback = function(KEYS, ARGV)\n\
 if not bound then bind() end\n\
@@ -5801,7 +5899,7 @@ local holds = require('holds')\n\
 local seal = require('seal')\n\
 local wallets = require('wallet')\n\
 redis.register_function({\n\
-function_name = 'take_back_595bf2d816c8',\n\
+function_name = 'take_back_725225eafae8',\n\
 flags = { 'allow-oom' },\n\
 callback = function(KEYS, ARGV)\n\
 if not bound then bind() end\n\
@@ -5888,7 +5986,7 @@ end\n\
 do\n\
 local run = require('run')\n\
 redis.register_function({\n\
-function_name = 'verify_run_595bf2d816c8',\n\
+function_name = 'verify_run_725225eafae8',\n\
 flags = { 'no-writes' },\n\
 callback = function(KEYS, ARGV)\n\
 if not bound then bind() end\n\
@@ -5918,7 +6016,7 @@ local grants = require('grants')\n\
 local seal = require('seal')\n\
 local wallets = require('wallet')\n\
 redis.register_function({\n\
-function_name = 'void_595bf2d816c8',\n\
+function_name = 'void_725225eafae8',\n\
 flags = { 'allow-oom' },\n\
 callback = function(KEYS, ARGV)\n\
 if not bound then bind() end\n\

@@ -1,12 +1,13 @@
 // A wallet as it stands in Redis, read past the scripts and whatever its epoch: to be compared with what the ledger has.
 import type { Redis } from 'ioredis';
 import { codes } from '../codes.gen.ts';
-import type { LedgerWallet, WalletConfig } from '../records.ts';
+import type { Counter, LedgerWallet, WalletConfig } from '../records.ts';
 import { zeroAtoms } from '../units.ts';
 import { call } from './call.ts';
 import { noConfig, parseConfig } from './config.ts';
 import { derivedDamage } from './derived.ts';
-import { deadlinesKey, holdsKey, walletKey, type WalletRef } from './keys.ts';
+import { isOver } from './counters.ts';
+import { clockKey, deadlinesKey, holdsKey, walletKey, type WalletRef } from './keys.ts';
 import {
   cursor,
   decodeHold,
@@ -21,14 +22,18 @@ import { readStoredScript } from './scripts.gen.ts';
 
 /**
  * `epoch`: the one that it was last compared with the ledger in. `damage`: what it keeps beside its grants and holds, and
- * does not follow from them (derived.ts).
+ * does not follow from them (derived.ts). `clockMs`: its partition's clock, the instant of the newest entry there.
  */
-export type StoredWallet = { epoch: number; wallet: LedgerWallet; damage: string[] };
+export type StoredWallet = { epoch: number; wallet: LedgerWallet; damage: string[]; clockMs: number };
 
 /** In one step, so that it is one version; undefined when Redis does not have it. */
 export async function readStoredWallet(redis: Redis, ref: WalletRef): Promise<StoredWallet | undefined> {
   // Not MULTI: Redis refuses that where it has no memory left, and a lost wallet must come back even then.
-  const keys = { walletKey: walletKey(ref), holdsKey: holdsKey(ref), deadlinesKey: deadlinesKey(ref.partition) };
+  const { partition } = ref;
+  const keys = {
+    ...{ walletKey: walletKey(ref), holdsKey: holdsKey(ref) },
+    ...{ deadlinesKey: deadlinesKey(partition), clockKey: clockKey(partition) },
+  };
   const reply = await call(redis, readStoredScript, keys, {});
   if (reply.status !== 'stored') throw new Error(reply.detail);
   const [fields, holds] = [byField(reply.fieldsPacked), byField(reply.holdsPacked)];
@@ -79,7 +84,7 @@ export async function readStoredWallet(redis: Redis, ref: WalletRef): Promise<St
   const deadlines = readDeadlines(holds, reply.scoresPacked);
   const due = fields.get('d') ?? Buffer.alloc(0);
   const derived = { dueAtMs, openHolds, liveGrants, orders, scoped, due, deadlines };
-  return { epoch, wallet, damage: derivedDamage(derived, wallet) };
+  return { epoch, wallet, damage: derivedDamage(derived, wallet), clockMs: reply.clockMs };
 }
 
 /** Scores come as the wallet's own first, then those of its holds; empty where there is none. */
@@ -108,14 +113,29 @@ function numbered(fields: Map<string, Buffer>, prefix: string): { no: number; fr
     .sort((a, b) => a.no - b.no);
 }
 
-/** Where two pictures of a wallet differ, a line each: `grant 3 remaining: Redis 5, ledger 4`. Empty: they agree. */
-export function walletDifferences(redis: LedgerWallet, ledger: LedgerWallet): string[] {
-  const inRedis = walletLines(redis);
-  const inLedger = walletLines(ledger);
+/**
+ * Where two pictures of a wallet differ, a line each: `grant 3 remaining: Redis 5, ledger 4`. Empty: they agree. Counters that
+ * are over at `clockMs`, Redis's clock when it was read or later, may be in one of them alone.
+ */
+export function walletDifferences(redis: LedgerWallet, ledger: LedgerWallet, clockMs: number): string[] {
+  const [there, here] = comparable(redis, ledger, clockMs);
+  const [inRedis, inLedger] = [walletLines(there), walletLines(here)];
   return [...new Set([...inRedis.keys(), ...inLedger.keys()])].flatMap((name) => {
-    const [there, here] = [inRedis.get(name) ?? 'nothing', inLedger.get(name) ?? 'nothing'];
-    return there === here ? [] : [`${name}: Redis ${there}, ledger ${here}`];
+    const [left, right] = [inRedis.get(name) ?? 'nothing', inLedger.get(name) ?? 'nothing'];
+    return left === right ? [] : [`${name}: Redis ${left}, ledger ${right}`];
   });
+}
+
+/**
+ * Both without what may have been dropped since, or not yet: their configurations need not be of one instant, and a budget
+ * that one of them does not have was deleted, or has only begun.
+ */
+export function comparable(redis: LedgerWallet, ledger: LedgerWallet, clockMs: number): [LedgerWallet, LedgerWallet] {
+  const counts = (counter: Counter) => [redis, ledger].every(({ config }) => !isOver(counter, config, clockMs));
+  return [
+    { ...redis, counters: redis.counters.filter(counts) },
+    { ...ledger, counters: ledger.counters.filter(counts) },
+  ];
 }
 
 /** Everything that the ledger says of a wallet, by name: `grant 3 remaining` → `5`. Its configuration is not the ledger's. */

@@ -23,7 +23,7 @@ export type Look =
   | { status: 'unknown' };
 
 /** `damage`: what Redis keeps beside grants and holds, and does not follow from them (src/wallet/derived.ts). */
-type Pictures = { epoch: number; redis: LedgerWallet; damage: string[]; ledger: LedgerWallet };
+type Pictures = { epoch: number; redis: LedgerWallet; damage: string[]; clockMs: number; ledger: LedgerWallet };
 
 export async function lookAtWallet(sql: Sql, store: ReconcileStore, wallet: WalletRef): Promise<Look> {
   const ledger = await store.ledger.loadWallet({ environmentId: undefined, walletId: wallet.walletId });
@@ -31,13 +31,13 @@ export async function lookAtWallet(sql: Sql, store: ReconcileStore, wallet: Wall
   const stored = await read(store, wallet);
   if (stored === undefined) return { status: 'absent', ledger };
   if (typeof stored === 'string') return { status: 'unreadable', ledger, detail: stored };
-  const { epoch, wallet: redis, damage } = stored;
+  const { epoch, wallet: redis, damage, clockMs } = stored;
   if (epoch !== store.epochs[wallet.partition]) return { status: 'other_epoch', ledger };
   if (redis.version < ledger.version) {
     const differences = [`version: Redis ${redis.version}, ledger ${ledger.version}`];
-    return { status: 'differs', epoch, redis, damage, ledger, differences };
+    return { status: 'differs', epoch, redis, damage, clockMs, ledger, differences };
   }
-  return compare(sql, { epoch, redis, damage, ledger });
+  return compare(sql, { epoch, redis, damage, clockMs, ledger });
 }
 
 /** The same two pictures again: the ledger may have the entries between them by now. */
@@ -45,11 +45,12 @@ export async function lookOn(sql: Sql, look: Look & { status: 'behind' }): Promi
   return compare(sql, look);
 }
 
-async function compare(sql: Sql, { epoch, redis, damage, ledger: known }: Pictures): Promise<Look> {
+async function compare(sql: Sql, { epoch, redis, damage, clockMs, ledger: known }: Pictures): Promise<Look> {
+  const stored = { epoch, redis, damage, clockMs };
   const ledger = await rollForward(sql, known, redis.version);
-  if (!ledger) return { status: 'behind', epoch, redis, damage, ledger: known };
-  const differences = walletDifferences(redis, ledger);
-  return { status: differences.length === 0 ? 'equal' : 'differs', epoch, redis, damage, ledger, differences };
+  if (!ledger) return { status: 'behind', ...stored, ledger: known };
+  const differences = walletDifferences(redis, ledger, clockMs);
+  return { status: differences.length === 0 ? 'equal' : 'differs', ...stored, ledger, differences };
 }
 
 /** What stands there, or why it cannot be read. Throws when Redis cannot be reached. */

@@ -7,6 +7,8 @@
 // One that agrees, but keeps something beside its grants and holds that does not follow from them (an order, a deadline), is
 // mended where it stands rather than frozen: what happened is not in doubt, and what it is made from was just compared.
 //
+// Counters that can change nothing any more leave Redis here (src/wallet/counters.ts).
+//
 // Left alone: wallets that Redis does not have, or has from an epoch before (they are compared when next used), wallets in
 // quarantine, and those whose entries do not reach the ledger in time, until the next pass.
 //
@@ -15,6 +17,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import type { Sql } from '../db/connect.ts';
 import { claimPage, dropClaim, finishPage, listWalletsAfter, type PageEnd, type WalletRow } from '../db/reconcile.ts';
 import { ledgerWaitMs, reconcilePassPauseMs, reconcileWalletsPerSecond } from '../limits.ts';
+import { isOver } from '../wallet/counters.ts';
 import type { FreezeOutcome, Seen } from '../wallet/freeze.ts';
 import type { MendOutcome } from '../wallet/mend.ts';
 import { lookAtWallet, lookOn, type Look, type ReconcileStore } from './reconcile-wallet.ts';
@@ -29,6 +32,8 @@ export type ReconcileOptions = {
   freezeWallet: (wallet: WalletRow, seen?: Seen) => Promise<FreezeOutcome | { status: 'moved' }>;
   /** Makes what it keeps beside its grants and holds anew, under the same condition. */
   mendWallet: (wallet: WalletRow, seen?: Seen) => Promise<MendOutcome>;
+  /** Those that a wallet need not keep any more, by name. What is left of them is there at the next pass. */
+  dropCounters: (wallet: WalletRow, names: string[]) => Promise<unknown>;
   onLooked: (outcome: ReconcileOutcome, wallet: WalletRow) => void;
   /** The alarm. */
   onDifference: (difference: Difference) => void;
@@ -109,6 +114,7 @@ async function see(options: ReconcileOptions, wallet: WalletRow, look: Look, dif
       if (look.damage.length > 0 && (await mend(options, wallet, look, differed)) === 'moved') {
         return see(options, wallet, await lookAtWallet(options.sql, options.store, wallet), differed + 1);
       }
+      await tidy(options, wallet, look);
       options.onLooked(look.damage.length > 0 ? 'mended' : 'equal', wallet);
       return [];
     case 'absent':
@@ -126,6 +132,15 @@ async function see(options: ReconcileOptions, wallet: WalletRow, look: Look, dif
       options.onLooked('differs', wallet);
       return [];
   }
+}
+
+async function tidy(
+  { dropCounters }: ReconcileOptions,
+  wallet: WalletRow,
+  { redis: { counters, config }, clockMs }: Look & { status: 'equal' | 'differs' },
+): Promise<void> {
+  const over = counters.filter((counter) => isOver(counter, config, clockMs)).map(({ name }) => name);
+  if (over.length > 0) await dropCounters(wallet, over);
 }
 
 /** One that moves all the time is mended wherever it is: what is made follows from what stands there. */
