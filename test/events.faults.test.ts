@@ -8,7 +8,11 @@ import { startContract } from './contract.client.ts';
 import { expectStatus, type Client } from './farebox.ts';
 import { expectSound } from './faults/books.ts';
 import { startProxy, type Fault } from './faults/proxy.ts';
+import { cuttingProxy, type CuttingProxy } from './ledger.proxy.ts';
 
+let ledger: CuttingProxy | undefined;
+// After the gateway that goes through it was stopped.
+afterAll(() => ledger?.close());
 const contract = await startContract();
 const { client, customer, entriesOf, walletOf } = contract;
 const sql = openDatabase(contract.database.url, { connectionsMax: 2, name: 'test' });
@@ -38,21 +42,28 @@ async function send(events: object[], by: Client = client): Promise<any[]> {
 
 test('a batch whose wallet Redis has lost brings it back once, and is charged', async () => {
   const id = await customer('lost', '1000');
+  ledger = await cuttingProxy(contract.database.url);
+  const gateway = await contract.addGateway({ databaseUrl: ledger.url });
   await entriesOf(id);
   const [{ id: environmentId }] = await sql<[{ id: string }]>`select id from environments`;
   const key = walletKey(addressOf(environmentId, id));
-  const seen: string[] = [];
-  const monitor = await redis.monitor();
-  monitor.on('monitor', (_time: string, [command = '', name = '', ...words]: string[]) => {
-    if (command.toLowerCase() === 'fcall' && words.includes(key)) seen.push(name.replace(/_[^_]*$/, ''));
-  });
+  // Every command, with its first words.
+  await redis.config('SET', 'slowlog-max-len', 10_000, 'slowlog-log-slower-than', 0);
   expect(await redis.del(key)).toBe(1);
-  const results = await send(batch(id, 100));
-  monitor.disconnect();
+  const results = await send(batch(id, 100), gateway);
+  const logged = (await redis.slowlog('GET', 10_000)) as [number, number, number, string[]][];
+  const seen = logged
+    .filter(([, , , words]) => words[0]?.toLowerCase() === 'fcall' && words.includes(key))
+    .map(([, , , [, name = '']]) => name.replace(/_[^_]*$/, ''));
+  await redis.config('SET', 'slowlog-log-slower-than', -1);
   expect(new Set(results.map(({ status }) => status))).toEqual(new Set(['charged']));
   // All were told that it is absent, and waited for one load.
   expect(seen.filter((name) => name === 'charge').length).toBeGreaterThanOrEqual(200);
   expect(seen.filter((name) => name === 'hydrate')).toHaveLength(1);
+  // Each was looked up in the ledger, by one query for all whose answers Redis sent in one piece.
+  const lookUps = ledger.asked.filter((text) => /from "entries" where .*"operation_id"/.test(text));
+  expect(lookUps.length).toBeGreaterThan(0);
+  expect(lookUps.length).toBeLessThan(20);
   expect(await walletOf(id)).toMatchObject({ version: 101, accounts: [{ available: '900' }] });
 });
 

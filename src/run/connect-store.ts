@@ -4,7 +4,7 @@ import type { Sql } from '../db/connect.ts';
 import { findHold } from '../db/holds.ts';
 import { readEpochs, reportAcknowledged } from '../db/epochs.ts';
 import { installationOf, readCheckpoint } from '../db/installation.ts';
-import { findOperation } from '../db/operations.ts';
+import { operationFinder } from '../db/operations.ts';
 import { loadWallet, readWalletVersion } from '../db/wallets.ts';
 import type { Log } from '../log.ts';
 import { waitUntilReady } from '../wallet/redis.ts';
@@ -34,7 +34,7 @@ export async function connectStore(options: {
       walletVersion: (environmentId, walletId) => readWalletVersion(sql, environmentId, walletId),
       readEpochs: () => readEpochs(sql),
       reportAcknowledged: (rows) => reportAcknowledged(sql, rows),
-      findOperation: (environmentId, operationId, sinceMs) => findOperation(sql, environmentId, operationId, sinceMs),
+      findOperation: operationFinder(sql),
       readCheckpoint: (partition) => readCheckpoint(sql, partition),
       findHold: (environmentId, walletId, ref) => findHold(sql, environmentId, walletId, ref),
     },
