@@ -4,8 +4,9 @@ import { copyCounter, type Counter, type Tag } from './counters.ts';
 import { record, type Draft } from './draft.ts';
 import type { Hold } from './wallet.ts';
 
-/** A number: that many milliseconds, rolling. Days and hours are those of UTC. */
-export type StoryPeriod = 'hour' | 'day' | 'lifetime' | number;
+/** A number: that many milliseconds, rolling. `nepal_day` is one of Asia/Kathmandu; other days and hours are those of UTC. */
+export type StoryPeriod = Calendar | 'lifetime' | number;
+type Calendar = 'hour' | 'day' | 'nepal_day';
 export type Budget = {
   no: number;
   asset: number;
@@ -19,7 +20,12 @@ export type Sent = { budgets: readonly Budget[]; knownMs: number };
 
 export type OpenBudget = Budget & { counter: Counter; bucket: number; room: bigint };
 
-const lengths = { hour: 3_600_000, day: 86_400_000 };
+/** Nepal is 5 h 45 min ahead of UTC, all year. */
+const calendars: Record<Calendar, { length: number; ahead: number }> = {
+  hour: { length: 3_600_000, ahead: 0 },
+  day: { length: 86_400_000, ahead: 0 },
+  nepal_day: { length: 86_400_000, ahead: 20_700_000 },
+};
 const rollingBuckets = 60;
 const toldMax = 64;
 
@@ -27,8 +33,7 @@ const toldMax = 64;
 export function openBudgets(draft: Draft, sent: Sent | undefined, tags?: readonly Tag[]): OpenBudget[] | undefined {
   const { budgets = [], knownMs = 0 } = sent ?? {};
   const isBehind = ({ period }: Budget) =>
-    (period === 'hour' || period === 'day') &&
-    Math.floor(knownMs / lengths[period]) !== Math.floor(draft.nowMs / lengths[period]);
+    typeof period === 'string' && startOf(period, knownMs) !== startOf(period, draft.nowMs);
   if (budgets.some(isBehind)) return undefined;
   return budgets
     .filter(({ no }) => !tags || tags.some((tag) => tag.budgetNo === no))
@@ -49,8 +54,14 @@ function placeOf(period: StoryPeriod, nowMs: number): { bucket: number; oldest: 
     const bucket = Math.floor(nowMs / width);
     return { bucket, oldest: bucket - rollingBuckets + 1, width };
   }
-  const start = period === 'lifetime' ? 0 : nowMs - (nowMs % lengths[period]);
+  const start = startOf(period, nowMs);
   return { bucket: start, oldest: start, width: 0 };
+}
+
+function startOf(period: Calendar | 'lifetime', nowMs: number): number {
+  if (period === 'lifetime') return 0;
+  const { length, ahead } = calendars[period];
+  return nowMs - ((nowMs + ahead) % length);
 }
 
 // As it is now: rolling ones lose what is too old whenever they are looked at.

@@ -566,6 +566,21 @@ export const examples: Record<string, string> = {
     wait   1h
     charge 30            -> charged 25
   `,
+  'days begin when they do in their own time zone': `
+    grant  paid 100
+    budget here 30 per day
+    budget there 20 per nepal_day
+    charge 15
+    wait   18h
+    charge 6             -> declined budget affordable=5 budgetNo=2
+    wait   15m
+    charge 15            -> charged 70
+    charge 1             -> declined budget affordable=0 budgetNo=1
+    wait   5h
+    charge 1             -> declined budget affordable=0 budgetNo=1
+    wait   45m
+    charge 6             -> declined budget affordable=5 budgetNo=2
+  `,
   'a rolling budget lets go of what is older than its period, and of nothing younger': `
     grant  paid 100
     budget team 30 per 1m

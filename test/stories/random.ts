@@ -276,7 +276,7 @@ function budget(): fc.Arbitrary<Step> {
     verb: fc.constant('budget' as const),
     name: which,
     limit: fc.constantFrom(0n, 10n, 20n, 30n, 30n),
-    period: fc.constantFrom<StoryPeriod>('hour', 'day', 'lifetime', 60_000, 3_600_000),
+    period: fc.constantFrom<StoryPeriod>('hour', 'day', 'nepal_day', 'lifetime', 60_000, 3_600_000),
     of: by,
     asset,
     alertOnly: mostly(false, fc.boolean()),

@@ -19,7 +19,7 @@ import { noConfig } from '../../src/wallet/config.ts';
 import { packLegs } from '../../src/wallet/legs.ts';
 import { packLines, type SentLine } from '../../src/wallet/lines.ts';
 import { packRollover } from '../../src/wallet/packed.ts';
-import type { Budget, Sent } from '../model/budgets.ts';
+import type { Budget, Sent, StoryPeriod } from '../model/budgets.ts';
 import * as model from '../model/calls.ts';
 import { setAside, takeBack } from '../model/refund.ts';
 import type { AskedLine } from '../model/fallback.ts';
@@ -242,11 +242,16 @@ function sent(scene: Scene, step?: { by: string | undefined }): Sent {
 function configOf(scene: Scene): WalletConfig {
   const budgets = standing(scene).map(({ no, asset, limit, period, isHard, thresholds, of }) => ({
     ...{ no, id: `b${no}`, asset, limit: String(limit), match: { subject: of } },
-    period: typeof period === 'number' ? { rolling_ms: period } : { unit: period },
+    period: periodOf(period),
     enforcement: isHard ? ('hard' as const) : ('alert' as const),
     thresholds: thresholds.map(String),
   }));
   return { ...noConfig, budgets };
+}
+
+function periodOf(period: StoryPeriod): WalletConfig['budgets'][number]['period'] {
+  if (typeof period === 'number') return { rolling_ms: period };
+  return period === 'nepal_day' ? { unit: 'day', time_zone: 'Asia/Kathmandu' } : { unit: period };
 }
 
 // What a budget counts stays what it was.

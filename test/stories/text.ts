@@ -193,7 +193,8 @@ function parseSpan(text: string): number {
 }
 
 function parsePeriod(text: string): StoryPeriod {
-  return text === 'hour' || text === 'day' || text === 'lifetime' ? text : parseSpan(text);
+  const isNamed = text === 'hour' || text === 'day' || text === 'nepal_day' || text === 'lifetime';
+  return isNamed ? text : parseSpan(text);
 }
 
 function wordsOf(text: string): string[] {
