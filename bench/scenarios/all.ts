@@ -5,6 +5,7 @@ import { measureLatency } from './latency.ts';
 import { measureMemory } from './memory.ts';
 import { measureProcesses } from './processes.ts';
 import { measurePairs, type Side, type Sides } from './pairs.ts';
+import { measureTopUps } from './top-ups.ts';
 import { measureRedisCost, redisCostWorlds } from './redis-cost.ts';
 import {
   amounts,
@@ -193,6 +194,13 @@ export const scenarios: Scenario[] = [
     what: 'a gateway of one process, two, four: time by request, of gateway and Redis',
     worlds: [plain],
     measure: measureProcesses,
+  },
+  {
+    name: 'top-ups',
+    what: 'automatic top-ups, from the request that makes one due to the credit',
+    // Made in the midst of it.
+    worlds: [],
+    measure: measureTopUps,
   },
   {
     name: 'memory',
