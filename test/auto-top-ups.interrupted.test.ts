@@ -1,4 +1,5 @@
-// An automatic top-up that is broken off: at every word to Postgres, before it is heard and after it is done. One charge, one grant.
+// An automatic top-up that is broken off: at every word to Postgres, to Redis and to Stripe, before it is heard and after it is done.
+// One charge, one grant.
 import { Redis } from 'ioredis';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { openDatabase, type Sql } from '../src/db/connect.ts';
@@ -17,7 +18,7 @@ import { drainLane } from '../src/worker/drain.ts';
 import { lookAtTopUps } from '../src/worker/look-at-top-ups.ts';
 import { seeToAutoTopUps } from '../src/worker/see-to-auto-top-ups.ts';
 import { expectStatus } from './farebox.ts';
-import { startBreakingLink } from './faults/breaking-link.ts';
+import { breakOff, type Parts } from './faults/broken-off.ts';
 import { saveCard, startPaying, type Paying } from './stripe/paying.ts';
 
 const customer = 'ada';
@@ -42,7 +43,7 @@ beforeAll(async () => {
   await saveCard(paying, customer);
   const terms = { enabled: true, threshold: '10', amount: '50', monthly_limit: '100000' };
   await expectStatus(paying.client.send('PUT', `/v1/customers/${customer}/auto-top-up/USD`, terms), 200);
-  await goOn(sql);
+  await goOn(whole());
 });
 afterAll(async () => {
   redis.disconnect();
@@ -51,11 +52,13 @@ afterAll(async () => {
 });
 
 /** What a worker does in a second, all of it due now. */
-async function goOn(by: Sql): Promise<void> {
-  const payments = openPayments(paymentStore({ sql: by, config: paying.config, store, onWarning: () => {} }));
-  await lookAtTopUps(by, payments, () => {});
-  await seeToAutoTopUps({ sql: by, store, payments, onError: () => {}, onEnd: () => {} });
+async function goOn(parts: Parts): Promise<void> {
+  const payments = openPayments(paymentStore({ ...parts, onWarning: () => {} }));
+  await lookAtTopUps(parts.sql, payments, () => {});
+  await seeToAutoTopUps({ ...parts, payments, onError: () => {}, onEnd: () => {} });
 }
+
+const whole = (): Parts => ({ sql, store, config: paying.config });
 
 const drain = () =>
   drainLane({
@@ -83,9 +86,16 @@ const standing = async () => {
   };
 };
 
-test.each(['before', 'after'] as const)(
-  'broken off %s any of its words to Postgres, it goes on to one charge, one grant and the next crossing',
-  async (when) => {
+test.each([
+  ['Postgres', 'before', 10],
+  ['Postgres', 'after', 10],
+  ['Redis', 'before', 2],
+  ['Redis', 'after', 2],
+  ['Stripe', 'before', 1],
+  ['Stripe', 'after', 1],
+] as const)(
+  'broken off at any of its words to %s, %s it is heard, it goes on to one charge, one grant and the next crossing',
+  async (to, when, wordsLeast) => {
     await expectStatus(paying.client.post('/v1/charge', { customer_id: customer, asset: 'USD', amount: '0' }), 200);
     let isBroken = true;
     let at = 0;
@@ -97,11 +107,14 @@ test.each(['before', 'after'] as const)(
       const body = { customer_id: customer, asset: 'USD', amount: String(spent) };
       await expectStatus(paying.client.post('/v1/charge', body), 200);
       await drain();
-      isBroken = await breakOff(at, when);
+      isBroken = await breakOff({ to, at, when }, { paying, redis, store }, async (parts) => {
+        await endClaims();
+        await goOn(parts);
+      });
       // Sooner or later somebody goes on with it; that they come too often must not matter.
       for (let time = 1; time <= 3; time += 1) {
         await endClaims();
-        await goOn(sql);
+        await goOn(whole());
         await drain();
         await applyPendingCredits(sql, store);
       }
@@ -112,18 +125,7 @@ test.each(['before', 'after'] as const)(
       ]);
     }
     // It has as many words to say.
-    expect(at).toBeGreaterThan(10);
+    expect(at).toBeGreaterThan(wordsLeast);
   },
   180_000,
 );
-
-async function breakOff(at: number, when: 'before' | 'after'): Promise<boolean> {
-  const onBroken = () => void broken.end({ timeout: 0 });
-  const link = await startBreakingLink(paying.database.url, { at, when, onBroken });
-  const broken: Sql = openDatabase(link.url, { connectionsMax: 1, name: 'broken' });
-  await endClaims();
-  await goOn(broken).catch(() => {});
-  await broken.end({ timeout: 0 });
-  await link.stop();
-  return link.isBroken();
-}

@@ -1,7 +1,6 @@
 // A refund that is broken off: at every word to Postgres, to Redis and to Stripe, before it is heard and after it is done. One refund.
 import type { Redis } from 'ioredis';
 import { afterAll, beforeAll, expect, test } from 'vitest';
-import type { Config } from '../src/config.ts';
 import { openDatabase, type Sql } from '../src/db/connect.ts';
 import { installationOf } from '../src/db/installation.ts';
 import { beginRefund } from '../src/db/refunds.ts';
@@ -20,9 +19,7 @@ import { drainLane } from '../src/worker/drain.ts';
 import { lookAtRefunds } from '../src/worker/look-at-refunds.ts';
 import { expectStatus } from './farebox.ts';
 import { expectSound } from './faults/books.ts';
-import { startBreakingHttp } from './faults/breaking-http.ts';
-import { startBreakingLink } from './faults/breaking-link.ts';
-import { breakingRedis } from './faults/breaking-redis.ts';
+import { breakOff, type Parts } from './faults/broken-off.ts';
 import { saveCard, startPaying, type Paying } from './stripe/paying.ts';
 
 const customer = 'ada';
@@ -56,7 +53,6 @@ afterAll(async () => {
   await paying.stop();
 });
 
-type Parts = { sql: Sql; store: Store; config: Pick<Config, 'stripe'> };
 const whole = (): Parts => ({ sql, store, config: paying.config });
 
 /** What a worker does until a refund has ended: a look, another one once the ledger has what the first one did. */
@@ -98,39 +94,6 @@ const standing = async (topUpId: string) => {
   };
 };
 
-/** A worker whose way to one of the three breaks off at its n-th word; then it is dead. False: it has fewer. */
-const breakOff = {
-  Postgres: async (at: number, when: 'before' | 'after') => {
-    const link = await startBreakingLink(paying.database.url, {
-      at,
-      when,
-      onBroken: () => void broken.end({ timeout: 0 }),
-    });
-    const broken: Sql = openDatabase(link.url, { connectionsMax: 1, name: 'broken' });
-    await goOn({ ...whole(), sql: broken }).catch(() => {});
-    await broken.end({ timeout: 0 });
-    await link.stop();
-    return link.isBroken();
-  },
-  Redis: async (at: number, when: 'before' | 'after') => {
-    const dying = openDatabase(paying.database.url, { connectionsMax: 1, name: 'dying' });
-    const broken = breakingRedis(redis, { at, when, onBroken: () => void dying.end({ timeout: 0 }) });
-    await goOn({ ...whole(), sql: dying, store: { ...store, redis: broken.redis } }).catch(() => {});
-    await dying.end({ timeout: 0 });
-    return broken.isBroken();
-  },
-  Stripe: async (at: number, when: 'before' | 'after') => {
-    const dying = openDatabase(paying.database.url, { connectionsMax: 1, name: 'dying' });
-    const onBroken = () => void dying.end({ timeout: 0 });
-    const link = await startBreakingHttp(paying.standIn.url, { at, when, onBroken });
-    const config = { stripe: { ...paying.config.stripe!, apiBase: link.url } };
-    await goOn({ ...whole(), sql: dying, config }).catch(() => {});
-    await dying.end({ timeout: 0 });
-    await link.stop();
-    return link.isBroken();
-  },
-};
-
 test.each([
   ['Postgres', 'before', 15],
   ['Postgres', 'after', 15],
@@ -153,7 +116,7 @@ test.each([
       const operation = { operationId: `${to}-${when}-${at}`, fingerprint: noFingerprint };
       const begun = await beginRefund(sql, paying.environmentId, body.id, { amount: oneDollar, ...operation });
       expect([at, begun.status]).toEqual([at, 'begun']);
-      isBroken = await breakOff[to](at, when);
+      isBroken = await breakOff({ to, at, when }, { paying, redis, store }, goOn);
       // Sooner or later somebody goes on with it.
       for (let time = 1; time <= 3; time += 1) if ((await standing(body.id)).open > 0) await goOn(whole());
       expect([at, await standing(body.id)]).toEqual([

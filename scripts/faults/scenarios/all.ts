@@ -21,7 +21,7 @@ import {
   bothKilled,
 } from './redis-lost.ts';
 import { redisFull, redisStands, rolling, scriptsFlushed } from './redis.ts';
-import { recoverySteps, workerFrozenMinute, workerSteps } from './worker-steps.ts';
+import { recoverySteps, workerFrozenMinute, workerFrozenSteps, workerSteps } from './worker-steps.ts';
 import { twoReleases } from './releases.ts';
 import { manyWorkers, workerFrozen, workerKilled } from './workers.ts';
 
@@ -34,6 +34,7 @@ export const scenarios: readonly Scenario[] = [
   workerFrozen,
   manyWorkers,
   workerSteps,
+  workerFrozenSteps,
   recoverySteps,
   workerFrozenMinute,
   postgresKilled,

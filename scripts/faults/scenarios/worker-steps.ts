@@ -24,31 +24,48 @@ const long = { credit: '50', pauseMsMax: 400 };
 /** A step of ordinary work comes every few seconds; one of recovery, as soon as Redis is back. */
 const reachedBoundMs = 6_000;
 
+type Fate = { readonly isKilled: boolean; readonly frozenMs: number };
+
+/** Beside an ordinary one, a worker that is stopped at each step, one after the other. */
+async function tryEachStep(trial: Trial, rounds: number, fateOf: (random: Random) => Fate): Promise<void> {
+  await withGate(trial, async (gate) => {
+    let victim = await gatedWorker(trial, gate);
+    gate.watch();
+    await sleep(watchedMs);
+    for (const step of stepsOf(trial, gate.steps(), rounds, briefStepsCounts.work)) {
+      const { isKilled, frozenMs } = fateOf(trial.random);
+      const skipped = trial.random.between(0, 2);
+      const stopped = await stopAt(trial, gate, victim, { step, skipped, isKilled });
+      if (!stopped) continue;
+      if (isKilled) {
+        await leaveDead(trial, victim, stopped);
+        victim = await gatedWorker(trial, gate);
+      } else {
+        await thaw(trial, victim, stopped, () => sleep(frozenMs));
+      }
+    }
+  });
+}
+
 export const workerSteps: Scenario = {
   name: 'worker-each-step',
   fault: 'worker killed or frozen at each step of drain and sweep',
   mustHold,
   isShort: true,
   long,
-  inject: async (trial, rounds) => {
-    await withGate(trial, async (gate) => {
-      let victim = await gatedWorker(trial, gate);
-      gate.watch();
-      await sleep(watchedMs);
-      for (const step of stepsOf(trial, gate.steps(), rounds, briefStepsCounts.work)) {
-        const isKilled = trial.random.chance(0.7);
-        const skipped = trial.random.between(0, 2);
-        const stopped = await stopAt(trial, gate, victim, { step, skipped, isKilled });
-        if (!stopped) continue;
-        if (isKilled) {
-          await leaveDead(trial, victim, stopped);
-          victim = await gatedWorker(trial, gate);
-        } else {
-          await thaw(trial, victim, stopped, () => sleep(trial.random.between(300, 2_500)));
-        }
-      }
-    });
-  },
+  inject: (trial, rounds) =>
+    tryEachStep(trial, rounds, (random) => ({ isKilled: random.chance(0.7), frozenMs: random.between(300, 2_500) })),
+};
+
+/** Postgres ends a transaction that idles for ten seconds, and another worker a session that is silent within two more (src/run/worker.ts). */
+const outlastedMs = 13_000;
+
+export const workerFrozenSteps: Scenario = {
+  name: 'worker-frozen-each-step',
+  fault: 'worker frozen at each step of drain and sweep for longer than its locks last',
+  mustHold,
+  long,
+  inject: (trial, rounds) => tryEachStep(trial, rounds, () => ({ isKilled: false, frozenMs: outlastedMs })),
 };
 
 /** Recovery's first step and its last. */
