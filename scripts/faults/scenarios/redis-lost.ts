@@ -122,7 +122,6 @@ export const flushed: Scenario = {
   fault: 'FLUSHALL under load',
   mustHold: lossesReported,
   mayLose: true,
-  isShort: true,
   inject: async (trial, rounds) => {
     for (let round = 0; round < 2 * rounds; round += 1) {
       await sleep(trial.random.between(400, 1_500));
