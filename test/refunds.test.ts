@@ -276,6 +276,23 @@ describe('asked for', () => {
     },
   );
 
+  test('a request to Stripe that arrives when a worker has asked, too: one refund, by one key', async () => {
+    const { customer, id } = await buyer();
+    const { faults } = paying.standIn;
+    faults.plan({ match: 'POST /v1/refunds', fault: 'hold_request' });
+    const slow = refund(id, { amount: '4' }, 'late');
+    await expect.poll(faults.heldCount, patience).toBe(1);
+    // Stripe's list does not have it yet.
+    await lookNow(id);
+    await expect.poll(() => atStripe(id).refunds.length, patience).toBe(1);
+    faults.release();
+    expect((await slow).status).toBe(200);
+    await untilEnded(id);
+    expect(atStripe(id).refunds).toHaveLength(1);
+    expect(atStripe(id).charge.amount_refunded).toBe(400);
+    expect(await balances(customer)).toEqual({ available: '6', held: '0', overage: '0' });
+  });
+
   test('Redis is lost on the way: what was set aside is set aside again, and taken once', async () => {
     const { customer, id } = await buyer();
     const over = lostAll('POST /v1/refunds', 'lose_request');
