@@ -16,6 +16,7 @@ export type Redis = ReturnType<typeof connectRedis>;
 
 export type Servers = {
   gatewayUrl: string;
+  gatewayPid: number;
   floorUrl: string;
   versions: { redis: string; postgres: string };
   sql: Sql;
@@ -29,8 +30,23 @@ export type Servers = {
   /** Processor time that each server has used, in µs; `load` is this process. */
   cpuUs: () => Record<string, number>;
   /** Another one beside it, of so many processes, once all of them serve. */
-  startGateway: (processes: number) => Promise<{ url: string; pid: number; stop: () => Promise<void> }>;
+  startGateway: (processes: number) => Promise<Program>;
   signalGateway: (signal: NodeJS.Signals) => void;
+  /** Where all of this lies, until it stops. */
+  folder: string;
+  /** What the servers are told, to tell others the same but for a few things. */
+  env: { DATABASE_URL: string; REDIS_URL: string; FAREBOX_BOOTSTRAP_KEY: string };
+  /** A program of ours, with what it is told besides; ends with `stop`, or with all of this. */
+  start: (name: string, args: readonly string[], env: Record<string, string>) => Promise<Program>;
+  stop: () => Promise<void>;
+};
+
+export type Program = {
+  url: string;
+  pid: number;
+  running: () => boolean;
+  /** The last that it has logged. */
+  tell: () => string;
   stop: () => Promise<void>;
 };
 
@@ -87,41 +103,40 @@ export async function startServers({ say, gatewayArgs = [] }: ServersOptions): P
     undo.push(() => redis.disconnect());
     await waitUntilReady(redis, 5_000);
 
-    const start = async (name: string, args: readonly string[]) => {
+    const env = { DATABASE_URL: postgres.url, REDIS_URL: server.url, FAREBOX_BOOTSTRAP_KEY: bootstrapKey };
+    const start: Servers['start'] = async (name, args, more) => {
       const port = await freePort();
-      const env = { DATABASE_URL: postgres.url, REDIS_URL: server.url, FAREBOX_BOOTSTRAP_KEY: bootstrapKey };
       const program = startProgram({
         file: process.execPath,
         args,
         cwd: process.cwd(),
-        env: { ...process.env, ...env, LOG_LEVEL: 'warn', PORT: String(port), HOST: '127.0.0.1' },
+        env: { ...process.env, ...env, ...more, LOG_LEVEL: 'warn', PORT: String(port), HOST: '127.0.0.1' },
         logFile: join(folder, `${name}.log`),
         // Should this process be killed, they stop by themselves.
         ipc: true,
       });
       const tell = () => lastLines(join(folder, `${name}.log`), 5).join('\n');
-      return { ...program, url: `http://127.0.0.1:${port}`, tell };
+      const { pid, running } = program;
+      const stop = () => stopProcess(pid, running, { signal: 'SIGTERM', boundMs: stopBoundMs });
+      undo.push(stop);
+      return { url: `http://127.0.0.1:${port}`, pid, running, tell, stop };
     };
-    const end = ({ pid, running }: Awaited<ReturnType<typeof start>>) =>
-      stopProcess(pid, running, { signal: 'SIGTERM', boundMs: stopBoundMs });
 
-    let work = await start('worker', ['dist/src/main.js', 'worker']);
+    let work = await start('worker', ['dist/src/main.js', 'worker'], {});
     const worker: Worker = {
       freeze: () => void process.kill(work.pid, 'SIGSTOP'),
       thaw: () => void process.kill(work.pid, 'SIGCONT'),
       stop: async () => {
         worker.thaw();
-        await end(work);
+        await work.stop();
       },
       start: async () => {
-        work = await start('worker', ['dist/src/main.js', 'worker']);
+        work = await start('worker', ['dist/src/main.js', 'worker'], {});
       },
     };
     undo.push(() => work.running() && worker.stop());
-    const gateway = await start('gateway', [...gatewayArgs, 'dist/src/main.js', 'gateway']);
-    undo.push(() => end(gateway));
-    const floor = await start('floor', ['dist/bench/floor.js']);
-    undo.push(() => end(floor));
+    const gateway = await start('gateway', [...gatewayArgs, 'dist/src/main.js', 'gateway'], {});
+    const floor = await start('floor', ['dist/bench/floor.js'], {});
     for (const { url, tell } of [gateway, floor]) {
       // The floor has no such page: whatever it answers, it is up.
       const isUp = () =>
@@ -149,6 +164,7 @@ export async function startServers({ say, gatewayArgs = [] }: ServersOptions): P
     const emptyOutboxes = () => workUntilNone(entriesWaiting);
     return {
       gatewayUrl: gateway.url,
+      gatewayPid: gateway.pid,
       floorUrl: floor.url,
       versions: { redis: server.version, postgres: postgres.version },
       sql,
@@ -170,17 +186,19 @@ export async function startServers({ say, gatewayArgs = [] }: ServersOptions): P
       }),
       startGateway: async (processes) => {
         const name = `gateway-of-${processes}`;
-        const several = await start(name, ['dist/src/main.js', 'gateway', '--processes', String(processes)]);
+        const several = await start(name, ['dist/src/main.js', 'gateway', '--processes', String(processes)], {});
         const servesAll = () =>
           fetch(`${several.url}/readyz`).then(
             (reply) => servesBy(reply, processes),
             () => false,
           );
-        const stop = () => end(several);
-        if (await waitUntil(servesAll, startBoundMs, 100)) return { url: several.url, pid: several.pid, stop };
-        await stop();
+        if (await waitUntil(servesAll, startBoundMs, 100)) return several;
+        await several.stop();
         throw new Error(`${name} did not get ready:\n${several.tell()}`);
       },
+      folder,
+      env,
+      start,
       signalGateway: (signal) => void process.kill(gateway.pid, signal),
       stop,
     };

@@ -17,7 +17,7 @@ local fires_below_atoms = tonumber(ARGV[3]) -- 0: it never does, which is how a 
 local crossing_no = tonumber(ARGV[4])
 
 local found = redis.call('MGET', fence_key, clock_key)
-local refusal = run.refusal(found[2] and found[1], fence)
+local refusal = run.refusal(found[2] and found[1], fence_key, fence)
 if refusal then
   return refusal
 end

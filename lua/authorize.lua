@@ -13,7 +13,7 @@ local entries = require('entry')
 local fallback = require('fallback')
 local holds = require('holds')
 local legs = require('legs')
-local plain = require('plain')
+local plain_spend = require('plain_spend')
 local seal = require('seal')
 local staleness = require('stale')
 local usage = require('usage')
@@ -52,158 +52,177 @@ local scopes_packed = ARGV[19] or '' -- by which scopes what of it is covered; s
 local legs_packed = ARGV[20] or '' -- H asset, d atoms, d num, d den each: what goes with it in other assets
 local fallbacks_packed = ARGV[21] or '' -- the lines that fall back on other assets; see lib/fallback.lua
 
-local wallet, refusal = wallets.open(
-  fence_key,
-  clock_key,
-  wallet_key,
-  operation_key,
-  fence,
-  not_after_ms,
-  fingerprint,
-  environment,
-  asset,
-  looked_up
-)
-if not wallet then
+local fields, refusal, clock, redis_ms =
+  wallets.look(fence_key, clock_key, wallet_key, operation_key, fence, not_after_ms, fingerprint, asset, looked_up)
+if not fields then
   return refusal
 end
-local stale = staleness.check(wallet, catalog_key, catalog_version, config_version)
-if stale then
-  return stale
+local wallet, reply
+if is_plain and (mode == 'strict' or mode == 'up_to') then
+  wallet, reply = plain_spend.hold(
+    wallet_key,
+    outbox_key,
+    catalog_key,
+    fields,
+    clock,
+    redis_ms,
+    environment,
+    config_version,
+    catalog_version,
+    asset,
+    amount_atoms,
+    budgets_packed,
+    told_text,
+    ttl_ms,
+    operation_id,
+    fingerprint,
+    keep_ms,
+    attached
+  )
 end
-if mode == 'unpriced' then
-  return { 'unpriced' }
-end
-local account = wallet.account
-local version, epoch, seq = wallet.stored_version, wallet.epoch, wallet.stored_seq
-local available_atoms, held_atoms = account.available, account.held
-
-local list, scopes = legs.list(account.asset, amount_atoms, legs_packed, scopes_packed)
-local lines, unpriced = usage.price(wallet, lines_packed, wallet.now_ms, false)
-if not lines then
-  return unpriced
-end
-local too_large = usage.add(lines, list, 'amount')
-if too_large then
-  return too_large
-end
-usage.add_to_parts(lines, list)
-local lines_text = usage.text(lines, list[1].amount)
-if fallbacks_packed ~= '' then
-  fallback.spread(wallet, list, fallbacks_packed, lines, scopes_packed ~= '')
-end
-local sent = budgets.open(wallet, budgets_packed)
-if not sent then
-  return staleness.refuse(wallet, 0)
-end
-local explains = mode == 'explain_strict' or mode == 'explain_up_to'
-local how = explains and string.sub(mode, 9) or mode
-local take_atoms, reason, affordable_atoms, short_asset, budget_no = decide(wallet, list, how, sent)
-if wallet.freeze ~= codes.freeze.none then
-  take_atoms, reason, affordable_atoms, short_asset, budget_no = nil, codes.reason.frozen, 0, 0, 0
-elseif take_atoms and wallet.open_holds >= codes.limit.open_holds then
-  take_atoms, reason, affordable_atoms, short_asset, budget_no = nil, codes.reason.too_many_holds, 0, 0, 0
-end
-
-if mode == 'shadow' then
-  local legs_text = legs.text(wallet, list)
-  if take_atoms then
-    return { 'shadow_approved', take_atoms, available_atoms, held_atoms, version, epoch, seq, legs_text, lines_text }
+if not wallet then
+  wallet, refusal = wallets.enter(wallet_key, fields, clock, redis_ms, environment, asset, looked_up)
+  if not wallet then
+    return refusal
   end
-  return {
-    'shadow_declined',
-    reason,
-    available_atoms,
-    held_atoms,
-    affordable_atoms,
-    short_asset,
-    budget_no,
-    version,
-    epoch,
-    seq,
-    legs_text,
-    lines_text,
-  }
-end
-
-if reason == codes.reason.held_in_flight or reason == codes.reason.too_many_holds or reason == codes.reason.budget then
-  local overdue_refs = holds.overdue(wallet, deadlines_key)
-  if overdue_refs ~= '' then
-    return { 'overdue', overdue_refs }
+  local stale = staleness.check(wallet, catalog_key, catalog_version, config_version)
+  if stale then
+    return stale
   end
-end
+  if mode == 'unpriced' then
+    return { 'unpriced' }
+  end
+  local account = wallet.account
+  local version, epoch, seq = wallet.stored_version, wallet.epoch, wallet.stored_seq
+  local available_atoms, held_atoms = account.available, account.held
 
-if explains then
-  local budgets_text = budgets.text(sent)
-  -- What was due is applied here, and written by whoever reads the wallet: it is at this version then.
-  version = wallet.version
-  local legs_text = legs.text(wallet, list)
+  local list, scopes = legs.list(account.asset, amount_atoms, legs_packed, scopes_packed)
+  local lines, unpriced = usage.price(wallet, lines_packed, wallet.now_ms, false)
+  if not lines then
+    return unpriced
+  end
+  local too_large = usage.add(lines, list, 'amount')
+  if too_large then
+    return too_large
+  end
+  usage.add_to_parts(lines, list)
+  local lines_text = usage.text(lines, list[1].amount)
+  if fallbacks_packed ~= '' then
+    fallback.spread(wallet, list, fallbacks_packed, lines, scopes_packed ~= '')
+  end
+  local sent = budgets.open(wallet, budgets_packed)
+  if not sent then
+    return staleness.refuse(wallet, 0)
+  end
+  local explains = mode == 'explain_strict' or mode == 'explain_up_to'
+  local how = explains and string.sub(mode, 9) or mode
+  local take_atoms, reason, affordable_atoms, short_asset, budget_no = decide(wallet, list, how, sent)
+  if wallet.freeze ~= codes.freeze.none then
+    take_atoms, reason, affordable_atoms, short_asset, budget_no = nil, codes.reason.frozen, 0, 0, 0
+  elseif take_atoms and wallet.open_holds >= codes.limit.open_holds then
+    take_atoms, reason, affordable_atoms, short_asset, budget_no = nil, codes.reason.too_many_holds, 0, 0, 0
+  end
+
+  if mode == 'shadow' then
+    local legs_text = legs.text(wallet, list)
+    if take_atoms then
+      return { 'shadow_approved', take_atoms, available_atoms, held_atoms, version, epoch, seq, legs_text, lines_text }
+    end
+    return {
+      'shadow_declined',
+      reason,
+      available_atoms,
+      held_atoms,
+      affordable_atoms,
+      short_asset,
+      budget_no,
+      version,
+      epoch,
+      seq,
+      legs_text,
+      lines_text,
+    }
+  end
+
+  if
+    reason == codes.reason.held_in_flight
+    or reason == codes.reason.too_many_holds
+    or reason == codes.reason.budget
+  then
+    local overdue_refs = holds.overdue(wallet, deadlines_key)
+    if overdue_refs ~= '' then
+      return { 'overdue', overdue_refs }
+    end
+  end
+
+  if explains then
+    local budgets_text = budgets.text(sent)
+    -- What was due is applied here, and written by whoever reads the wallet: it is at this version then.
+    version = wallet.version
+    local legs_text = legs.text(wallet, list)
+    if take_atoms then
+      list[1].amount = take_atoms
+      holds.open(wallet, entries.begin(codes.kind.hold, account), list, sent, ttl_ms, scopes)
+      local sources_text = legs.sources_text(list)
+      return { 'would_approve', take_atoms, version, epoch, seq, sources_text, legs_text, budgets_text, lines_text }
+    end
+    return {
+      'would_decline',
+      reason,
+      affordable_atoms,
+      short_asset,
+      budget_no,
+      version,
+      epoch,
+      seq,
+      legs_text,
+      budgets_text,
+      lines_text,
+    }
+  end
+
   if take_atoms then
+    local entry = entries.begin(codes.kind.hold, account)
     list[1].amount = take_atoms
-    holds.open(wallet, entries.begin(codes.kind.hold, account), list, sent, ttl_ms, scopes)
-    local sources_text = legs.sources_text(list)
-    return { 'would_approve', take_atoms, version, epoch, seq, sources_text, legs_text, budgets_text, lines_text }
+    holds.open(wallet, entry, list, sent, ttl_ms, scopes)
+    entries.append(wallet, entry)
+    local created_at_ms = wallet.now_ms
+    available_atoms, held_atoms, version, seq = account.available, account.held, wallet.version, wallet.seq
+    local legs_text = legs.text(wallet, list)
+    reply = {
+      'approved',
+      take_atoms,
+      available_atoms,
+      held_atoms,
+      created_at_ms,
+      version,
+      epoch,
+      seq,
+      legs_text,
+      told_text,
+      lines_text,
+    }
+    seal.operation(wallet, outbox_key, #wallet.entries, operation_id, fingerprint, keep_ms, attached, reply)
+  else
+    reply = {
+      'declined',
+      reason,
+      available_atoms,
+      held_atoms,
+      affordable_atoms,
+      short_asset,
+      budget_no,
+      version,
+      epoch,
+      seq,
+      told_text,
+      lines_text,
+    }
+    if repeated ~= '1' then
+      return reply
+    end
+    seal.answer(wallet, fingerprint, keep_ms, reply)
   end
-  return {
-    'would_decline',
-    reason,
-    affordable_atoms,
-    short_asset,
-    budget_no,
-    version,
-    epoch,
-    seq,
-    legs_text,
-    budgets_text,
-    lines_text,
-  }
-end
-
-local reply
-if take_atoms and is_plain and plain.fits(wallet, take_atoms) then
-  list[1].amount = take_atoms
-  reply = plain.hold(wallet, list, sent, told_text, ttl_ms, outbox_key, operation_id, fingerprint, keep_ms, attached)
-elseif take_atoms then
-  local entry = entries.begin(codes.kind.hold, account)
-  list[1].amount = take_atoms
-  holds.open(wallet, entry, list, sent, ttl_ms, scopes)
-  entries.append(wallet, entry)
-  local created_at_ms = wallet.now_ms
-  available_atoms, held_atoms, version, seq = account.available, account.held, wallet.version, wallet.seq
-  local legs_text = legs.text(wallet, list)
-  reply = {
-    'approved',
-    take_atoms,
-    available_atoms,
-    held_atoms,
-    created_at_ms,
-    version,
-    epoch,
-    seq,
-    legs_text,
-    told_text,
-    lines_text,
-  }
-  seal.operation(wallet, outbox_key, #wallet.entries, operation_id, fingerprint, keep_ms, attached, reply)
-else
-  reply = {
-    'declined',
-    reason,
-    available_atoms,
-    held_atoms,
-    affordable_atoms,
-    short_asset,
-    budget_no,
-    version,
-    epoch,
-    seq,
-    told_text,
-    lines_text,
-  }
-  if repeated ~= '1' then
-    return reply
-  end
-  seal.answer(wallet, fingerprint, keep_ms, reply)
 end
 -- COMMIT
 commit(wallet, clock_key, holds_key, deadlines_key, operation_key)

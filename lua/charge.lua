@@ -11,7 +11,7 @@ local fallback = require('fallback')
 local grants = require('grants')
 local holds = require('holds')
 local legs = require('legs')
-local plain = require('plain')
+local plain_spend = require('plain_spend')
 local seal = require('seal')
 local staleness = require('stale')
 local usage = require('usage')
@@ -49,127 +49,142 @@ local scopes_packed = ARGV[18] or '' -- by which scopes what of it is covered; s
 local legs_packed = ARGV[19] or '' -- H asset, d atoms, d num, d den each: what goes with it in other assets
 local fallbacks_packed = ARGV[20] or '' -- the lines that fall back on other assets; see lib/fallback.lua
 
-local wallet, refusal = wallets.open(
-  fence_key,
-  clock_key,
-  wallet_key,
-  operation_key,
-  fence,
-  not_after_ms,
-  fingerprint,
-  environment,
-  asset,
-  looked_up
-)
-if not wallet then
+local fields, refusal, clock, redis_ms =
+  wallets.look(fence_key, clock_key, wallet_key, operation_key, fence, not_after_ms, fingerprint, asset, looked_up)
+if not fields then
   return refusal
 end
-local stale = staleness.check(wallet, catalog_key, catalog_version, config_version)
-if stale then
-  return stale
-end
-if mode == 'unpriced' then
-  return { 'unpriced' }
-end
-local account = wallet.account
-local version, epoch, seq = wallet.stored_version, wallet.epoch, wallet.stored_seq
-local available_atoms, held_atoms = account.available, account.held
-
-local list = legs.list(account.asset, amount_atoms, legs_packed, scopes_packed)
-local lines, unpriced = usage.price(wallet, lines_packed, wallet.now_ms, true)
-if not lines then
-  return unpriced
-end
-local too_large = usage.add(lines, list, 'amount')
-if too_large then
-  return too_large
-end
-usage.add_to_parts(lines, list)
-local lines_text = usage.text(lines, list[1].amount)
-if fallbacks_packed ~= '' then
-  fallback.spread(wallet, list, fallbacks_packed, lines, scopes_packed ~= '')
-end
-local sent = budgets.open(wallet, budgets_packed)
-if not sent then
-  return staleness.refuse(wallet, 0)
-end
-local take_atoms, reason, affordable_atoms, short_asset, budget_no = decide(wallet, list, mode, sent)
-if wallet.freeze ~= codes.freeze.none then
-  take_atoms, reason, affordable_atoms, short_asset, budget_no = nil, codes.reason.frozen, 0, 0, 0
-end
-
-if mode == 'shadow' then
-  local legs_text = legs.text(wallet, list)
-  if take_atoms then
-    return { 'shadow_approved', take_atoms, available_atoms, held_atoms, version, epoch, seq, legs_text, lines_text }
-  end
-  return {
-    'shadow_declined',
-    reason,
-    available_atoms,
-    held_atoms,
-    affordable_atoms,
-    short_asset,
-    budget_no,
-    version,
-    epoch,
-    seq,
-    legs_text,
-    lines_text,
-  }
-end
-
-if reason == codes.reason.held_in_flight or reason == codes.reason.budget then
-  local overdue_refs = holds.overdue(wallet, deadlines_key)
-  if overdue_refs ~= '' then
-    return { 'overdue', overdue_refs }
-  end
-end
-
-local reply
-if take_atoms and is_plain and not budgets.has_thresholds(sent) and plain.fits(wallet, take_atoms) then
-  list[1].amount = take_atoms
-  reply = plain.charge(wallet, list, sent, told_text, outbox_key, operation_id, fingerprint, keep_ms, attached)
-elseif take_atoms then
-  local entry = entries.begin(codes.kind.charge, account)
-  list[1].amount = take_atoms
-  for i = 1, #list do
-    local leg = list[i]
-    local of_leg = wallets.account(wallet, leg.asset)
-    grants.take(wallet, entry, of_leg, leg.amount, false, leg.parts)
-    entries.transfer(entry, of_leg, codes.account.available, codes.account.revenue, leg.amount)
-    budgets.charge(sent, entry, leg.asset, leg.amount)
-    leg.settled = leg.amount
-  end
-  usage.count(wallet, entry, lines)
-  entries.append(wallet, entry)
-  local main_no = #wallet.entries
-  -- Alerts are versions of their own: the charge is the one before them.
-  available_atoms, version = account.available, wallet.version
-  budgets.alert(wallet)
-  seq = wallet.seq
-  local legs_text = legs.text(wallet, list)
-  reply = { 'charged', take_atoms, available_atoms, held_atoms, version, epoch, seq, legs_text, told_text, lines_text }
-  seal.operation(wallet, outbox_key, main_no, operation_id, fingerprint, keep_ms, attached, reply)
-else
-  reply = {
-    'declined',
-    reason,
-    available_atoms,
-    held_atoms,
-    affordable_atoms,
-    short_asset,
-    budget_no,
-    version,
-    epoch,
-    seq,
+local wallet, reply
+if is_plain and (mode == 'strict' or mode == 'up_to') then
+  wallet, reply = plain_spend.charge(
+    wallet_key,
+    outbox_key,
+    catalog_key,
+    fields,
+    clock,
+    redis_ms,
+    environment,
+    config_version,
+    catalog_version,
+    asset,
+    amount_atoms,
+    budgets_packed,
     told_text,
-    lines_text,
-  }
-  if repeated ~= '1' then
-    return reply
+    operation_id,
+    fingerprint,
+    keep_ms,
+    attached
+  )
+end
+if not wallet then
+  wallet, refusal = wallets.enter(wallet_key, fields, clock, redis_ms, environment, asset, looked_up)
+  if not wallet then
+    return refusal
   end
-  seal.answer(wallet, fingerprint, keep_ms, reply)
+  local stale = staleness.check(wallet, catalog_key, catalog_version, config_version)
+  if stale then
+    return stale
+  end
+  if mode == 'unpriced' then
+    return { 'unpriced' }
+  end
+  local account = wallet.account
+  local version, epoch, seq = wallet.stored_version, wallet.epoch, wallet.stored_seq
+  local available_atoms, held_atoms = account.available, account.held
+
+  local list = legs.list(account.asset, amount_atoms, legs_packed, scopes_packed)
+  local lines, unpriced = usage.price(wallet, lines_packed, wallet.now_ms, true)
+  if not lines then
+    return unpriced
+  end
+  local too_large = usage.add(lines, list, 'amount')
+  if too_large then
+    return too_large
+  end
+  usage.add_to_parts(lines, list)
+  local lines_text = usage.text(lines, list[1].amount)
+  if fallbacks_packed ~= '' then
+    fallback.spread(wallet, list, fallbacks_packed, lines, scopes_packed ~= '')
+  end
+  local sent = budgets.open(wallet, budgets_packed)
+  if not sent then
+    return staleness.refuse(wallet, 0)
+  end
+  local take_atoms, reason, affordable_atoms, short_asset, budget_no = decide(wallet, list, mode, sent)
+  if wallet.freeze ~= codes.freeze.none then
+    take_atoms, reason, affordable_atoms, short_asset, budget_no = nil, codes.reason.frozen, 0, 0, 0
+  end
+
+  if mode == 'shadow' then
+    local legs_text = legs.text(wallet, list)
+    if take_atoms then
+      return { 'shadow_approved', take_atoms, available_atoms, held_atoms, version, epoch, seq, legs_text, lines_text }
+    end
+    return {
+      'shadow_declined',
+      reason,
+      available_atoms,
+      held_atoms,
+      affordable_atoms,
+      short_asset,
+      budget_no,
+      version,
+      epoch,
+      seq,
+      legs_text,
+      lines_text,
+    }
+  end
+
+  if reason == codes.reason.held_in_flight or reason == codes.reason.budget then
+    local overdue_refs = holds.overdue(wallet, deadlines_key)
+    if overdue_refs ~= '' then
+      return { 'overdue', overdue_refs }
+    end
+  end
+
+  if take_atoms then
+    local entry = entries.begin(codes.kind.charge, account)
+    list[1].amount = take_atoms
+    for i = 1, #list do
+      local leg = list[i]
+      local of_leg = wallets.account(wallet, leg.asset)
+      grants.take(wallet, entry, of_leg, leg.amount, false, leg.parts)
+      entries.transfer(entry, of_leg, codes.account.available, codes.account.revenue, leg.amount)
+      budgets.charge(sent, entry, leg.asset, leg.amount)
+      leg.settled = leg.amount
+    end
+    usage.count(wallet, entry, lines)
+    entries.append(wallet, entry)
+    local main_no = #wallet.entries
+    -- Alerts are versions of their own: the charge is the one before them.
+    available_atoms, version = account.available, wallet.version
+    budgets.alert(wallet)
+    seq = wallet.seq
+    local legs_text = legs.text(wallet, list)
+    reply =
+      { 'charged', take_atoms, available_atoms, held_atoms, version, epoch, seq, legs_text, told_text, lines_text }
+    seal.operation(wallet, outbox_key, main_no, operation_id, fingerprint, keep_ms, attached, reply)
+  else
+    reply = {
+      'declined',
+      reason,
+      available_atoms,
+      held_atoms,
+      affordable_atoms,
+      short_asset,
+      budget_no,
+      version,
+      epoch,
+      seq,
+      told_text,
+      lines_text,
+    }
+    if repeated ~= '1' then
+      return reply
+    end
+    seal.answer(wallet, fingerprint, keep_ms, reply)
+  end
 end
 -- COMMIT
 commit(wallet, clock_key, holds_key, deadlines_key, operation_key)

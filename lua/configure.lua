@@ -14,7 +14,7 @@ local version = tonumber(ARGV[2])
 local config_text = ARGV[3] -- JSON, opaque here
 
 local found = redis.call('MGET', fence_key, clock_key)
-local refusal = run.refusal(found[2] and found[1], fence)
+local refusal = run.refusal(found[2] and found[1], fence_key, fence)
 if refusal then
   return refusal
 end

@@ -16,7 +16,7 @@ local customer_id = ARGV[3]
 local freeze = tonumber(ARGV[4])
 
 local found = redis.call('MGET', fence_key, clock_key)
-local refusal = run.refusal(found[2] and found[1], fence)
+local refusal = run.refusal(found[2] and found[1], fence_key, fence)
 if refusal then
   return refusal
 end

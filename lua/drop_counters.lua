@@ -19,7 +19,7 @@ local fence = ARGV[1]
 local names = ARGV[2] -- of counters, with blanks between them, a thousand at most; what still counts stays
 
 local found = redis.call('MGET', fence_key, clock_key)
-local refusal = run.refusal(found[2] and found[1], fence)
+local refusal = run.refusal(found[2] and found[1], fence_key, fence)
 if refusal then
   return refusal
 end

@@ -16,7 +16,7 @@ local deadlines_key = KEYS[4] -- sorted set: holds and wallets by the instant at
 local fence = ARGV[1]
 local head_packed = ARGV[2] -- the wallet's field `w` as it was when it was compared; empty: it was not there
 
-local refusal = run.refusal(redis.call('GET', fence_key), fence)
+local refusal = run.refusal(redis.call('GET', fence_key), fence_key, fence)
 if refusal then
   return refusal
 end

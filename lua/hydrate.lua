@@ -37,7 +37,7 @@ local rollovers_packed = ARGV[14] -- I4 number, c24 what of that grant lives on 
 local triggers_packed = ARGV[15] -- H asset, dd its trigger, where a top-up is armed
 
 local found = redis.call('MGET', fence_key, clock_key)
-local refusal = run.refusal(found[2] and found[1], fence)
+local refusal = run.refusal(found[2] and found[1], fence_key, fence)
 if refusal then
   return refusal
 end

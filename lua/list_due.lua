@@ -11,7 +11,7 @@ local fence = ARGV[1]
 local members_max = tonumber(ARGV[2])
 
 local found = redis.call('MGET', fence_key, clock_key)
-local refusal = run.refusal(found[2] and found[1], fence)
+local refusal = run.refusal(found[2] and found[1], fence_key, fence)
 if refusal then
   return refusal
 end

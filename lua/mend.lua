@@ -22,7 +22,7 @@ local fence = ARGV[1]
 local seen_at = ARGV[2] -- '<epoch>.<version>': only while the wallet is there; empty: wherever it is
 
 local found = redis.call('MGET', fence_key, clock_key)
-local refusal = run.refusal(found[2] and found[1], fence)
+local refusal = run.refusal(found[2] and found[1], fence_key, fence)
 if refusal then
   return refusal
 end

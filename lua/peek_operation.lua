@@ -10,7 +10,7 @@ local operation_key = KEYS[4] -- string: what this operation answered
 local fence = ARGV[1]
 
 local found = redis.call('MGET', fence_key, clock_key)
-local refusal = run.refusal(found[2] and found[1], fence)
+local refusal = run.refusal(found[2] and found[1], fence_key, fence)
 if refusal then
   return refusal
 end

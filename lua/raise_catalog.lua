@@ -10,7 +10,7 @@ local fence = ARGV[1]
 local environment = ARGV[2]
 local catalog_version = ARGV[3]
 
-local refusal = run.refusal(redis.call('GET', fence_key), fence)
+local refusal = run.refusal(redis.call('GET', fence_key), fence_key, fence)
 if refusal then
   return refusal
 end

@@ -10,7 +10,7 @@ local fence = ARGV[1]
 local record_packed = ARGV[2] -- fingerprint and reply, as lib/operation.lua packs them
 local keep_ms = ARGV[3]
 
-local refusal = run.refusal(redis.call('GET', fence_key), fence)
+local refusal = run.refusal(redis.call('GET', fence_key), fence_key, fence)
 if refusal then
   return refusal
 end

@@ -22,7 +22,7 @@ local config_version = ARGV[4] -- of the wallet's configuration; '0': it has non
 local config_text = ARGV[5]
 
 local found = redis.call('MGET', fence_key, clock_key)
-local refusal = run.refusal(found[2] and found[1], fence)
+local refusal = run.refusal(found[2] and found[1], fence_key, fence)
 if refusal then
   return refusal
 end

@@ -17,6 +17,7 @@ local entries = require('entry')
 local fallback = require('fallback')
 local holds = require('holds')
 local legs = require('legs')
+local plain_settle = require('plain_settle')
 local seal = require('seal')
 local staleness = require('stale')
 local usage = require('usage')
@@ -47,126 +48,147 @@ local config_version = ARGV[13] -- of the wallet's subscriptions, as the caller 
 local attached = ARGV[14]
 local catalog_version = ARGV[15] or '' -- that priced this; empty: nothing was priced
 local told_text = ARGV[16] or '' -- what the answer says besides, kept with it: the lines that were priced
+-- Where there is nothing of what follows, the settle is of one amount, known before.
+local is_plain = ARGV[17] == nil and final == '1' and on_excess ~= 'unpriced'
 local lines_packed = ARGV[17] or '' -- what counts over a period, for the script to price; see lib/usage.lua
 local scopes_packed = ARGV[18] or '' -- of an event: by which scopes what of it is covered; see lib/scopes.lua
 local dues_packed = ARGV[19] or '' -- H asset, d atoms each: what is due in other assets than the first
 local expired_hold = ARGV[20] or '' -- the terms of an expired hold, from the ledger; else empty
 local fallbacks_packed = ARGV[21] or '' -- the lines that fall back on other assets; see lib/fallback.lua
 
-local wallet, refusal = wallets.open(
-  fence_key,
-  clock_key,
-  wallet_key,
-  operation_key,
-  fence,
-  not_after_ms,
-  fingerprint,
-  environment,
-  asset,
-  looked_up
-)
-if not wallet then
+local fields, refusal, clock, redis_ms =
+  wallets.look(fence_key, clock_key, wallet_key, operation_key, fence, not_after_ms, fingerprint, asset, looked_up)
+if not fields then
   return refusal
 end
-local stale
-if catalog_version ~= '' then
-  stale = staleness.check(wallet, catalog_key, catalog_version, config_version)
+local wallet, reply
+if is_plain then
+  wallet, reply = plain_settle.settle(
+    wallet_key,
+    holds_key,
+    outbox_key,
+    catalog_key,
+    fields,
+    clock,
+    redis_ms,
+    environment,
+    config_version,
+    catalog_version,
+    asset,
+    hold_ref,
+    amount_atoms,
+    told_text,
+    operation_id,
+    fingerprint,
+    keep_ms,
+    attached
+  )
 end
-if stale then
-  return stale
-end
-if on_excess == 'unpriced' then
-  return { 'unpriced' }
-end
-local account = wallet.account
-
-local hold = holds.read(holds_key, hold_ref)
-local late = false
-if hold and hold.legs[1].asset ~= account.asset then
-  return { 'unknown_hold' }
-elseif hold and hold.expires_at_ms <= wallet.now_ms then
-  late = true
-  holds.expire(wallet, hold)
-elseif not hold and redis.call('GET', late_key) == string.format('%d', wallet.epoch) then
-  return { 'closed' }
-elseif not hold and expired_hold ~= '' then
-  late = true
-  hold = holds.unpack(hold_ref, expired_hold)
-elseif not hold then
-  return { 'unknown_hold' }
-end
-
-local first = hold.legs[1]
-local lines, unpriced = usage.price(wallet, lines_packed, usage.instant_of(wallet, hold), true)
-if not lines then
-  return unpriced
-end
-local refused = dues.assign(hold, amount_atoms, dues_packed, lines)
-if refused then
-  return refused
-end
-local lines_text = usage.text(lines, first.due)
-local no
-if fallbacks_packed ~= '' then
-  no = fallback.plan(wallet, hold, fallbacks_packed, lines, scopes_packed, late, on_excess)
-else
-  if hold.scopes or scopes_packed ~= '' then
-    require('scopes').assign(hold, scopes_packed, lines, catalog_version ~= '')
+if not wallet then
+  wallet, refusal = wallets.enter(wallet_key, fields, clock, redis_ms, environment, asset, looked_up)
+  if not wallet then
+    return refusal
   end
-  no = dues.plan(wallet, hold.legs, late, on_excess)
+  local stale
+  if catalog_version ~= '' then
+    stale = staleness.check(wallet, catalog_key, catalog_version, config_version)
+  end
+  if stale then
+    return stale
+  end
+  if on_excess == 'unpriced' then
+    return { 'unpriced' }
+  end
+  local account = wallet.account
+
+  local hold = holds.read(holds_key, hold_ref)
+  local late = false
+  if hold and hold.legs[1].asset ~= account.asset then
+    return { 'unknown_hold' }
+  elseif hold and hold.expires_at_ms <= wallet.now_ms then
+    late = true
+    holds.expire(wallet, hold)
+  elseif not hold and redis.call('GET', late_key) == string.format('%d', wallet.epoch) then
+    return { 'closed' }
+  elseif not hold and expired_hold ~= '' then
+    late = true
+    hold = holds.unpack(hold_ref, expired_hold)
+  elseif not hold then
+    return { 'unknown_hold' }
+  end
+
+  local first = hold.legs[1]
+  local lines, unpriced = usage.price(wallet, lines_packed, usage.instant_of(wallet, hold), true)
+  if not lines then
+    return unpriced
+  end
+  local refused = dues.assign(hold, amount_atoms, dues_packed, lines)
+  if refused then
+    return refused
+  end
+  local lines_text = usage.text(lines, first.due)
+  local no
+  if fallbacks_packed ~= '' then
+    no = fallback.plan(wallet, hold, fallbacks_packed, lines, scopes_packed, late, on_excess)
+  else
+    if hold.scopes or scopes_packed ~= '' then
+      require('scopes').assign(hold, scopes_packed, lines, catalog_version ~= '')
+    end
+    no = dues.plan(wallet, hold.legs, late, on_excess)
+  end
+  if not no then
+    no = dues.check(wallet, hold.legs)
+  end
+  if no then
+    return no
+  end
+  local entry = entries.begin(codes.kind.settle, account)
+  local main_no = #wallet.entries + 1
+  dues.settle(wallet, entry, hold, late)
+  usage.count(wallet, entry, lines)
+  local late_flag, open_flag = 0, 0
+  if late then
+    late_flag = 1
+    entry.late = true
+    entry.hold_ref = hold_ref
+    entry.hold_status = codes.hold_status.settled
+    entry.hold_packed = holds.pack(hold)
+    wallet.late_key = late_key
+    wallet.late_epoch = string.format('%d', wallet.epoch)
+    wallet.late_keep_ms = codes.limit.late_keep_ms
+    entries.append(wallet, entry)
+  elseif final == '1' then
+    holds.close(wallet, entry, hold, codes.hold_status.settled)
+  else
+    open_flag = 1
+    holds.keep(wallet, entry, hold, false)
+    entries.append(wallet, entry)
+  end
+  -- Alerts are versions of their own: the settle is the one before them.
+  local version, epoch = wallet.version, wallet.epoch
+  budgets.alert(wallet)
+  local seq = wallet.seq
+  local settled_atoms, released_atoms = first.settled, first.released
+  local overage_atoms, available_atoms, held_atoms = account.overage, account.available, account.held
+  local legs_text = legs.text(wallet, hold.legs)
+  reply = {
+    'settled',
+    settled_atoms,
+    released_atoms,
+    overage_atoms,
+    available_atoms,
+    held_atoms,
+    late_flag,
+    open_flag,
+    version,
+    epoch,
+    seq,
+    legs_text,
+    told_text,
+    lines_text,
+  }
+  seal.operation(wallet, outbox_key, main_no, operation_id, fingerprint, keep_ms, attached, reply)
 end
-if not no then
-  no = dues.check(wallet, hold.legs)
-end
-if no then
-  return no
-end
-local entry = entries.begin(codes.kind.settle, account)
-local main_no = #wallet.entries + 1
-dues.settle(wallet, entry, hold, late)
-usage.count(wallet, entry, lines)
-local late_flag, open_flag = 0, 0
-if late then
-  late_flag = 1
-  entry.late = true
-  entry.hold_ref = hold_ref
-  entry.hold_status = codes.hold_status.settled
-  entry.hold_packed = holds.pack(hold)
-  wallet.late_key = late_key
-  wallet.late_epoch = string.format('%d', wallet.epoch)
-  wallet.late_keep_ms = codes.limit.late_keep_ms
-  entries.append(wallet, entry)
-elseif final == '1' then
-  holds.close(wallet, entry, hold, codes.hold_status.settled)
-else
-  open_flag = 1
-  holds.keep(wallet, entry, hold, false)
-  entries.append(wallet, entry)
-end
--- Alerts are versions of their own: the settle is the one before them.
-local version, epoch = wallet.version, wallet.epoch
-budgets.alert(wallet)
-local seq = wallet.seq
-local settled_atoms, released_atoms = first.settled, first.released
-local overage_atoms, available_atoms, held_atoms = account.overage, account.available, account.held
-local legs_text = legs.text(wallet, hold.legs)
-local reply = {
-  'settled',
-  settled_atoms,
-  released_atoms,
-  overage_atoms,
-  available_atoms,
-  held_atoms,
-  late_flag,
-  open_flag,
-  version,
-  epoch,
-  seq,
-  legs_text,
-  told_text,
-  lines_text,
-}
-seal.operation(wallet, outbox_key, main_no, operation_id, fingerprint, keep_ms, attached, reply)
 -- COMMIT
 commit(wallet, clock_key, holds_key, deadlines_key, operation_key)
 return reply

@@ -18,5 +18,5 @@ end
 if present ~= run_id then
   return { 'unverified' }
 end
-run.verified[fence] = true
+run.verified[fence_key] = fence
 return { 'verified' }

@@ -15,26 +15,32 @@ const secrets = text.transform((value) =>
     .filter(Boolean),
 );
 
-const schema = z.object({
-  HOST: z.preprocess(unsetWhenEmpty, text.default('127.0.0.1')),
-  PORT: z.preprocess(unsetWhenEmpty, z.coerce.number().int().min(0).max(65_535).default(3000)),
-  DATABASE_URL: text,
-  REDIS_URL: text,
-  QUEUE_REDIS_URL: optional(text),
-  FAREBOX_BOOTSTRAP_KEY: optional(text.min(24).startsWith('fb_test_')),
-  FAREBOX_ADMIN_PASSWORD: optional(text),
-  FAREBOX_DURABILITY: z.preprocess(unsetWhenEmpty, z.enum(['fast', 'durable', 'replicated']).default('fast')),
-  // Of test mode, since the environment that they are for is.
-  STRIPE_SECRET_KEY: optional(text.regex(/^(sk|rk)_test_\S+$/)),
-  STRIPE_WEBHOOK_SECRET: optional(secrets),
-  STRIPE_API_BASE: optional(z.url({ protocol: /^https?$/ })),
-  STRIPE_TAX: z.preprocess(unsetWhenEmpty, z.enum(['on', 'off']).default('off')),
-  FAREBOX_PROCESSES: z.preprocess(unsetWhenEmpty, z.coerce.number().int().min(1).max(processesMax).default(1)),
-  LOG_LEVEL: z.preprocess(
-    unsetWhenEmpty,
-    z.enum(['fatal', 'error', 'warn', 'info', 'debug', 'trace', 'silent']).default('info'),
-  ),
-});
+const schema = z
+  .object({
+    HOST: z.preprocess(unsetWhenEmpty, text.default('127.0.0.1')),
+    PORT: z.preprocess(unsetWhenEmpty, z.coerce.number().int().min(0).max(65_535).default(3000)),
+    DATABASE_URL: text,
+    REDIS_URL: text,
+    QUEUE_REDIS_URL: optional(text.regex(/^[^,]*$/, 'name one Redis, not the nodes of a cluster')),
+    FAREBOX_BOOTSTRAP_KEY: optional(text.min(24).startsWith('fb_test_')),
+    FAREBOX_ADMIN_PASSWORD: optional(text),
+    FAREBOX_DURABILITY: z.preprocess(unsetWhenEmpty, z.enum(['fast', 'durable', 'replicated']).default('fast')),
+    // Of test mode, since the environment that they are for is.
+    STRIPE_SECRET_KEY: optional(text.regex(/^(sk|rk)_test_\S+$/)),
+    STRIPE_WEBHOOK_SECRET: optional(secrets),
+    STRIPE_API_BASE: optional(z.url({ protocol: /^https?$/ })),
+    STRIPE_TAX: z.preprocess(unsetWhenEmpty, z.enum(['on', 'off']).default('off')),
+    FAREBOX_PROCESSES: z.preprocess(unsetWhenEmpty, z.coerce.number().int().min(1).max(processesMax).default(1)),
+    LOG_LEVEL: z.preprocess(
+      unsetWhenEmpty,
+      z.enum(['fatal', 'error', 'warn', 'info', 'debug', 'trace', 'silent']).default('info'),
+    ),
+  })
+  .refine((read) => read.QUEUE_REDIS_URL !== undefined || !read.REDIS_URL.includes(','), {
+    path: ['QUEUE_REDIS_URL'],
+    message:
+      'name a Redis for the queues, since they do not work in a Redis Cluster, which REDIS_URL names the nodes of',
+  });
 
 export type Config = {
   host: string;

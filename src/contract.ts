@@ -947,9 +947,10 @@ export type Explanation = {
   requested?: Amount | undefined;
   /** What would be held. */
   amount?: Amount | undefined;
-  /** What bound, where it is declined; as in the 402. */
+  /** Where it is declined, as in the 402. */
   affordable?: Amount | undefined;
   shortfall?: Amount | undefined;
+  /** What bound: where it is declined, and where mode `up_to` would get less than is asked for. */
   limit_source?: LimitSource | undefined;
   budget_id?: string | undefined;
   freeze_reason?: FreezeReason | undefined;
@@ -986,8 +987,21 @@ export type HoldExplanation = {
   prices?: ExplainedPrice[] | undefined;
   /** With the grants that something was taken from. */
   accounts: ExplainedAccount[];
-  /** Those that it was counted in, but for deleted ones; `held`: as how much. */
-  budgets: { id: string; asset: string; held: Amount }[];
+  /** In mode `up_to`, why it got no more; absent where it got all, is in several assets, or budgets have changed since. */
+  limit_source?: LimitSource | undefined;
+  budget_id?: string | undefined;
+  /**
+   * Those that it was counted in, but for deleted ones; `held`: as how much; `remaining`: before it. Limit and what was left are
+   * absent where the budget has changed since.
+   */
+  budgets: {
+    id: string;
+    asset: string;
+    held: Amount;
+    enforcement?: 'hard' | 'alert' | undefined;
+    limit?: Amount | undefined;
+    remaining?: Amount | undefined;
+  }[];
 };
 
 // ── Events: /v1/events ──

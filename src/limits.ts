@@ -88,6 +88,8 @@ export const page = { least: 1, most: 100, default: 50 } as const;
 
 /** Active ones of a customer. Its wallet carries them, and each may price an event. */
 export const subscriptionsMax = 50;
+/** The latest ones that events of the past may be of travel with the wallet, too: some 100 bytes each. */
+export const pastSubscriptionsMax = 100;
 /** Standing ones of a customer. Its wallet carries them; those that match a request are checked and counted in the script. */
 export const budgetsMax = 64;
 export const budgetAlertsMax = 8;

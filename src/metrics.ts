@@ -34,6 +34,7 @@ export function gatewayMetrics() {
       registers,
     }),
     fenced: fencedCounter(registry),
+    topUps: topUpCounters(registry),
     refunds: refundsCounter(registry),
     reconcileDifferences: differencesCounter(registry),
     durability: new Gauge({
@@ -134,9 +135,10 @@ export function workerMetrics() {
       aggregator: 'max',
       registers,
     }),
+    topUps: topUpCounters(registry),
     autoTopUps: new Counter({
       name: 'farebox_auto_top_ups_total',
-      help: 'Automatic top-ups, by outcome: credited, not_needed, declined, suspended, capped',
+      help: 'Automatic top-ups, by outcome: credited, not_needed, declined, replaced, suspended, capped',
       labelNames: ['outcome'],
       registers,
     }),
@@ -149,6 +151,33 @@ export function workerMetrics() {
     refunds: refundsCounter(registry),
     swept: new Counter({ name: 'farebox_swept_total', help: 'Holds expired and due events applied', registers }),
     fenced: fencedCounter(registry),
+  };
+}
+
+export type TopUpCounters = ReturnType<typeof topUpCounters>;
+
+/** Wherever Stripe is asked: in gateways for callers, in workers for everything else. */
+function topUpCounters(registry: Registry) {
+  const registers = [registry];
+  return {
+    attempts: new Counter({
+      name: 'farebox_top_up_attempts_total',
+      help: 'Top-ups that Stripe was asked for, by payment (checkout, saved) and origin (request, automatic)',
+      labelNames: ['payment', 'origin'],
+      registers,
+    }),
+    ended: new Counter({
+      name: 'farebox_top_ups_total',
+      help: 'Top-ups that have ended, by payment, origin and outcome (succeeded, failed, canceled)',
+      labelNames: ['payment', 'origin', 'outcome'],
+      registers,
+    }),
+    money: new Counter({
+      name: 'farebox_top_up_money_total',
+      help: "Money that arrived by top-ups, in the currency's smallest unit",
+      labelNames: ['currency'],
+      registers,
+    }),
   };
 }
 

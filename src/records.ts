@@ -216,6 +216,8 @@ export type HoldRecord = {
 
 /** A product's version that prices a customer besides the default products. */
 export type SubscribedVersion = { productId: string; version: number };
+/** One that a subscription was on before, from its first instant to the one at which it was on another, or canceled. */
+export type PastVersion = SubscribedVersion & { fromMs: number; tillMs: number };
 
 /** What spending a budget covers: all of this must be so; nothing named covers everything. */
 export type BudgetMatch = {
@@ -270,6 +272,8 @@ export type BudgetCounter = {
 export type WalletConfig = {
   version: number;
   subscriptions: SubscribedVersion[];
+  /** Those that events of the past may be of; absent: none, or written by a release that did not keep them. */
+  past?: PastVersion[] | undefined;
   budgets: Budget[];
   scopes: NumberedScope[];
 };

@@ -6,6 +6,7 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { amountToBuy } from '../src/pricing/auto-top-up.ts';
 import { walletKey, walletOf } from '../src/wallet/keys.ts';
 import { expectStatus } from './farebox.ts';
+import { confirmPaymentIntent } from '../scripts/stripe/payment-intents.ts';
 import { saveCard, startPaying, submit, type Paying } from './stripe/paying.ts';
 
 const patience = { timeout: 30_000, interval: 50 };
@@ -37,14 +38,38 @@ const account = async (customer: string, asset = 'USD') => {
 };
 const untilAvailable = (customer: string, amount: string, asset = 'USD') =>
   expect.poll(async () => (await account(customer, asset))?.available, patience).toBe(amount);
+const ofCustomer = <T extends { metadata: Record<string, string> }>(all: Record<string, T>, customer: string): T[] =>
+  Object.values(all).filter(({ metadata }) => metadata['farebox_customer'] === customer);
 /** What Stripe has taken from a customer of ours, in cents. */
 const taken = (customer: string): number[] =>
-  Object.values(paying.standIn.books.charges)
-    .filter(({ paid, metadata }) => paid && metadata['farebox_customer'] === customer)
+  ofCustomer(paying.standIn.books.charges, customer)
+    .filter(({ paid }) => paid)
     .map((one) => one.amount);
-const attempts = (customer: string): number =>
-  Object.values(paying.standIn.books.paymentIntents).filter(({ metadata }) => metadata['farebox_customer'] === customer)
-    .length;
+const intentsOf = (customer: string): string[] =>
+  ofCustomer(paying.standIn.books.paymentIntents, customer).map(({ status }) => status);
+const attempts = (customer: string): number => intentsOf(customer).length;
+const terms50 = { enabled: true, threshold: '10', amount: '50', monthly_limit: '1000' };
+const chooseDefault = (customer: string, method: string) =>
+  expectStatus(paying.client.post(`/v1/customers/${customer}/payment-methods/${method}/default`), 200);
+/** Stripe has too much to do to cancel anything, until this is over. */
+function refuseCancels(): () => void {
+  const match = 'POST /v1/payment_intents/';
+  paying.standIn.faults.plan(...Array.from({ length: 1_000 }, () => ({ match, fault: 'limit' as const })));
+  return () => {
+    while (paying.standIn.faults.take(match)) continue;
+  };
+}
+/** All that is due of a customer's is made due now, and seen to. */
+async function seenAgain(customer: string): Promise<void> {
+  for (let time = 1; time <= 2; time += 1) {
+    await paying.sql`update top_ups set look_at = now() where customer_id = ${customer} and look_at is not null`;
+    await lookNow(customer);
+    await untilClaimed(customer);
+    await expect
+      .poll(() => paying.sql`select from top_ups where customer_id = ${customer} and look_at <= now()`, patience)
+      .toHaveLength(0);
+  }
+}
 const lookNow = (customer: string) => paying.sql`
   update auto_top_ups set look_at = now(), next_attempt_at = least(next_attempt_at, now()) where customer_id = ${customer}`;
 /** Armed in Redis, too: from then on the next crossing is told by the script that makes it. */
@@ -96,6 +121,21 @@ describe('a wallet that falls to its threshold', () => {
       ['succeeded', '50'],
       ['succeeded', '50'],
     ]);
+  }, 120_000);
+
+  test('is charged no more than it lacks by five thousand holds, a thousand of them asked for at once', async () => {
+    const { id } = await customerWith({ balance: '120' }, { threshold: '110' });
+    const body = { customer_id: id, asset: 'USD', amount: '0.02', ttl_ms: 3_600_000 };
+    const holdFive = async () => {
+      for (let turn = 1; turn <= 5; turn += 1) await expectStatus(paying.client.post('/v1/authorize', body), 200);
+    };
+    await Promise.all(Array.from({ length: 1_000 }, holdFive));
+    // 100 are held: two charges of 50 keep it above 110, or one of 100, where most was held before the first began.
+    await untilAvailable(id, '120');
+    await untilState(id, 'armed');
+    expect([[5_000, 5_000], [10_000]]).toContainEqual(taken(id));
+    expect(attempts(id)).toBe(taken(id).length);
+    expect((await get(id)).spent_this_month).toBe('100');
   }, 120_000);
 
   test('says so in the entry that took it there, once', async () => {
@@ -275,6 +315,80 @@ describe('a payment method that is declined', () => {
     await untilState(id, 'armed');
     expect(await get(id)).not.toHaveProperty('next_action');
   });
+});
+
+describe('another payment method, while a charge waits for the customer', () => {
+  test.each(['chosen as the default', 'named'])(
+    '%s: the charge is canceled, and made with the other one',
+    async (how) => {
+      const { id } = await customerWith({ card: 'pm_card_authenticationRequired' }, {});
+      await expectStatus(charge(id, '15'), 200);
+      await untilState(id, 'requires_action');
+      const other = await saveCard(paying, id);
+      if (how === 'named') await expectStatus(put(id, { ...terms50, payment_method_id: other }), 200);
+      else await chooseDefault(id, other);
+      await untilAvailable(id, '55');
+      await untilState(id, 'armed');
+      expect([taken(id), intentsOf(id)]).toEqual([[5_000], ['canceled', 'succeeded']]);
+      const { data } = (await paying.client.get(`/v1/customers/${id}/top-ups`)).body;
+      expect(data).toMatchObject([
+        { status: 'succeeded' },
+        { status: 'failed', failure: { code: 'payment_method_replaced' } },
+      ]);
+      expect((await get(id)).spent_this_month).toBe('50');
+    },
+  );
+
+  test('as long as Stripe has not said that it is canceled, none takes its place; and it may succeed', async () => {
+    const { id } = await customerWith({ card: 'pm_card_authenticationRequired' }, {});
+    await expectStatus(charge(id, '15'), 200);
+    await untilState(id, 'requires_action');
+    const { next_action: action } = await get(id);
+    const over = refuseCancels();
+    await chooseDefault(id, await saveCard(paying, id));
+    await untilState(id, 'charging');
+    await seenAgain(id);
+    expect(await get(id)).toMatchObject({ state: 'charging', spent_this_month: '50' });
+    expect(await get(id)).not.toHaveProperty('next_action');
+    // The bank's page is open still.
+    await submit(action.url, { answer: 'yes' });
+    await untilAvailable(id, '55');
+    over();
+    await untilState(id, 'armed');
+    expect([taken(id), intentsOf(id)]).toEqual([[5_000], ['succeeded']]);
+  });
+});
+
+describe('a declined charge that Stripe does not cancel', () => {
+  test.each(['succeeds late', 'is canceled in the end'])(
+    'counts in the month, and is the only one, until it %s',
+    async (end) => {
+      const { id } = await customerWith({ card: 'pm_card_chargeCustomerFail' }, { monthly_limit: '60' });
+      const over = refuseCancels();
+      await expectStatus(charge(id, '15'), 200);
+      await expect.poll(() => intentsOf(id), patience).toEqual(['requires_payment_method']);
+      await chooseDefault(id, await saveCard(paying, id));
+      await seenAgain(id);
+      expect(await get(id)).toMatchObject({ state: 'charging', spent_this_month: '50' });
+      expect(intentsOf(id)).toEqual(['requires_payment_method']);
+      const [intent] = ofCustomer(paying.standIn.books.paymentIntents, id);
+      if (end === 'succeeds late') {
+        await confirmPaymentIntent(paying.standIn.world, intent!.id, { payment_method: 'pm_card_visa' });
+        over();
+      } else {
+        over();
+        await seenAgain(id);
+        await untilAvailable(id, '55');
+      }
+      await untilAvailable(id, '55');
+      await untilState(id, 'armed');
+      expect(taken(id)).toEqual([5_000]);
+      // Another fifty would be more than the month has left.
+      await expectStatus(charge(id, '50'), 200);
+      await untilState(id, 'capped');
+      expect(taken(id)).toEqual([5_000]);
+    },
+  );
 });
 
 describe('what goes wrong', () => {

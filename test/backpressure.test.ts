@@ -1,5 +1,6 @@
 // Redis runs out of memory, or the ledger falls behind: new work is refused and says why, what was begun goes on, and
 // nothing is lost.
+import type { Redis } from 'ioredis';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
 import { waitUntil } from '../scripts/stores/process.ts';
@@ -16,15 +17,15 @@ import { runWorker } from '../src/run/worker.ts';
 import { outboxKey, walletOf } from '../src/wallet/keys.ts';
 import { noPressure, pressureOf } from '../src/wallet/pressure.ts';
 import { readRedisState } from '../src/wallet/redis-state.ts';
-import { connectRedis, waitUntilReady } from '../src/wallet/redis.ts';
 import { startFarebox, type Client, type Farebox, type Reply } from './farebox.ts';
 import { expectContiguous, expectSound, readBook, waitUntilDrained } from './faults/books.ts';
 import { smallGateway } from './faults/small-gateway.ts';
+import { openRedis } from './stores.ts';
 
 let farebox: Farebox;
 let client: Client;
 let sql: Sql;
-let redis: ReturnType<typeof connectRedis>;
+let redis: Redis;
 let environmentId: string;
 let worker: { stop: () => Promise<void> } | undefined;
 let named = 0;
@@ -33,8 +34,7 @@ beforeAll(async () => {
   farebox = await startFarebox({ worker: false });
   ({ client } = farebox);
   sql = openDatabase(farebox.database.url, { connectionsMax: 2, name: 'test' });
-  redis = connectRedis(farebox.redis.url, () => undefined);
-  await waitUntilReady(redis, 10_000);
+  redis = await openRedis(farebox.redis.url);
   // What Redis writes anew after recovery takes memory for as long.
   const isWritten = async () => /aof_rewrite_in_progress:0/.test(await redis.info('persistence'));
   expect(await waitUntil(isWritten, 30_000, 50)).toBe(true);
@@ -116,6 +116,14 @@ test('Redis is four fifths full: new work is refused, what was begun goes on', {
   const [one, two, three] = await Promise.all(
     [1, 2, 3].map(async () => (await client.post('/v1/authorize', spend)).body.id),
   );
+  const prices = [{ id: 'p', event_type: 'call', asset: 'USD', model: 'unit', unit_amount: '1' }];
+  await client.post('/v1/products', { id: 'calls', name: 'calls', default: true, prices });
+  expect((await client.post('/v1/products/calls/versions/1/publish')).status).toBe(200);
+  const events = (...ids: string[]) =>
+    client.post('/v1/events', {
+      events: ids.map((one) => ({ id: one, customer_id: id, event_type: 'call', data: {} })),
+    });
+  expect((await events('before')).body.results).toMatchObject([{ status: 'charged' }]);
   const charged = await client.post('/v1/charge', spend, keyed('before'));
   const granted = await client.post(grants, { asset: 'USD', amount: '3' }, keyed('before'));
   const extended = await client.post(`/v1/holds/${one}/extend`, { amount: '1' }, keyed('before'));
@@ -132,6 +140,11 @@ test('Redis is four fifths full: new work is refused, what was begun goes on', {
   expectRefused(await client.post(grants, { asset: 'USD', amount: '3' }), detail);
   expectRefused(await client.post(grants, { asset: 'USD', amount: '3' }, keyed('new')), detail);
   expectRefused(await client.post(`/v1/holds/${one}/extend`, { amount: '1', ttl_ms: 90_000 }), detail);
+
+  expect((await events('new', 'before')).body.results).toMatchObject([
+    { status: 'error', http_status: 503, code: 'backpressure', outcome: 'not_applied' },
+    { status: 'duplicate' },
+  ]);
 
   // Repeats are what happened before.
   const repeats = [

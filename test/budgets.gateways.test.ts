@@ -1,14 +1,13 @@
 // Budgets at several gateways at once, and after a Redis that lost everything: never more than a hard one allows.
 import { afterAll, expect, test } from 'vitest';
-import { connectRedis, waitUntilReady } from '../src/wallet/redis.ts';
 import { startContract } from './contract.client.ts';
 import { expectStatus, type Client } from './farebox.ts';
+import { openRedis } from './stores.ts';
 
 const farebox = await startContract();
 const { client } = farebox;
 const second = await farebox.addGateway();
-const redis = connectRedis(farebox.redis.url, () => undefined);
-await waitUntilReady(redis, 5_000);
+const redis = await openRedis(farebox.redis.url);
 afterAll(() => redis.disconnect());
 
 const terms = { name: 'b', asset: 'USD', limit: '10', period: { unit: 'lifetime' }, match: {}, enforcement: 'hard' };

@@ -2,22 +2,22 @@
 //
 // The partition's clock is moved, never backwards, to instants that are known beforehand: so many years from now, and not
 // by what the code under test computes.
+import type { Redis } from 'ioredis';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { advanceClockScript } from '../src/wallet/scripts.gen.ts';
 import { call } from '../src/wallet/call.ts';
 import { clockKey, fenceKey, walletOf } from '../src/wallet/keys.ts';
-import { connectRedis, waitUntilReady } from '../src/wallet/redis.ts';
 import { openDatabase } from '../src/db/connect.ts';
 import { expectStatus, startFarebox, type Farebox } from './farebox.ts';
+import { openRedis } from './stores.ts';
 
 let farebox: Farebox;
 let environmentId: string;
-let redis: ReturnType<typeof connectRedis>;
+let redis: Redis;
 
 beforeAll(async () => {
   farebox = await startFarebox();
-  redis = connectRedis(farebox.redis.url, () => undefined);
-  await waitUntilReady(redis, 5_000);
+  redis = await openRedis(farebox.redis.url);
   const sql = openDatabase(farebox.database.url, { connectionsMax: 1, name: 'test' });
   environmentId = (await sql<{ id: string }[]>`select id from environments`)[0]!.id;
   await sql.end();

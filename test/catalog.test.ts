@@ -1,4 +1,5 @@
 // The catalog below the API: what is published stays as it is, and reaches every partition whatever breaks off.
+import type { Redis } from 'ioredis';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { catalogCache, type Catalog } from '../src/api/catalog-cache.ts';
@@ -9,25 +10,25 @@ import { createProduct, createVersion, findProduct, findVersion, publishVersion 
 import { matchPrices, type Subscription } from '../src/pricing/match.ts';
 import { partitionsCount } from '../src/limits.ts';
 import { catalogKey, fenceKey } from '../src/wallet/keys.ts';
+import { oneNode } from '../src/wallet/nodes.ts';
 import { raiseCatalog } from '../src/wallet/raise-catalog.ts';
-import { connectRedis, waitUntilReady } from '../src/wallet/redis.ts';
 import { connectStore } from '../src/run/connect-store.ts';
 import { openLog } from '../src/log.ts';
 import { openWallets } from '../src/wallet/wallets.ts';
 import { expectStatus, startFarebox, type Farebox } from './farebox.ts';
 import { startProxy } from './faults/proxy.ts';
+import { openRedis } from './stores.ts';
 
 let farebox: Farebox;
 let sql: Sql;
-let redis: ReturnType<typeof connectRedis>;
+let redis: Redis;
 let environmentId: string;
 let named = 0;
 
 beforeAll(async () => {
   farebox = await startFarebox();
   sql = openDatabase(farebox.database.url, { connectionsMax: 10, name: 'test' });
-  redis = connectRedis(farebox.redis.url, () => undefined);
-  await waitUntilReady(redis, 5_000);
+  redis = await openRedis(farebox.redis.url);
   environmentId = (await sql<{ id: string }[]>`select id from environments`)[0]!.id;
 });
 
@@ -123,7 +124,7 @@ test('a publish that broke off after its commit is finished by the worker, and n
   await expect.poll(raisedVersion, { timeout: 20_000 }).toBe(version);
 
   const log = openLog('silent', 'test');
-  const store = await connectStore({ sql, redis, log, markDirty: () => {}, onFenced: () => {} });
+  const store = await connectStore({ sql, nodes: oneNode(redis), log, markDirty: () => {}, onFenced: () => {} });
   expect(await raiseCatalog(store, { environmentId, catalogVersion: version - 1 })).toEqual({ status: 'raised' });
   expect(await raisedVersions()).toEqual([String(version)]);
 });
@@ -132,8 +133,7 @@ describe('a publish that breaks off between Postgres and Redis', () => {
   test('says that it is done, but not yet in effect, and is finished by a repeat', async () => {
     const alone = await startFarebox({ worker: false });
     const proxy = await startProxy(alone.redis.url);
-    const there = connectRedis(alone.redis.url, () => undefined);
-    await waitUntilReady(there, 5_000);
+    const there = await openRedis(alone.redis.url);
     try {
       const client = await alone.addGateway({ redisUrl: proxy.url });
       const { body } = await expectStatus(client.post('/v1/products', { name: 'cut', prices: [] }), 201);
@@ -163,7 +163,7 @@ describe('a publish that breaks off between Postgres and Redis', () => {
 describe("a gateway's catalog", () => {
   const open = async (over: Partial<Parameters<typeof catalogCache>[0]> = {}) => {
     const log = openLog('silent', 'test');
-    const store = await connectStore({ sql, redis, log, markDirty: () => {}, onFenced: () => {} });
+    const store = await connectStore({ sql, nodes: oneNode(redis), log, markDirty: () => {}, onFenced: () => {} });
     const ledger = openLedger(sql, { announceRevocation: async () => {} });
     const readVersions = openWallets(store).catalogVersions;
     return catalogCache({ ledger, readVersions, onError: () => undefined, ...over });

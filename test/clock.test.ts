@@ -1,19 +1,18 @@
 // Redis's clock as a process sees it, while somebody sets the clock of the machine that it runs on.
+import type { Redis } from 'ioredis';
 import { afterAll, afterEach, beforeAll, expect, test, vi } from 'vitest';
 import { clockSkewMaxMs, commandTimeoutMs } from '../src/limits.ts';
 import { redisClock } from '../src/wallet/clock.ts';
-import { connectRedis, waitUntilReady } from '../src/wallet/redis.ts';
-import { createRedis } from './stores.ts';
+import { createRedis, openRedis } from './stores.ts';
 
 const hourMs = 3_600_000;
 
 let server: Awaited<ReturnType<typeof createRedis>>;
-let redis: ReturnType<typeof connectRedis>;
+let redis: Redis;
 
 beforeAll(async () => {
   server = await createRedis();
-  redis = connectRedis(server.url, () => undefined);
-  await waitUntilReady(redis, 5_000);
+  redis = await openRedis(server.url);
 });
 
 afterAll(async () => {

@@ -8,6 +8,7 @@ import { noConfig, parseConfig } from '../src/wallet/config.ts';
 import { configureWallet } from '../src/wallet/configure.ts';
 import { charge } from '../src/wallet/charge.ts';
 import { catalogKey, walletOf } from '../src/wallet/keys.ts';
+import { oneNode } from '../src/wallet/nodes.ts';
 import { ownOperation } from '../src/wallet/operation.ts';
 import { connectRedis } from '../src/wallet/redis.ts';
 import type { Store } from '../src/wallet/store.ts';
@@ -24,12 +25,18 @@ beforeAll(async () => {
   sql = openDatabase(farebox.database.url, { connectionsMax: 3, name: 'test' });
   const redis = connectRedis(farebox.redis.url, () => undefined);
   const log = openLog('silent', 'test');
-  store = await connectStore({ sql, redis, log, markDirty: () => undefined, onFenced: () => undefined });
+  store = await connectStore({
+    sql,
+    nodes: oneNode(redis),
+    log,
+    markDirty: () => undefined,
+    onFenced: () => undefined,
+  });
   environmentId = (await sql<{ id: string }[]>`select id from environments`)[0]!.id;
 });
 
 afterAll(async () => {
-  store.redis.disconnect();
+  store.nodes.of(0).redis.disconnect();
   await sql.end();
   await farebox.stop();
 });
@@ -74,7 +81,7 @@ test('a catalog that was replaced prices nothing; one that Redis has not heard o
   const wallet = await targetOf('priced');
   const catalog = catalogKey(wallet.partition);
   expect(await chargeBy(wallet, { catalogVersion: 4 })).toMatchObject({ status: 'charged' });
-  expect(await store.redis.hget(catalog, environmentId)).toBe('4');
+  expect(await store.nodes.of(0).redis.hget(catalog, environmentId)).toBe('4');
   expect(await chargeBy(wallet, { catalogVersion: 3 })).toMatchObject({ status: 'stale', catalogVersion: 4 });
   expect(await chargeBy(wallet, { catalogVersion: 10 })).toMatchObject({ status: 'charged' });
   expect(await chargeBy(wallet, { catalogVersion: 9 })).toMatchObject({ status: 'stale', catalogVersion: 10 });

@@ -2,8 +2,8 @@
 import { afterAll, describe, expect, test } from 'vitest';
 import { openDatabase } from '../src/db/connect.ts';
 import { budgetsMax } from '../src/limits.ts';
-import { connectRedis, waitUntilReady } from '../src/wallet/redis.ts';
 import { walletKey, walletOf } from '../src/wallet/keys.ts';
+import { connectNodes } from '../src/wallet/nodes.ts';
 import { expectFieldError, expectProblem, expectReplied, instant, pagesOf, startContract } from './contract.client.ts';
 import { clientOf, expectStatus, startFarebox } from './farebox.ts';
 import { startProxy } from './faults/proxy.ts';
@@ -11,11 +11,11 @@ import { startProxy } from './faults/proxy.ts';
 const farebox = await startContract();
 const { client } = farebox;
 const sql = openDatabase(farebox.database.url, { connectionsMax: 3, name: 'test' });
-const redis = connectRedis(farebox.redis.url, () => undefined);
-await waitUntilReady(redis, 5_000);
+const nodes = connectNodes(farebox.config.redisUrl, { onError: () => undefined });
+await nodes.waitUntilReady(5_000);
 const [environment] = await sql<{ id: string }[]>`select id from environments where is_default`;
 afterAll(async () => {
-  redis.disconnect();
+  nodes.disconnect();
   await sql.end();
 });
 
@@ -114,7 +114,8 @@ describe('a budget', () => {
     const id = await customer();
     const [budget] = await budgets(id, {});
     await expectStatus(charge(id, '7'), 200);
-    await redis.del(walletKey(walletOf(environment!.id, id)));
+    const key = walletKey(walletOf(environment!.id, id));
+    await nodes.ofKey(key).del(key);
     const shown = async () => (await client.get(`/v1/customers/${id}/budgets/${budget}`)).body.spent;
     await expect.poll(shown, { timeout: 10_000 }).toBe('7');
     expectProblem(await charge(id, '3.01'), 402, 'budget_exceeded');
@@ -484,7 +485,7 @@ describe('a settle', () => {
 
 describe('the wallet in Redis', () => {
   test('that cannot be told: 503, done but not yet in effect; a repeat tells it', async () => {
-    const alone = await startFarebox({ worker: false });
+    const alone = await startFarebox({ worker: false, isOnOneRedis: true });
     const proxy = await startProxy(alone.redis.url);
     try {
       const behind = await alone.addGateway({ redisUrl: proxy.url });

@@ -285,7 +285,9 @@ describe('environments', () => {
 
   test('the shell makes one, with its first key', async () => {
     const main = fileURLToPath(new URL('../dist/src/main.js', import.meta.url));
-    const env = { ...process.env, DATABASE_URL: farebox.config.databaseUrl, REDIS_URL: farebox.config.redisUrl };
+    const { databaseUrl, redisUrl, queueRedisUrl } = farebox.config;
+    const urls = { DATABASE_URL: databaseUrl, REDIS_URL: redisUrl, QUEUE_REDIS_URL: queueRedisUrl };
+    const env = { ...process.env, ...urls };
     const shell = (...args: string[]) => promisify(execFile)(process.execPath, [main, ...args], { env });
     const { stdout } = await shell('environment', 'create', 'staging', '--mode', 'live');
     const secret = /fb_live_\S+/.exec(stdout)?.[0];

@@ -2,6 +2,7 @@
 import { describe, expect, test } from 'vitest';
 import { type JsonSchema, resolve } from './contract.schema.ts';
 import { expectFieldError, expectProblem, expectReplied, startContract } from './contract.client.ts';
+import { onCluster } from './stores.ts';
 
 const farebox = await startContract();
 const { as, client, customer, document, hold, walletOf } = farebox;
@@ -249,7 +250,7 @@ describe('problems', () => {
 });
 
 // The last: it takes Redis away.
-describe('without Redis', () => {
+describe.skipIf(onCluster)('without Redis', () => {
   test('nothing is approved: 503, with what became of it and when to come again', { timeout: 60_000 }, async () => {
     const id = await customer('closed', '10');
     const { id: holdId } = await hold(id, '1');

@@ -192,9 +192,11 @@ test('after Redis lost all of it, wallets are what they were, and the ledger of 
   const sql = openDatabase(contract.database.url, { connectionsMax: 1, name: 'test' });
   expect((await audit(sql)).proofs.filter(({ failed }) => failed > 0)).toEqual([]);
   await sql.end();
-  const redis = new Redis(contract.redis.url, { protocol: 2 });
-  await redis.flushall();
-  redis.disconnect();
+  for (const url of contract.config.redisUrl.split(',')) {
+    const redis = new Redis(url, { protocol: 2 });
+    await redis.flushall();
+    redis.disconnect();
+  }
   await expect
     .poll(() => Promise.all([...ids, id].map(contract.walletOf)).catch(() => []), { timeout: 20_000 })
     .toEqual(before);

@@ -3,9 +3,9 @@ import { afterAll, describe, expect, test } from 'vitest';
 import { openDatabase } from '../src/db/connect.ts';
 import { createProduct, publishVersion } from '../src/db/products.ts';
 import { subscriptionsMax } from '../src/limits.ts';
-import { connectRedis, waitUntilReady } from '../src/wallet/redis.ts';
 import { parseConfig } from '../src/wallet/config.ts';
 import { walletKey, walletOf } from '../src/wallet/keys.ts';
+import { connectNodes } from '../src/wallet/nodes.ts';
 import { expectFieldError, expectProblem, expectReplied, instant, pagesOf, startContract } from './contract.client.ts';
 import { clientOf, expectStatus, startFarebox, type Client } from './farebox.ts';
 import { startProxy } from './faults/proxy.ts';
@@ -13,10 +13,10 @@ import { startProxy } from './faults/proxy.ts';
 const farebox = await startContract();
 const { client } = farebox;
 const sql = openDatabase(farebox.database.url, { connectionsMax: 3, name: 'test' });
-const redis = connectRedis(farebox.redis.url, () => undefined);
-await waitUntilReady(redis, 5_000);
+const nodes = connectNodes(farebox.config.redisUrl, { onError: () => undefined });
+await nodes.waitUntilReady(5_000);
 afterAll(async () => {
-  redis.disconnect();
+  nodes.disconnect();
   await sql.end();
 });
 
@@ -61,9 +61,10 @@ async function subscribed(customerId: string, productId: string, version?: numbe
 }
 
 /** What the wallet in Redis carries. */
-async function carried(customerId: string, from = redis, ofSql = sql) {
+async function carried(customerId: string, from = nodes, ofSql = sql) {
   const [environment] = await ofSql<{ id: string }[]>`select id from environments where is_default`;
-  const [version, text] = await from.hmget(walletKey(walletOf(environment!.id, customerId)), 'n', 'x');
+  const key = walletKey(walletOf(environment!.id, customerId));
+  const [version, text] = await from.ofKey(key).hmget(key, 'n', 'x');
   return parseConfig(Number(version ?? 0), text ?? '{}');
 }
 
@@ -266,6 +267,8 @@ describe('the wallet in Redis', () => {
         { productId: one, version: 2 },
         { productId: two, version: 1 },
       ],
+      // What it was on before, for events that are told of late.
+      past: [{ productId: one, version: 1, fromMs: Date.parse(first.created_at), tillMs: expect.any(Number) }],
       budgets: [],
       scopes: [],
     });
@@ -274,7 +277,8 @@ describe('the wallet in Redis', () => {
   test('that is lost comes back with its subscriptions', async () => {
     const [id, productId] = [await customer(), await product()];
     await subscribed(id, productId);
-    await redis.del(walletKey(walletOf((await sql`select id from environments where is_default`)[0]!['id'], id)));
+    const key = walletKey(walletOf((await sql`select id from environments where is_default`)[0]!['id'], id));
+    await nodes.ofKey(key).del(key);
     const charged = async () =>
       (await client.post('/v1/charge', { customer_id: id, asset: 'USD', amount: '0' })).status;
     await expect.poll(charged, { timeout: 10_000 }).toBe(200);
@@ -303,11 +307,11 @@ describe('the wallet in Redis', () => {
   });
 
   test('that cannot be told: 503, done but not yet in effect; a repeat tells it', async () => {
-    const alone = await startFarebox({ worker: false });
+    const alone = await startFarebox({ worker: false, isOnOneRedis: true });
     const proxy = await startProxy(alone.redis.url);
-    const there = connectRedis(alone.redis.url, () => undefined);
+    const there = connectNodes(alone.redis.url, { onError: () => undefined });
     const its = openDatabase(alone.database.url, { connectionsMax: 1, name: 'test' });
-    await waitUntilReady(there, 5_000);
+    await there.waitUntilReady(5_000);
     try {
       const behind = await alone.addGateway({ redisUrl: proxy.url });
       const productId = await product({}, alone.client);

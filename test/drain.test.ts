@@ -38,6 +38,7 @@ import {
   walletInRedis,
   type World,
 } from './ledger.world.ts';
+import { schedulesKept } from './recover.scene.ts';
 import { createDatabase, createRedis, type TestDatabase } from './stores.ts';
 
 let server: RedisServer;
@@ -609,6 +610,16 @@ describe('behind a fence', () => {
 });
 
 describe('the worker', () => {
+  const idle = {
+    drainLane: async () => {},
+    sweepLane: async () => {},
+    reconcilePage: async () => {},
+    renew: async () => {},
+    lookAtTopUps: async () => {},
+    onError: () => {},
+  };
+  const drainOfEight = (lane: number) => drainLane({ ...drainOptions(world), lane, lanesCount: 8 });
+
   test('drains when it is nudged', async () => {
     await addCustomer(world, 'a');
     await grant(world, 'a', { amount: 100 });
@@ -639,6 +650,42 @@ describe('the worker', () => {
     await nudge.stop();
     await worker.stop();
     expect(errors).toEqual([]);
+  });
+
+  test('that is stopped takes what has come in to the ledger first', async () => {
+    await addCustomer(world, 'a');
+    await grant(world, 'a', { amount: 100 });
+    const worker = startWorker({ ...idle, queueRedisUrl: server.url, drainLane: drainOfEight });
+    await until(async () => (await countOf(world.sql, 'entries')) === 1);
+    await charge(world, 'a', 1);
+    await worker.stop();
+    expect(await countOf(world.sql, 'entries')).toBe(2);
+  });
+
+  test('goes by its schedules again when the Redis of its queues, and no other, has forgotten them', async () => {
+    const queues = await createRedis();
+    let [compared, renewed] = [0, 0];
+    const worker = startWorker({
+      ...idle,
+      queueRedisUrl: queues.url,
+      reconcilePage: async () => (compared += 1),
+      renew: async () => (renewed += 1),
+    });
+    try {
+      await until(async () => compared > 0);
+      const redis = new Redis(queues.url);
+      await redis.flushall();
+      const before = { compared, renewed };
+      // One of each may have been under way.
+      await until(async () => compared > before.compared + 1 && renewed > before.renewed + 1, 20_000);
+      expect(await Promise.all(schedulesKept.map(({ key }) => redis.zcard(key)))).toEqual(
+        schedulesKept.map(({ count }) => count),
+      );
+      redis.disconnect();
+    } finally {
+      await worker.stop();
+      await queues.stop();
+    }
   });
 
   test('drains and sweeps when its queues are dead', async () => {

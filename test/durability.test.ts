@@ -103,6 +103,10 @@ test(
     const id = await customer();
     const spend = { customer_id: id, asset: 'USD', amount: '1' };
     const [one, two] = await Promise.all([1, 2].map(async () => (await client.post('/v1/authorize', spend)).body.id));
+    const prices = [{ id: 'p', event_type: 'call', asset: 'USD', model: 'unit', unit_amount: '1' }];
+    await client.post('/v1/products', { id: 'calls', name: 'calls', default: true, prices });
+    expect((await client.post('/v1/products/calls/versions/1/publish')).status).toBe(200);
+    const event = (eventId: string) => ({ id: eventId, customer_id: id, event_type: 'call', data: {} });
     const before = await metric('farebox_unconfirmed_waits_total');
     await whileFrozen(async () => {
       const granted = await client.post(`/v1/customers/${id}/grants`, { asset: 'USD', amount: '5' });
@@ -114,6 +118,12 @@ test(
         client.post(`/v1/customers/${id}/grants/${granted.body.id}/void`, {}),
       ]);
       const settled = await client.post(`/v1/holds/${one}/settle`, { amount: '1' });
+      const batch = await client.post('/v1/events', { events: [event('a'), event('a')] });
+      const told = batch.body.results.map((result: any) => [result.status, result.durability]);
+      expect(told).toEqual([
+        ['charged', 'unconfirmed'],
+        ['duplicate', 'unconfirmed'],
+      ]);
       const frozen = await client.post(`/v1/customers/${id}/wallet/freeze`, {});
       const all = [granted, ...replies, settled, frozen];
       expect(all.map(({ status }) => status)).toEqual([201, 200, 200, 200, 200, 200, 200, 200]);

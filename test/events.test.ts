@@ -328,3 +328,37 @@ test('an event of the past is priced by what was published then, and shows its t
   ]);
   expect((await entriesOf(id)).at(-1)).toMatchObject({ event_id: 'then', event_occurred_at: then });
 });
+
+test('an event of the past is priced by the version that its customer was subscribed to then', async () => {
+  const id = await customer('moved', '100');
+  const yearly = { ...price, event_type: 'yearly' };
+  await publish('yearly', [yearly], { default: false });
+  await expectStatus(client.post('/v1/products/yearly/versions', { prices: [{ ...yearly, unit_amount: '3' }] }), 201);
+  await expectStatus(client.post('/v1/products/yearly/versions/2/publish'), 200);
+  const path = `/v1/customers/${id}/subscriptions`;
+  const subscribe = async (version: number) =>
+    (await expectStatus(client.post(path, { product_id: 'yearly', version }), 201)).body;
+  const made = await subscribe(1);
+  await sleep(5);
+  const moved = (await expectStatus(client.post(`${path}/${made.id}/migrate`, { version: 2 }), 200)).body;
+  await sleep(5);
+  const canceled = (await expectStatus(client.post(`${path}/${made.id}/cancel`), 200)).body;
+  await sleep(5);
+  // It has never heard of this customer.
+  const other = await contract.addGateway();
+  const told = async (name: string, occurred_at?: string) => {
+    const more = { event_type: 'yearly', ...(occurred_at && { occurred_at }) };
+    const [result] = await send([event(name, id, 1, more)], other);
+    return result.amount ?? result.status;
+  };
+  const before = new Date(Date.parse(made.created_at) - 1_000).toISOString();
+  expect(await told('first', made.created_at)).toBe('1');
+  expect(await told('last of the first', new Date(Date.parse(moved.changed_at) - 1).toISOString())).toBe('1');
+  expect(await told('second', moved.changed_at)).toBe('3');
+  expect(await told('over', canceled.canceled_at)).toBe('unpriced');
+  expect(await told('now')).toBe('unpriced');
+  expect(await told('before', before)).toBe('unpriced');
+  await subscribe(2);
+  expect(await told('first again', made.created_at)).toBe('1');
+  expect(await told('before again', before)).toBe('3');
+});

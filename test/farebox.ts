@@ -1,11 +1,11 @@
 // A whole Farebox for a test file: stores of its own, a worker and gateways in this process, and a client for them.
 import { randomBytes } from 'node:crypto';
 import type { Config } from '../src/config.ts';
-import { openLog } from '../src/log.ts';
+import { openLog, type Log } from '../src/log.ts';
 import { runGateway } from '../src/run/gateway.ts';
 import { runMigrate } from '../src/run/migrate.ts';
 import { runWorker } from '../src/run/worker.ts';
-import { createDatabase, createRedis, type TestDatabase } from './stores.ts';
+import { createDatabase, createRedis, createRedisCluster, onCluster, type TestDatabase } from './stores.ts';
 
 export type Reply = { status: number; headers: Headers; body: any; text: string };
 export type Client = {
@@ -19,6 +19,7 @@ export type Farebox = {
   key: string;
   config: Config;
   database: TestDatabase;
+  /** Of its wallets and queues; under `npm run test:cluster` of its queues alone. */
   redis: Awaited<ReturnType<typeof createRedis>>;
   /** Of the first gateway. */
   client: Client;
@@ -30,16 +31,23 @@ export type Farebox = {
 };
 
 export async function startFarebox(
-  options: { over?: Partial<Config>; worker?: boolean; redisArgs?: readonly string[] } = {},
+  options: {
+    over?: Partial<Config>;
+    worker?: boolean;
+    redisArgs?: readonly string[];
+    isOnOneRedis?: boolean;
+    log?: Log | undefined;
+  } = {},
 ): Promise<Farebox> {
   const database = await createDatabase();
   const redis = await createRedis({ appendonly: 'everysec', extraArgs: options.redisArgs ?? [] });
+  const cluster = onCluster && !options.isOnOneRedis ? await createRedisCluster() : undefined;
   const key = `fb_test_${randomBytes(24).toString('hex')}`;
   const config: Config = {
     host: '127.0.0.1',
     port: 0,
     databaseUrl: database.url,
-    redisUrl: redis.url,
+    redisUrl: cluster?.url ?? redis.url,
     queueRedisUrl: redis.url,
     bootstrapKey: key,
     adminPassword: 'operator',
@@ -48,7 +56,7 @@ export async function startFarebox(
     logLevel: process.env['TEST_LOG_LEVEL'] ?? 'silent',
     ...options.over,
   };
-  const log = openLog(config.logLevel, 'test');
+  const log = options.log ?? openLog(config.logLevel, 'test');
   await runMigrate(config);
   const undo: (() => Promise<unknown>)[] = [];
   const worker = await runWorker(config, log);
@@ -76,6 +84,7 @@ export async function startFarebox(
     },
     stop: async () => {
       for (const step of undo.reverse()) await step();
+      await cluster?.stop();
       await redis.stop();
       await database.drop();
     },

@@ -6,6 +6,7 @@ import { openDatabase, type Sql } from '../src/db/connect.ts';
 import { openLog } from '../src/log.ts';
 import { openNudge } from '../src/outbox/nudge.ts';
 import { connectStore } from '../src/run/connect-store.ts';
+import { oneNode, sampleClocks } from '../src/wallet/nodes.ts';
 import { connectRedis } from '../src/wallet/redis.ts';
 import type { Store } from '../src/wallet/store.ts';
 import { sweepPartition } from '../src/wallet/sweep.ts';
@@ -32,8 +33,8 @@ beforeAll(async () => {
   redis = connectRedis(farebox.redis.url, () => undefined);
   const { markDirty, stop } = openNudge(farebox.redis.url, () => undefined);
   const log = openLog('silent', 'test');
-  store = await connectStore({ sql, redis, log, markDirty, onFenced: () => undefined });
-  await store.clock.sample();
+  store = await connectStore({ sql, nodes: oneNode(redis), log, markDirty, onFenced: () => undefined });
+  await sampleClocks(store.nodes);
   const [environment] = await sql<{ id: string }[]>`select id from environments`;
   nextApart = idsApart(environment!.id);
   const options = { sql, redisUrl: farebox.redis.url, environmentId: environment!.id, markDirty };

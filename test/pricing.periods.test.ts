@@ -10,11 +10,10 @@ import { parseLua } from '../scripts/lua/parse.ts';
 import { costOf, mostOf, noUsage, type Counter } from '../src/pricing/cost.ts';
 import { packPeriodLine } from '../src/pricing/pack.ts';
 import type { Price, Quantity } from '../src/pricing/price.ts';
-import { connectRedis, waitUntilReady } from '../src/wallet/redis.ts';
 import { ceiling } from './model/price.ts';
 import { goodPrice, quantityOf } from './pricing.catalogs.ts';
 import { periodPrice, quantity } from './pricing.random.ts';
-import { createRedis } from './stores.ts';
+import { createRedis, openRedis } from './stores.ts';
 
 /** Lines one after the other, the counter carried along: most and cost of each, -1 where it is too large. */
 const walk = `#!lua
@@ -48,8 +47,7 @@ let hash: string;
 beforeAll(async () => {
   const server = await createRedis();
   stop = server.stop;
-  redis = connectRedis(server.url, () => {});
-  await waitUntilReady(redis, 10_000);
+  redis = await openRedis(server.url);
   const folder = join('lua', 'lib');
   const files = readdirSync(folder).map((file) => [file.replace('.lua', ''), file] as const);
   const modules = new Map(

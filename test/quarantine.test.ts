@@ -12,6 +12,7 @@ import { connectStore } from '../src/run/connect-store.ts';
 import { runQuarantine } from '../src/run/quarantine.ts';
 import { holdsKey, outboxKey, walletKey, walletOf } from '../src/wallet/keys.ts';
 import { hydrateWallet } from '../src/wallet/hydrate.ts';
+import { oneNode } from '../src/wallet/nodes.ts';
 import { connectRedis } from '../src/wallet/redis.ts';
 import { walletDifferences } from '../src/wallet/stored-wallet.ts';
 import type { DrainOptions } from '../src/worker/drain.ts';
@@ -217,7 +218,13 @@ describe('a wallet whose grant is gone from Postgres', () => {
     const redis = connectRedis(server.url, () => {});
     try {
       const log = openLog('silent', 'test');
-      const store = await connectStore({ sql: world.sql, redis, log, markDirty: () => {}, onFenced: () => {} });
+      const store = await connectStore({
+        sql: world.sql,
+        nodes: oneNode(redis),
+        log,
+        markDirty: () => {},
+        onFenced: () => {},
+      });
       expect(await hydrateWallet(store, { ...wallet, environmentId: world.environment })).toBe('ready');
     } finally {
       redis.disconnect();

@@ -18,6 +18,7 @@ import {
   walletOf,
   type WalletRef,
 } from '../src/wallet/keys.ts';
+import { oneNode } from '../src/wallet/nodes.ts';
 import { walletDifferences } from '../src/wallet/stored-wallet.ts';
 import { lookAtWallet, lookOn } from '../src/worker/reconcile-wallet.ts';
 import {
@@ -93,7 +94,7 @@ function options(world: Pick<World, 'sql' | 'redis'>, over: Partial<ReconcileOpt
 
 function storeOf({ sql, redis }: Pick<World, 'sql' | 'redis'>): ReconcileOptions['store'] {
   const epochs = Array.from({ length: 256 }, () => 1);
-  return { redis, epochs, ledger: { loadWallet: (by) => loadWallet(sql, by) } };
+  return { nodes: oneNode(redis), epochs, ledger: { loadWallet: (by) => loadWallet(sql, by) } };
 }
 
 /** Pages until the pass has ended. */
@@ -765,7 +766,7 @@ describe('farebox reconcile', () => {
 });
 
 describe('in a running Farebox', () => {
-  const comparisons = Number(process.env['TEST_COMPARISONS'] ?? 60);
+  const comparisons = Number(process.env['TEST_COMPARISONS'] ?? 30);
 
   test('comparisons of busy wallets find no difference', { timeout: 180_000 + 200 * comparisons }, async () => {
     const farebox = await startFarebox();

@@ -2,20 +2,26 @@
 import { expect } from 'vitest';
 import { openDatabase } from '../src/db/connect.ts';
 import { fenceKey, walletOf } from '../src/wallet/keys.ts';
-import { connectRedis, waitUntilReady } from '../src/wallet/redis.ts';
+import { waitUntilReady } from '../src/wallet/redis.ts';
 import { startFarebox, type Reply } from './farebox.ts';
 import { waitUntilDrained } from './faults/books.ts';
+import { openRedis } from './stores.ts';
 
 export type Scene = Awaited<ReturnType<typeof openScene>>;
 
 const patience = { timeout: 20_000 };
 
+/** What BullMQ keeps of a worker's schedules. */
+export const schedulesKept = [
+  { key: 'farebox:holds:repeat', count: 8 },
+  ...['reconcile', 'renewals', 'top-up'].map((queue) => ({ key: `farebox:${queue}:repeat`, count: 1 })),
+];
+
 export async function openScene(options: Parameters<typeof startFarebox>[0] = {}) {
   const farebox = await startFarebox(options);
   const { client } = farebox;
   const sql = openDatabase(farebox.database.url, { connectionsMax: 3, name: 'test' });
-  const redis = connectRedis(farebox.redis.url, () => undefined);
-  await waitUntilReady(redis, 5_000);
+  const redis = await openRedis(farebox.redis.url);
   await farebox.customer('probe');
   const environmentId = (await sql<{ id: string }[]>`select id from environments`)[0]!.id;
   let named = 0;

@@ -7,9 +7,9 @@ import { walletKey } from '../src/wallet/keys.ts';
 import { connectRedis, waitUntilReady } from '../src/wallet/redis.ts';
 import { recover, type RecoverStep } from '../src/worker/recover.ts';
 import { clientOf, startFarebox } from './farebox.ts';
-import { startGateway } from './faults/processes.ts';
+import { startGateway, startWorker } from './faults/processes.ts';
 import { expectSound, waitUntilDrained } from './faults/books.ts';
-import { openScene, type Scene } from './recover.scene.ts';
+import { openScene, schedulesKept, type Scene } from './recover.scene.ts';
 import { createRedis } from './stores.ts';
 
 let scene: Scene;
@@ -88,6 +88,8 @@ describe('after FLUSHALL', () => {
     expect(await scene.account(id)).toEqual({ available: '60', held: '30' });
     const settled = await scene.client.post(`/v1/holds/${held.id}/settle`, { amount: '20' });
     expect(settled.body).toMatchObject({ status: 'settled', released: '10', available: '70', held: '0' });
+    const kept = () => Promise.all(schedulesKept.map(({ key }) => scene.redis.zcard(key)));
+    await expect.poll(kept, { timeout: 20_000 }).toEqual(schedulesKept.map(({ count }) => count));
     await scene.drained();
     await expectSound(scene.sql);
   });
@@ -142,6 +144,24 @@ describe('after FLUSHALL', () => {
     // A drain that had read some of them before the flush writes them after it.
     const kept = 100 - Number((await scene.account(id)).available);
     await expect.poll(async () => (await scene.lost()) - lostBefore + kept, { timeout: 5_000 }).toBe(7);
+    const lost = await scene.lost();
+    const metric = async () => {
+      const { text } = await scene.client.get('/metrics');
+      return Number(/^farebox_acknowledged_lost\{.*durability="fast".*\} (\d+)$/m.exec(text)?.[1] ?? 0);
+    };
+    await expect.poll(metric, { timeout: 10_000 }).toBe(lost);
+    // A worker that starts later tells of it, too: whoever recovered may have died.
+    const { databaseUrl, redisUrl } = scene.farebox.config;
+    const env = { DATABASE_URL: databaseUrl, REDIS_URL: redisUrl };
+    const later = await startWorker({ folder: mkdtempSync(join(inject('stores').folder, 'worker-')), env });
+    try {
+      const says = new RegExp(
+        `"durability":"fast","operations":${lost},"msg":"at least so many acknowledged operations`,
+      );
+      if (lost > 0) await expect.poll(later.log, { timeout: 10_000 }).toMatch(says);
+    } finally {
+      await later.stop();
+    }
     await scene.drained();
     await expectSound(scene.sql);
   });

@@ -1,86 +1,57 @@
 // A refund that is broken off: at every word to Postgres, to Redis and to Stripe, before it is heard and after it is done. One refund.
-import type { Redis } from 'ioredis';
 import { afterAll, beforeAll, expect, test } from 'vitest';
-import { openDatabase, type Sql } from '../src/db/connect.ts';
-import { installationOf } from '../src/db/installation.ts';
+import { createRefund } from '../scripts/stripe/refunds.ts';
 import { beginRefund } from '../src/db/refunds.ts';
-import { lanesCount } from '../src/limits.ts';
-import { openLog } from '../src/log.ts';
-import { laneOf } from '../src/outbox/queues.ts';
 import { openPayments } from '../src/payments/payments.ts';
-import { connectStore } from '../src/run/connect-store.ts';
 import { paymentStore } from '../src/run/payment-store.ts';
 import type { Atoms } from '../src/units.ts';
-import { walletOf } from '../src/wallet/keys.ts';
 import { noFingerprint } from '../src/wallet/operation.ts';
-import { connectRedis } from '../src/wallet/redis.ts';
-import type { Store } from '../src/wallet/store.ts';
-import { drainLane } from '../src/worker/drain.ts';
+import { lookAtEvents } from '../src/worker/look-at-events.ts';
 import { lookAtRefunds } from '../src/worker/look-at-refunds.ts';
 import { expectStatus } from './farebox.ts';
 import { expectSound } from './faults/books.ts';
 import { breakOff, type Parts } from './faults/broken-off.ts';
-import { saveCard, startPaying, type Paying } from './stripe/paying.ts';
+import { startByHand, type ByHand } from './stripe/by-hand.ts';
+import { saveCard } from './stripe/paying.ts';
 
 const customer = 'ada';
 const oneDollar = 1_000_000_000n as Atoms;
-let paying: Paying;
-let redis: Redis;
-let sql: Sql;
-let store: Store;
-let lane: number;
-let installation: string;
+let byHand: ByHand;
 
 beforeAll(async () => {
-  paying = await startPaying({ worker: false });
-  // What it says nobody hears: the worker alone must find out.
-  paying.standIn.webhooks.faults.lose = 1_000_000;
-  redis = connectRedis(paying.redis.url, () => {});
-  sql = openDatabase(paying.database.url, { connectionsMax: 4, name: 'test' });
-  const log = openLog('silent', 'test');
-  store = await connectStore({ sql, redis, log, markDirty: () => void drainSoon(), onFenced: () => {} });
-  await store.clock.sample();
-  installation = await installationOf(sql);
-  lane = laneOf(walletOf(paying.environmentId, customer).partition, lanesCount);
-  await paying.customer(customer);
-  await saveCard(paying, customer);
+  byHand = await startByHand({ markDirty: () => void drainSoon() });
+  await byHand.paying.customer(customer);
+  await saveCard(byHand.paying, customer);
 });
 afterAll(async () => {
-  await drain();
-  await expectSound(sql);
-  redis.disconnect();
-  await sql.end();
-  await paying.stop();
+  await byHand.drain(customer);
+  await expectSound(byHand.sql, byHand.paying.standIn.books);
+  await byHand.stop();
 });
-
-const whole = (): Parts => ({ sql, store, config: paying.config });
 
 /** What a worker does until a refund has ended: a look, another one once the ledger has what the first one did. */
 async function goOn(parts: Parts): Promise<void> {
+  const { sql, drain } = byHand;
   const payments = openPayments(paymentStore({ ...parts, onWarning: () => {} }));
   for (let look = 1; look <= 2; look += 1) {
     await sql`update top_ups set refunds_look_at = now() where refunds_look_at is not null`;
     await lookAtRefunds(parts.sql, payments, () => {});
-    await drain();
+    await drain(customer);
   }
 }
-
-const drain = () =>
-  drainLane({
-    ...{ sql, redis, lane, lanesCount, installation, freezeWallet: async () => false },
-    ...{ onBatch: () => {}, onQuarantined: () => {}, onForeignFence: () => {}, onWarning: () => {} },
-  });
 
 /** Whoever waits for the ledger gets it. */
 let draining: Promise<unknown> | undefined;
 const drainSoon = () => {
-  draining ??= drain()
+  draining ??= byHand
+    .drain(customer)
     .catch(() => undefined)
     .finally(() => (draining = undefined));
   return draining;
 };
 
 const standing = async (topUpId: string) => {
+  const { paying, sql } = byHand;
   const { accounts } = (await paying.client.get(`/v1/customers/${customer}/wallet`)).body;
   const { charges, refunds } = paying.standIn.books;
   const charge = Object.values(charges).find(({ metadata }) => metadata['farebox_top_up'] === topUpId)!;
@@ -94,6 +65,42 @@ const standing = async (topUpId: string) => {
   };
 };
 
+test('Stripe’s list of what it has told is read on from where it was read, and what it does not say counts as unread', async () => {
+  const { paying, sql, whole } = byHand;
+  const { body } = await paying.client.post(`/v1/customers/${customer}/top-ups`, {
+    asset: 'USD',
+    amount: '2',
+    payment: 'saved',
+  });
+  const charge = Object.values(paying.standIn.books.charges).find(
+    ({ metadata }) => metadata['farebox_top_up'] === body.id,
+  )!;
+  createRefund(paying.standIn.world, { charge: charge.id });
+  await sql`update top_ups set refunds_look_at = null`;
+  await sql`update event_looks set seen_to = now() - interval '40 days'`;
+  const payments = openPayments(paymentStore({ ...whole, onWarning: () => {} }));
+  const warnings: string[] = [];
+  const look = async () => {
+    await sql`update event_looks set look_at = now()`;
+    await lookAtEvents(sql, payments, (message) => void warnings.push(message));
+    const [row] = await sql`select seen_to > now() - interval '1 hour' as is_read,
+      (select count(*)::integer from top_ups where refunds_look_at is not null) as found from event_looks`;
+    return { ...row };
+  };
+  paying.standIn.faults.plan({ match: 'GET /v1/events', fault: 'limit' });
+  expect(await look()).toEqual({ is_read: false, found: 0 });
+  expect(warnings).toEqual(["Stripe's events cannot be listed"]);
+  const { found } = (await look()) as { found: number };
+  expect(found).toBeGreaterThan(0);
+  expect([await look(), warnings]).toMatchObject([{ is_read: true, found }, { length: 1 }]);
+  await goOn(whole);
+  expect((await paying.client.get(`/v1/top-ups/${body.id}`)).body).toMatchObject({
+    status: 'refunded',
+    refunds: [{ origin: 'stripe', amount: '2' }],
+  });
+  expect(paying.flaws()).toEqual([]);
+});
+
 test.each([
   ['Postgres', 'before', 15],
   ['Postgres', 'after', 15],
@@ -104,6 +111,7 @@ test.each([
 ] as const)(
   'broken off at any of its words to %s, %s it is heard, it goes on to one refund',
   async (to, when, wordsLeast) => {
+    const { paying, sql, whole } = byHand;
     const buy = { asset: 'USD', amount: '2', payment: 'saved' };
     let isBroken = true;
     let at = 0;
@@ -116,9 +124,9 @@ test.each([
       const operation = { operationId: `${to}-${when}-${at}`, fingerprint: noFingerprint };
       const begun = await beginRefund(sql, paying.environmentId, body.id, { amount: oneDollar, ...operation });
       expect([at, begun.status]).toEqual([at, 'begun']);
-      isBroken = await breakOff({ to, at, when }, { paying, redis, store }, goOn);
+      isBroken = await breakOff({ to, at, when }, byHand, goOn);
       // Sooner or later somebody goes on with it.
-      for (let time = 1; time <= 3; time += 1) if ((await standing(body.id)).open > 0) await goOn(whole());
+      for (let time = 1; time <= 3; time += 1) if ((await standing(body.id)).open > 0) await goOn(whole);
       expect([at, await standing(body.id)]).toEqual([
         at,
         {

@@ -12,6 +12,7 @@ import { readTimeZone } from '../src/pricing/local-time.ts';
 import { nextInstants } from '../src/pricing/recurrence.ts';
 import { connectStore } from '../src/run/connect-store.ts';
 import { clockKey, fenceKey, walletOf } from '../src/wallet/keys.ts';
+import { oneNode, sampleClocks } from '../src/wallet/nodes.ts';
 import { advanceClockScript } from '../src/wallet/scripts.gen.ts';
 import type { Store } from '../src/wallet/store.ts';
 import { applyPendingCredits } from '../src/worker/apply-credits.ts';
@@ -34,8 +35,14 @@ beforeAll(async () => {
   client = contract.client;
   sql = openDatabase(contract.database.url, { connectionsMax: 4, name: 'test' });
   redis = new Redis(contract.redis.url, { protocol: 2 });
-  store = await connectStore({ sql, redis, log: openLog('silent', 'test'), markDirty: () => {}, onFenced: () => {} });
-  await store.clock.sample();
+  store = await connectStore({
+    sql,
+    nodes: oneNode(redis),
+    log: openLog('silent', 'test'),
+    markDirty: () => {},
+    onFenced: () => {},
+  });
+  await sampleClocks(store.nodes);
   const [found] = await sql<{ id: string }[]>`select id from environments where is_default`;
   environment = found!.id;
 });
@@ -81,6 +88,10 @@ describe('a recurring grant', () => {
     expect(first).toEqual({ ...made, expires_at: second.effective_at });
     expect(second).toMatchObject({ status: 'scheduled', amount: '10', expires_at: third.effective_at });
     expect(second.recurrence).toEqual({ ...recurrence, instance: 2 });
+    // The worker, by its queue, sees to those that are to be asked for.
+    await sql`update recurrences set refill_at = to_timestamp(0) where id = ${recurrence.id}`;
+    const later = () => sql`select from recurrences where id = ${recurrence.id} and refill_at > now()`;
+    await expect.poll(later, { timeout: 20_000 }).toHaveLength(1);
     await expectStatus(client.post('/v1/charge', { customer_id: id, asset: 'USD', amount: '3' }), 200);
     expect(await availableTo(id)).toBe('7');
     await moveTo(id, ms(second.effective_at) - 1);
@@ -246,7 +257,7 @@ test('renewals are neither doubled nor left out, whatever the zone, and whoever 
     expect(rows.map(({ instance }) => instance)).toEqual(rows.map((_, i) => i + 1));
     expect(rows.slice(1, due.length + 1).map(({ at }) => at)).toEqual(due);
   });
-  await fc.assert(once, { seed, numRuns: 6, endOnFailure: true });
+  await fc.assert(once, { seed, numRuns: 4, endOnFailure: true });
 }, 400_000);
 
 test('after Redis lost everything, and a worker was away, each renewal has come once, and the ledger is sound', async () => {

@@ -2,7 +2,7 @@
 //
 // A process of its own, since the test runner leaves at the first signal without tidying up. It learns of the end by
 // its standard input closing, which no kind of death can prevent.
-import { existsSync, readdirSync, rmSync } from 'node:fs';
+import { type Dirent, existsSync, readdirSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { stopLeftPostgres } from '../scripts/stores/postgres.ts';
@@ -23,12 +23,19 @@ for (let attempt = 0; attempt < ATTEMPTS_MAX && existsSync(folder); attempt++) {
 }
 process.exit(existsSync(folder) ? 1 : 0);
 
+function pathOf({ parentPath, name }: Dirent): string {
+  return join(parentPath, name);
+}
+
+function foldersIn(path: string): Dirent[] {
+  return readdirSync(path, { withFileTypes: true }).filter((entry) => entry.isDirectory());
+}
+
 async function removeRun(): Promise<void> {
-  // A store of a file's own, or the two of a launcher that the file started.
-  const folders = readdirSync(folder, { withFileTypes: true }).filter((entry) => entry.isDirectory());
-  for (const store of folders.flatMap(({ name }) => [name, join(name, 'redis'), join(name, 'postgres')])) {
-    await stopLeftRedis(join(folder, store));
-    await stopLeftPostgres(join(folder, store));
+  // A store of a file's own, the two of a launcher that the file started, or the nodes of a cluster.
+  for (const store of foldersIn(folder).flatMap((entry) => [entry, ...foldersIn(pathOf(entry))])) {
+    await stopLeftRedis(pathOf(store));
+    await stopLeftPostgres(pathOf(store));
   }
   try {
     rmSync(folder, { recursive: true, force: true });

@@ -4,9 +4,12 @@
 import { randomBytes } from 'node:crypto';
 import { mkdtempSync } from 'node:fs';
 import { join } from 'node:path';
+import type { Redis } from 'ioredis';
 import postgres from 'postgres';
 import { inject } from 'vitest';
 import { type RedisServer, startRedis } from '../scripts/stores/redis.ts';
+import { connectRedis, waitUntilReady } from '../src/wallet/redis.ts';
+import { startRedisCluster, type RedisCluster } from '../scripts/stores/redis-cluster.ts';
 
 export type TestDatabase = { readonly url: string; readonly drop: () => Promise<void> };
 
@@ -31,6 +34,26 @@ export type TestRedisOptions = {
 export async function createRedis(options: TestRedisOptions = {}): Promise<RedisServer> {
   const dataDir = mkdtempSync(join(inject('stores').folder, 'redis-'));
   return startRedis({ dataDir, appendonly: options.appendonly ?? 'no', extraArgs: options.extraArgs ?? [] });
+}
+
+const ownCommandsTimeoutMs = 30_000;
+
+/** A test's own client: where the machine stands still it waits, which Farebox's own do for a second only. */
+export async function openRedis(url: string): Promise<Redis> {
+  const redis = connectRedis(url, () => undefined);
+  redis.options.commandTimeout = ownCommandsTimeoutMs;
+  if (!(await waitUntilReady(redis, ownCommandsTimeoutMs))) throw new Error(`Redis cannot be reached at ${url}`);
+  return redis;
+}
+
+/** `npm run test:cluster`: wallets in a Redis Cluster, queues in a Redis beside it. */
+export const onCluster = process.env['FAREBOX_TEST_CLUSTER'] === 'on';
+
+/** Three primaries of a Redis Cluster. */
+export async function createRedisCluster(
+  appendonly: TestRedisOptions['appendonly'] = 'everysec',
+): Promise<RedisCluster> {
+  return startRedisCluster(3, { dataDir: mkdtempSync(join(inject('stores').folder, 'cluster-')), appendonly });
 }
 
 async function execute(adminUrl: string, statement: string): Promise<void> {

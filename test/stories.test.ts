@@ -11,7 +11,7 @@ import { createRedis } from './stores.ts';
 
 // Side by side on one connection: while Redis works on one story, another is compared.
 const lanesCount = 4;
-const storiesCount = 1_200;
+const storiesCount = 900;
 
 let redis: Redis;
 let stop: () => Promise<void>;

@@ -1,4 +1,5 @@
 // Taking the ledger's side: a wallet that Redis has otherwise works again, with the ledger's balance, and nobody else loses.
+import type { Redis } from 'ioredis';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { audit } from '../scripts/audit/audit.ts';
@@ -11,14 +12,15 @@ import { runQuarantine } from '../src/run/quarantine.ts';
 import { runReconcile } from '../src/run/reconcile.ts';
 import { takeLedger, type TakeStep } from '../src/run/take-ledger.ts';
 import { outboxKey, walletKey, walletOf } from '../src/wallet/keys.ts';
-import { connectRedis, waitUntilReady } from '../src/wallet/redis.ts';
+import { oneNode, sampleClocks } from '../src/wallet/nodes.ts';
 import type { Store } from '../src/wallet/store.ts';
 import { startFarebox, type Farebox, type Reply } from './farebox.ts';
 import { waitUntilDrained } from './faults/books.ts';
+import { openRedis } from './stores.ts';
 
 let farebox: Farebox;
 let sql: Sql;
-let redis: ReturnType<typeof connectRedis>;
+let redis: Redis;
 let store: Store;
 let environmentId: string;
 let named = 0;
@@ -26,11 +28,10 @@ let named = 0;
 beforeAll(async () => {
   farebox = await startFarebox();
   sql = openDatabase(farebox.database.url, { connectionsMax: 3, name: 'test' });
-  redis = connectRedis(farebox.redis.url, () => undefined);
-  await waitUntilReady(redis, 5_000);
+  redis = await openRedis(farebox.redis.url);
   const log = openLog('silent', 'test');
-  store = await connectStore({ sql, redis, log, markDirty: () => {}, onFenced: () => {} });
-  await store.clock.sample();
+  store = await connectStore({ sql, nodes: oneNode(redis), log, markDirty: () => {}, onFenced: () => {} });
+  await sampleClocks(store.nodes);
   environmentId = (await sql<{ id: string }[]>`select id from environments`)[0]!.id;
 });
 
@@ -221,7 +222,7 @@ test('a wallet that changes between being compared and being forgotten is compar
   const steps: TakeStep[] = [];
   const reached = (step: TakeStep) => {
     // On the connection that forgetting goes over, and before it.
-    if (steps.length === 0) void store.redis.hset(key, 'w', head);
+    if (steps.length === 0) void store.nodes.of(0).redis.hset(key, 'w', head);
     steps.push(step);
   };
   const told: string[] = [];

@@ -1,21 +1,39 @@
 // Top-ups: money arrives once, and credit once, whichever of webhook, reply and worker tells of it, and however often.
 import { randomBytes } from 'node:crypto';
+import { Redis } from 'ioredis';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { signatureOf } from '../scripts/stripe/webhooks.ts';
 import { openDatabase } from '../src/db/connect.ts';
+import { openLog } from '../src/log.ts';
 import { settleTopUp } from '../src/db/top-ups.ts';
 import { priceOfAsset, rateOfOne, readAssetRate } from '../src/pricing/asset-price.ts';
 import { currencyOf } from '../src/pricing/currencies.ts';
 import { expectStatus, startFarebox } from './farebox.ts';
-import { saveCard, startPaying, submit, webhookSecret, type Paying } from './stripe/paying.ts';
+import { saveCard, secretKey, startPaying, submit, webhookSecret, type Paying } from './stripe/paying.ts';
 
 const returnUrl = 'https://shop.example/wallet';
 const patience = { timeout: 30_000, interval: 50 };
 let paying: Paying;
 let customersCount = 0;
+let settledByHand = '';
+
+/** Whatever is logged, or answered to a caller. */
+const said: string[] = [];
 
 beforeAll(async () => {
-  paying = await startPaying();
+  const log = openLog('trace', 'test', undefined, { write: (line) => void said.push(line) });
+  paying = await startPaying({ log });
+  const { send } = paying.client;
+  const heard: typeof send = async (...asked) => {
+    const reply = await send(...asked);
+    said.push(reply.text);
+    return reply;
+  };
+  Object.assign(paying.client, {
+    send: heard,
+    get: (path: string) => heard('GET', path),
+    post: (path: string, body?: unknown, headers?: Record<string, string>) => heard('POST', path, body, headers),
+  });
 });
 afterAll(() => paying.stop());
 
@@ -86,6 +104,23 @@ describe('Checkout', () => {
     expect(listed.body).toEqual({ data: [done], next_cursor: null });
     expect((await paying.client.get(`/v1/customers/${customer}/top-ups/${body.id}`)).body).toEqual(done);
     expect((await paying.client.get(`/v1/customers/nobody/top-ups/${body.id}`)).status).toBe(404);
+  });
+
+  test('with Stripe Tax more is paid than is credited, and all of it goes back', async () => {
+    const taxing = await paying.addGateway({ stripe: { ...paying.config.stripe!, addsTax: true } });
+    const customer = await newCustomer();
+    const asked = { asset: 'USD', amount: '20', payment: 'checkout', return_url: returnUrl };
+    const { body } = await expectStatus(taxing.post(`/v1/customers/${customer}/top-ups`, asked), 201);
+    await submit(body.checkout_url, { card: 'pm_card_visa' });
+    await untilStatus(body.id, 'succeeded');
+    expect(await available(customer)).toBe('20');
+    const charged = () =>
+      Object.values(paying.standIn.books.charges).find(({ metadata }) => metadata['farebox_top_up'] === body.id);
+    expect(charged()).toMatchObject({ amount: 2_200, amount_refunded: 0 });
+    await expectStatus(taxing.post(`/v1/top-ups/${body.id}/refund`, {}), 200);
+    await untilStatus(body.id, 'refunded');
+    expect(charged()).toMatchObject({ amount_refunded: 2_200 });
+    expect(await available(customer)).toBe('0');
   });
 
   test('one that expires is canceled, and nothing is credited', async () => {
@@ -308,6 +343,7 @@ describe('interrupted', () => {
     const payment = { intentId: intent!.id, received: 500, currency: 'usd' };
     const settled = await settleTopUp(sql, paying.environmentId, body.id, payment);
     expect(settled.status).toBe('paid');
+    settledByHand = body.id;
     expect((await settleTopUp(sql, paying.environmentId, body.id, payment)).status).toBe('known');
     await sql.end();
     await untilStatus(body.id, 'succeeded');
@@ -532,6 +568,69 @@ test("without Stripe's keys top-ups are 501", async () => {
   );
   await farebox.stop();
 });
+
+describe('operators see it:', () => {
+  const metrics = async () => (await paying.client.get('/metrics')).text;
+  const basic = { authorization: `Basic ${Buffer.from('admin:operator').toString('base64')}` };
+  const queues = () => fetch(`${paying.client.url}/admin/queues/api/queues`, { headers: basic });
+
+  test('one line in the log for each top-up that has ended', async () => {
+    const told = said
+      .filter((line) => line.includes('"msg":"top-up"'))
+      .map((line) => JSON.parse(line) as { top_up: string; outcome: string; customer: string });
+    // What was given back later had ended well.
+    const rows = await paying.sql<{ id: string; status: string }[]>`
+      select id, case status when 'refunded' then 'succeeded' else status end as status
+      from top_ups where status not in ('pending', 'requires_action') and not id = ${settledByHand}`;
+    expect(rows.length).toBeGreaterThan(10);
+    const sorted = (lines: string[][]) => lines.toSorted(([a = ''], [b = '']) => a.localeCompare(b));
+    expect(sorted(told.map(({ top_up, outcome }) => [top_up, outcome]))).toEqual(
+      sorted(rows.map(({ id, status }) => [id, status])),
+    );
+  });
+
+  test('attempts, outcomes and amounts are counted, and the queue is in the dashboard', async () => {
+    const text = await metrics();
+    for (const labels of [
+      'payment="saved",origin="request",outcome="failed"',
+      'payment="checkout",origin="request",outcome="succeeded"',
+    ])
+      expect(text).toMatch(new RegExp(`^farebox_top_ups_total\\{[^}]*${labels}[^}]*\\} [1-9]`, 'm'));
+    expect(text).toMatch(/^farebox_top_up_attempts_total\{[^}]*payment="checkout"[^}]*\} [1-9]/m);
+    expect(text).toMatch(/^farebox_top_up_money_total\{[^}]*currency="JPY"[^}]*\} 501$/m);
+    const shown = (await (await queues()).json()) as { queues: { name: string }[] };
+    expect(shown.queues.map(({ name }) => name)).toContain('top-up');
+  });
+
+  test("and nobody sees Stripe's keys: not in replies, log, jobs or wallets", async () => {
+    const redis = new Redis(paying.redis.url);
+    const kept = await everythingIn(redis);
+    redis.disconnect();
+    expect(kept.some((value) => value.includes('top-up'))).toBe(true);
+    const all = [...said, ...kept, await metrics(), await (await queues()).text()].join('\n');
+    for (const secret of [secretKey, webhookSecret, 'whsec_new', paying.key]) expect(all.includes(secret)).toBe(false);
+  });
+});
+
+/** All keys and what they hold, as text. */
+async function everythingIn(redis: Redis): Promise<string[]> {
+  const readers: Record<string, (key: string) => Promise<unknown>> = {
+    string: (key) => redis.get(key),
+    hash: (key) => redis.hgetall(key),
+    list: (key) => redis.lrange(key, 0, -1),
+    set: (key) => redis.smembers(key),
+    zset: (key) => redis.zrange(key, '0', '-1'),
+    stream: (key) => redis.xrange(key, '-', '+'),
+  };
+  const keys = await redis.keys('*');
+  const values = await Promise.all(
+    keys.map(async (key) => {
+      const read = readers[await redis.type(key)];
+      return [key, JSON.stringify(await read?.(key))];
+    }),
+  );
+  return values.flat();
+}
 
 test("what was asked of Stripe is as Stripe's own description has it", () => {
   expect(paying.flaws()).toEqual([]);

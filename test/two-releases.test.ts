@@ -1,16 +1,16 @@
 // Two releases with different scripts on the same stores, as in a rolling deploy: each has its own library in Redis.
+import type { Redis } from 'ioredis';
 import { randomBytes } from 'node:crypto';
 import { cpSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { openDatabase, type Sql } from '../src/db/connect.ts';
-import { connectRedis, waitUntilReady } from '../src/wallet/redis.ts';
 import { libraryHash } from '../src/wallet/scripts.gen.ts';
 import { clientOf, expectStatus, type Client } from './farebox.ts';
 import { expectSound, waitUntilDrained } from './faults/books.ts';
 import { migrate, startGateway, startWorker, type ProcessOptions, type RoleProcess } from './faults/processes.ts';
-import { createDatabase, createRedis, type TestDatabase } from './stores.ts';
+import { createDatabase, createRedis, openRedis, type TestDatabase } from './stores.ts';
 
 const key = `fb_test_${randomBytes(24).toString('hex')}`;
 const nextHash = libraryHash.split('').reverse().join('');
@@ -19,7 +19,7 @@ const nextRelease = resolve('.cache', `release-${randomBytes(6).toString('hex')}
 let database: TestDatabase;
 let server: Awaited<ReturnType<typeof createRedis>>;
 let sql: Sql;
-let redis: ReturnType<typeof connectRedis>;
+let redis: Redis;
 let options: ProcessOptions;
 const running: RoleProcess[] = [];
 
@@ -27,8 +27,7 @@ beforeAll(async () => {
   database = await createDatabase();
   server = await createRedis({ appendonly: 'everysec' });
   sql = openDatabase(database.url, { connectionsMax: 2, name: 'test' });
-  redis = connectRedis(server.url, () => undefined);
-  await waitUntilReady(redis, 5_000);
+  redis = await openRedis(server.url);
   mkdirSync(nextRelease, { recursive: true });
   cpSync('dist', join(nextRelease, 'dist'), { recursive: true });
   cpSync('package.json', join(nextRelease, 'package.json'));

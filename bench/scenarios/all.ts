@@ -3,6 +3,7 @@ import { measureDrain } from './drain.ts';
 import { measureExpiryStorm } from './expiry-storm.ts';
 import { measureLatency } from './latency.ts';
 import { measureMemory } from './memory.ts';
+import { measureCluster } from './cluster.ts';
 import { measureProcesses } from './processes.ts';
 import { measurePairs, type Side, type Sides } from './pairs.ts';
 import { measureTopUps } from './top-ups.ts';
@@ -194,6 +195,12 @@ export const scenarios: Scenario[] = [
     what: 'a gateway of one process, two, four: time by request, of gateway and Redis',
     worlds: [plain],
     measure: measureProcesses,
+  },
+  {
+    name: 'cluster',
+    what: 'authorize with wallets in a Redis Cluster of three primaries, against one Redis',
+    worlds: [plain],
+    measure: measureCluster,
   },
   {
     name: 'top-ups',

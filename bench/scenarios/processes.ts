@@ -8,9 +8,9 @@ import type { Bench } from '../bench.ts';
 import type { Target } from '../client.ts';
 import { cpuUsOf } from '../cpu.ts';
 import { amounts } from '../requests.ts';
-import type { Redis } from '../servers.ts';
 import { backToBack, paced, type Timed } from '../timed-load.ts';
 import { worlds } from '../world.ts';
+import { redisCpuUs } from './redis-cpu.ts';
 import { compared, median, told, type Figure, type Outcome, type Run } from './scenario.ts';
 
 const world = worlds.plain;
@@ -97,13 +97,6 @@ function each(cost: Cost, change: (us: number, of: keyof Cost) => number): Cost 
     redisUs: change(redisUs, 'redisUs'),
     loadUs: change(loadUs, 'loadUs'),
   };
-}
-
-/** Its own word, which is finer than the system's. */
-async function redisCpuUs(redis: Redis): Promise<number> {
-  const info = await redis.info('cpu');
-  const read = (name: string) => Number(new RegExp(`^${name}:([\\d.]+)`, 'm').exec(info)?.[1]) * 1e6;
-  return read('used_cpu_user') + read('used_cpu_sys');
 }
 
 function figuresOf(turns: ReadonlyMap<number, Turn[]>): Figure[] {

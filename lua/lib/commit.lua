@@ -3,6 +3,25 @@
 -- Redis has no rollback, so everything that can go wrong has happened before. The stream comes last but one and
 -- the clock last: should a write ever fail, the gap shows in the ledger's proof of contiguous versions.
 local function commit(wallet, clock_key, holds_key, deadlines_key, operation_key)
+  -- What lib/plain.lua makes ready is a list: this, and from the twelfth place on the wallet's fields.
+  local wallet_key, outbox_key, entry_id, entry_packed, clock, record, keep_ms, ref, hold, expires_at_ms, member =
+    unpack(wallet, 1, 11)
+  if wallet_key then
+    redis.call('HSET', wallet_key, unpack(wallet, 12))
+    if hold then
+      redis.call('HSET', holds_key, ref, hold)
+      redis.call('ZADD', deadlines_key, expires_at_ms, member)
+    elseif ref then
+      redis.call('HDEL', holds_key, ref)
+      redis.call('ZREM', deadlines_key, member)
+    end
+    if record then
+      redis.call('SET', operation_key, record, 'PX', keep_ms)
+    end
+    redis.call('XADD', outbox_key, entry_id, 'e', entry_packed)
+    redis.call('SET', clock_key, clock)
+    return
+  end
   if wallet.fields then
     redis.call('HSET', wallet.key, unpack(wallet.fields))
     if wallet.more_fields then

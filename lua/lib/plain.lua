@@ -1,187 +1,87 @@
--- The usual hold and the usual charge, in one piece: one amount, all of it from the grant that is spent first, which
--- keeps some.
+-- The usual hold, charge and settle, from what is stored to what is written.
 --
--- A short cut and nothing more. Whether money is taken has been decided before; and what is written is, byte for byte,
--- what grants.lua, holds.lua, entry.lua and seal.lua write in a dozen steps, for a third of the instructions (figures
--- in ARCHITECTURE.md). Those say what it means, and whatever is not that usual goes through them. The random stories
--- go both ways, and compare all that is stored.
-local budgets = require('budgets')
+-- A short cut and nothing more. It reads, and says no to whatever is not that usual: to a wallet that is due, frozen or
+-- in debt, a charge that empties a grant, a budget that refuses, a trigger that fires. Nothing has happened then, and
+-- the long way decides. What it makes ready is, byte for byte, what grants.lua, holds.lua, entry.lua and seal.lua make
+-- in a dozen steps and as many tables, for twice the instructions (figures in ARCHITECTURE.md): there is what the bytes
+-- mean. test/scripts.short-ways.test.ts goes both ways, and compares every reply and all that is stored.
+--
+-- Redis's Lua hashes each byte of each string that it makes, and an instruction of its own costs 40 of the processor's:
+-- hence few strings, few calls, and numbers packed many at a time.
+--
+-- This is what the three share: lib/plain_spend.lua, lib/plain_settle.lua.
 local codes = require('codes')
-local counters = require('counters')
-local operation = require('operation')
-local wallets = require('wallet')
 
 local plain = {}
 
--- As entry.lua has it: the head, one leg with one transfer, one grant that moved, no grant's terms.
-local MOVED = '>BBBBddI4c12c22BHddddBBBdHI4ddI4'
+-- As lib/wallet.lua has them: the head of a wallet; an account, which may go on with what of it is scoped and with a
+-- trigger.
+local META = '>ddI4HHBc12'
+local ACCOUNT = '>dddd'
+local ACCOUNT_LENGTH, SCOPED_LENGTH = 32, 40
+local WALLET_ID_LENGTH = 22
+-- As lib/entry.lua has it, up to its only leg's account.
+local ENTRY = '>BBBBddI4c12c22BH'
 local FORMAT = 1
-local NO_HOLD = '\0'
-local NO_COUNTERS = '\0'
--- As holds.lua has it, with one source.
-local HOLD = '>HddddddI4d'
 
--- Whether so much comes from the first grant alone, nothing was due before, and no trigger fires.
-function plain.fits(wallet, atoms)
-  local account = wallet.account
-  if atoms == 0 or account.order == '' or wallet.due then
-    return false
-  elseif account.fires_below and account.available - account.scoped - atoms < account.fires_below then
-    return false
+-- The next version of a wallet, in which so much came to what is available, held, and to the number of open holds. Nil
+-- where anything is not as usual. Returns what is written of wallet, account and clock; how the entry begins, and goes
+-- on; and version, seq, epoch, time, what is available and held, the wallet's id.
+function plain.move(wallet_key, fields, clock, redis_ms, environment, kind, asset_no, available_by, held_by, holds_by)
+  local account = fields[2]
+  if not account or not fields[3] or fields[3] == '' then
+    return nil
   end
-  return wallets.grant(wallet, (struct.unpack('>I4', account.order))).remaining > atoms
-end
-
--- Take the money as the wallet's next version. Returns the head of its entry, and the grant's number.
-local function take(wallet, kind, credit, atoms, into_hold_atoms)
-  local account = wallet.account
-  local grant_no = struct.unpack('>I4', account.order)
-  local grant = wallets.grant(wallet, grant_no)
-  local version, remaining, grant_held = wallet.version + 1, grant.remaining - atoms, grant.held + into_hold_atoms
-  local available, held = account.available - atoms, account.held + into_hold_atoms
-  wallet.version, wallet.seq = version, wallet.seq + 1
-  account.available, account.held = available, held
-  grant.remaining, grant.held = remaining, grant_held
-  local moved = struct.pack(
-    MOVED,
-    FORMAT,
-    kind,
-    0,
-    codes.freeze.none,
-    version,
-    wallet.now_ms,
-    wallet.epoch,
-    wallet.environment,
-    wallet.id,
-    1,
-    account.asset,
-    available,
-    held,
-    account.overage,
-    account.scheduled,
-    1,
-    codes.account.available,
-    credit,
-    atoms,
-    1,
-    grant_no,
-    remaining,
-    grant_held,
-    0
-  )
-  wallet.fields = {
-    'w',
-    wallets.pack_meta(wallet),
-    account.field,
-    wallets.pack_account(account),
-    grant.field,
-    wallets.pack_grant(grant),
-    -- Room for counters.
-    nil,
-    nil,
-    nil,
-    nil,
-    nil,
-    nil,
-    nil,
-    nil,
-  }
-  return moved, grant_no
-end
-
--- The counters that changed, as the entry has them.
-local function count(wallet, entry)
-  local packed = counters.pack(entry)
-  counters.add_fields(wallet, wallet.fields)
-  return packed
-end
-
--- As seal.operation does it.
-local function seal(
-  wallet,
-  outbox_key,
-  moved,
-  hold_packed,
-  counters_packed,
-  operation_id,
-  fingerprint,
-  keep_ms,
-  attached,
-  reply,
-  numbers_count
-)
-  local reply_head, reply_texts = operation.pack(reply, numbers_count)
-  if keep_ms ~= '0' then
-    wallet.record = fingerprint .. reply_head .. reply_texts
-    wallet.keep_ms = keep_ms
+  local version, due_at_ms, verified_epoch, open_holds, live_grants, freeze, own_environment =
+    struct.unpack(META, fields[1])
+  local seq, now_ms, epoch = struct.unpack('>ddd', clock)
+  if redis_ms > now_ms then
+    now_ms = redis_ms
   end
-  wallet.entries[1] = {
-    id = string.format('%d-0', wallet.seq),
-    packed = moved .. hold_packed .. counters_packed .. struct.pack(
-      '>Bc0c11H',
-      #operation_id,
-      operation_id,
-      fingerprint,
-      #reply_head + #reply_texts
-    ) .. reply_head .. reply_texts .. attached,
-  }
-  wallet.outbox_key = outbox_key
-  wallet.clock = struct.pack('>ddd', wallet.seq, wallet.now_ms, wallet.epoch)
+  if verified_epoch ~= epoch or environment ~= own_environment or freeze > 0 or due_at_ms <= now_ms then
+    return nil
+  elseif fields[4] and now_ms < tonumber(fields[4]) then
+    return nil
+  end
+  local available, held, overage, scheduled = struct.unpack(ACCOUNT, account)
+  available, held, open_holds = available + available_by, held + held_by, open_holds + holds_by
+  if available < 0 or overage > 0 or open_holds > codes.limit.open_holds then
+    return nil
+  end
+  version, seq = version + 1, seq + 1
+  local balances = struct.pack(ACCOUNT, available, held, overage, scheduled)
+  local account_after = balances
+  if #account > ACCOUNT_LENGTH then
+    local unscoped = available - struct.unpack('>d', account, ACCOUNT_LENGTH + 1)
+    if unscoped < 0 or (#account > SCOPED_LENGTH and unscoped < struct.unpack('>d', account, SCOPED_LENGTH + 1)) then
+      return nil
+    end
+    account_after = balances .. string.sub(account, ACCOUNT_LENGTH + 1)
+  end
+  local wallet_id = string.sub(wallet_key, -WALLET_ID_LENGTH)
+  local entry_head =
+    struct.pack(ENTRY, FORMAT, kind, 0, freeze, version, now_ms, epoch, environment, wallet_id, 1, asset_no)
+  local head = struct.pack(META, version, due_at_ms, epoch, open_holds, live_grants, freeze, environment)
+  local clock_after = struct.pack('>ddd', seq, now_ms, epoch)
+  return head, account_after, clock_after, entry_head, balances, version, seq, epoch, now_ms, available, held, wallet_id
 end
 
-function plain.hold(wallet, list, sent, told_text, ttl_ms, outbox_key, operation_id, fingerprint, keep_ms, attached)
-  local take_atoms = list[1].amount
-  wallet.open_holds = wallet.open_holds + 1
-  local moved, grant_no = take(wallet, codes.kind.hold, codes.account.held, take_atoms, take_atoms)
-  local account = wallet.account
-  local created_at_ms, version, epoch, seq = wallet.now_ms, wallet.version, wallet.epoch, wallet.seq
-  local expires_at_ms = created_at_ms + ttl_ms
-  local ref = string.format('%d.%d', epoch, version)
-  local packed =
-    struct.pack(HOLD, account.asset, take_atoms, take_atoms, 0, 0, created_at_ms, expires_at_ms, grant_no, take_atoms)
-  local counters_packed = NO_COUNTERS
-  if sent[1] then
-    local entry = { counters = nil }
-    packed = packed .. budgets.hold(sent, entry, list)
-    counters_packed = count(wallet, entry)
+-- What is written besides: more grants, and the order that is left of them; counters.
+function plain.add(ready, asset, grants, order_left, counters_changed)
+  local n = 17
+  if grants then
+    for i = 3, #grants do
+      n = n + 1
+      ready[n] = grants[i]
+    end
+    ready[n + 1], ready[n + 2] = 'o' .. asset, order_left
+    n = n + 2
   end
-  wallet.holds = { ref, packed }
-  wallet.deadlines = { string.format('%d', expires_at_ms), wallet.id .. ref }
-  local available_atoms, held_atoms, legs_text, lines_text = account.available, account.held, '', ''
-  local reply = {
-    'approved',
-    take_atoms,
-    available_atoms,
-    held_atoms,
-    created_at_ms,
-    version,
-    epoch,
-    seq,
-    legs_text,
-    told_text,
-    lines_text,
-  }
-  local hold_packed = struct.pack('>Bc0BHc0', #ref, ref, codes.hold_status.open, #packed, packed)
-  seal(wallet, outbox_key, moved, hold_packed, counters_packed, operation_id, fingerprint, keep_ms, attached, reply, 7)
-  return reply
-end
-
-function plain.charge(wallet, list, sent, told_text, outbox_key, operation_id, fingerprint, keep_ms, attached)
-  local take_atoms = list[1].amount
-  local moved = take(wallet, codes.kind.charge, codes.account.revenue, take_atoms, 0)
-  local account = wallet.account
-  local counters_packed = NO_COUNTERS
-  if sent[1] then
-    local entry = { counters = nil }
-    budgets.charge(sent, entry, account.asset, take_atoms)
-    counters_packed = count(wallet, entry)
+  if counters_changed then
+    for i = 1, #counters_changed do
+      ready[n + i] = counters_changed[i]
+    end
   end
-  local version, epoch, seq = wallet.version, wallet.epoch, wallet.seq
-  local available_atoms, held_atoms, legs_text, lines_text = account.available, account.held, '', ''
-  local reply =
-    { 'charged', take_atoms, available_atoms, held_atoms, version, epoch, seq, legs_text, told_text, lines_text }
-  seal(wallet, outbox_key, moved, NO_HOLD, counters_packed, operation_id, fingerprint, keep_ms, attached, reply, 6)
-  return reply
 end
 
 return plain

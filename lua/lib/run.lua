@@ -4,14 +4,14 @@
 -- lost writes, and has lost this with them: every script refuses until a gateway has called verify_run with the run
 -- that the ledger has for that epoch. So nothing is decided on what recovery has not seen, not even by a gateway
 -- whose connection never broke.
-local run = { verified = {} } -- by fence
+local run = { verified = {} } -- the fence, by its key: a partition that comes from another Redis is a stranger here
 
 -- Why nothing may be decided behind this fence; nil where it may. `standing` is the fence that Redis has.
-function run.refusal(standing, fence)
+function run.refusal(standing, fence_key, fence)
   if standing ~= fence then
     return { 'fenced' }
   end
-  if not run.verified[fence] then
+  if run.verified[fence_key] ~= fence then
     return { 'unverified' }
   end
 end

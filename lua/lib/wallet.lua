@@ -169,8 +169,9 @@ local function is_good(record, clock, wallet_key, looked_up)
   return freeze == codes.freeze.quarantine
 end
 
--- Fence, clock and operation first, then the wallet; what is due is applied before the caller sees it.
-function wallets.open(
+-- Fence, clock and operation first, then the head of the wallet and one account: as they are stored. Or nil and the
+-- refusal.
+function wallets.look(
   fence_key,
   clock_key,
   wallet_key,
@@ -178,13 +179,11 @@ function wallets.open(
   fence,
   not_after_ms,
   fingerprint,
-  environment,
   asset,
-  looked_up,
-  leave_due
+  looked_up
 )
   local found = redis.call('MGET', fence_key, clock_key, operation_key)
-  local refusal = run.refusal(found[2] and found[1], fence)
+  local refusal = run.refusal(found[2] and found[1], fence_key, fence)
   if refusal then
     return nil, refusal
   end
@@ -198,12 +197,16 @@ function wallets.open(
   elseif found[3] and looked_up ~= NOT_IN_LEDGER then
     return nil, { 'look_up' }
   end
-  local account_field = 'a' .. asset
-  local fields = redis.call('HMGET', wallet_key, 'w', account_field, 'o' .. asset, 'l', 'n')
+  local fields = redis.call('HMGET', wallet_key, 'w', 'a' .. asset, 'o' .. asset, 'l', 'n')
   if not fields[1] then
     return nil, { 'absent' }
   end
-  local wallet = make(wallet_key, found[2], now_ms, struct.unpack(META, fields[1]))
+  return fields, nil, found[2], now_ms
+end
+
+-- The wallet that `look` has seen; what is due is applied before the caller gets it. Or nil and the refusal.
+function wallets.enter(wallet_key, fields, clock, now_ms, environment, asset, looked_up, leave_due)
+  local wallet = make(wallet_key, clock, now_ms, struct.unpack(META, fields[1]))
   if environment ~= wallet.environment and environment ~= ANY_ENVIRONMENT then
     return nil, { 'missing' }
   end
@@ -216,17 +219,41 @@ function wallets.open(
   if fields[5] then
     wallet.config_version = fields[5]
   end
-  wallet.account = read_account(tonumber(asset), account_field, fields[2], fields[3])
+  wallet.account = read_account(tonumber(asset), 'a' .. asset, fields[2], fields[3])
   if wallet.due_at_ms <= wallet.now_ms and not leave_due and not require('due').apply(wallet) then
     return nil, { 'due' }
   end
   return wallet
 end
 
+-- Both.
+function wallets.open(
+  fence_key,
+  clock_key,
+  wallet_key,
+  operation_key,
+  fence,
+  not_after_ms,
+  fingerprint,
+  environment,
+  asset,
+  looked_up,
+  leave_due
+)
+  local fields, refusal, clock, now_ms =
+    wallets.look(fence_key, clock_key, wallet_key, operation_key, fence, not_after_ms, fingerprint, asset, looked_up)
+  if not fields then
+    return nil, refusal
+  end
+  local wallet
+  wallet, refusal = wallets.enter(wallet_key, fields, clock, now_ms, environment, asset, looked_up, leave_due)
+  return wallet, refusal
+end
+
 -- Look at a wallet without changing it: what is due must have been applied before.
 function wallets.peek(fence_key, clock_key, wallet_key, fence, environment)
   local found = redis.call('MGET', fence_key, clock_key)
-  local refusal = run.refusal(found[2] and found[1], fence)
+  local refusal = run.refusal(found[2] and found[1], fence_key, fence)
   if refusal then
     return nil, refusal
   end

@@ -13,6 +13,7 @@ import { payments } from './payments.ts';
 import type { Proof, Verdict } from './proof.ts';
 import { rebuild } from './rebuild.ts';
 import { seqs } from './seqs.ts';
+import { stripeBooks, type StripeBooks } from './stripe-books.ts';
 import { versions } from './versions.ts';
 import { zero } from './zero.ts';
 
@@ -22,12 +23,16 @@ export type Progress = { readonly name: string; readonly checked: number; readon
 export type ProofReport = Verdict & Pick<Proof, 'name' | 'claim' | 'unit'> & { readonly tookMs: number };
 export type Report = { readonly isSound: boolean; readonly proofs: readonly ProofReport[] };
 
-/** Throws when it cannot be run; a ledger that does not prove is a report. */
-export async function audit(sql: Sql, onProgress: (progress: Progress) => void = () => {}): Promise<Report> {
+/** Throws when it cannot be run; a ledger that does not prove is a report. `books`: of Stripe's stand-in, which it is held against. */
+export async function audit(
+  sql: Sql,
+  onProgress: (progress: Progress) => void = () => {},
+  books?: StripeBooks,
+): Promise<Report> {
   return sql.begin('isolation level repeatable read read only', async (transaction) => {
     await prepare(transaction);
     const reports: ProofReport[] = [];
-    for (const { name, claim, unit, run } of proofs) {
+    for (const { name, claim, unit, run } of books ? [...proofs, stripeBooks(books)] : proofs) {
       onProgress({ name, checked: 0, unit });
       const beganAtMs = performance.now();
       const verdict = await run(transaction, (checked) => onProgress({ name, checked, unit }));

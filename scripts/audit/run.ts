@@ -3,6 +3,7 @@ import { openDatabase } from '../../src/db/connect.ts';
 import { audit, type Progress } from './audit.ts';
 import { findDatabase } from './find-database.ts';
 import { reportText } from './report.ts';
+import { findStripeBooks } from './stripe-books.ts';
 
 // Where nobody watches, the report is enough until a run takes long.
 const progressIntervalMs = { terminal: 500, other: 30_000 } as const;
@@ -14,7 +15,7 @@ export async function runAudit(env: NodeJS.ProcessEnv): Promise<void> {
     const sql = openDatabase(findDatabase(env), { connectionsMax: 1, name: 'audit', idleInTransactionMsMax: 600_000 });
     const progress = showProgress();
     try {
-      const report = await audit(sql, progress.tell);
+      const report = await audit(sql, progress.tell, findStripeBooks(env));
       progress.end();
       console.log(reportText(report));
       process.exitCode = report.isSound ? 0 : 1;

@@ -2,11 +2,15 @@
 import { parseArgs } from 'node:util';
 import { advice } from '../stores/advice.ts';
 
+export type Part = { readonly no: number; readonly of: number };
+
 export type FaultsOptions = {
   readonly seed: number;
   readonly runs: number;
   /** How long each run is: what a scenario does, so many times. */
   readonly rounds: number;
+  /** Of what a scenario tries step by step, each N-th, from the K-th. */
+  readonly part: Part;
   /** By name; empty: all, or the short selection. */
   readonly only: readonly string[];
   readonly short: boolean;
@@ -23,6 +27,7 @@ export const usage = `npm run faults -- [options]
   --seed N       choose the faults again as that run did; default: a new one, printed
   --runs N       each scenario N times, with seeds that count up; default 1
   --rounds N     each run N times as long; default 1
+  --part K/N     of the steps that a scenario tries one by one, the K-th of N parts; default all of them, 1/1
   --only NAMES   these scenarios alone, separated by commas
   --short        the selection that continuous integration runs
   --planted      switch on deliberate bugs, one at a time, and name the check that catches each
@@ -34,6 +39,7 @@ const flags = {
   seed: { type: 'string' },
   runs: { type: 'string', default: '1' },
   rounds: { type: 'string', default: '1' },
+  part: { type: 'string', default: '1/1' },
   only: { type: 'string', default: '' },
   short: { type: 'boolean', default: false },
   planted: { type: 'boolean', default: false },
@@ -54,6 +60,7 @@ export function readOptions(args: readonly string[]): FaultsOptions | undefined 
     seed: values.seed === undefined ? Math.floor(Math.random() * 1_000_000) : whole('seed', values.seed, 0, seedMax),
     runs: whole('runs', values.runs, 1, 100_000),
     rounds: whole('rounds', values.rounds, 1, 10_000),
+    part: partOf(values.part),
     only: values.only.split(',').filter((name) => name !== ''),
     ...{ short, planted, save, list, keep },
   };
@@ -65,6 +72,12 @@ function parse(args: readonly string[]) {
   } catch (error) {
     throw advice(`${error instanceof Error ? error.message : String(error)}\n\n${usage}`);
   }
+}
+
+function partOf(text: string): Part {
+  const [no = 0, of = 0] = text.split('/').map(Number);
+  if (Number.isInteger(no) && Number.isInteger(of) && no >= 1 && no <= of) return { no, of };
+  throw advice('--part is K/N, such as 2/5');
 }
 
 function whole(name: string, text: string, least: number, most: number): number {

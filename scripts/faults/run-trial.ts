@@ -20,6 +20,7 @@ import { readLedger } from './check/ledger-entry.ts';
 import type { Violation } from './check/violation.ts';
 import { verdictOf, type Request } from './history.ts';
 import { resolveAll, runLoad, type Load } from './load.ts';
+import type { Part } from './options.ts';
 import type { Postgres } from './postgres.ts';
 import type { Scenario, Trial } from './scenario.ts';
 import { openWorld, ordinary, type World, type WorldOptions } from './world.ts';
@@ -29,6 +30,7 @@ export type TrialOptions = {
   readonly seed: number;
   readonly rounds: number;
   readonly isBrief?: boolean;
+  readonly part?: Part;
   readonly postgres: Postgres;
   /** Where the world's files go; removed at the end. */
   readonly folder: string;
@@ -123,6 +125,7 @@ async function underLoad(
     random: randomOf(seed),
     say: options.say,
     isBrief: options.isBrief ?? false,
+    part: options.part ?? { no: 1, of: 1 },
     asked: () => requests.length,
     requests,
     count: (what, by = 1) => void (counts[what] = (counts[what] ?? 0) + by),
@@ -147,13 +150,18 @@ async function underLoad(
   const inDoubt = await resolveAll(load, options.patienceMs ?? patienceMs);
   violations.push(...(await settleDown(world, options.patienceMs ?? patienceMs)));
   const reported = await lossesReported(world);
+  // Before the long check: workers and gateways that reach a store through this process would stand still meanwhile.
+  violations.push(...(await checkStored(world, customers)));
   const entries = await readLedger(world.sql, world.environmentId);
   const mayLose = scenario.mayLose ? { epochs: await readEpochs(world.sql), wallClock, windows } : undefined;
   const history = { environmentId: world.environmentId, requests, entries, pricing };
   const findings = check(history, { mayLose, isCalm: scenario.isCalm ?? false });
   if (mayLose) violations.push(...checkReported(history, mayLose));
-  violations.push(...findings.violations, ...(await checkStored(world, customers)));
-  violations.push(...(await checkEnds(world, findings.timelines)), ...(await checkBooks(world)));
+  violations.push(
+    ...findings.violations,
+    ...(await checkEnds(world, findings.timelines)),
+    ...(await checkBooks(world)),
+  );
   const { lost } = findings;
   violations.push(...checkLosses({ lost, reported, windows, keepsConfirmed: scenario.keepsConfirmed ?? false }));
   if (reported > 0) counts['entries reported lost'] = reported;

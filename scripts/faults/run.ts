@@ -69,11 +69,11 @@ async function campaign(options: FaultsOptions, folder: string, postgres: Postgr
   );
   const saving = options.save ? openSaving(scenarios) : undefined;
   const reports: TrialReport[] = [];
-  const { rounds, short: isBrief, keep } = options;
+  const { rounds, part, short: isBrief, keep } = options;
   for (let run = 0; run < options.runs; run += 1) {
     for (const scenario of chosen) {
       const seed = options.seed + run;
-      const report = await tryTrial({ scenario, seed, rounds, isBrief, keep, postgres, folder, say });
+      const report = await tryTrial({ scenario, seed, rounds, part, isBrief, keep, postgres, folder, say });
       reports.push(report);
       say(trialLine(report));
       for (const line of violationLines(report)) say(line);

@@ -1,5 +1,6 @@
 // What a scenario is: which world it takes, what it does to it under load, and what may be lost by it.
 import type { Random } from '../../test/faults/seeded.ts';
+import type { Part } from './options.ts';
 import type { Request } from './history.ts';
 import type { Long } from './load.ts';
 import type { Pricing } from './pricing.ts';
@@ -17,6 +18,8 @@ export type Trial = {
   readonly requests: readonly Request[];
   /** In the short selection: a few of what there is instead of all. */
   readonly isBrief: boolean;
+  /** Of the steps that are tried one by one. */
+  readonly part: Part;
   /** What the scenario counts: kills, cuts, drops. */
   readonly count: (what: string, by?: number) => void;
   /** What is lost was acknowledged between these instants of `performance.now`, or others that are named so. */

@@ -76,7 +76,8 @@ function repliesOf(node: Node | undefined, file: LuaFile, scope: Node[], modules
       if (!library) throw new Error(`${file.name}: ${name} comes from a call that the generator cannot follow`);
       for (const values of returnsOf(library.body)) {
         const refusal = values[position];
-        if (refusal) found.push(...repliesOf(refusal, library.file, library.body, modules));
+        if (refusal && refusal.type !== 'NilLiteral')
+          found.push(...repliesOf(refusal, library.file, library.body, modules));
       }
     }
   }

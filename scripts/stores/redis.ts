@@ -31,6 +31,8 @@ export type RedisOptions = {
   /** More settings, as on the command line: `['--maxmemory', '100mb']`. */
   readonly extraArgs?: readonly string[];
   readonly port?: number;
+  /** Default: one of its own. */
+  readonly password?: string;
   /** Where a downloaded program is kept; default `.cache` in the working folder. */
   readonly cacheDir?: string;
   readonly path?: string;
@@ -69,7 +71,7 @@ export async function startRedis(options: RedisOptions): Promise<RedisServer> {
     ...(options.signal ? { signal: options.signal } : {}),
   });
   await stopLeftRedis(folder);
-  const password = randomBytes(18).toString('base64url');
+  const password = options.password ?? randomBytes(18).toString('base64url');
   let { program, port } = await launchOnFreePort();
 
   async function launchOnFreePort(): Promise<{ program: Program; port: number }> {

@@ -16,7 +16,7 @@ const faults = z.strictObject({
 const planned = z.array(
   z.strictObject({
     match: z.string(),
-    fault: z.enum(['lose_request', 'lose_reply', 'hold_request', 'hold_reply', 'fail']),
+    fault: z.enum(['lose_request', 'lose_reply', 'hold_request', 'hold_reply', 'fail', 'limit']),
   }),
 );
 const dispute = z.strictObject({

@@ -2,8 +2,8 @@
 export type PlannedFault = {
   /** The beginning of method and path: `POST /v1/payment_intents`. */
   match: string;
-  /** `lose_request`: nothing happens. `lose_reply`: it happens. `hold_…`: not before `release`. `fail`: a 500, and nothing happens. */
-  fault: 'lose_request' | 'lose_reply' | 'hold_request' | 'hold_reply' | 'fail';
+  /** `lose_request`: nothing happens. `lose_reply`: it happens. `hold_…`: not before `release`. `fail`: a 500, `limit`: a 429, and nothing happens. */
+  fault: 'lose_request' | 'lose_reply' | 'hold_request' | 'hold_reply' | 'fail' | 'limit';
 };
 
 export type PlannedFaults = {

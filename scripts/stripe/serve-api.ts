@@ -48,6 +48,11 @@ export async function serveApi(parts: ApiParts, incoming: Incoming): Promise<Ser
   if (fault === 'hold_request') await parts.faults.held();
   if (fault === 'fail')
     return { headers, ...fail(500, { type: 'api_error', message: 'An unexpected error occurred.' }) };
+  if (fault === 'limit')
+    return {
+      headers,
+      ...fail(429, { type: 'invalid_request_error', code: 'rate_limit', message: 'Too many requests.' }),
+    };
 
   const params = readForm(method === 'POST' ? incoming.form : incoming.query);
   const world = parts.worldFor({ id, idempotency_key: key });

@@ -6,6 +6,7 @@ import { eventAgeMaxMs, eventAheadMaxMs } from '../limits.ts';
 import type { Asset, WalletConfig } from '../records.ts';
 import { parseAmount, zeroAtoms } from '../units.ts';
 import type { AuthorizeRequest } from '../wallet/authorize.ts';
+import { configAt } from '../wallet/config.ts';
 import type { Operation } from '../wallet/operation.ts';
 import type { ReckonedLines } from '../wallet/lines.ts';
 import type { Stale, TooLarge } from '../wallet/stale.ts';
@@ -20,7 +21,6 @@ import type { Catalog } from './catalog-cache.ts';
 import { askFresh } from './fresh.ts';
 import { operationFor } from './idempotency.ts';
 import { isPriced, priceEvent } from './price-event.ts';
-
 import type { Api, Call } from './route.ts';
 import { amountOut } from './schemas.ts';
 import { refuseTrouble } from './trouble.ts';
@@ -69,8 +69,10 @@ export async function askSpend<Reply extends Spent>(
     const isNew = body.mode !== 'shadow';
     const refused = api.backpressure() && isNew && (await refuseSpending(api, call, body.customer_id, operation));
     if (refused) return refused;
-    const { asset, amount, legs, parts, fallbacks, sentLines: lines, catalogVersion, told } = asked;
+    const { asset, amount, legs, parts, fallbacks, sentLines: lines, catalogVersion } = asked;
     const { mode } = body;
+    // Of a part, the entry says what it is a part of.
+    const told = mode === 'up_to' && asked.told === '' ? JSON.stringify({ requested: asked.requested }) : asked.told;
     return ask({ ...request, asset: asset.number, amount, legs, parts, fallbacks, lines, catalogVersion, told, mode });
   });
   if (isRefused(reply)) return reply;
@@ -178,7 +180,10 @@ function askedOf(
   const { occurred_at: atMs } = event;
   const untimely = atMs === undefined || event.isRated ? undefined : refuseUntimely(atMs, api.wallets.redisMs());
   if (untimely) return { status: 'unpriced', refused: untimely, catalogVersion: catalog.version };
-  const then = priceEvent(atMs === undefined ? catalog.priced : catalog.pricedAt(atMs), config, event, how);
+  const then =
+    atMs === undefined
+      ? priceEvent(catalog.priced, config, event, how)
+      : priceEvent(catalog.pricedAt(atMs), configAt(config, atMs), event, how);
   const isUnpriced = then.status === 'refused' && then.code === 'no_price';
   const priced = event.isRated && isUnpriced ? priceEvent(catalog.priced, config, event, how) : then;
   switch (priced.status) {

@@ -3,7 +3,9 @@ import { z } from '@hono/zod-openapi';
 import type { ExplainedAccount, ExplainedPrice, HoldExplanation, PricedLine } from '../contract.ts';
 import { explainMatch } from '../pricing/explain.ts';
 import type { HoldOpening, HoldRecord } from '../records.ts';
-import { zeroAtoms } from '../units.ts';
+import { parseAmount, zeroAtoms } from '../units.ts';
+import { countedAt } from '../wallet/budgets.ts';
+import { decodeBudgetCounter } from '../wallet/packed.ts';
 import type { Target } from '../wallet/target.ts';
 import { format } from './amount.ts';
 import { showScope } from './grant-scope.ts';
@@ -11,13 +13,29 @@ import { refuse, type Answer } from './answer.ts';
 import { pricedLines } from './ask-spend.ts';
 import { readTold } from './asked.ts';
 import { readAttached } from './attached.ts';
+import { enforcement } from './budget-schema.ts';
 import { assetOf, showPrice } from './explain-reply.ts';
 import { explainedAccount, explainedPrice } from './explain-schema.ts';
 import { assetOfHold, noHold } from './hold-of.ts';
+import { roomOf } from './remedies.ts';
 import { defineRoute, type Api, type Call } from './route.ts';
 import { amountOut, metadataOut, timeOut } from './schemas.ts';
+import { limitSource } from './spend.ts';
 import { formatTime, formatTimeOrNull } from './time.ts';
 import { refuseTrouble } from './trouble.ts';
+
+const countedBudget = z
+  .object({
+    id: z.string(),
+    asset: z.string(),
+    held: amountOut,
+    enforcement: enforcement.optional(),
+    limit: amountOut.optional(),
+    remaining: amountOut
+      .optional()
+      .openapi({ description: 'Before it. With `limit` and `enforcement` absent where the budget has changed since.' }),
+  })
+  .openapi('CountedBudget');
 
 const holdExplanationReply = z
   .object({
@@ -39,8 +57,13 @@ const holdExplanationReply = z
         'By the catalog of then; absent where subscriptions have changed since, so that it cannot be said which prices there were.',
     }),
     accounts: z.array(explainedAccount).openapi({ description: 'With the grants that something was taken from.' }),
+    limit_source: limitSource.optional().openapi({
+      description:
+        'In mode `up_to`, why it got no more; absent where it got all, is in several assets, or budgets have changed since.',
+    }),
+    budget_id: z.string().optional().openapi({ description: 'With `limit_source: "budget"`: the tightest one.' }),
     budgets: z
-      .array(z.object({ id: z.string(), asset: z.string(), held: amountOut }).openapi('CountedBudget'))
+      .array(countedBudget)
       .openapi({ description: 'Those that it was counted in, but for deleted ones; `held`: as how much.' }),
   })
   .openapi('HoldExplanation');
@@ -87,6 +110,8 @@ async function answer(api: Api, call: Call, hold: HoldRecord, target: Target): P
   const { requested = first.requested, lines } = readTold(opening.told);
   const event = event_type === undefined || !lines ? undefined : { event_type, data: data ?? {}, lines };
   const prices = event && (await pricesOf(api, environmentId, hold, event));
+  const budgets = await readBudgets(api, environmentId, customerId, opening);
+  const { scale } = await assetOf(api, environmentId, opening.legs[0]!.asset);
   const explanation: HoldExplanation = {
     hold_id: params.hold_id,
     customer_id: customerId,
@@ -100,7 +125,8 @@ async function answer(api: Api, call: Call, hold: HoldRecord, target: Target): P
     ...(lines && { lines }),
     ...(prices && { prices }),
     accounts,
-    budgets: await showBudgets(api, target, opening),
+    ...boundOf(opening, { requested, scale }, budgets),
+    budgets: budgets.flatMap((budget) => (budget === 'deleted' ? [] : [budget.shown])),
   };
   return { status: 200, body: explanation };
 }
@@ -174,17 +200,58 @@ async function pricesOf(
 /** More than a customer may have active; what was canceled long ago does not matter. */
 const subscriptionsPage = { limit: 100, cursor: undefined };
 
-async function showBudgets(api: Api, wallet: Target, { tags, legs }: HoldOpening): Promise<HoldExplanation['budgets']> {
+/** `room`: what was left in it before the hold; undefined where its terms have changed since. */
+type Counted = { shown: HoldExplanation['budgets'][number]; number: number; isHard: boolean; room: bigint | undefined };
+
+async function readBudgets(
+  api: Api,
+  environmentId: string,
+  customerId: string,
+  { tags, legs, counters, occurredAtMs }: HoldOpening,
+): Promise<(Counted | 'deleted')[]> {
   const counted = tags.filter(({ asset }) => legs.some((leg) => leg.asset === asset));
   if (counted.length === 0) return [];
-  const { configs, readStanding } = api.wallets;
-  const standing = await readStanding(wallet);
-  if (standing.status === 'stale') configs.learn(wallet, standing.configVersion, standing.configText);
-  const { budgets } = configs.of(wallet);
-  const shown = counted.map(async ({ budgetNo, asset, held }) => {
-    const { code, scale } = await assetOf(api, wallet.environmentId, asset);
-    const budget = budgets.find(({ no }) => no === budgetNo);
-    return budget ? [{ id: budget.id, asset: code, held: format(held, { scale }) }] : [];
+  const listed = await api.ledger.listBudgets(environmentId, customerId, budgetsPage);
+  if (listed === 'bad_cursor') throw new Error('a page without a cursor');
+  const read = counted.map(async ({ budgetNo, asset: number, held }): Promise<Counted | 'deleted'> => {
+    const budget = listed.items.find(({ no }) => no === budgetNo);
+    if (!budget) return 'deleted';
+    const asset = await assetOf(api, environmentId, number);
+    const { id, enforcement: enforced, limit, changedAtMs } = budget;
+    const shown = { id, asset: asset.code, held: format(held, asset) };
+    const isHard = enforced === 'hard';
+    const counter = counters.find(({ name }) => name === `b${budgetNo}`);
+    if (!counter || changedAtMs > occurredAtMs) return { shown, number, isHard, room: undefined };
+    const after = countedAt(budget, decodeBudgetCounter(counter.packed), occurredAtMs);
+    const room = roomOf({ limit, spent: after.spent, held: after.held - held });
+    const terms = { enforcement: enforced, limit: format(limit, asset), remaining: format(room, asset) };
+    return { shown: { ...shown, ...terms }, number, isHard, room };
   });
-  return (await Promise.all(shown)).flat();
+  return Promise.all(read);
+}
+
+/** All that stand. */
+const budgetsPage = { limit: 100, cursor: undefined };
+
+/** Why a hold in mode `up_to` got less than was asked for: the tightest budget, or else the account gave all that it could. */
+function boundOf(
+  { legs, amounts }: HoldOpening,
+  asked: { requested: string; scale: number },
+  budgets: readonly (Counted | 'deleted')[],
+): Pick<HoldExplanation, 'limit_source' | 'budget_id'> {
+  const [leg, ...others] = legs;
+  const requested = parseAmount(asked.requested, asked.scale);
+  if (!leg || others.length > 0 || requested.status !== 'ok') return {};
+  const amount = amounts.get(leg.asset) ?? zeroAtoms;
+  if (amount >= requested.atoms) return {};
+  const hard: { id: string; room: bigint }[] = [];
+  for (const budget of budgets) {
+    if (budget === 'deleted' || (budget.isHard && budget.room === undefined)) return {};
+    const { shown, number, isHard, room } = budget;
+    if (isHard && number === leg.asset && room !== undefined) hard.push({ id: shown.id, room });
+  }
+  const tightest = hard.find(({ room }) => room === amount);
+  if (tightest && leg.availableAfter > 0n) return { limit_source: 'budget', budget_id: tightest.id };
+  const heldBefore = leg.heldAfter - amount;
+  return { limit_source: amount + heldBefore >= requested.atoms ? 'held_in_flight' : 'balance' };
 }

@@ -47,12 +47,12 @@ export async function showExplained(api: Api, what: What): Promise<Omit<Explanat
       `${amount} ${asset.code}`,
       ...others.map((other) => `${format(other.due, other.asset)} ${other.asset.code}`),
     ];
+    const { bound } = outcome;
     const isWhole = outcome.amount === first!.due;
     const detail = `${isWhole ? '' : `of ${requested} ${asset.code}, `}${held.join(' and ')} would be held`;
-    return { status: 'approved', detail, ...seen, amount, remedies: [] };
+    return { status: 'approved', detail, ...seen, amount, ...(bound && showBound(bound, limits)), remedies: [] };
   }
   const { reason, affordable, budgetNo } = outcome;
-  const isAboutMoney = reason !== 'frozen' && reason !== 'too_many_holds';
   const limit = limits.find(({ budget }) => budget.no === budgetNo);
   const sure = await sureDuesOf(api, what, dues);
   const hard = limits.filter(({ budget: { enforcement } }) => enforcement === 'hard');
@@ -63,8 +63,7 @@ export async function showExplained(api: Api, what: What): Promise<Omit<Explanat
     ...seen,
     affordable: format(affordable, asset),
     shortfall: format(asked.amount - affordable, asset),
-    ...(isAboutMoney && { limit_source: reason }),
-    ...(limit && { budget_id: limit.id }),
+    ...showBound(outcome, limits),
     ...(wallet.freeze !== 'none' && { freeze_reason: wallet.freeze }),
     remedies: remediesFor({
       freeze: wallet.freeze,
@@ -75,6 +74,16 @@ export async function showExplained(api: Api, what: What): Promise<Omit<Explanat
       affordable: explained.legs ? 0n : affordable,
     }),
   };
+}
+
+/** Which limit it is, as the 402 has it. */
+function showBound(
+  { reason, budgetNo }: Extract<Explained['outcome'], { status: 'would_decline' }>,
+  limits: readonly Covering[],
+): Pick<Explanation, 'limit_source' | 'budget_id'> {
+  const limit = limits.find(({ budget }) => budget.no === budgetNo);
+  const isAboutMoney = reason !== 'frozen' && reason !== 'too_many_holds';
+  return { ...(isAboutMoney && { limit_source: reason }), ...(limit && { budget_id: limit.id }) };
 }
 
 export function showPrice({

@@ -125,8 +125,10 @@ export const explanationReply = z
     amount: amountOut.optional().openapi({ description: 'What would be held.' }),
     affordable: amountOut.optional(),
     shortfall: amountOut.optional(),
-    limit_source: limitSource.optional(),
-    budget_id: z.string().optional().openapi({ description: 'The tightest budget that refuses.' }),
+    limit_source: limitSource.optional().openapi({
+      description: 'What binds: where it is declined, and where mode `up_to` would get less than is asked for.',
+    }),
+    budget_id: z.string().optional().openapi({ description: 'With `limit_source: "budget"`: the tightest one.' }),
     freeze_reason: freezeReason.optional(),
     lines: pricedLines,
     prices: z

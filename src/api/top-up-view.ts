@@ -100,7 +100,8 @@ function show(api: Api, topUp: TopUp, asset: Asset, refunds: Refund[]): TopUpRep
     },
     ...(checkoutUrl !== undefined && status === 'pending' && { checkout_url: checkoutUrl }),
     ...(actionUrl !== undefined && { next_action: { type: 'redirect' as const, url: actionUrl } }),
-    ...(failure && { failure }),
+    // While it is given up, and not canceled yet, nobody knows.
+    ...(failure && status === 'failed' && { failure }),
     ...(grantNo !== undefined && {
       grant_id: api.wallets.grantIdOf(api.wallets.walletIdOf(environmentId, customerId), grantNo),
     }),

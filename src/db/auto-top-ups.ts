@@ -224,11 +224,11 @@ export async function noteFailure(
     .where(isAsSeen(auto));
 }
 
-/** There is something else to pay with: what failed before does not count. */
+/** There is something else to pay with: what failed before, or was given up for it, does not count. */
 export async function forgetFailures(sql: Sql, auto: AutoTopUp): Promise<void> {
   await orm(sql)
     .update(autoTopUps)
-    .set({ failuresCount: 0, failedMethodId: null, nextAttemptAt: null })
+    .set({ topUpId: null, failuresCount: 0, failedMethodId: null, nextAttemptAt: null })
     .where(isAsSeen(auto));
 }
 
@@ -262,7 +262,7 @@ export async function lookAtWaiting(sql: Sql, environmentId: string, customerId:
       and(
         eq(autoTopUps.environmentId, environmentId),
         eq(autoTopUps.customerId, customerId),
-        inArray(autoTopUps.state, ['backing_off', 'suspended']),
+        inArray(autoTopUps.state, ['requires_action', 'backing_off', 'suspended']),
       ),
     );
 }
@@ -304,7 +304,7 @@ export async function pendingFor(sql: Sql, auto: AutoTopUpId): Promise<bigint> {
         eq(topUps.asset, auto.asset),
         eq(topUps.payment, 'saved'),
         or(
-          eq(topUps.status, 'pending'),
+          and(eq(topUps.status, 'pending'), isNull(topUps.failureCode)),
           and(eq(topUps.status, 'succeeded'), isNull(topUps.creditedAt), raw`not ${isApplied}`),
         ),
       ),

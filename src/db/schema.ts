@@ -337,6 +337,33 @@ export const subscriptions = pgTable(
   ],
 );
 
+/** Versions that subscriptions were on before: what happened then is priced by them, however late it is told. */
+export const pastSubscriptions = pgTable(
+  'past_subscriptions',
+  {
+    environmentId: identifier().notNull(),
+    customerId: identifier().notNull(),
+    subscriptionId: identifier().notNull(),
+    productId: identifier().notNull(),
+    version: integer().notNull(),
+    fromAt: instant().notNull(),
+    /** Migrated to another one, or canceled, at this instant. */
+    tillAt: instant().notNull(),
+  },
+  (row) => [
+    primaryKey({
+      name: 'past_subscriptions_pk',
+      columns: [row.environmentId, row.customerId, row.subscriptionId, row.fromAt],
+    }),
+    foreignKey({
+      name: 'past_subscriptions_subscription',
+      columns: [row.environmentId, row.subscriptionId],
+      foreignColumns: [subscriptions.environmentId, subscriptions.id],
+    }),
+    check('past_subscriptions_order', sql`${row.fromAt} < ${row.tillAt}`),
+  ],
+);
+
 /** How much of an asset may be spent per period by what matches. */
 export const budgets = pgTable(
   'budgets',
@@ -827,6 +854,19 @@ export const stripeEvents = pgTable(
   },
   (row) => [primaryKey({ columns: [row.environmentId, row.id] })],
 );
+
+/** How far Stripe's own list of events has been read, for what never reached us. */
+export const eventLooks = pgTable('event_looks', {
+  environmentId: identifier()
+    .primaryKey()
+    .references(() => environments.id),
+  seenTo: instant()
+    .notNull()
+    .default(sql`clock_timestamp()`),
+  lookAt: instant()
+    .notNull()
+    .default(sql`clock_timestamp()`),
+});
 
 /** What other operations answered, for an hour: an operation that credits or spends is remembered where its money is. */
 export const replies = pgTable(

@@ -161,12 +161,17 @@ export async function findActive(
   return row.status === 'canceled' ? { status: 'canceled' } : { status: 'active', subscription: toSubscription(row) };
 }
 
+/** What it was on until now is kept, for events that are told of late. */
 export async function updateSubscription(
-  on: Pick<Orm, 'update'>,
+  on: Pick<Orm, 'update' | 'execute'>,
   environmentId: string,
   named: Named,
   set: PgUpdateSetSource<typeof subscriptions>,
 ): Promise<{ status: 'changed'; made: Subscription }> {
+  await on.execute(raw`
+    insert into past_subscriptions (environment_id, customer_id, subscription_id, product_id, version, from_at, till_at)
+    select environment_id, customer_id, id, product_id, version, changed_at, now()::timestamptz(3) from subscriptions
+    where environment_id = ${environmentId} and id = ${named.subscriptionId} and changed_at < now()::timestamptz(3)`);
   const [row] = await on
     .update(subscriptions)
     .set({ ...set, changedAt: raw`now()` })

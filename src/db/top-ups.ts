@@ -6,6 +6,7 @@ import { noFingerprint } from '../wallet/operation.ts';
 import { orm, type Orm, type Sql } from './connect.ts';
 import type { BegunCredit } from './credit-row.ts';
 import { beginCreditIn } from './credits.ts';
+import { beginEventLooks } from './event-looks.ts';
 import { cursorOf, pageOf, type Listed } from './page.ts';
 import { autoTopUps, credits, customers, stripeEvents, topUps } from './schema.ts';
 
@@ -121,15 +122,17 @@ export async function keepTopUpReply(sql: Sql, environmentId: string, id: string
   return row?.reply ?? reply;
 }
 
-/** From now on Stripe may have heard of it. */
-export async function noteTopUpAsked(sql: Sql, environmentId: string, id: string): Promise<void> {
-  await orm(sql)
+/** From now on Stripe may have heard of it. False: so it was before. */
+export async function noteTopUpAsked(sql: Sql, { environmentId, id }: TopUp): Promise<boolean> {
+  const noted = await orm(sql)
     .update(topUps)
     .set({ askedAt: raw`clock_timestamp()` })
-    .where(and(isTopUp(environmentId, id), isNull(topUps.askedAt)));
+    .where(and(isTopUp(environmentId, id), isNull(topUps.askedAt)))
+    .returning({ id: topUps.id });
+  return noted.length > 0;
 }
 
-/** What is known of it at Stripe, while it is under way. A row that has ended stays as it is. */
+/** What is known of it at Stripe, while it is under way. A row that was given up, or has ended, stays as it is. */
 export async function noteTopUp(
   sql: Sql,
   environmentId: string,
@@ -152,32 +155,65 @@ export async function noteTopUp(
       ...(sessionId !== undefined && { sessionId }),
       ...(checkoutUrl !== undefined && { checkoutUrl }),
     })
-    .where(and(isTopUp(environmentId, id), inArray(topUps.status, [...open])));
+    .where(and(isOpen(environmentId, id), isNull(topUps.failureCode)));
   if (status === 'requires_action') await lookAtItsAuto(sql, environmentId, id);
 }
 
-/** No money will come of it. Should it come all the same, it counts. */
+/** It is to be canceled at Stripe. Until Stripe says that it is, money may come of it: it counts as under way. */
+export async function giveUpTopUp(
+  sql: Sql,
+  environmentId: string,
+  id: string,
+  why: { failure: TopUpFailure; intentId?: string | undefined },
+): Promise<void> {
+  const { failure, intentId } = why;
+  await orm(sql)
+    .update(topUps)
+    .set({
+      status: 'pending',
+      actionUrl: null,
+      ...columnsOf(failure),
+      ...(intentId !== undefined && { intentId }),
+      lookAt: raw`clock_timestamp() + make_interval(secs => ${firstLookMs / 1000})`,
+      looksCount: 0,
+    })
+    .where(and(isOpen(environmentId, id), isNull(topUps.failureCode)));
+}
+
+/**
+ * No money will come of it: canceled, or failed, if that is why it was given up. Should it come all the same, it counts.
+ * Undefined: it had ended.
+ */
 export async function endTopUp(
   sql: Sql,
   environmentId: string,
   id: string,
-  end: { status: 'failed' | 'canceled'; failure: TopUpFailure | undefined; intentId?: string | undefined },
-): Promise<void> {
-  const { status, failure, intentId } = end;
-  await orm(sql)
+  { failure, intentId }: { failure?: TopUpFailure; intentId?: string | undefined },
+): Promise<TopUp | undefined> {
+  const status = raw`case when ${topUps.failureCode} is null then 'canceled' else 'failed' end::top_up_status`;
+  const [ended] = await orm(sql)
     .update(topUps)
     .set({
-      status,
+      status: failure ? 'failed' : status,
       lookAt: null,
       actionUrl: null,
-      failureCode: failure?.code ?? null,
-      failureMessage: failure?.message ?? null,
-      failureRetryable: failure?.retryable ?? null,
+      ...(failure && columnsOf(failure)),
       ...(intentId !== undefined && { intentId }),
     })
-    .where(and(isTopUp(environmentId, id), inArray(topUps.status, [...open])));
+    .where(isOpen(environmentId, id))
+    .returning();
   await lookAtItsAuto(sql, environmentId, id);
+  return ended && toTopUp(ended, null);
 }
+
+const columnsOf = ({ code, message, retryable }: TopUpFailure) => ({
+  failureCode: code,
+  failureMessage: message,
+  failureRetryable: retryable,
+});
+
+const isOpen = (environmentId: string, id: string) =>
+  and(isTopUp(environmentId, id), inArray(topUps.status, [...open]));
 
 /** What asked for it, if that was an automatic top-up, is seen to now. */
 async function lookAtItsAuto(sql: Sql, environmentId: string, id: string): Promise<void> {
@@ -189,7 +225,7 @@ async function lookAtItsAuto(sql: Sql, environmentId: string, id: string): Promi
 
 export type Payment = { intentId: string; received: number; currency: string };
 export type PaidTopUp =
-  | { status: 'paid'; credit: BegunCredit }
+  | { status: 'paid'; credit: BegunCredit; topUp: TopUp }
   /** It was known before, or the event was. */
   | { status: 'known' }
   | { status: 'no_top_up' }
@@ -216,7 +252,7 @@ export async function settleTopUp(
     if (flaw !== undefined) return { status: 'mismatch', detail: flaw };
     const begun = await beginCreditIn(transaction, environmentId, creditFor(environmentId, row));
     if (begun.status !== 'begun') throw new Error(`the credit of top-up ${id} cannot be begun: ${begun.status}`);
-    await transaction
+    const [paid] = await transaction
       .update(topUps)
       .set({
         status: 'succeeded',
@@ -229,8 +265,10 @@ export async function settleTopUp(
         failureMessage: null,
         failureRetryable: null,
       })
-      .where(isTopUp(environmentId, id));
-    return { status: 'paid', credit: begun.credit };
+      .where(isTopUp(environmentId, id))
+      .returning();
+    await beginEventLooks(transaction, environmentId);
+    return { status: 'paid', credit: begun.credit, topUp: toTopUp(paid!, null) };
   });
 }
 

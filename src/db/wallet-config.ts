@@ -3,11 +3,12 @@
 //
 // Whoever changes them has the customer's row, raises `config_version` in the same transaction, and tells Redis after the
 // commit. `config_pushed_version` is how far Redis is known to have been told; a worker sees to the rest.
-import { and, asc, eq, isNull, lt, sql as raw } from 'drizzle-orm';
+import { and, asc, desc, eq, gt, isNull, lt, sql as raw } from 'drizzle-orm';
+import { eventAgeMaxMs, pastSubscriptionsMax } from '../limits.ts';
 import type { Budget, WalletConfig } from '../records.ts';
 import { noConfig } from '../wallet/config.ts';
 import { orm, type Orm, type Sql } from './connect.ts';
-import { budgets, customers, subscriptions } from './schema.ts';
+import { budgets, customers, pastSubscriptions, subscriptions } from './schema.ts';
 import { listScopes } from './scopes.ts';
 
 type OfCustomer = { environmentId: string; customerId: string };
@@ -35,13 +36,31 @@ export async function readWalletConfig(
       ),
     )
     .orderBy(asc(subscriptions.createdAt), asc(subscriptions.id));
+  const past = await on
+    .select({
+      productId: pastSubscriptions.productId,
+      version: pastSubscriptions.version,
+      fromMs: pastSubscriptions.fromAt,
+      tillMs: pastSubscriptions.tillAt,
+    })
+    .from(pastSubscriptions)
+    .where(
+      and(
+        eq(pastSubscriptions.environmentId, environmentId),
+        eq(pastSubscriptions.customerId, customerId),
+        gt(pastSubscriptions.tillAt, raw`now() - ${eventAgeMaxMs} * interval '1 millisecond'`),
+      ),
+    )
+    .orderBy(desc(pastSubscriptions.tillAt), asc(pastSubscriptions.subscriptionId))
+    .limit(pastSubscriptionsMax);
   const limits = await on
     .select()
     .from(budgets)
     .where(and(eq(budgets.environmentId, environmentId), eq(budgets.customerId, customerId), isNull(budgets.deletedAt)))
     .orderBy(asc(budgets.no));
   const scopes = await listScopes(on, { environmentId, customerId });
-  const config = { version, subscriptions: subscribed, budgets: limits.map(toBudget), scopes };
+  const then = past.length > 0 ? { past } : {};
+  const config = { version, subscriptions: subscribed, ...then, budgets: limits.map(toBudget), scopes };
   return { config, isPushed: pushedVersion >= version };
 }
 

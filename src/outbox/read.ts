@@ -15,30 +15,41 @@ export type OutboxRedis = {
   call: (command: string, args: (string | number)[]) => Promise<unknown>;
 };
 
-/** What follows the given positions, at most `countMax` entries of each stream; and the fences, in the same order. */
+type Stream = [key: Buffer, entries: [id: Buffer, fields: Buffer[]][]];
+
+/** What follows the given positions, at most `countMax` entries of each stream; and the fences, in the same order. In a cluster each stream by itself. */
 export async function readOutboxes(
   redis: OutboxRedis,
   positions: readonly Position[],
   countMax: number,
+  isOfCluster = false,
 ): Promise<{ entries: RawEntry[]; fences: (string | null)[] }> {
   if (positions.length === 0) return { entries: [], fences: [] };
   const keys = positions.map(({ partition, epoch }) => outboxKey(partition, epoch));
   const after = positions.map(({ seq }) => `${seq}-0`);
-  const [reply, fences] = await Promise.all([
-    redis.callBuffer('XREAD', ['COUNT', countMax, 'STREAMS', ...keys, ...after]),
+  const read = (from: readonly string[], ids: readonly string[]) =>
+    redis.callBuffer('XREAD', ['COUNT', countMax, 'STREAMS', ...from, ...ids]) as Promise<Stream[] | null>;
+  const readFences = (of: readonly Position[]) =>
     redis.call(
       'MGET',
-      positions.map(({ partition }) => fenceKey(partition)),
-    ),
-  ]);
+      of.map(({ partition }) => fenceKey(partition)),
+    ) as Promise<(string | null)[]>;
+  const [replies, fences] = await Promise.all(
+    isOfCluster
+      ? [
+          Promise.all(keys.map((key, i) => read([key], [after[i]!]))),
+          Promise.all(positions.map((position) => readFences([position]))).then((each) => each.flat()),
+        ]
+      : [read(keys, after).then((streams) => [streams]), readFences(positions)],
+  );
   const byKey = new Map(keys.map((key, i) => [key, positions[i]]));
-  const streams = (reply ?? []) as [key: Buffer, entries: [id: Buffer, fields: Buffer[]][]][];
+  const streams = replies.flatMap((streams) => streams ?? []);
   const entries = streams.flatMap(([key, found]) => {
     const position = byKey.get(key.toString());
     if (!position) throw new Error(`XREAD answered with ${key.toString()}, which nobody asked for`);
     return found.map(([id, fields]) => ({ ...position, seq: seqOf(id), packed: packedOf(fields) }));
   });
-  return { entries, fences: fences as (string | null)[] };
+  return { entries, fences };
 }
 
 /** Cuts off all entries up to these positions. */

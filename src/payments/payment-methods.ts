@@ -93,11 +93,13 @@ export async function removeMethod(
 ): Promise<Asked<unknown> | typeof none> {
   const found = await findMethod(store, at, methodId);
   if (found.status !== 'done') return found;
+  const removed = await ask(at.stripe.paymentMethods.detach(methodId));
   const payer = await store.findPayer(at.environmentId, at.customerId);
-  if (payer?.defaultMethodId === methodId) {
+  // After it: whoever looks now for what else there is must not find it.
+  if (removed.status === 'done' && payer?.defaultMethodId === methodId) {
     await store.chooseMethod(at.environmentId, { customerId: at.customerId, methodId: undefined });
   }
-  return ask(at.stripe.paymentMethods.detach(methodId));
+  return removed;
 }
 
 type Chosen = { payerId: string; methodId: string | undefined };

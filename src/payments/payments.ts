@@ -13,6 +13,7 @@ import {
   type Method,
   type MethodStore,
 } from './payment-methods.ts';
+import { takeMissedEvents } from './missed-events.ts';
 import {
   advanceRefund,
   resumeRefund,
@@ -24,7 +25,7 @@ import {
 } from './refunds.ts';
 import { stripeFor, type Asked } from './stripe.ts';
 import { advanceTopUp, type Advanced, type Payment, type TopUpStore } from './top-ups.ts';
-import { readEvent } from './webhook.ts';
+import { readEvent, type Meaning } from './webhook.ts';
 
 type TopUpId = { environmentId: string; id: string };
 type EventId = { id: string; type: string };
@@ -72,8 +73,11 @@ export type Payments = {
   seeToRefunds: (topUp: TopUp) => Promise<RefundsSeen | NotConfigured>;
   /** An event of Stripe's; `taken` says nothing of whether it meant anything, `unavailable` that it cannot be said yet. */
   receive: (environmentId: string, sent: { body: Uint8Array; signature: string }) => Promise<Received | NotConfigured>;
+  /** What Stripe has told of refunds and disputes in that time, whether it reached us or not. */
+  takeMissed: (environmentId: string, time: { fromMs: number; toMs: number }) => Promise<Taken | NotConfigured>;
 };
-type Received = { status: 'taken' | 'forged' } | { status: 'unavailable'; detail: string };
+type Taken = { status: 'taken' } | { status: 'unavailable'; detail: string };
+type Received = Taken | { status: 'forged' };
 
 export function openPayments(store: PaymentStore): Payments {
   const at = async <T>(customer: Customer, work: (at: At, settings: StripeSettings) => Promise<T>) => {
@@ -99,6 +103,12 @@ export function openPayments(store: PaymentStore): Payments {
       at(topUp, ({ stripe }) => (isNew ? advanceRefund : resumeRefund)({ store, stripe, topUp }, refund)),
     seeToRefunds: (topUp) => at(topUp, ({ stripe }) => seeToRefunds({ store, stripe, topUp })),
     receive: (environmentId, sent) => receive(store, environmentId, sent),
+    takeMissed: async (environmentId, time) => {
+      const settings = await store.readSettings(environmentId);
+      if (!settings) return { status: 'not_configured' };
+      const take = (told: Meaning) => takeIn(store, settings, environmentId, told);
+      return takeMissedEvents({ settings, environmentId, take }, time);
+    },
   };
 }
 
@@ -110,26 +120,33 @@ async function receive(
   const settings = await store.readSettings(environmentId);
   if (!settings || settings.webhookSecrets.length === 0) return { status: 'not_configured' };
   const read = readEvent(settings, environmentId, sent);
-  switch (read.status) {
-    case 'forged':
-      return { status: 'forged' };
+  return read.status === 'forged' ? { status: 'forged' } : takeIn(store, settings, environmentId, read);
+}
+
+async function takeIn(
+  store: PaymentStore,
+  settings: StripeSettings,
+  environmentId: string,
+  told: Meaning,
+): Promise<Taken> {
+  switch (told.status) {
     case 'ignored':
       break;
     case 'paid':
-      await store.settleByEvent({ environmentId, id: read.topUpId }, read.payment, read.event);
+      await store.settleByEvent({ environmentId, id: told.topUpId }, told.payment, told.event);
       break;
     case 'look':
-      await store.lookSoon(environmentId, read.topUpId, read.event);
+      await store.lookSoon(environmentId, told.topUpId, told.event);
       break;
     case 'look_at_refunds': {
-      const known = await store.findTopUpByIntent(environmentId, read.intentId);
+      const known = await store.findTopUpByIntent(environmentId, told.intentId);
       const found =
         known === undefined
-          ? await topUpOfIntent(stripeFor(settings), environmentId, read.intentId)
+          ? await topUpOfIntent(stripeFor(settings), environmentId, told.intentId)
           : ({ status: 'done', value: known } as const);
       // Stripe sends it again.
       if (found.status !== 'done') return { status: 'unavailable', detail: found.detail };
-      if (found.value !== undefined) await store.lookAtRefundsSoon(environmentId, found.value, read.event);
+      if (found.value !== undefined) await store.lookAtRefundsSoon(environmentId, found.value, told.event);
       break;
     }
   }

@@ -1,9 +1,11 @@
 // A top-up on its way: asked of Stripe, looked up there, and brought to its end. Safe to do again, by anybody, at any time.
 //
 //   written ── asked (one key) ── intent or session known ── succeeded ── credited
-//                  │ no answer: asked again, same key          │ failed, canceled: no money will come
-//                  │ key forgotten: found in Stripe's lists     │ requires_action: the customer must say so
+//                  │ no answer: asked again, same key          │ requires_action: the customer must say so
+//                  │ key forgotten: found in Stripe's lists     │ given up ── canceled at Stripe: failed
 //
+// What is given up (declined, replaced) stays under way until Stripe says that it is canceled: so no money can come of what has
+// failed, and until then nothing takes its place.
 // Only Stripe's present word counts: an event that is not final makes us look, so it does not matter in which order they come.
 // That money arrived is final, and counts even when the top-up was given up before.
 import type { Stripe } from 'stripe';
@@ -14,7 +16,7 @@ import { ask, type Asked, type Refusal } from './stripe.ts';
 export type Payment = { intentId: string; received: number; currency: string };
 
 export type TopUpStore = {
-  noteTopUpAsked: (environmentId: string, id: string) => Promise<void>;
+  noteTopUpAsked: (topUp: TopUp) => Promise<void>;
   noteTopUp: (
     environmentId: string,
     id: string,
@@ -29,7 +31,13 @@ export type TopUpStore = {
   endTopUp: (
     environmentId: string,
     id: string,
-    end: { status: 'failed' | 'canceled'; failure: TopUpFailure | undefined; intentId?: string | undefined },
+    end: { failure?: TopUpFailure; intentId?: string | undefined },
+  ) => Promise<void>;
+  /** It is to come to nothing, and is still under way: Stripe may have taken the money, or may yet. */
+  giveUpTopUp: (
+    environmentId: string,
+    id: string,
+    why: { failure: TopUpFailure; intentId?: string | undefined },
   ) => Promise<void>;
   /** Stripe does not know the payer: the next top-up has another one. */
   forgetPayer: (topUp: TopUp) => Promise<void>;
@@ -57,7 +65,7 @@ export async function advanceTopUp(context: Context): Promise<Advanced> {
     return told(await ask(stripe.checkout.sessions.retrieve(topUp.sessionId, expand)), context, noteSession);
   }
   if (topUp.askedAtMs !== undefined && Date.now() - topUp.askedAtMs > keyKeptMs) return findAtStripe(context);
-  await context.store.noteTopUpAsked(topUp.environmentId, topUp.id);
+  await context.store.noteTopUpAsked(topUp);
   return topUp.payment === 'saved' ? chargeSaved(context) : openCheckout(context);
 }
 
@@ -100,12 +108,14 @@ async function authenticate(context: Context, intent: Stripe.PaymentIntent, retu
       { idempotencyKey: keyOf(topUp, 'authenticate') },
     ),
   );
-  return confirmed.status === 'refused' ? fail(context, confirmed) : told(confirmed, context, noteIntent);
+  if (confirmed.status !== 'refused') return told(confirmed, context, noteIntent);
+  return fail(context, { ...confirmed, intent: confirmed.intent ?? intent });
 }
 
 async function noteIntent(context: Context, intent: Stripe.PaymentIntent): Promise<Advanced> {
   const { store, topUp } = context;
   const { environmentId, id } = topUp;
+  if (topUp.failure && stoppable.has(intent.status)) return cancel(context, intent);
   // oxlint-disable-next-line typescript/switch-exhaustiveness-check -- Stripe may add one: then it is under way
   switch (intent.status) {
     case 'succeeded':
@@ -129,7 +139,7 @@ async function noteIntent(context: Context, intent: Stripe.PaymentIntent): Promi
       });
     }
     case 'canceled':
-      await store.endTopUp(environmentId, id, { status: 'canceled', failure: undefined, intentId: intent.id });
+      await store.endTopUp(environmentId, id, { intentId: intent.id });
       return done;
     default:
       await store.noteTopUp(environmentId, id, { status: 'pending', intentId: intent.id });
@@ -138,18 +148,39 @@ async function noteIntent(context: Context, intent: Stripe.PaymentIntent): Promi
 }
 
 async function fail(context: Context, refusal: Omit<Refusal, 'param'>): Promise<Advanced> {
-  const { stripe, store, topUp } = context;
+  const { store, topUp } = context;
   const { intent } = refusal;
-  // Nobody can confirm what was canceled; where that fails, money that comes all the same is credited.
-  if (intent && intent.status !== 'canceled') await ask(stripe.paymentIntents.cancel(intent.id));
   const code = refusal.declineCode ?? refusal.code;
-  await store.endTopUp(topUp.environmentId, topUp.id, {
-    status: 'failed',
-    failure: { code, message: refusal.detail, retryable: passing.has(code) },
-    intentId: intent?.id,
-  });
-  return done;
+  const failure = { code, message: refusal.detail, retryable: passing.has(code) };
+  if (!intent) {
+    await store.endTopUp(topUp.environmentId, topUp.id, { failure });
+    return done;
+  }
+  await store.giveUpTopUp(topUp.environmentId, topUp.id, { failure, intentId: intent.id });
+  return cancel(context, intent);
 }
+
+/** Nobody can confirm what is canceled. Until Stripe has said that it is, it may succeed. */
+async function cancel({ stripe, store, topUp }: Context, intent: Stripe.PaymentIntent): Promise<Advanced> {
+  const canceled = await ask(stripe.paymentIntents.cancel(intent.id));
+  // It refuses one that is over: succeeded meanwhile, or canceled by somebody else.
+  const last =
+    canceled.status === 'done' ? canceled.value : canceled.status === 'refused' ? canceled.intent : undefined;
+  if (last?.status === 'succeeded') {
+    await store.settleTopUp(topUp, paymentOf(last));
+    return done;
+  }
+  if (last?.status === 'canceled') {
+    await store.endTopUp(topUp.environmentId, topUp.id, { intentId: last.id });
+    return done;
+  }
+  return stays({ detail: 'Stripe has not said yet that the charge is canceled' });
+}
+
+/** What Stripe can cancel: https://docs.stripe.com/api/payment_intents/cancel */
+const stoppable: ReadonlySet<string> = new Set([
+  ...['requires_payment_method', 'requires_capture', 'requires_confirmation', 'requires_action'],
+]);
 
 /** What may pass by itself, or with the customer's help: https://docs.stripe.com/declines/codes */
 const passing = new Set([
@@ -207,7 +238,7 @@ async function noteSession(context: Context, session: Stripe.Checkout.Session): 
     return done;
   }
   if (session.status === 'expired') {
-    await store.endTopUp(environmentId, id, { status: 'canceled', failure: undefined });
+    await store.endTopUp(environmentId, id, {});
     return done;
   }
   const checkoutUrl = session.url ?? undefined;
@@ -233,7 +264,7 @@ async function findAtStripe(context: Context): Promise<Advanced> {
     if (sessions.value) return noteSession(context, sessions.value);
   }
   const failure = { code: 'not_asked', message: 'Stripe was not asked in time: nothing was charged.', retryable: true };
-  await store.endTopUp(topUp.environmentId, topUp.id, { status: 'failed', failure });
+  await store.endTopUp(topUp.environmentId, topUp.id, { failure });
   return done;
 }
 

@@ -1,5 +1,4 @@
 // The wallet store of a process: Redis, with the ledger behind it for what Redis has let go of.
-import type { Redis } from 'ioredis';
 import type { Sql } from '../db/connect.ts';
 import { findHold } from '../db/holds.ts';
 import { readEpochs, reportAcknowledged } from '../db/epochs.ts';
@@ -7,23 +6,23 @@ import { installationOf, readCheckpoint } from '../db/installation.ts';
 import { operationFinder } from '../db/operations.ts';
 import { loadWallet, readWalletVersion } from '../db/wallets.ts';
 import type { Log } from '../log.ts';
-import { waitUntilReady } from '../wallet/redis.ts';
+import type { Nodes } from '../wallet/nodes.ts';
 import { openStore, type Store } from '../wallet/store.ts';
 
 const connectTimeoutMs = 10_000;
 
 export async function connectStore(options: {
   sql: Sql;
-  redis: Redis;
+  nodes: Nodes;
   log: Log;
   markDirty: Store['markDirty'];
   onFenced: () => void;
   onDifference?: () => void;
 }): Promise<Store> {
-  const { sql, redis, log } = options;
-  if (!(await waitUntilReady(redis, connectTimeoutMs))) log.warn('Redis cannot be reached yet: refusing until it can');
+  const { sql, nodes, log } = options;
+  if (!(await nodes.waitUntilReady(connectTimeoutMs))) log.warn('Redis cannot be reached yet: refusing until it can');
   return openStore({
-    redis,
+    nodes,
     installation: await installationOf(sql),
     markDirty: options.markDirty,
     onFenced: options.onFenced,

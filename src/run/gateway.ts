@@ -23,13 +23,14 @@ import { readHealth, unknownHealth, type Health } from '../wallet/health.ts';
 import { keyCache } from '../wallet/key-cache.ts';
 import { revocationsKey } from '../wallet/keys.ts';
 import { noPressure, outboxAges, pressureOf, pressureReasons, type Pressure } from '../wallet/pressure.ts';
-import { connectRedis } from '../wallet/redis.ts';
+import { connectNodes } from '../wallet/nodes.ts';
 import { openWallets } from '../wallet/wallets.ts';
 import { operatorPages } from '../web/operator-pages.ts';
 import { connectStore } from './connect-store.ts';
 import { every } from './every.ts';
 import { paymentStore } from './payment-store.ts';
 import { tellOfRefund } from './tell-of-refund.ts';
+import { tellOfTopUp } from './tell-of-top-up.ts';
 import { allMetrics } from './shared-metrics.ts';
 import { openSiblings, processNo, type Others } from './siblings.ts';
 
@@ -50,25 +51,31 @@ export async function runGateway(config: Config, log: Log): Promise<Running> {
     name: 'gateway',
     statementMsMax,
   });
-  const redis = connectRedis(config.redisUrl, (error) => log.warn({ error }, 'Redis connection'));
-  if (config.durability === 'replicated') confirmByReplica(redis, () => metrics.unconfirmedWaits.inc());
+  const nodes = connectNodes(config.redisUrl, {
+    onError: (error) => log.warn({ error }, 'Redis connection'),
+    onConnection: (redis) => {
+      if (config.durability === 'replicated') confirmByReplica(redis, () => metrics.unconfirmedWaits.inc());
+    },
+  });
   const nudge = openNudge(config.queueRedisUrl, (error) => log.warn({ error }, 'queue connection'));
   const store = await connectStore({
     sql,
-    redis,
+    nodes,
     log,
     markDirty: nudge.markDirty,
     onFenced: () => metrics.fenced.inc(),
     onDifference: () => metrics.reconcileDifferences.inc(),
   });
-  const ledger = openLedger(sql, { announceRevocation: async () => void (await redis.incr(revocationsKey)) });
-  const keys = keyCache(redis, (secret) => ledger.findKey(hashSecret(secret)));
+  const ledger = openLedger(sql, {
+    announceRevocation: async () => void (await nodes.ofKey(revocationsKey).incr(revocationsKey)),
+  });
+  const keys = keyCache(nodes, (secret) => ledger.findKey(hashSecret(secret)));
 
   const wallets = openWallets(store);
   const payments = openPayments(
     paymentStore({
       ...{ sql, config, store, onWarning: (message, fields) => log.warn(fields, message) },
-      onRefundEnded: tellOfRefund(metrics.refunds, log),
+      ...{ onTopUp: tellOfTopUp(metrics.topUps, log), onRefundEnded: tellOfRefund(metrics.refunds, log) },
     }),
   );
   const catalogs = catalogCache({
@@ -81,18 +88,20 @@ export async function runGateway(config: Config, log: Log): Promise<Running> {
   let pressure: Pressure = noPressure;
   let oldestEntryAgeMs = 0;
   let draining = false;
-  const readOldestAge = outboxAges(store, (place) => oldestEntryAtMs(redis, place));
+  const readOldestAge = outboxAges(store, (place) => oldestEntryAtMs(nodes.of(place.partition).redis, place));
   const look = async () => {
     const previous = health;
     // With Postgres away the epochs stay as they were: Redis's fences are what counts.
     await store.refresh().catch(() => undefined);
     try {
-      [health, oldestEntryAgeMs] = await Promise.all([
-        readHealth(store, config.durability),
-        readOldestAge(),
-        keys.poll(),
-        catalogs.poll(),
-      ]);
+      const polled = Promise.all([keys.poll(), catalogs.poll()]).then(
+        () => [],
+        (error: Error) => [`Redis does not answer: ${error.message}`],
+      );
+      [health, oldestEntryAgeMs] = await Promise.all([readHealth(store, config.durability), readOldestAge()]);
+      const unpolled = await polled;
+      // With a node of a cluster away it says so already.
+      if (health.ready && unpolled.length > 0) health = { ...health, ready: false, problems: unpolled };
       // A Redis that does not answer says nothing about this: what was, stays.
       feel(pressureOf(pressure, { memoryShare: health.memoryShare, oldestEntryAgeMs }));
     } catch (error) {
@@ -153,7 +162,7 @@ export async function runGateway(config: Config, log: Log): Promise<Running> {
     }),
     metrics: async () => ({
       contentType: metrics.registry.contentType,
-      text: await allMetrics(redis, await siblings.gather()),
+      text: await allMetrics(nodes, await siblings.gather()),
     }),
     countEvents: (status, count) => metrics.events.labels(status).inc(count),
     observe: ({ method, path, status, tookMs }) =>
@@ -203,7 +212,7 @@ export async function runGateway(config: Config, log: Log): Promise<Running> {
       await nudge.stop();
       // What it acknowledged last, nobody else could tell.
       await store.refresh().catch(() => undefined);
-      redis.disconnect();
+      nodes.disconnect();
       await sql.end({ timeout: 5 });
       log.info('gateway stopped');
     },

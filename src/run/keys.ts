@@ -7,7 +7,7 @@ import { createKey, listKeys, revokeKey } from '../db/keys.ts';
 import { page } from '../limits.ts';
 import type { Scope } from '../records.ts';
 import { revocationsKey } from '../wallet/keys.ts';
-import { connectRedis, waitUntilReady } from '../wallet/redis.ts';
+import { connectNodes } from '../wallet/nodes.ts';
 
 const scopes: Scope[] = ['authorize', 'read', 'credit', 'catalog', 'admin'];
 const usage =
@@ -69,18 +69,18 @@ async function list(sql: Sql, environmentId: string): Promise<undefined> {
 
 async function revoke(sql: Sql, environmentId: string, keyId: string | undefined, redisUrl: string) {
   if (keyId === undefined) return usage;
-  const redis = connectRedis(redisUrl, () => undefined);
+  const nodes = connectNodes(redisUrl, { onError: () => undefined });
   try {
     const announce = async () => {
-      if (!(await waitUntilReady(redis, redisWaitMs))) throw new Error('Redis cannot be reached');
-      await redis.incr(revocationsKey);
+      if (!(await nodes.waitUntilReady(redisWaitMs))) throw new Error('Redis cannot be reached');
+      await nodes.ofKey(revocationsKey).incr(revocationsKey);
     };
     const revoked = await revokeKey(sql, environmentId, keyId, announce);
     if (!revoked) return `there is no key ${keyId} in this environment`;
     process.stdout.write(`${keyId} revoked\n`);
     return undefined;
   } finally {
-    redis.disconnect();
+    nodes.disconnect();
   }
 }
 

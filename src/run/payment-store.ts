@@ -7,6 +7,7 @@ import { findTopUpByIntent, lookAtRefundsSoon } from '../db/refunds.ts';
 import { readStripeSettings } from '../db/stripe-settings.ts';
 import {
   endTopUp,
+  giveUpTopUp,
   lookSoon,
   noteCredited,
   noteTopUp,
@@ -19,6 +20,7 @@ import type { Refund } from '../records.ts';
 import { credit } from '../wallet/credit.ts';
 import type { Store } from '../wallet/store.ts';
 import { refundStore } from './refund-store.ts';
+import type { TopUpNews } from './tell-of-top-up.ts';
 
 export type PaymentParts = {
   sql: Sql;
@@ -26,11 +28,12 @@ export type PaymentParts = {
   /** Where the wallets are. */
   store: Store;
   onWarning: (message: string, fields: Record<string, unknown>) => void;
+  onTopUp?: (news: TopUpNews) => void;
   onRefundEnded?: (refund: Refund) => void;
 };
 
 export function paymentStore(parts: PaymentParts): PaymentStore {
-  const { sql, config } = parts;
+  const { sql, config, onTopUp = () => {} } = parts;
   return {
     ...refundStore(parts),
     readSettings: (environmentId) => readStripeSettings(sql, environmentId, config.stripe),
@@ -43,9 +46,15 @@ export function paymentStore(parts: PaymentParts): PaymentStore {
       await chooseMethod(sql, environmentId, choice);
       await lookAtWaiting(sql, environmentId, choice.customerId);
     },
-    noteTopUpAsked: (environmentId, id) => noteTopUpAsked(sql, environmentId, id),
+    noteTopUpAsked: async (topUp) => {
+      if (await noteTopUpAsked(sql, topUp)) onTopUp({ topUp, what: 'asked' });
+    },
     noteTopUp: (environmentId, id, known) => noteTopUp(sql, environmentId, id, known),
-    endTopUp: (environmentId, id, end) => endTopUp(sql, environmentId, id, end),
+    endTopUp: async (environmentId, id, end) => {
+      const ended = await endTopUp(sql, environmentId, id, end);
+      if (ended) onTopUp({ topUp: ended, what: ended.failure ? 'failed' : 'canceled' });
+    },
+    giveUpTopUp: (environmentId, id, why) => giveUpTopUp(sql, environmentId, id, why),
     lookSoon: (environmentId, id, event) => lookSoon(sql, environmentId, id, event),
     findTopUpByIntent: (environmentId, intentId) => findTopUpByIntent(sql, environmentId, intentId),
     lookAtRefundsSoon: (environmentId, topUpId, event) => lookAtRefundsSoon(sql, environmentId, topUpId, event),
@@ -55,7 +64,7 @@ export function paymentStore(parts: PaymentParts): PaymentStore {
 }
 
 async function settle(
-  { sql, store, onWarning }: PaymentParts,
+  { sql, store, onWarning, onTopUp = () => {} }: PaymentParts,
   { environmentId, id }: { environmentId: string; id: string },
   payment: Payment,
   event?: { id: string; type: string },
@@ -71,6 +80,7 @@ async function settle(
       onWarning('a payment is not what was asked for', { top_up: id, detail: settled.detail });
       return;
     case 'paid': {
+      onTopUp({ topUp: settled.topUp, what: 'succeeded' });
       // Whatever else comes of it, a sweep goes on with it.
       const applied = await credit(store, { ...settled.credit, environmentId });
       if (applied.status === 'granted') await noteCredited(sql, environmentId, id);

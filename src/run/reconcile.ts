@@ -3,7 +3,6 @@
 // It looks and changes nothing. `--take ledger --yes` ends the difference: the wallet is rebuilt from Postgres, and its freeze
 // is lifted (take-ledger.ts). Exit status: 0 they agree, 1 they differ, 2 they could not be compared, or brought together.
 import { parseArgs } from 'node:util';
-import type { Redis } from 'ioredis';
 import type { Config } from '../config.ts';
 import { listAssets } from '../db/assets.ts';
 import { openDatabase, type Sql } from '../db/connect.ts';
@@ -14,7 +13,7 @@ import { loadWallet } from '../db/wallets.ts';
 import { openLog } from '../log.ts';
 import { decode } from '../outbox/flaw.ts';
 import { readOutboxes } from '../outbox/read.ts';
-import { connectRedis, waitUntilReady } from '../wallet/redis.ts';
+import { connectNodes, sampleClocks, type Nodes } from '../wallet/nodes.ts';
 import { comparable } from '../wallet/stored-wallet.ts';
 import type { Look, ReconcileStore } from '../worker/reconcile-wallet.ts';
 import { connectStore } from './connect-store.ts';
@@ -37,33 +36,33 @@ export async function runReconcile(config: Config, args: string[], print = toStd
   const parsed = parse(args);
   if (typeof parsed === 'string') return parsed;
   const sql = openDatabase(config.databaseUrl, { connectionsMax: 1, name: 'reconcile' });
-  const redis = connectRedis(config.redisUrl, () => undefined);
+  const nodes = connectNodes(config.redisUrl, { onError: () => undefined });
   try {
     const customer = await whichCustomer(sql, parsed);
     if (typeof customer === 'string') return customer;
-    if (!(await waitUntilReady(redis, redisWaitMs))) return 'Redis cannot be reached';
-    const status = await show({ sql, redis, print }, customer);
-    if (parsed.take) return await take({ sql, redis, print }, customer, parsed.isSure);
+    if (!(await nodes.waitUntilReady(redisWaitMs))) return 'Redis cannot be reached';
+    const status = await show({ sql, nodes, print }, customer);
+    if (parsed.take) return await take({ sql, nodes, print }, customer, parsed.isSure);
     if (status === 'unclear') process.exitCode = 2;
     if (status === 'differs') process.exitCode = 1;
     return undefined;
   } catch (error) {
     return `could not compare: ${error instanceof Error ? error.message : String(error)}`;
   } finally {
-    redis.disconnect();
+    nodes.disconnect();
     await sql.end();
   }
 }
 
-type Shown = { sql: Sql; redis: Redis; print: Print };
+type Shown = { sql: Sql; nodes: Nodes; print: Print };
 
-async function show({ sql, redis, print }: Shown, customer: NamedCustomer): Promise<'agrees' | 'differs' | 'unclear'> {
+async function show({ sql, nodes, print }: Shown, customer: NamedCustomer): Promise<'agrees' | 'differs' | 'unclear'> {
   const { environmentId, customerId, walletId, partition } = customer;
   print(`customer ${customerId} of env_${environmentId}: wallet ${walletId}, partition ${partition}`);
   const assets: Assets = new Map((await listAssets(sql, environmentId)).map((asset) => [asset.number, asset]));
   const positions = await readPartitions(sql);
   const store: ReconcileStore = {
-    redis,
+    nodes,
     epochs: positions.map(({ epoch }) => epoch),
     ledger: { loadWallet: (by) => loadWallet(sql, by) },
   };
@@ -77,7 +76,7 @@ async function show({ sql, redis, print }: Shown, customer: NamedCustomer): Prom
   print('');
   const [there, here] = 'redis' in look ? comparable(look.redis, look.ledger, look.clockMs) : [undefined, look.ledger];
   print(sideBySide(there, here, assets));
-  await showEntries({ sql, redis, print }, customer, look, assets);
+  await showEntries({ sql, nodes, print }, customer, look, assets);
   if (waiting.length > 0) {
     print(
       `\nin quarantine: ${waiting.length}, the first ${waiting[0]!.id} (${waiting[0]!.reason}): farebox quarantine`,
@@ -90,10 +89,10 @@ async function show({ sql, redis, print }: Shown, customer: NamedCustomer): Prom
 }
 
 async function take(shown: Shown, customer: NamedCustomer, isSure: boolean): Promise<string | undefined> {
-  const { sql, redis, print } = shown;
+  const { sql, nodes, print } = shown;
   const log = openLog('silent', 'reconcile');
-  const store = await connectStore({ sql, redis, log, markDirty: () => {}, onFenced: () => {} });
-  await store.clock.sample();
+  const store = await connectStore({ sql, nodes, log, markDirty: () => {}, onFenced: () => {} });
+  await sampleClocks(nodes);
   print("\ntaking the ledger's side");
   const { status, text } = await takeLedger({ sql, store, wallet: customer, isSure, print });
   if (status !== 'taken') return text;
@@ -133,7 +132,7 @@ function verdict(look: Exclude<Look, { status: 'unknown' }>, print: Print): 'agr
 }
 
 async function showEntries(
-  { sql, redis, print }: Shown,
+  { sql, nodes, print }: Shown,
   { environmentId, walletId, partition }: NamedCustomer,
   look: Exclude<Look, { status: 'unknown' }>,
   assets: Assets,
@@ -147,7 +146,7 @@ async function showEntries(
   for (const entry of entries.slice(-entriesShown)) print(entryText(entry, assets));
   if (entries.length > entriesShown) print(`          and ${entries.length - entriesShown} before them`);
   const [position] = (await readPartitions(sql)).filter((row) => row.partition === partition);
-  const { entries: raw } = await readOutboxes(redis, position ? [position] : [], outboxEntriesMax);
+  const { entries: raw } = await readOutboxes(nodes.of(partition).redis, position ? [position] : [], outboxEntriesMax);
   const outbox = raw.flatMap((one) => {
     const decoded = decode(one);
     return decoded.status === 'good' && decoded.entry.entry.walletId === walletId ? [decoded.entry.entry] : [];

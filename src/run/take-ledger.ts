@@ -69,7 +69,7 @@ async function takeStep(options: TakeOptions, hasForgotten: boolean): Promise<Ne
   if (hasForgotten) reached('opened');
   const epoch = store.epochs[partition]!;
   // Before the ledger is asked whether it has everything: what is forgotten must not have changed since.
-  const head = (await store.redis.hgetBuffer(walletKey(wallet), 'w')) ?? Buffer.alloc(0);
+  const head = (await store.nodes.of(partition).redis.hgetBuffer(walletKey(wallet), 'w')) ?? Buffer.alloc(0);
   if (!(await ledgerCaughtUp(store, partition))) {
     return stays(
       `entries of partition ${partition} are on their way to the ledger and do not get there: see that a worker runs, then run this again`,
@@ -103,7 +103,7 @@ async function untilOpen({ store, wallet: { partition }, workerWaitMs = 30_000 }
   const deadline = Date.now() + workerWaitMs;
   for (;;) {
     await store.refresh();
-    if ((await store.redis.get(fenceKey(partition))) === store.fences[partition]) return true;
+    if ((await store.nodes.of(partition).redis.get(fenceKey(partition))) === store.fences[partition]) return true;
     if (Date.now() > deadline) return false;
     await sleep(lookAgainMs);
   }
@@ -126,7 +126,7 @@ async function forget({ store, wallet, print, reached = () => {} }: TakeOptions,
     deadlinesKey: deadlinesKey(partition),
   };
   const fence = store.fences[partition]!;
-  const reply = await call(store.redis, forgetScript, keys, { fence, headPacked: head });
+  const reply = await call(store.nodes.of(partition).redis, forgetScript, keys, { fence, headPacked: head });
   switch (reply.status) {
     case 'forgotten':
       print(`Redis has let go of the wallet; partition ${partition} is closed until a worker opens its next epoch`);

@@ -2,7 +2,7 @@
 import type { Config } from '../config.ts';
 import type { Sql } from '../db/connect.ts';
 import { openLog } from '../log.ts';
-import { connectRedis, waitUntilReady } from '../wallet/redis.ts';
+import { connectNodes, sampleClocks } from '../wallet/nodes.ts';
 import type { Store } from '../wallet/store.ts';
 import { connectStore } from './connect-store.ts';
 
@@ -12,14 +12,14 @@ export async function withStore<T>(
   { config, sql }: { config: Config; sql: Sql },
   work: (store: Store) => Promise<T>,
 ): Promise<T | 'unreachable'> {
-  const redis = connectRedis(config.redisUrl, () => undefined);
+  const nodes = connectNodes(config.redisUrl, { onError: () => undefined });
   try {
-    if (!(await waitUntilReady(redis, redisWaitMs))) return 'unreachable';
+    if (!(await nodes.waitUntilReady(redisWaitMs))) return 'unreachable';
     const log = openLog('silent', 'operator');
-    const store = await connectStore({ sql, redis, log, markDirty: () => {}, onFenced: () => {} });
-    await store.clock.sample();
+    const store = await connectStore({ sql, nodes, log, markDirty: () => {}, onFenced: () => {} });
+    await sampleClocks(nodes);
     return await work(store);
   } finally {
-    redis.disconnect();
+    nodes.disconnect();
   }
 }

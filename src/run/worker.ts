@@ -3,6 +3,7 @@ import type { Config } from '../config.ts';
 import { findUnnoticed } from '../db/auto-top-ups.ts';
 import { openDatabase } from '../db/connect.ts';
 import { endSilentSessions } from '../db/end-silent.ts';
+import { installationOf } from '../db/installation.ts';
 import { makeLedgerPartitions } from '../db/ledger-partitions.ts';
 import { forgetReplies } from '../db/replies.ts';
 import { lanesCount, partitionsCount } from '../limits.ts';
@@ -12,12 +13,14 @@ import { oldestEntryAtMs } from '../outbox/age.ts';
 import { laneOf, partitionsOfLane } from '../outbox/queues.ts';
 import { openPayments } from '../payments/payments.ts';
 import { freezeBySystem } from '../wallet/freeze.ts';
-import { connectRedis, waitUntilReady } from '../wallet/redis.ts';
+import { allDone, connectNodes, leastNowMs, onEachNode, sampleClocks, type Node } from '../wallet/nodes.ts';
+import { otherNodesMissing, readRedisState } from '../wallet/redis-state.ts';
 import type { Store } from '../wallet/store.ts';
 import { sweepPartition } from '../wallet/sweep.ts';
 import { applyPendingCredits } from '../worker/apply-credits.ts';
 import { drainLane, type DrainOptions } from '../worker/drain.ts';
 import { freezeQuarantined } from '../worker/freeze-quarantined.ts';
+import { lookAtEvents } from '../worker/look-at-events.ts';
 import { lookAtRefunds } from '../worker/look-at-refunds.ts';
 import { lookAtTopUps } from '../worker/look-at-top-ups.ts';
 import { openPartitions } from '../worker/open-partitions.ts';
@@ -30,8 +33,10 @@ import { connectStore } from './connect-store.ts';
 import { every } from './every.ts';
 import { paymentStore } from './payment-store.ts';
 import { reconcilePages } from './reconcile-page.ts';
+import { retryFor } from './retry.ts';
 import { forgetMetrics, leaveMetrics } from './shared-metrics.ts';
 import { tellOfRefund } from './tell-of-refund.ts';
+import { tellOfTopUp } from './tell-of-top-up.ts';
 import { watchRecovery } from './watch-recovery.ts';
 
 const databaseConnectionsMax = lanesCount + 4;
@@ -45,6 +50,8 @@ const repairIntervalMs = 2_000;
 const silentIntervalMs = 2_000;
 /** It looks at all automatic top-ups. */
 const unnoticedIntervalMs = 10_000;
+/** Whether any list is due to be read. */
+const eventsIntervalMs = 2_000;
 const housekeepingIntervalMs = 3_600_000;
 const sweepRoundsMax = 100;
 
@@ -56,10 +63,10 @@ export async function runWorker(config: Config, log: Log): Promise<{ stop: () =>
     statementMsMax,
     idleInTransactionMsMax,
   });
-  const redis = connectRedis(config.redisUrl, (error) => log.warn({ error }, 'Redis connection'));
+  const nodes = connectNodes(config.redisUrl, { onError: (error) => log.warn({ error }, 'Redis connection') });
   const onWarning = (message: string, fields: Record<string, unknown>) => log.warn(fields, message);
   const onError = (error: Error, what: string) => log.error({ error }, what);
-  if (!(await waitUntilReady(redis, redisWaitMs))) throw new Error('Redis cannot be reached: check REDIS_URL');
+  if (!(await nodes.waitUntilReady(redisWaitMs))) throw new Error('Redis cannot be reached: check REDIS_URL');
   // From the start: what others keep that stand still, a worker that starts waits for.
   const ending = every(
     silentIntervalMs,
@@ -69,21 +76,33 @@ export async function runWorker(config: Config, log: Log): Promise<{ stop: () =>
     },
     (error) => onError(error, 'looking for silent sessions'),
   );
-  const { installation } = await openPartitions({ sql, redis, onWarning });
+  const installation = await installationOf(sql);
+  const isOn = (node: Node) => (partition: number) => nodes.of(partition) === node;
+  const open = async (): Promise<string | undefined> => {
+    const states = await Promise.all(
+      nodes.all().map(async ({ redis, isOfCluster }) => ({ isOfCluster, said: await readRedisState(redis) })),
+    );
+    if (states.some(({ isOfCluster, said }) => said.isOfCluster && !isOfCluster)) return otherNodesMissing;
+    await onEachNode(nodes, (node) => openPartitions({ sql, redis: node.redis, isHere: isOn(node), onWarning }));
+    await sampleClocks(nodes);
+    return undefined;
+  };
+  const problem = await retryFor(redisWaitMs, open, (error) =>
+    log.warn({ error }, 'opening what is new: trying again'),
+  );
+  if (problem !== undefined) throw new Error(problem);
   const store = await connectStore({
     sql,
-    redis,
+    nodes,
     log,
     markDirty: () => {},
     onFenced: () => metrics.fenced.inc(),
     onDifference: () => metrics.reconcileDifferences.inc(),
   });
-  await store.clock.sample();
 
   let topUpsNow = (): void => {};
-  const drain: Omit<DrainOptions, 'lane'> = {
+  const drain: Omit<DrainOptions, 'lane' | 'redis' | 'isHere' | 'isOfCluster'> = {
     sql,
-    redis,
     installation,
     lanesCount,
     freezeWallet: async (wallet) => {
@@ -102,26 +121,33 @@ export async function runWorker(config: Config, log: Log): Promise<{ stop: () =>
     onCrossed: () => topUpsNow(),
     onWarning,
   };
+  // Each node's part of a lane by itself: one that is away holds up nobody else's entries.
+  const drainOn = (lane: number, node: Node) => {
+    const { redis, isOfCluster } = node;
+    return drainLane({ ...drain, lane, redis, isOfCluster, isHere: isOn(node) });
+  };
   let afterRecovery = async (): Promise<void> => {};
   const recovery = await watchRecovery({
     sql,
-    redis,
     store,
     installation,
     required: config.durability,
-    drainLane: (lane) => drainLane({ ...drain, lane }),
+    drainLane: drainOn,
     afterRecovery: () => afterRecovery(),
     metrics,
     log,
   });
   const payments = openPayments(
-    paymentStore({ sql, config, store, onWarning, onRefundEnded: tellOfRefund(metrics.refunds, log) }),
+    paymentStore({
+      ...{ sql, config, store, onWarning },
+      ...{ onTopUp: tellOfTopUp(metrics.topUps, log), onRefundEnded: tellOfRefund(metrics.refunds, log) },
+    }),
   );
   const worker = startWorker({
     queueRedisUrl: config.queueRedisUrl,
     // So that each of several gets its share.
     lanesAtOnce: Math.ceil(lanesCount / config.processes),
-    drainLane: (lane) => drainLane({ ...drain, lane }),
+    drainLane: (lane) => onEachNode(nodes, (node) => drainOn(lane, node)),
     sweepLane: async (lane) => metrics.swept.inc(await sweepLane(store, lane)),
     lookAtTopUps: () =>
       Promise.all([
@@ -139,9 +165,13 @@ export async function runWorker(config: Config, log: Log): Promise<{ stop: () =>
     every(
       lookIntervalMs,
       async () => {
-        await store.clock.sample();
-        await measureLag(store, (lane, seconds) => metrics.drainLag.labels(String(lane)).set(seconds));
-        await leaveMetrics(redis, metrics.registry);
+        const setLag = (lane: number, seconds: number) => metrics.drainLag.labels(String(lane)).set(seconds);
+        // With one node of several away the others' are told.
+        try {
+          await allDone([sampleClocks(nodes), measureLag(store, setLag)]);
+        } finally {
+          await leaveMetrics(nodes, metrics.registry);
+        }
       },
       (error) => onError(error, 'looking at Redis'),
     ),
@@ -163,6 +193,11 @@ export async function runWorker(config: Config, log: Log): Promise<{ stop: () =>
       (error) => onError(error, 'looking for accounts below their bound'),
     ),
     every(
+      eventsIntervalMs,
+      () => lookAtEvents(sql, payments, onWarning),
+      (error) => onError(error, "reading Stripe's events"),
+    ),
+    every(
       housekeepingIntervalMs,
       async () => {
         await makeLedgerPartitions(sql);
@@ -176,8 +211,8 @@ export async function runWorker(config: Config, log: Log): Promise<{ stop: () =>
     stop: async () => {
       for (const work of [recovery, ending, ...repeated]) work.stop();
       await worker.stop();
-      await forgetMetrics(redis).catch((error: Error) => onError(error, 'forgetting metrics'));
-      redis.disconnect();
+      await forgetMetrics(nodes).catch((error: Error) => onError(error, 'forgetting metrics'));
+      nodes.disconnect();
       await sql.end({ timeout: 5 });
       log.info('worker stopped');
     },
@@ -210,14 +245,17 @@ async function sweepLane(store: Store, lane: number): Promise<number> {
 }
 
 async function measureLag(store: Store, set: (lane: number, seconds: number) => void): Promise<void> {
-  const nowMs = store.clock.nowMs();
+  const nowMs = leastNowMs(store.nodes);
   const oldest = Array.from({ length: lanesCount }, () => nowMs);
-  await Promise.all(
+  const measuring = allDone(
     Array.from({ length: partitionsCount }, async (_, partition) => {
-      const atMs = await oldestEntryAtMs(store.redis, { partition, epoch: store.epochs[partition]! });
+      const atMs = await oldestEntryAtMs(store.nodes.of(partition).redis, {
+        partition,
+        epoch: store.epochs[partition]!,
+      });
       const lane = laneOf(partition, lanesCount);
       oldest[lane] = Math.min(oldest[lane]!, atMs ?? nowMs);
     }),
   );
-  oldest.forEach((atMs, lane) => set(lane, (nowMs - atMs) / 1000));
+  return measuring.finally(() => oldest.forEach((atMs, lane) => set(lane, (nowMs - atMs) / 1000)));
 }

@@ -23,7 +23,7 @@ export async function callPresent<Args extends { fence: string }, Reply extends 
   const keys = { fenceKey: fenceKey(partition), clockKey: clockKey(partition), walletKey: walletKey(target) };
   for (let round = 1; round <= roundsMax; round += 1) {
     const args = { ...ownArgs, fence: store.fences[partition]! } as Args;
-    const reply = await call(store.redis, script, keys, args);
+    const reply = await call(store.nodes.of(partition).redis, script, keys, args);
     switch (reply.status) {
       case 'fenced':
       case 'unverified':

@@ -66,15 +66,26 @@ async function run<Keys, Args, Reply extends { status: string }>(
   }
 }
 
-/** Give Redis the scripts, or say why not. Names end in a hash of the text, so releases live side by side. */
-async function loadLibrary(redis: Redis): Promise<string | undefined> {
+const loading = new WeakMap<Redis, Promise<string | undefined>>();
+
+/** Give Redis the scripts, or say why not; once for all calls that miss them. Names end in a hash of the text, so releases live side by side. */
+function loadLibrary(redis: Redis): Promise<string | undefined> {
+  const begun = loading.get(redis) ?? load(redis).finally(() => loading.delete(redis));
+  loading.set(redis, begun);
+  return begun;
+}
+
+async function load(redis: Redis): Promise<string | undefined> {
   try {
-    // REPLACE, because another gateway may be faster: the same name is the same text.
-    await redis.call('FUNCTION', 'LOAD', 'REPLACE', libraryText);
+    // Without REPLACE, which would empty the library's memory of what was verified (lua/lib/run.lua).
+    await redis.call('FUNCTION', 'LOAD', libraryText);
     return undefined;
   } catch (error) {
+    const message = error instanceof Error ? error.message : String(error);
+    // Another gateway was faster: the same name is the same text.
+    if (/^ERR Library '.*' already exists/.test(message)) return undefined;
     // Without it no script ran, whatever became of the loading.
-    return `the function library cannot be loaded: ${error instanceof Error ? error.message : String(error)}`;
+    return `the function library cannot be loaded: ${message}`;
   }
 }
 

@@ -42,6 +42,17 @@ export function parseConfig(version: number, text: string): WalletConfig {
 }
 
 /** What Redis keeps; the version stands beside it. */
-export function configText({ subscriptions, budgets, scopes }: WalletConfig): string {
-  return JSON.stringify({ subscriptions, budgets, scopes });
+export function configText({ subscriptions, past, budgets, scopes }: WalletConfig): string {
+  return JSON.stringify({ subscriptions, past, budgets, scopes });
+}
+
+/**
+ * With the subscriptions of an instant in the past. A product that the customer was not subscribed to then, but is now, stays as it
+ * is now: who tells of usage before the subscription tells of it because there is one.
+ */
+export function configAt(config: WalletConfig, atMs: number): WalletConfig {
+  const then = (config.past ?? []).filter(({ fromMs, tillMs }) => fromMs <= atMs && atMs < tillMs);
+  if (then.length === 0) return config;
+  const others = config.subscriptions.filter((now) => !then.some(({ productId }) => productId === now.productId));
+  return { ...config, subscriptions: [...then, ...others] };
 }

@@ -40,6 +40,9 @@ export function withReplicas(durability: Durability, replicas: number, required:
 /** Each is at least what the one before it is. */
 export const durabilityRank: Record<DurabilityClass, number> = { none: 0, fast: 1, durable: 2, replicated: 3 };
 
+export const lowerClass = (one: DurabilityClass, other: DurabilityClass): DurabilityClass =>
+  durabilityRank[one] < durabilityRank[other] ? one : other;
+
 /** What is missing, in words for an operator; empty when Redis is good enough. */
 export function durabilityProblems(durability: Durability, required: RequiredClass): string[] {
   if (durabilityRank[durability.class] >= durabilityRank[required]) return durability.problems;

@@ -104,10 +104,10 @@ export async function execute<Args extends CommonArgs, Reply extends { status: s
   const answer = await ask(store, script, target, attempts);
   if (attempts.inDoubtUntilMs === undefined || remembered.has(answer.status)) return answer;
   // An attempt may still be under way, and would not find this answer. Once it is dead, what Redis says is final.
-  await store.clock.untilPast(attempts.inDoubtUntilMs);
+  await store.nodes.of(target.partition).clock.untilPast(attempts.inDoubtUntilMs);
   if (answer.status === 'unknown') return answer;
   const final = await ask(store, script, target, attempts);
-  if (final.status === 'unknown') await store.clock.untilPast(attempts.inDoubtUntilMs);
+  if (final.status === 'unknown') await store.nodes.of(target.partition).clock.untilPast(attempts.inDoubtUntilMs);
   return final;
 }
 
@@ -124,8 +124,9 @@ async function ask<Args extends CommonArgs, Reply extends { status: string }>(
   const unavailable = (detail: string): Trouble =>
     unknown === undefined ? { status: 'unavailable', detail, retryAfterMs } : { status: 'unknown', detail: unknown };
   for (let round = 1; round <= roundsMax; round += 1) {
-    args.notAfterMs = store.clock.notAfterMs();
-    const reply = await callConfirmed(store.redis, script, keys, args);
+    const { redis, clock } = store.nodes.of(partition);
+    args.notAfterMs = clock.notAfterMs();
+    const reply = await callConfirmed(redis, script, keys, args);
     switch (reply.status) {
       case 'unknown':
         attempts.inDoubtUntilMs = args.notAfterMs;
@@ -133,7 +134,7 @@ async function ask<Args extends CommonArgs, Reply extends { status: string }>(
         unknown = (reply as Failure).detail;
         args.repeated = '1';
         args.lookedUp = notLookedUp;
-        await waitUntilReady(store.redis, commandTimeoutMs);
+        await waitUntilReady(redis, commandTimeoutMs);
         break;
       case 'not_applied':
         return unavailable((reply as Failure).detail);
@@ -152,7 +153,7 @@ async function ask<Args extends CommonArgs, Reply extends { status: string }>(
           return unavailable('the ledger cannot be reached to look this up');
         break;
       case 'late':
-        await store.clock.sample().catch(() => undefined);
+        await clock.sample().catch(() => undefined);
         break;
       case 'absent': {
         const loaded = await hydrateWallet(store, target);
@@ -203,7 +204,11 @@ async function lookUp(store: Store, target: Target, args: CommonArgs, sinceMs?: 
     args.lookedUp = record ? inLedger : notInLedger;
     if (!record) return true;
     const keys = { fenceKey: fenceKey(target.partition), operationKey: operationKey(target.partition, operationId) };
-    const { status } = await call(store.redis, rememberScript, keys, { fence, recordPacked: record, keepMs });
+    const { status } = await call(store.nodes.of(target.partition).redis, rememberScript, keys, {
+      fence,
+      recordPacked: record,
+      keepMs,
+    });
     return status === 'remembered';
   } catch (error) {
     store.onWarning('looking up an operation in the ledger failed', { error });
@@ -215,9 +220,10 @@ async function lookUp(store: Store, target: Target, args: CommonArgs, sinceMs?: 
 export async function applyDue(store: Store, target: Target): Promise<{ applied: number; more: boolean } | undefined> {
   const operation = ownOperation();
   const { partition } = target;
-  const reply = await call(store.redis, applyDueScript, moneyKeys(target, store.epochs[partition]!, operation.id), {
+  const { redis, clock } = store.nodes.of(partition);
+  const reply = await call(redis, applyDueScript, moneyKeys(target, store.epochs[partition]!, operation.id), {
     fence: store.fences[partition]!,
-    notAfterMs: store.clock.notAfterMs(),
+    notAfterMs: clock.notAfterMs(),
     environment: target.environmentId,
     operationId: operation.id,
     fingerprint: noFingerprint,

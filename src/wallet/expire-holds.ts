@@ -10,15 +10,20 @@ import type { Target } from './target.ts';
 export async function expireHolds(store: Store, target: Target, refs: string): Promise<number | undefined> {
   const operation = ownOperation();
   const { partition } = target;
-  const reply = await call(store.redis, expireHoldsScript, moneyKeys(target, store.epochs[partition]!, operation.id), {
-    fence: store.fences[partition]!,
-    notAfterMs: store.clock.notAfterMs(),
-    environment: target.environmentId,
-    operationId: operation.id,
-    fingerprint: operation.fingerprint,
-    keepMs: 0,
-    holdRefs: refs,
-  });
+  const reply = await call(
+    store.nodes.of(partition).redis,
+    expireHoldsScript,
+    moneyKeys(target, store.epochs[partition]!, operation.id),
+    {
+      fence: store.fences[partition]!,
+      notAfterMs: store.nodes.of(partition).clock.notAfterMs(),
+      environment: target.environmentId,
+      operationId: operation.id,
+      fingerprint: operation.fingerprint,
+      keepMs: 0,
+      holdRefs: refs,
+    },
+  );
   if (reply.status !== 'expired') return undefined;
   if (reply.expiredCount > 0) store.markDirty(partition);
   return reply.expiredCount;

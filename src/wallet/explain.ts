@@ -34,31 +34,44 @@ export type Explained = {
 };
 
 export type Outcome =
-  /** `taken`: of each grant, by number. */
-  | { status: 'would_approve'; amount: Atoms; taken: Map<number, Atoms> }
-  | {
-      status: 'would_decline';
-      reason: ReasonName;
-      affordable: Atoms;
-      shortAsset: number | undefined;
-      budgetNo: number | undefined;
-    };
+  /** `taken`: of each grant, by number. `bound`: in mode `up_to`, why it is no more; undefined: it is all that is asked for. */
+  { status: 'would_approve'; amount: Atoms; taken: Map<number, Atoms>; bound: WouldDecline | undefined } | WouldDecline;
 
-/** Both are sent at once: only another gateway, or what was due, comes between. */
+type WouldDecline = {
+  status: 'would_decline';
+  reason: ReasonName;
+  affordable: Atoms;
+  shortAsset: number | undefined;
+  budgetNo: number | undefined;
+};
+
+/** All are sent at once: only another gateway, or what was due, comes between. */
 const roundsMax = 20;
 
 export async function explain(store: Store, request: ExplainRequest): Promise<Explained | TooLarge | Stale | Trouble> {
   const target = { ...request.wallet, environmentId: request.environmentId };
   for (let round = 1; round <= roundsMax; round += 1) {
-    const [told, read] = await Promise.all([ask(store, request), readWallet(store, target)]);
+    const [told, read, strictly] = await Promise.all([
+      ask(store, request),
+      readWallet(store, target),
+      // What refuses all of it is what bounds a part of it.
+      request.mode === 'up_to' ? ask(store, { ...request, mode: 'strict' }) : undefined,
+    ]);
     if (told.status !== 'told') return told;
     if (read.status !== 'wallet') return read;
-    if (read.wallet.version !== told.version) continue;
+    if (strictly && strictly.status !== 'told') return strictly;
+    if (read.wallet.version !== told.version || (strictly && strictly.version !== told.version)) continue;
     const { status: _, version: __, ...rest } = told;
-    return { status: 'explained', wallet: read.wallet, ...rest };
+    const outcome = withBound(told.outcome, strictly?.outcome);
+    return { status: 'explained', wallet: read.wallet, ...rest, outcome };
   }
   const detail = 'this wallet changes faster than it can be looked at';
   return { status: 'unavailable', detail, retryAfterMs };
+}
+
+function withBound(outcome: Outcome, strictly: Outcome | undefined): Outcome {
+  const isPart = outcome.status === 'would_approve' && strictly?.status === 'would_decline';
+  return isPart ? { ...outcome, bound: strictly } : outcome;
 }
 
 type Told = { status: 'told'; version: number } & Pick<Explained, 'outcome' | 'budgets' | 'legs' | 'reckoned'>;
@@ -81,7 +94,7 @@ async function ask(store: Store, request: ExplainRequest): Promise<Told | TooLar
     case 'would_approve': {
       const taken = new Map<number, Atoms>();
       for (const [no, atoms] of inGroups(reply.sourcesText, 2)) taken.set(Number(no), atoms!);
-      const outcome = { status: reply.status, amount: reply.takeAtoms, taken } as const;
+      const outcome = { status: reply.status, amount: reply.takeAtoms, taken, bound: undefined } as const;
       return { status: 'told', version: reply.version, outcome, ...readTexts(reply) };
     }
     case 'would_decline': {

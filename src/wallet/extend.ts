@@ -44,7 +44,10 @@ export async function extend(
   const target = targetOfHold(request.environmentId, request.holdId);
   if (!target) return { status: 'no_hold' };
   // The reply names the customer, whom the hold's id does not tell; both commands leave in one write.
-  const customer = store.redis.hget(walletKey(target), 'c').catch(() => null);
+  const customer = store.nodes
+    .of(target.partition)
+    .redis.hget(walletKey(target), 'c')
+    .catch(() => null);
   const reply = await execute(store, extendScript, target, request.operation, {
     asset: target.asset,
     holdRef: target.ref,

@@ -7,11 +7,9 @@
 // Each process remembers the highest seq that it acknowledged in each partition, and tells Postgres every second, as far as
 // the ledger does not have it yet, and when an epoch ends or looks lost: what was sealed below it has lost acknowledged
 // operations. A process that dies together with Redis has told of all but its last second; more cannot be known.
-import type { Redis } from 'ioredis';
 import { partitionsCount } from '../limits.ts';
-import { call } from './call.ts';
-import { fenceKey } from './keys.ts';
-import { verifyRunScript } from './scripts.gen.ts';
+import type { Nodes } from './nodes.ts';
+import { verifier } from './verify-run.ts';
 
 /** `seq`: how far the ledger has it. */
 export type EpochRow = { partition: number; epoch: number; seq: number; runId: string | undefined };
@@ -41,13 +39,13 @@ export type Fences = {
 const lookPauseMs = 200;
 
 export async function openFences(options: {
-  redis: Redis;
+  nodes: Nodes;
   ledger: EpochReader;
   installation: string;
   onFenced: () => void;
   onWarning: (message: string, fields: Record<string, unknown>) => void;
 }): Promise<Fences> {
-  const { redis, ledger, installation, onWarning } = options;
+  const { nodes, ledger, installation, onWarning } = options;
   const epochs: number[] = [];
   const unverified = new Set<number>();
   const fences: string[] = [];
@@ -70,8 +68,10 @@ export async function openFences(options: {
     });
   };
 
+  const verify = verifier(nodes);
+
   const look = async () => {
-    const rows = await ledger.readEpochs();
+    const [rows] = await Promise.all([ledger.readEpochs(), nodes.refresh()]);
     if (rows.length !== partitionsCount) throw new Error(`expected ${partitionsCount} epochs, got ${rows.length}`);
     for (const { partition, epoch } of rows.filter((row) => epochs[row.partition] !== row.epoch)) {
       addNews(partition);
@@ -80,7 +80,7 @@ export async function openFences(options: {
       acknowledged[partition] = 0;
       told[partition] = 0;
     }
-    const found = await partitionsUnverified(redis, rows, fences);
+    const found = await verify.unverified(rows, fences);
     unverified.clear();
     for (const partition of found) unverified.add(partition);
     for (const { partition, seq } of rows) {
@@ -102,7 +102,10 @@ export async function openFences(options: {
   await refresh();
   const refreshQuietly = () => refresh().catch((error: Error) => onWarning('reading the epochs failed', { error }));
   // It may be another Redis, or the same one after a restart.
-  redis.on('ready', () => void refreshQuietly());
+  nodes.onReady(() => {
+    verify.doubt();
+    void refreshQuietly();
+  });
   return {
     fences,
     epochs,
@@ -113,36 +116,9 @@ export async function openFences(options: {
     },
     onFenced: async () => {
       options.onFenced();
+      verify.doubt();
       if (performance.now() - lookedAtMs > lookPauseMs) await refreshQuietly();
     },
     refresh,
   };
-}
-
-/** Lets scripts decide behind each fence whose run is the ledger's; returns the partitions where it is another, or closed. */
-async function partitionsUnverified(
-  redis: Redis,
-  rows: readonly EpochRow[],
-  fences: readonly string[],
-): Promise<number[]> {
-  const byFence = new Map<string, EpochRow[]>();
-  for (const row of rows) {
-    const fence = fences[row.partition]!;
-    byFence.set(fence, [...(byFence.get(fence) ?? []), row]);
-  }
-  const unverified: number[] = [];
-  for (const [fence, ofFence] of byFence) {
-    // One partition speaks for all that have its fence; where its own is closed, the next one does.
-    for (const { partition, runId } of ofFence) {
-      const args = { fence, runId: runId ?? 'none' };
-      const { status } = await call(redis, verifyRunScript, { fenceKey: fenceKey(partition) }, args);
-      if (status === 'verified') break;
-      unverified.push(partition);
-      if (status !== 'fenced') {
-        unverified.push(...ofFence.map((row) => row.partition));
-        break;
-      }
-    }
-  }
-  return unverified;
 }

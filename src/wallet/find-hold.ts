@@ -37,7 +37,7 @@ async function look(
     walletKey: walletKey(target),
     holdsKey: holdsKey(target),
   };
-  const reply = await call(store.redis, readHoldScript, keys, {
+  const reply = await call(store.nodes.of(partition).redis, readHoldScript, keys, {
     fence: store.fences[partition]!,
     environment: target.environmentId,
     holdRef: target.ref,

@@ -14,7 +14,9 @@ export async function hasOperation(store: Store, target: Target, operationId: st
     walletKey: walletKey(target),
     operationKey: operationKey(partition, operationId),
   };
-  const { status } = await call(store.redis, peekOperationScript, keys, { fence: store.fences[partition]! });
+  const { status } = await call(store.nodes.of(partition).redis, peekOperationScript, keys, {
+    fence: store.fences[partition]!,
+  });
   if (status === 'never_begun') return false;
   if (status !== 'look_up') return true;
   return store.ledger.findOperation(environmentId, operationId).then(

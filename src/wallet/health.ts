@@ -2,13 +2,15 @@
 import { clockSkewMaxMs, partitionsCount } from '../limits.ts';
 import {
   durabilityProblems,
+  lowerClass,
   readDurability,
   withReplicas,
   type DurabilityClass,
   type RequiredClass,
 } from './durability.ts';
 import { fenceKey } from './keys.ts';
-import { readRedisState } from './redis-state.ts';
+import type { Node } from './nodes.ts';
+import { otherNodesMissing, readRedisState } from './redis-state.ts';
 import type { Store } from './store.ts';
 
 export type Health = {
@@ -36,35 +38,69 @@ export const unknownHealth: Health = {
 };
 
 export async function readHealth(store: Store, required: RequiredClass): Promise<Health> {
-  await store.clock.sample();
-  const { isReplica, replicas, memoryShare } = await readRedisState(store.redis);
-  const durability = withReplicas(await readDurability(store.redis), replicas, required);
-  const problems = durabilityProblems(durability, required);
-  if (isReplica) problems.push('this Redis is a replica and takes no writes: point REDIS_URL at the primary');
-  const clockOffsetMs = store.clock.offsetMs();
-  if (Math.abs(clockOffsetMs) > clockSkewMaxMs) {
-    problems.push(`Redis's clock and ours differ by ${clockOffsetMs} ms: synchronise them`);
-  }
-  // One by one rather than MGET: in a cluster they live on different nodes. ioredis sends them in one go.
+  const nodes = store.nodes.all();
+  // In a cluster that nobody could look at.
+  if (nodes.length === 0)
+    return { ...unknownHealth, problems: ['no node of the Redis Cluster answers: see REDIS_URL'] };
+  const looks = await Promise.all(nodes.map((node) => lookAtNode(node, required).catch((error: Error) => error)));
+  if (looks.every((look) => look instanceof Error)) throw looks[0]!;
+  const problems = new Set(looks.flatMap((look, i) => (look instanceof Error ? away(nodes[i]!, look) : look.problems)));
+  // One by one rather than MGET, which takes keys of one slot only in a cluster. ioredis sends them in one go.
   const fences = await Promise.all(
-    Array.from({ length: partitionsCount }, (_, partition) => store.redis.get(fenceKey(partition))),
+    Array.from({ length: partitionsCount }, (_, partition) =>
+      store.nodes
+        .of(partition)
+        .redis.get(fenceKey(partition))
+        .catch(() => undefined),
+    ),
   );
   const partitionsOpen = fences.filter(
     (fence, partition) => fence === store.fences[partition] && !store.unverified.has(partition),
   ).length;
   if (partitionsOpen < partitionsCount) {
-    problems.push(
+    problems.add(
       `${partitionsCount - partitionsOpen} of ${partitionsCount} partitions do not take decisions: Redis was restarted, replaced or ` +
         'flushed, or has the data of another installation; a worker recovers them: see that one runs, and what it logs',
     );
   }
   return {
-    ready: problems.length === 0,
+    ready: problems.size === 0,
     partitionsOpen,
-    durability: durability.class,
-    replicas,
-    memoryShare,
-    clockOffsetMs,
-    problems,
+    ...weakest(looks.flatMap((look) => (look instanceof Error ? [] : [look]))),
+    problems: [...problems],
+  };
+}
+
+type NodeLook = Pick<Health, 'durability' | 'replicas' | 'memoryShare' | 'clockOffsetMs' | 'problems'>;
+
+async function lookAtNode({ redis, clock, isOfCluster }: Node, required: RequiredClass): Promise<NodeLook> {
+  await clock.sample();
+  const state = await readRedisState(redis);
+  const { isReplica, replicas, memoryShare } = state;
+  const durability = withReplicas(await readDurability(redis), replicas, required);
+  const problems = durabilityProblems(durability, required);
+  if (isReplica) problems.push('this Redis is a replica and takes no writes: point REDIS_URL at the primary');
+  if (state.isOfCluster && !isOfCluster) problems.push(otherNodesMissing);
+  const clockOffsetMs = clock.offsetMs();
+  if (Math.abs(clockOffsetMs) > clockSkewMaxMs) {
+    problems.push(`Redis's clock and ours differ by ${clockOffsetMs} ms: synchronise them`);
+  }
+  return { durability: durability.class, replicas, memoryShare, clockOffsetMs, problems };
+}
+
+/** One of a cluster: the others' wallets are decided on. */
+function away({ redis: { options } }: Node, error: Error): string {
+  return `Redis does not answer at ${options.host}:${options.port}: ${error.message}`;
+}
+
+/** A cluster is as good as the worst of its nodes. */
+function weakest(looks: readonly NodeLook[]): Omit<NodeLook, 'problems'> {
+  const shares = looks.map(({ memoryShare }) => memoryShare).filter((share) => share !== undefined);
+  const offsets = looks.map(({ clockOffsetMs }) => clockOffsetMs);
+  return {
+    durability: looks.map(({ durability }) => durability).reduce(lowerClass),
+    replicas: Math.min(...looks.map(({ replicas }) => replicas)),
+    memoryShare: shares.length > 0 ? Math.max(...shares) : undefined,
+    clockOffsetMs: offsets.reduce((most, offset) => (Math.abs(offset) > Math.abs(most) ? offset : most)),
   };
 }

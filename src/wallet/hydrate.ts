@@ -58,7 +58,7 @@ async function loadWallet(store: Store, target: Target): Promise<'ready' | Troub
       if (!(await ledgerCaughtUp(store, target.partition))) {
         return { status: 'unavailable', detail: 'the ledger has not caught up with this wallet yet', retryAfterMs };
       }
-      const standing = await readStoredWallet(store.redis, target);
+      const standing = await readStoredWallet(store.nodes.of(target.partition).redis, target);
       if (standing?.epoch === store.epochs[target.partition]) return 'ready';
       const wallet = await store.ledger.loadWallet(by);
       if (!wallet) return { status: 'no_customer' };
@@ -130,7 +130,7 @@ async function putBeside(store: Store, target: WalletRef, ledger: LedgerWallet, 
 async function rebuild(store: Store, target: WalletRef, wallet: LedgerWallet, replacedVersion: string): Promise<Put> {
   const { partition } = target;
   const keys = { ...wholeKeys(target), deadlinesKey: deadlinesKey(partition) };
-  const reply = await call(store.redis, hydrateScript, keys, {
+  const reply = await call(store.nodes.of(target.partition).redis, hydrateScript, keys, {
     fence: store.fences[partition]!,
     environment: wallet.environmentId,
     customerId: wallet.customerId,
@@ -144,7 +144,7 @@ async function rebuild(store: Store, target: WalletRef, wallet: LedgerWallet, re
     triggersPacked: packTriggers(wallet.triggers),
     replacedVersion,
     // Operations that Redis does not know may be in the ledger all the same, for as long as they are remembered.
-    lookUpUntilMs: store.clock.nowMs() + operationKeepMs,
+    lookUpUntilMs: store.nodes.of(target.partition).clock.nowMs() + operationKeepMs,
     ...configArgs(wallet),
   });
   return reply.status === 'hydrated' || reply.status === 'present' ? 'ready' : refused(store, partition, reply);
@@ -153,7 +153,7 @@ async function rebuild(store: Store, target: WalletRef, wallet: LedgerWallet, re
 /** Of a customer without entries: refused where Redis has no memory left. */
 async function createWallet(store: Store, target: Target, customerId: string, freeze: number): Promise<Put> {
   const args = { fence: store.fences[target.partition]!, environment: target.environmentId, customerId, freeze };
-  const reply = await call(store.redis, createWalletScript, walletKeys(target), args);
+  const reply = await call(store.nodes.of(target.partition).redis, createWalletScript, walletKeys(target), args);
   return reply.status === 'created' ? 'ready' : refused(store, target.partition, reply);
 }
 
@@ -166,7 +166,7 @@ async function restamp(
 ): Promise<Put> {
   const { partition } = target;
   const args = { fence: store.fences[partition]!, version, freeze, ...configArgs(ledger) };
-  const reply = await call(store.redis, restampScript, wholeKeys(target), args);
+  const reply = await call(store.nodes.of(target.partition).redis, restampScript, wholeKeys(target), args);
   return reply.status === 'stamped' ? 'ready' : refused(store, partition, reply);
 }
 

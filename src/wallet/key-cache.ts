@@ -4,10 +4,10 @@
 // change empties the cache. With Postgres away, keys that were seen stay good for 15 minutes; with Redis away nothing is
 // approved anyway.
 import { setTimeout as sleep } from 'node:timers/promises';
-import type { Redis } from 'ioredis';
 import { keyCacheMs } from '../limits.ts';
 import type { Key } from '../records.ts';
 import { revocationsKey } from './keys.ts';
+import type { Nodes } from './nodes.ts';
 
 const secretsMax = 10_000;
 const secretLengthMax = 256;
@@ -25,7 +25,7 @@ export type KeyCache = {
   poll: () => Promise<void>;
 };
 
-export function keyCache(redis: Redis, findKey: (secret: string) => Promise<Key | undefined>): KeyCache {
+export function keyCache(nodes: Nodes, findKey: (secret: string) => Promise<Key | undefined>): KeyCache {
   const cached = new Map<string, Cached>();
   let revocations: string | null | undefined;
   let emptied = 0;
@@ -70,7 +70,7 @@ export function keyCache(redis: Redis, findKey: (secret: string) => Promise<Key 
       return known && ageMs < keyCacheMs ? lookAgain(secret, known) : lookUp(secret);
     },
     poll: async () => {
-      const counter = await redis.get(revocationsKey);
+      const counter = await nodes.ofKey(revocationsKey).get(revocationsKey);
       if (revocations !== undefined && counter !== revocations) {
         cached.clear();
         emptied += 1;

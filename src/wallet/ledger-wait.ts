@@ -9,7 +9,7 @@ const pollMs = 20;
 
 /** The present end of a partition's outbox: the seq of its newest entry. Undefined when Redis has no clock there. */
 async function outboxEnd(store: Store, partition: number): Promise<number | undefined> {
-  const packed = await store.redis.getBuffer(clockKey(partition));
+  const packed = await store.nodes.of(partition).redis.getBuffer(clockKey(partition));
   return packed ? cursor(packed).whole() : undefined;
 }
 

@@ -18,7 +18,7 @@ export async function mendWallet(store: Store, ref: WalletRef, seen?: Seen): Pro
     holdsKey: holdsKey(ref),
     deadlinesKey: deadlinesKey(partition),
   };
-  const reply = await call(store.redis, mendScript, keys, {
+  const reply = await call(store.nodes.of(partition).redis, mendScript, keys, {
     fence: store.fences[partition]!,
     seenAt: seen ? `${seen.epoch}.${seen.version}` : '',
   });

@@ -4,6 +4,7 @@
 // Looked at every second. A request costs one comparison while all is well. Where it is lifted lies below where it begins, so
 // that it does not come and go.
 import { memoryShareLifted, memoryShareMax, outboxAgeLiftedMs, outboxAgeMaxMs, partitionsCount } from '../limits.ts';
+import { leastNowMs } from './nodes.ts';
 import type { Store } from './store.ts';
 
 export const pressureReasons = ['memory', 'outbox_age'] as const;
@@ -57,7 +58,7 @@ const outboxesPerLook = 64;
  * `oldestEntryAtMs` is the outbox's, handed in.
  */
 export function outboxAges(
-  store: Pick<Store, 'epochs' | 'clock'>,
+  store: Pick<Store, 'epochs' | 'nodes'>,
   oldestEntryAtMs: (place: { partition: number; epoch: number }) => Promise<number | undefined>,
 ): () => Promise<number> {
   const oldest: (number | undefined)[] = [];
@@ -65,14 +66,17 @@ export function outboxAges(
   return async () => {
     const count = oldest.length < partitionsCount ? partitionsCount : outboxesPerLook;
     const looked = Array.from({ length: count }, (_, at) => (next + at) % partitionsCount);
-    const found = await Promise.all(
+    const found = await Promise.allSettled(
       looked.map((partition) => oldestEntryAtMs({ partition, epoch: store.epochs[partition]! })),
     );
+    const [refused] = found.filter(({ status }) => status === 'rejected');
+    if (refused?.status === 'rejected' && found.every(({ status }) => status === 'rejected')) throw refused.reason;
     looked.forEach((partition, at) => {
-      oldest[partition] = found[at];
+      // A node of a cluster that is away takes no new work by itself.
+      oldest[partition] = found[at]?.status === 'fulfilled' ? found[at].value : undefined;
     });
     next = (next + count) % partitionsCount;
-    const nowMs = store.clock.nowMs();
+    const nowMs = leastNowMs(store.nodes);
     return oldest.reduce<number>((most, atMs) => (atMs === undefined ? most : Math.max(most, nowMs - atMs)), 0);
   };
 }

@@ -36,7 +36,7 @@ async function raiseIn(
       environment: environmentId,
       catalogVersion: String(catalogVersion),
     };
-    const reply = await call(store.redis, raiseCatalogScript, keys, args);
+    const reply = await call(store.nodes.of(partition).redis, raiseCatalogScript, keys, args);
     switch (reply.status) {
       case 'raised':
         return reply;
@@ -48,7 +48,7 @@ async function raiseIn(
       case 'not_applied':
       case 'unknown':
         detail = reply.detail;
-        await waitUntilReady(store.redis, commandTimeoutMs);
+        await waitUntilReady(store.nodes.of(partition).redis, commandTimeoutMs);
         break;
     }
   }
@@ -57,6 +57,6 @@ async function raiseIn(
 /** The versions that one partition has: enough to see that something was published. None where nothing was. */
 export async function readCatalogVersions(store: Store, environmentIds: readonly string[]): Promise<number[]> {
   if (environmentIds.length === 0) return [];
-  const versions = await store.redis.hmget(catalogKey(0), ...environmentIds);
+  const versions = await store.nodes.of(0).redis.hmget(catalogKey(0), ...environmentIds);
   return versions.map((version) => Number(version ?? 0));
 }

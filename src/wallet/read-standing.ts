@@ -9,7 +9,7 @@ const environmentLength = 12;
 
 /** As if a script had refused. A wallet that Redis has lost is brought back first. */
 export async function readStanding(store: Store, target: Target): Promise<Stale | Trouble> {
-  const { redis, clock } = store;
+  const { redis, clock } = store.nodes.of(target.partition);
   const read = () => redis.hmgetBuffer(walletKey(target), 'w', 'n', 'x');
   try {
     const [catalogVersion, known] = await Promise.all([

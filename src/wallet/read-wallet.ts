@@ -58,7 +58,7 @@ export async function readWallet(
   const keys = { fenceKey: fenceKey(partition), clockKey: clockKey(partition), walletKey: walletKey(target) };
   for (let round = 1; round <= roundsMax; round += 1) {
     const args = { fence: store.fences[partition]!, environment: target.environmentId };
-    const reply = await call(store.redis, readWalletScript, keys, args);
+    const reply = await call(store.nodes.of(partition).redis, readWalletScript, keys, args);
     switch (reply.status) {
       case 'wallet':
         return {

@@ -9,7 +9,13 @@ export type RedisState = {
   replicas: number;
   /** Of its maxmemory, as Redis counts before it refuses writes; undefined where memory is not limited. */
   memoryShare: number | undefined;
+  /** A node of a Redis Cluster: there are others. */
+  isOfCluster: boolean;
 };
+
+/** Where one URL leads to a node of a cluster. */
+export const otherNodesMissing =
+  'this Redis is a node of a Redis Cluster: name several of its nodes in REDIS_URL, separated by commas, and a Redis for the queues in QUEUE_REDIS_URL';
 
 export async function readRedisState(redis: Redis): Promise<RedisState> {
   return parseRedisState(await readInfo(redis));
@@ -28,6 +34,7 @@ export function parseRedisState(text: string): RedisState {
   return {
     isReplica: fields.get('role') === 'slave',
     replicas: [...fields].filter(([name, value]) => /^slave\d+$/.test(name) && isAlive(value)).length,
+    isOfCluster: fields.get('cluster_enabled') === '1',
     memoryShare: maxmemory > 0 ? (number('used_memory') - number('mem_not_counted_for_evict')) / maxmemory : undefined,
   };
 }
@@ -40,7 +47,7 @@ function isAlive(replica: string): boolean {
 
 async function readInfo(redis: Redis): Promise<string> {
   try {
-    return await redis.info('memory', 'replication');
+    return await redis.info('memory', 'replication', 'cluster');
   } catch (error) {
     // Forbidden, as CONFIG may be: then nothing is known.
     if (error instanceof Error && error.name === 'ReplyError') return '';

@@ -3,7 +3,7 @@ import { atomsFromRedis as atoms, type Atoms } from '../units.ts';
 import { withoutEmpty, type Script } from './script.ts';
 
 /** The Redis library that holds all scripts; names end in its hash. */
-export const libraryHash = '725225eafae8';
+export const libraryHash = 'd776002cacf4';
 
 export type AdvanceClockKeys = { fenceKey: string; clockKey: string };
 export type AdvanceClockArgs = { fence: string; toMs: number };
@@ -16,7 +16,7 @@ export type AdvanceClockReply =
  */
 export const advanceClockScript: Script<AdvanceClockKeys, AdvanceClockArgs, AdvanceClockReply> = {
   name: 'advance_clock',
-  functionName: 'advance_clock_725225eafae8',
+  functionName: 'advance_clock_d776002cacf4',
   keysCount: 2,
   binary: false,
   encode: (keys, args) => [keys.fenceKey, keys.clockKey, args.fence, args.toMs],
@@ -47,7 +47,7 @@ export type ApplyDueReply =
  */
 export const applyDueScript: Script<ApplyDueKeys, ApplyDueArgs, ApplyDueReply> = {
   name: 'apply_due',
-  functionName: 'apply_due_725225eafae8',
+  functionName: 'apply_due_d776002cacf4',
   keysCount: 7,
   binary: false,
   encode: (keys, args) => [keys.fenceKey, keys.clockKey, keys.walletKey, keys.holdsKey, keys.deadlinesKey, keys.operationKey, keys.outboxKey, args.fence, args.notAfterMs, args.environment, args.operationId, args.fingerprint, args.keepMs],
@@ -82,7 +82,7 @@ export type ArmTopUpReply =
  */
 export const armTopUpScript: Script<ArmTopUpKeys, ArmTopUpArgs, ArmTopUpReply> = {
   name: 'arm_top_up',
-  functionName: 'arm_top_up_725225eafae8',
+  functionName: 'arm_top_up_d776002cacf4',
   keysCount: 3,
   binary: false,
   encode: (keys, args) => [keys.fenceKey, keys.clockKey, keys.walletKey, args.fence, args.asset, String(args.firesBelowAtoms), args.crossingNo],
@@ -127,7 +127,7 @@ export type AuthorizeReply =
  */
 export const authorizeScript: Script<AuthorizeKeys, AuthorizeArgs, AuthorizeReply> = {
   name: 'authorize',
-  functionName: 'authorize_725225eafae8',
+  functionName: 'authorize_d776002cacf4',
   keysCount: 8,
   binary: false,
   encode: (keys, args) => withoutEmpty([keys.fenceKey, keys.clockKey, keys.walletKey, keys.holdsKey, keys.deadlinesKey, keys.operationKey, keys.outboxKey, keys.catalogKey, args.fence, args.notAfterMs, args.environment, args.operationId, args.fingerprint, args.keepMs, args.asset, String(args.amountAtoms), args.mode, args.ttlMs, args.repeated, args.lookedUp, args.configVersion, args.attached, args.catalogVersion, args.toldText, args.budgetsPacked, args.linesPacked, args.scopesPacked, args.legsPacked, args.fallbacksPacked], 7),
@@ -180,7 +180,7 @@ export type ChargeReply =
  */
 export const chargeScript: Script<ChargeKeys, ChargeArgs, ChargeReply> = {
   name: 'charge',
-  functionName: 'charge_725225eafae8',
+  functionName: 'charge_d776002cacf4',
   keysCount: 8,
   binary: false,
   encode: (keys, args) => withoutEmpty([keys.fenceKey, keys.clockKey, keys.walletKey, keys.holdsKey, keys.deadlinesKey, keys.operationKey, keys.outboxKey, keys.catalogKey, args.fence, args.notAfterMs, args.environment, args.operationId, args.fingerprint, args.keepMs, args.asset, String(args.amountAtoms), args.mode, args.repeated, args.lookedUp, args.configVersion, args.attached, args.catalogVersion, args.toldText, args.budgetsPacked, args.linesPacked, args.scopesPacked, args.legsPacked, args.fallbacksPacked], 7),
@@ -220,7 +220,7 @@ export type ConfigureReply =
  */
 export const configureScript: Script<ConfigureKeys, ConfigureArgs, ConfigureReply> = {
   name: 'configure',
-  functionName: 'configure_725225eafae8',
+  functionName: 'configure_d776002cacf4',
   keysCount: 3,
   binary: false,
   encode: (keys, args) => [keys.fenceKey, keys.clockKey, keys.walletKey, args.fence, args.version, args.configText],
@@ -247,7 +247,7 @@ export type CreateWalletReply =
  */
 export const createWalletScript: Script<CreateWalletKeys, CreateWalletArgs, CreateWalletReply> = {
   name: 'create_wallet',
-  functionName: 'create_wallet_725225eafae8',
+  functionName: 'create_wallet_d776002cacf4',
   keysCount: 3,
   binary: false,
   encode: (keys, args) => [keys.fenceKey, keys.clockKey, keys.walletKey, args.fence, args.environment, args.customerId, args.freeze],
@@ -281,7 +281,7 @@ export type CreditReply =
  */
 export const creditScript: Script<CreditKeys, CreditArgs, CreditReply> = {
   name: 'credit',
-  functionName: 'credit_725225eafae8',
+  functionName: 'credit_d776002cacf4',
   keysCount: 7,
   binary: false,
   encode: (keys, args) => [keys.fenceKey, keys.clockKey, keys.walletKey, keys.holdsKey, keys.deadlinesKey, keys.operationKey, keys.outboxKey, args.fence, args.notAfterMs, args.environment, args.operationId, args.fingerprint, args.keepMs, args.asset, args.grantNo, String(args.amountAtoms), args.purpose, args.priority, args.effectiveAtMs, args.expiresAtMs, args.attached, args.lookedUp, args.scope, args.rolloverPacked],
@@ -318,7 +318,7 @@ export type DropCountersReply =
  */
 export const dropCountersScript: Script<DropCountersKeys, DropCountersArgs, DropCountersReply> = {
   name: 'drop_counters',
-  functionName: 'drop_counters_725225eafae8',
+  functionName: 'drop_counters_d776002cacf4',
   keysCount: 3,
   binary: false,
   encode: (keys, args) => [keys.fenceKey, keys.clockKey, keys.walletKey, args.fence, args.names],
@@ -351,7 +351,7 @@ export type ExpireHoldsReply =
  */
 export const expireHoldsScript: Script<ExpireHoldsKeys, ExpireHoldsArgs, ExpireHoldsReply> = {
   name: 'expire_holds',
-  functionName: 'expire_holds_725225eafae8',
+  functionName: 'expire_holds_d776002cacf4',
   keysCount: 7,
   binary: false,
   encode: (keys, args) => [keys.fenceKey, keys.clockKey, keys.walletKey, keys.holdsKey, keys.deadlinesKey, keys.operationKey, keys.outboxKey, args.fence, args.notAfterMs, args.environment, args.operationId, args.fingerprint, args.keepMs, args.holdRefs],
@@ -395,7 +395,7 @@ export type ExtendReply =
  */
 export const extendScript: Script<ExtendKeys, ExtendArgs, ExtendReply> = {
   name: 'extend',
-  functionName: 'extend_725225eafae8',
+  functionName: 'extend_d776002cacf4',
   keysCount: 7,
   binary: false,
   encode: (keys, args) => [keys.fenceKey, keys.clockKey, keys.walletKey, keys.holdsKey, keys.deadlinesKey, keys.operationKey, keys.outboxKey, args.fence, args.notAfterMs, args.environment, args.operationId, args.fingerprint, args.keepMs, args.asset, args.holdRef, String(args.amountAtoms), args.ttlMs, args.repeated, args.attached, args.lookedUp, args.configVersion, args.budgetsPacked],
@@ -437,7 +437,7 @@ export type ForgetReply =
  */
 export const forgetScript: Script<ForgetKeys, ForgetArgs, ForgetReply> = {
   name: 'forget',
-  functionName: 'forget_725225eafae8',
+  functionName: 'forget_d776002cacf4',
   keysCount: 4,
   binary: false,
   encode: (keys, args) => [keys.fenceKey, keys.walletKey, keys.holdsKey, keys.deadlinesKey, args.fence, args.headPacked],
@@ -472,7 +472,7 @@ export type FreezeReply =
  */
 export const freezeScript: Script<FreezeKeys, FreezeArgs, FreezeReply> = {
   name: 'freeze',
-  functionName: 'freeze_725225eafae8',
+  functionName: 'freeze_d776002cacf4',
   keysCount: 7,
   binary: false,
   encode: (keys, args) => [keys.fenceKey, keys.clockKey, keys.walletKey, keys.holdsKey, keys.deadlinesKey, keys.operationKey, keys.outboxKey, args.fence, args.notAfterMs, args.environment, args.operationId, args.fingerprint, args.keepMs, args.fromFreeze, args.toFreeze, args.attached, args.lookedUp, args.seenAt],
@@ -510,7 +510,7 @@ export type HydrateReply =
  */
 export const hydrateScript: Script<HydrateKeys, HydrateArgs, HydrateReply> = {
   name: 'hydrate',
-  functionName: 'hydrate_725225eafae8',
+  functionName: 'hydrate_d776002cacf4',
   keysCount: 6,
   binary: false,
   encode: (keys, args) => [keys.fenceKey, keys.clockKey, keys.walletKey, keys.holdsKey, keys.deadlinesKey, keys.scratchKey, args.fence, args.environment, args.customerId, args.version, args.freeze, args.accountsPacked, args.grantsPacked, args.holdsPacked, args.replacedVersion, args.lookUpUntilMs, args.configVersion, args.configText, args.countersPacked, args.rolloversPacked, args.triggersPacked],
@@ -537,7 +537,7 @@ export type ListDueReply =
  */
 export const listDueScript: Script<ListDueKeys, ListDueArgs, ListDueReply> = {
   name: 'list_due',
-  functionName: 'list_due_725225eafae8',
+  functionName: 'list_due_d776002cacf4',
   keysCount: 3,
   binary: false,
   encode: (keys, args) => [keys.fenceKey, keys.clockKey, keys.deadlinesKey, args.fence, args.membersMax],
@@ -566,7 +566,7 @@ export type MendReply =
  */
 export const mendScript: Script<MendKeys, MendArgs, MendReply> = {
   name: 'mend',
-  functionName: 'mend_725225eafae8',
+  functionName: 'mend_d776002cacf4',
   keysCount: 5,
   binary: false,
   encode: (keys, args) => [keys.fenceKey, keys.clockKey, keys.walletKey, keys.holdsKey, keys.deadlinesKey, args.fence, args.seenAt],
@@ -593,7 +593,7 @@ export type PeekOperationReply =
  */
 export const peekOperationScript: Script<PeekOperationKeys, PeekOperationArgs, PeekOperationReply> = {
   name: 'peek_operation',
-  functionName: 'peek_operation_725225eafae8',
+  functionName: 'peek_operation_d776002cacf4',
   keysCount: 4,
   binary: false,
   encode: (keys, args) => [keys.fenceKey, keys.clockKey, keys.walletKey, keys.operationKey, args.fence],
@@ -620,7 +620,7 @@ export type RaiseCatalogReply =
  */
 export const raiseCatalogScript: Script<RaiseCatalogKeys, RaiseCatalogArgs, RaiseCatalogReply> = {
   name: 'raise_catalog',
-  functionName: 'raise_catalog_725225eafae8',
+  functionName: 'raise_catalog_d776002cacf4',
   keysCount: 2,
   binary: false,
   encode: (keys, args) => [keys.fenceKey, keys.catalogKey, args.fence, args.environment, args.catalogVersion],
@@ -647,7 +647,7 @@ export type ReadHoldReply =
  */
 export const readHoldScript: Script<ReadHoldKeys, ReadHoldArgs, ReadHoldReply> = {
   name: 'read_hold',
-  functionName: 'read_hold_725225eafae8',
+  functionName: 'read_hold_d776002cacf4',
   keysCount: 4,
   binary: true,
   encode: (keys, args) => [keys.fenceKey, keys.clockKey, keys.walletKey, keys.holdsKey, args.fence, args.environment, args.holdRef],
@@ -675,7 +675,7 @@ export type ReadStoredReply =
  */
 export const readStoredScript: Script<ReadStoredKeys, ReadStoredArgs, ReadStoredReply> = {
   name: 'read_stored',
-  functionName: 'read_stored_725225eafae8',
+  functionName: 'read_stored_d776002cacf4',
   keysCount: 4,
   binary: true,
   encode: (keys) => [keys.walletKey, keys.holdsKey, keys.deadlinesKey, keys.clockKey],
@@ -699,7 +699,7 @@ export type ReadWalletReply =
  */
 export const readWalletScript: Script<ReadWalletKeys, ReadWalletArgs, ReadWalletReply> = {
   name: 'read_wallet',
-  functionName: 'read_wallet_725225eafae8',
+  functionName: 'read_wallet_d776002cacf4',
   keysCount: 3,
   binary: true,
   encode: (keys, args) => [keys.fenceKey, keys.clockKey, keys.walletKey, args.fence, args.environment],
@@ -737,7 +737,7 @@ export type ReleaseReply =
  */
 export const releaseScript: Script<ReleaseKeys, ReleaseArgs, ReleaseReply> = {
   name: 'release',
-  functionName: 'release_725225eafae8',
+  functionName: 'release_d776002cacf4',
   keysCount: 7,
   binary: false,
   encode: (keys, args) => [keys.fenceKey, keys.clockKey, keys.walletKey, keys.holdsKey, keys.deadlinesKey, keys.operationKey, keys.outboxKey, args.fence, args.notAfterMs, args.environment, args.operationId, args.fingerprint, args.keepMs, args.asset, args.holdRef, args.attached, args.lookedUp],
@@ -770,7 +770,7 @@ export type RememberReply =
  */
 export const rememberScript: Script<RememberKeys, RememberArgs, RememberReply> = {
   name: 'remember',
-  functionName: 'remember_725225eafae8',
+  functionName: 'remember_d776002cacf4',
   keysCount: 2,
   binary: false,
   encode: (keys, args) => [keys.fenceKey, keys.operationKey, args.fence, args.recordPacked, args.keepMs],
@@ -798,7 +798,7 @@ export type RestampReply =
  */
 export const restampScript: Script<RestampKeys, RestampArgs, RestampReply> = {
   name: 'restamp',
-  functionName: 'restamp_725225eafae8',
+  functionName: 'restamp_d776002cacf4',
   keysCount: 5,
   binary: false,
   encode: (keys, args) => [keys.fenceKey, keys.clockKey, keys.walletKey, keys.holdsKey, keys.scratchKey, args.fence, args.version, args.freeze, args.configVersion, args.configText],
@@ -834,7 +834,7 @@ export type SetAsideReply =
  */
 export const setAsideScript: Script<SetAsideKeys, SetAsideArgs, SetAsideReply> = {
   name: 'set_aside',
-  functionName: 'set_aside_725225eafae8',
+  functionName: 'set_aside_d776002cacf4',
   keysCount: 7,
   binary: false,
   encode: (keys, args) => [keys.fenceKey, keys.clockKey, keys.walletKey, keys.holdsKey, keys.deadlinesKey, keys.operationKey, keys.outboxKey, args.fence, args.notAfterMs, args.environment, args.operationId, args.fingerprint, args.keepMs, args.asset, args.holdRef, args.grantNo, String(args.amountAtoms), args.mode, args.attached, args.lookedUp],
@@ -888,7 +888,7 @@ export type SettleReply =
  */
 export const settleScript: Script<SettleKeys, SettleArgs, SettleReply> = {
   name: 'settle',
-  functionName: 'settle_725225eafae8',
+  functionName: 'settle_d776002cacf4',
   keysCount: 9,
   binary: false,
   encode: (keys, args) => withoutEmpty([keys.fenceKey, keys.clockKey, keys.walletKey, keys.holdsKey, keys.deadlinesKey, keys.operationKey, keys.outboxKey, keys.lateKey, keys.catalogKey, args.fence, args.notAfterMs, args.environment, args.operationId, args.fingerprint, args.keepMs, args.asset, args.holdRef, String(args.amountAtoms), args.final, args.onExcess, args.lookedUp, args.configVersion, args.attached, args.catalogVersion, args.toldText, args.linesPacked, args.scopesPacked, args.duesPacked, args.expiredHold, args.fallbacksPacked], 7),
@@ -936,7 +936,7 @@ export type TakeBackReply =
  */
 export const takeBackScript: Script<TakeBackKeys, TakeBackArgs, TakeBackReply> = {
   name: 'take_back',
-  functionName: 'take_back_725225eafae8',
+  functionName: 'take_back_d776002cacf4',
   keysCount: 7,
   binary: false,
   encode: (keys, args) => [keys.fenceKey, keys.clockKey, keys.walletKey, keys.holdsKey, keys.deadlinesKey, keys.operationKey, keys.outboxKey, args.fence, args.notAfterMs, args.environment, args.operationId, args.fingerprint, args.keepMs, args.asset, args.holdRef, args.grantNo, String(args.amountAtoms), args.attached, args.lookedUp],
@@ -967,7 +967,7 @@ export type VerifyRunReply =
  */
 export const verifyRunScript: Script<VerifyRunKeys, VerifyRunArgs, VerifyRunReply> = {
   name: 'verify_run',
-  functionName: 'verify_run_725225eafae8',
+  functionName: 'verify_run_d776002cacf4',
   keysCount: 1,
   binary: false,
   encode: (keys, args) => [keys.fenceKey, args.fence, args.runId],
@@ -998,7 +998,7 @@ export type VoidReply =
  */
 export const voidScript: Script<VoidKeys, VoidArgs, VoidReply> = {
   name: 'void',
-  functionName: 'void_725225eafae8',
+  functionName: 'void_d776002cacf4',
   keysCount: 7,
   binary: false,
   encode: (keys, args) => [keys.fenceKey, keys.clockKey, keys.walletKey, keys.holdsKey, keys.deadlinesKey, keys.operationKey, keys.outboxKey, args.fence, args.notAfterMs, args.environment, args.operationId, args.fingerprint, args.keepMs, args.asset, args.grantNo, args.attached, args.lookedUp],
@@ -1019,7 +1019,7 @@ export const voidScript: Script<VoidKeys, VoidArgs, VoidReply> = {
 
 /** What FUNCTION LOAD takes. */
 export const libraryText =
-  "#!lua name=farebox_725225eafae8\n\
+  "#!lua name=farebox_d776002cacf4\n\
 local outer = function() return redis, string, struct, math, table, unpack, ipairs, pairs, tonumber, type end\n\
 local redis, string, struct, math, table, unpack, ipairs, pairs, tonumber, type = redis\n\
 local bound = false\n\
@@ -1436,6 +1436,24 @@ return budgets\n\
 end\n\
 modules['commit'] = function()\n\
 local function commit(wallet, clock_key, holds_key, deadlines_key, operation_key)\n\
+local wallet_key, outbox_key, entry_id, entry_packed, clock, record, keep_ms, ref, hold, expires_at_ms, member =\n\
+unpack(wallet, 1, 11)\n\
+if wallet_key then\n\
+redis.call('HSET', wallet_key, unpack(wallet, 12))\n\
+if hold then\n\
+redis.call('HSET', holds_key, ref, hold)\n\
+redis.call('ZADD', deadlines_key, expires_at_ms, member)\n\
+elseif ref then\n\
+redis.call('HDEL', holds_key, ref)\n\
+redis.call('ZREM', deadlines_key, member)\n\
+end\n\
+if record then\n\
+redis.call('SET', operation_key, record, 'PX', keep_ms)\n\
+end\n\
+redis.call('XADD', outbox_key, entry_id, 'e', entry_packed)\n\
+redis.call('SET', clock_key, clock)\n\
+return\n\
+end\n\
 if wallet.fields then\n\
 redis.call('HSET', wallet.key, unpack(wallet.fields))\n\
 if wallet.more_fields then\n\
@@ -2945,134 +2963,493 @@ end\n\
 return order\n\
 end\n\
 modules['plain'] = function()\n\
-local budgets = require('budgets')\n\
-local counters = require('counters')\n\
-local operation = require('operation')\n\
-local wallets = require('wallet')\n\
 local plain = {}\n\
-local MOVED = '>BBBBddI4c12c22BHddddBBBdHI4ddI4'\n\
+local META = '>ddI4HHBc12'\n\
+local ACCOUNT = '>dddd'\n\
+local ACCOUNT_LENGTH, SCOPED_LENGTH = 32, 40\n\
+local WALLET_ID_LENGTH = 22\n\
+local ENTRY = '>BBBBddI4c12c22BH'\n\
 local FORMAT = 1\n\
-local NO_HOLD = '\\0'\n\
-local NO_COUNTERS = '\\0'\n\
-local HOLD = '>HddddddI4d'\n\
-function plain.fits(wallet, atoms)\n\
-local account = wallet.account\n\
-if atoms == 0 or account.order == '' or wallet.due then\n\
-return false\n\
-elseif account.fires_below and account.available - account.scoped - atoms < account.fires_below then\n\
-return false\n\
+function plain.move(wallet_key, fields, clock, redis_ms, environment, kind, asset_no, available_by, held_by, holds_by)\n\
+local account = fields[2]\n\
+if not account or not fields[3] or fields[3] == '' then\n\
+return nil\n\
 end\n\
-return wallets.grant(wallet, (struct.unpack('>I4', account.order))).remaining > atoms\n\
+local version, due_at_ms, verified_epoch, open_holds, live_grants, freeze, own_environment =\n\
+struct.unpack(META, fields[1])\n\
+local seq, now_ms, epoch = struct.unpack('>ddd', clock)\n\
+if redis_ms > now_ms then\n\
+now_ms = redis_ms\n\
 end\n\
-local function take(wallet, kind, credit, atoms, into_hold_atoms)\n\
-local account = wallet.account\n\
-local grant_no = struct.unpack('>I4', account.order)\n\
-local grant = wallets.grant(wallet, grant_no)\n\
-local version, remaining, grant_held = wallet.version + 1, grant.remaining - atoms, grant.held + into_hold_atoms\n\
-local available, held = account.available - atoms, account.held + into_hold_atoms\n\
-wallet.version, wallet.seq = version, wallet.seq + 1\n\
-account.available, account.held = available, held\n\
-grant.remaining, grant.held = remaining, grant_held\n\
-local moved = struct.pack(\n\
-MOVED,\n\
-FORMAT,\n\
-kind,\n\
-0,\n\
-0,\n\
-version,\n\
-wallet.now_ms,\n\
-wallet.epoch,\n\
-wallet.environment,\n\
-wallet.id,\n\
-1,\n\
-account.asset,\n\
-available,\n\
-held,\n\
-account.overage,\n\
-account.scheduled,\n\
-1,\n\
-1,\n\
-credit,\n\
-atoms,\n\
-1,\n\
-grant_no,\n\
-remaining,\n\
-grant_held,\n\
-0\n\
-)\n\
-wallet.fields = {\n\
-'w',\n\
-wallets.pack_meta(wallet),\n\
-account.field,\n\
-wallets.pack_account(account),\n\
-grant.field,\n\
-wallets.pack_grant(grant),\n\
-nil,\n\
-nil,\n\
-nil,\n\
-nil,\n\
-nil,\n\
-nil,\n\
-nil,\n\
-nil,\n\
-}\n\
-return moved, grant_no\n\
+if verified_epoch ~= epoch or environment ~= own_environment or freeze > 0 or due_at_ms <= now_ms then\n\
+return nil\n\
+elseif fields[4] and now_ms < tonumber(fields[4]) then\n\
+return nil\n\
 end\n\
-local function count(wallet, entry)\n\
-local packed = counters.pack(entry)\n\
-counters.add_fields(wallet, wallet.fields)\n\
-return packed\n\
+local available, held, overage, scheduled = struct.unpack(ACCOUNT, account)\n\
+available, held, open_holds = available + available_by, held + held_by, open_holds + holds_by\n\
+if available < 0 or overage > 0 or open_holds > 10000 then\n\
+return nil\n\
 end\n\
-local function seal(\n\
-wallet,\n\
+version, seq = version + 1, seq + 1\n\
+local balances = struct.pack(ACCOUNT, available, held, overage, scheduled)\n\
+local account_after = balances\n\
+if #account > ACCOUNT_LENGTH then\n\
+local unscoped = available - struct.unpack('>d', account, ACCOUNT_LENGTH + 1)\n\
+if unscoped < 0 or (#account > SCOPED_LENGTH and unscoped < struct.unpack('>d', account, SCOPED_LENGTH + 1)) then\n\
+return nil\n\
+end\n\
+account_after = balances .. string.sub(account, ACCOUNT_LENGTH + 1)\n\
+end\n\
+local wallet_id = string.sub(wallet_key, -WALLET_ID_LENGTH)\n\
+local entry_head =\n\
+struct.pack(ENTRY, FORMAT, kind, 0, freeze, version, now_ms, epoch, environment, wallet_id, 1, asset_no)\n\
+local head = struct.pack(META, version, due_at_ms, epoch, open_holds, live_grants, freeze, environment)\n\
+local clock_after = struct.pack('>ddd', seq, now_ms, epoch)\n\
+return head, account_after, clock_after, entry_head, balances, version, seq, epoch, now_ms, available, held, wallet_id\n\
+end\n\
+function plain.add(ready, asset, grants, order_left, counters_changed)\n\
+local n = 17\n\
+if grants then\n\
+for i = 3, #grants do\n\
+n = n + 1\n\
+ready[n] = grants[i]\n\
+end\n\
+ready[n + 1], ready[n + 2] = 'o' .. asset, order_left\n\
+n = n + 2\n\
+end\n\
+if counters_changed then\n\
+for i = 1, #counters_changed do\n\
+ready[n + i] = counters_changed[i]\n\
+end\n\
+end\n\
+end\n\
+return plain\n\
+end\n\
+modules['plain_budgets'] = function()\n\
+local plain_budgets = {}\n\
+local SENT, SENT_LENGTH = '>HHBdddB', 30\n\
+local TAG, TAG_LENGTH = '>I4HHHdd', 26\n\
+local COUNTER, COUNTER_LENGTH = '>BddBddd', 42\n\
+local HELD, SPENT_AND_HELD = '>c34d', '>c26dd'\n\
+local names_known, heads_known = {}, {}\n\
+local function know(no)\n\
+local name = string.format('b%d', no)\n\
+if no < 256 then\n\
+names_known[no] = name\n\
+heads_known[no] = struct.pack('>Bc0H', #name, name, COUNTER_LENGTH)\n\
+end\n\
+return name\n\
+end\n\
+local function head_of(no, name)\n\
+return heads_known[no] or struct.pack('>Bc0H', #name, name, COUNTER_LENGTH)\n\
+end\n\
+function plain_budgets.count(wallet_key, now_ms, packed, asset_no, atoms, is_hold)\n\
+if #packed % SENT_LENGTH > 0 then\n\
+return nil\n\
+end\n\
+local names, n = { nil, nil, nil, nil }, 0\n\
+for at = 1, #packed, SENT_LENGTH do\n\
+local no = struct.unpack('>H', packed, at)\n\
+n = n + 1\n\
+names[n] = names_known[no] or know(no)\n\
+end\n\
+local found = redis.call('HMGET', wallet_key, unpack(names))\n\
+local changed = { nil, nil, nil, nil, nil, nil, nil, nil }\n\
+local counted, tags = { string.char(n), nil, nil, nil, nil, nil, nil, nil, nil }, { nil, nil, nil, nil }\n\
+for i = 1, n do\n\
+local counter = found[i]\n\
+if not counter or #counter ~= COUNTER_LENGTH then\n\
+return nil\n\
+end\n\
+local no, asset, hard, limit, from, till, thresholds_count = struct.unpack(SENT, packed, (i - 1) * SENT_LENGTH + 1)\n\
+local told_count, _, width, thresholds_before, bucket, spent, held = struct.unpack(COUNTER, counter)\n\
+if thresholds_count > 0 or asset ~= asset_no or till == 0 or now_ms < from or now_ms >= till then\n\
+return nil\n\
+elseif bucket ~= from or told_count > 0 or width > 0 or thresholds_before > 0 then\n\
+return nil\n\
+elseif (hard == 1 and limit - spent - held < atoms) or spent + atoms > 4503599627370496 then\n\
+return nil\n\
+end\n\
+if is_hold then\n\
+counter = struct.pack(HELD, counter, held + atoms)\n\
+tags[i] = struct.pack(TAG, 0, 0, no, asset, bucket, atoms)\n\
+else\n\
+counter = struct.pack(SPENT_AND_HELD, counter, spent + atoms, held)\n\
+end\n\
+local name, at = names[i], i + i\n\
+changed[at - 1], changed[at] = name, counter\n\
+counted[at], counted[at + 1] = head_of(no, name), counter\n\
+end\n\
+return changed, table.concat(counted), table.concat(tags)\n\
+end\n\
+function plain_budgets.settle(wallet_key, hold, at, asset_no, atoms)\n\
+local names, n = { nil, nil, nil, nil }, 0\n\
+for tag_at = at, #hold, TAG_LENGTH do\n\
+local source_no, leg_asset, no = struct.unpack('>I4HH', hold, tag_at)\n\
+if source_no > 0 or leg_asset > 0 or no == 0 then\n\
+return nil\n\
+end\n\
+n = n + 1\n\
+names[n] = names_known[no] or know(no)\n\
+end\n\
+local found = redis.call('HMGET', wallet_key, unpack(names))\n\
+local changed = { nil, nil, nil, nil, nil, nil, nil, nil }\n\
+local counted, tags = { string.char(n), nil, nil, nil, nil, nil, nil, nil, nil }, { nil, nil, nil, nil }\n\
+for i = 1, n do\n\
+local counter = found[i]\n\
+if not counter or #counter ~= COUNTER_LENGTH then\n\
+return nil\n\
+end\n\
+local _, _, no, asset, tag_bucket, tag_held = struct.unpack(TAG, hold, at + (i - 1) * TAG_LENGTH)\n\
+local told_count, _, width, thresholds_count, bucket, spent, held = struct.unpack(COUNTER, counter)\n\
+local part = atoms < tag_held and atoms or tag_held\n\
+if asset ~= asset_no or tag_held <= 0 or bucket ~= tag_bucket or spent + part > 4503599627370496 then\n\
+return nil\n\
+elseif told_count > 0 or width > 0 or thresholds_count > 0 then\n\
+return nil\n\
+end\n\
+counter = struct.pack(SPENT_AND_HELD, counter, spent + part, held - tag_held)\n\
+tags[i] = struct.pack(TAG, 0, 0, no, asset, bucket, 0)\n\
+local name, place = names[i], i + i\n\
+changed[place - 1], changed[place] = name, counter\n\
+counted[place], counted[place + 1] = head_of(no, name), counter\n\
+end\n\
+return changed, table.concat(counted), table.concat(tags)\n\
+end\n\
+return plain_budgets\n\
+end\n\
+modules['plain_settle'] = function()\n\
+local plain = require('plain')\n\
+local plain_budgets = require('plain_budgets')\n\
+local plain_settle = {}\n\
+local HELD, REVENUE, AVAILABLE = 2, 5, 1\n\
+local HOLD, HOLD_LENGTH, ENDED, ENDED_LENGTH = '>HddddddI4d', 62, '>Hdddddd', 50\n\
+local SPENT, SPENT_AND_BACK = '>BBBdHI4', '>BBBdBBdHI4'\n\
+local NO_TERMS, NO_COUNTERS = '\\0\\0\\0\\0', '\\0'\n\
+local STATUS, OPERATION = '>BH', '>Bc0c11H'\n\
+local NUMBERS, REPLY_LENGTH = '>Bdddddddddd', 91\n\
+function plain_settle.settle(\n\
+wallet_key,\n\
+holds_key,\n\
 outbox_key,\n\
-moved,\n\
-hold_packed,\n\
-counters_packed,\n\
+catalog_key,\n\
+fields,\n\
+clock,\n\
+redis_ms,\n\
+environment,\n\
+config_version,\n\
+catalog_version,\n\
+asset,\n\
+hold_ref,\n\
+amount_atoms,\n\
+told_text,\n\
 operation_id,\n\
 fingerprint,\n\
 keep_ms,\n\
-attached,\n\
-reply,\n\
-numbers_count\n\
+attached\n\
 )\n\
-local reply_head, reply_texts = operation.pack(reply, numbers_count)\n\
-if keep_ms ~= '0' then\n\
-wallet.record = fingerprint .. reply_head .. reply_texts\n\
-wallet.keep_ms = keep_ms\n\
+local found = redis.call('HGET', holds_key, hold_ref)\n\
+if not found or #found < HOLD_LENGTH or amount_atoms <= 0 then\n\
+return nil\n\
+elseif catalog_version ~= '' and (fields[5] or '0') ~= config_version then\n\
+return nil\n\
+elseif catalog_version ~= '' and redis.call('HGET', catalog_key, environment) ~= catalog_version then\n\
+return nil\n\
 end\n\
-wallet.entries[1] = {\n\
-id = string.format('%d-0', wallet.seq),\n\
-packed = moved .. hold_packed .. counters_packed .. struct.pack(\n\
-'>Bc0c11H',\n\
-#operation_id,\n\
+local asset_no, taken, held, settled_atoms, released_atoms, created_at_ms, expires_at_ms, grant_no =\n\
+struct.unpack(HOLD, found)\n\
+local back_atoms = held - amount_atoms\n\
+if back_atoms < 0 or grant_no == 0 or asset_no ~= tonumber(asset) then\n\
+return nil\n\
+end\n\
+local head, account, clock_after, entry_head, balances, version, seq, epoch, now_ms, available_atoms, held_atoms, id =\n\
+plain.move(wallet_key, fields, clock, redis_ms, environment, 6, asset_no, back_atoms, -held, -1)\n\
+if not head or expires_at_ms <= now_ms or struct.unpack('>I4', fields[3]) ~= grant_no then\n\
+return nil\n\
+end\n\
+local grant_field = string.format('g%d', grant_no)\n\
+local remaining, grant_held = struct.unpack('>dd', redis.call('HGET', wallet_key, grant_field))\n\
+local changed, counted, tags = nil, NO_COUNTERS, ''\n\
+if #found > HOLD_LENGTH then\n\
+changed, counted, tags = plain_budgets.settle(wallet_key, found, HOLD_LENGTH + 1, asset_no, amount_atoms)\n\
+if not changed then\n\
+return nil\n\
+end\n\
+end\n\
+settled_atoms, released_atoms = settled_atoms + amount_atoms, released_atoms + back_atoms\n\
+local grant = struct.pack('>dd', remaining + back_atoms, grant_held - held)\n\
+local transfers\n\
+if back_atoms > 0 then\n\
+transfers = struct.pack(SPENT_AND_BACK, 2, HELD, REVENUE, amount_atoms, HELD, AVAILABLE, back_atoms, 1, grant_no)\n\
+else\n\
+transfers = struct.pack(SPENT, 1, HELD, REVENUE, amount_atoms, 1, grant_no)\n\
+end\n\
+local overage_atoms, late_flag, open_flag, legs_text, lines_text = 0, 0, 0, '', ''\n\
+local numbers = struct.pack(\n\
+NUMBERS,\n\
+10,\n\
+settled_atoms,\n\
+released_atoms,\n\
+overage_atoms,\n\
+available_atoms,\n\
+held_atoms,\n\
+late_flag,\n\
+open_flag,\n\
+version,\n\
+epoch,\n\
+seq\n\
+)\n\
+local ready = {\n\
+wallet_key,\n\
+outbox_key,\n\
+string.format('%d-0', seq),\n\
+entry_head\n\
+.. balances\n\
+.. transfers\n\
+.. grant\n\
+.. NO_TERMS\n\
+.. string.char(#hold_ref)\n\
+.. hold_ref\n\
+.. struct.pack(STATUS, 2, ENDED_LENGTH + #tags)\n\
+.. struct.pack(ENDED, asset_no, taken, 0, settled_atoms, released_atoms, created_at_ms, expires_at_ms)\n\
+.. tags\n\
+.. counted\n\
+.. struct.pack(OPERATION, #operation_id, operation_id, fingerprint, REPLY_LENGTH + #told_text)\n\
+.. 'settled\\0'\n\
+.. numbers\n\
+.. '\\0'\n\
+.. told_text\n\
+.. '\\0'\n\
+.. attached,\n\
+clock_after,\n\
+keep_ms ~= '0' and fingerprint .. 'settled\\0' .. numbers .. '\\0' .. told_text .. '\\0',\n\
+keep_ms,\n\
+hold_ref,\n\
+false,\n\
+false,\n\
+id .. hold_ref,\n\
+'w',\n\
+head,\n\
+'a' .. asset,\n\
+account,\n\
+grant_field,\n\
+grant,\n\
+nil,\n\
+nil,\n\
+nil,\n\
+nil,\n\
+nil,\n\
+nil,\n\
+nil,\n\
+nil,\n\
+}\n\
+if changed then\n\
+plain.add(ready, asset, nil, nil, changed)\n\
+end\n\
+local reply = {\n\
+'settled',\n\
+settled_atoms,\n\
+released_atoms,\n\
+overage_atoms,\n\
+available_atoms,\n\
+held_atoms,\n\
+late_flag,\n\
+open_flag,\n\
+version,\n\
+epoch,\n\
+seq,\n\
+legs_text,\n\
+told_text,\n\
+lines_text,\n\
+}\n\
+return ready, reply\n\
+end\n\
+return plain_settle\n\
+end\n\
+modules['plain_spend'] = function()\n\
+local budgets = require('budgets')\n\
+local counters = require('counters')\n\
+local plain = require('plain')\n\
+local plain_budgets = require('plain_budgets')\n\
+local plain_spend = {}\n\
+local AVAILABLE, HELD, REVENUE = 1, 2, 5\n\
+local ONE_MOVE, MOVES, MOVE, NO_TERMS = '>BBBdHI4', '>BBBdH', '>I4dd', '\\0\\0\\0\\0'\n\
+local OPERATION = '>Bc0c11H'\n\
+local NO_COUNTERS, NO_HOLD, OPEN, OPEN_AND_SHORT = '\\0', '\\0\\0\\0\\0\\0', '\\1', '\\1\\0\\62'\n\
+local HOLD, HOLD_AND_SOURCES, SOURCE = '>HddddddI4d', '>Hdddddd', '>I4d'\n\
+local HOLD_NUMBERS, CHARGE_NUMBERS = '>Bddddddd', '>Bdddddd'\n\
+local HOLD_REPLY_LENGTH, CHARGE_REPLY_LENGTH = 68, 59\n\
+local GRANTS_MAX = 8\n\
+local function take_from_several(wallet_key, order, atoms)\n\
+local names = { nil, nil, nil, nil, nil, nil, nil, nil }\n\
+for at = 1, math.min(#order, 4 * GRANTS_MAX), 4 do\n\
+names[#names + 1] = string.format('g%d', (struct.unpack('>I4', order, at)))\n\
+end\n\
+local found = redis.call('HMGET', wallet_key, unpack(names))\n\
+local changed = { nil, nil, nil, nil, nil, nil, nil, nil, nil, nil, nil, nil, nil, nil, nil, nil }\n\
+local moves = { nil, nil, nil, nil, nil, nil, nil, nil }\n\
+local sources = { nil, nil, nil, nil, nil, nil, nil, nil }\n\
+local missing, n, left_at = atoms, 0, 1\n\
+while missing > 0 do\n\
+n = n + 1\n\
+if n > #names then\n\
+return nil\n\
+end\n\
+local grant_no = struct.unpack('>I4', order, 4 * n - 3)\n\
+local remaining, held = struct.unpack('>dd', found[n])\n\
+local part = missing\n\
+if remaining <= missing then\n\
+part, left_at = remaining, 4 * n + 1\n\
+end\n\
+missing, remaining, held = missing - part, remaining - part, held + part\n\
+changed[n + n - 1], changed[n + n] = names[n], struct.pack('>dd', remaining, held)\n\
+moves[n], sources[n] = struct.pack(MOVE, grant_no, remaining, held), struct.pack(SOURCE, grant_no, part)\n\
+end\n\
+local transfer = struct.pack(MOVES, 1, AVAILABLE, HELD, atoms, n)\n\
+local order_left = string.sub(order, left_at)\n\
+return transfer, table.concat(moves), changed[1], changed[2], 0, table.concat(sources), changed, order_left\n\
+end\n\
+local function take(wallet_key, order, atoms, is_hold)\n\
+local grant_no = struct.unpack('>I4', order)\n\
+local field = string.format('g%d', grant_no)\n\
+local remaining, held = struct.unpack('>dd', redis.call('HGET', wallet_key, field))\n\
+if remaining <= atoms and is_hold then\n\
+return take_from_several(wallet_key, order, atoms)\n\
+elseif remaining <= atoms then\n\
+return nil\n\
+end\n\
+local grant = struct.pack('>dd', remaining - atoms, is_hold and held + atoms or held)\n\
+local transfer = struct.pack(ONE_MOVE, 1, AVAILABLE, is_hold and HELD or REVENUE, atoms, 1, grant_no)\n\
+return transfer, grant, field, grant, grant_no\n\
+end\n\
+local function count(wallet_key, now_ms, packed, asset_no, atoms, is_hold)\n\
+local changed, counted, tags = plain_budgets.count(wallet_key, now_ms, packed, asset_no, atoms, is_hold)\n\
+if changed then\n\
+return changed, counted, tags\n\
+end\n\
+local wallet, entry = { key = wallet_key, now_ms = now_ms }, {}\n\
+local sent = budgets.open(wallet, packed)\n\
+if not sent or budgets.tightest(sent, asset_no) < atoms or (not is_hold and budgets.has_thresholds(sent)) then\n\
+return nil\n\
+end\n\
+if is_hold then\n\
+tags = budgets.hold(sent, entry, { { asset = asset_no, amount = atoms } })\n\
+else\n\
+budgets.charge(sent, entry, asset_no, atoms)\n\
+end\n\
+counted, changed = counters.pack(entry), {}\n\
+counters.add_fields(wallet, changed)\n\
+return changed, counted, tags\n\
+end\n\
+local function is_current(fields, config_version, catalog_key, catalog_version, environment)\n\
+return (fields[5] or '0') == config_version\n\
+and (catalog_version == '' or redis.call('HGET', catalog_key, environment) == catalog_version)\n\
+end\n\
+function plain_spend.hold(\n\
+wallet_key,\n\
+outbox_key,\n\
+catalog_key,\n\
+fields,\n\
+clock,\n\
+redis_ms,\n\
+environment,\n\
+config_version,\n\
+catalog_version,\n\
+asset,\n\
+take_atoms,\n\
+budgets_packed,\n\
+told_text,\n\
+ttl_ms,\n\
 operation_id,\n\
 fingerprint,\n\
-#reply_head + #reply_texts\n\
-) .. reply_head .. reply_texts .. attached,\n\
-}\n\
-wallet.outbox_key = outbox_key\n\
-wallet.clock = struct.pack('>ddd', wallet.seq, wallet.now_ms, wallet.epoch)\n\
+keep_ms,\n\
+attached\n\
+)\n\
+if take_atoms <= 0 or not is_current(fields, config_version, catalog_key, catalog_version, environment) then\n\
+return nil\n\
 end\n\
-function plain.hold(wallet, list, sent, told_text, ttl_ms, outbox_key, operation_id, fingerprint, keep_ms, attached)\n\
-local take_atoms = list[1].amount\n\
-wallet.open_holds = wallet.open_holds + 1\n\
-local moved, grant_no = take(wallet, 4, 2, take_atoms, take_atoms)\n\
-local account = wallet.account\n\
-local created_at_ms, version, epoch, seq = wallet.now_ms, wallet.version, wallet.epoch, wallet.seq\n\
-local expires_at_ms = created_at_ms + ttl_ms\n\
+local asset_no = tonumber(asset)\n\
+local head, account, clock_after, entry_head, balances, version, seq, epoch, now_ms, available_atoms, held_atoms, id =\n\
+plain.move(wallet_key, fields, clock, redis_ms, environment, 4, asset_no, -take_atoms, take_atoms, 1)\n\
+if not head then\n\
+return nil\n\
+end\n\
+local transfer, moves, grant_field, grant, grant_no, sources, grants, order_left =\n\
+take(wallet_key, fields[3], take_atoms, true)\n\
+if not transfer then\n\
+return nil\n\
+end\n\
+local counters_changed, counted, tags = nil, NO_COUNTERS, ''\n\
+if budgets_packed ~= '' then\n\
+counters_changed, counted, tags = count(wallet_key, now_ms, budgets_packed, asset_no, take_atoms, true)\n\
+if not counters_changed then\n\
+return nil\n\
+end\n\
+end\n\
+local created_at_ms, expires_at_ms = now_ms, now_ms + ttl_ms\n\
 local ref = string.format('%d.%d', epoch, version)\n\
-local packed =\n\
-struct.pack(HOLD, account.asset, take_atoms, take_atoms, 0, 0, created_at_ms, expires_at_ms, grant_no, take_atoms)\n\
-local counters_packed = NO_COUNTERS\n\
-if sent[1] then\n\
-local entry = { counters = nil }\n\
-packed = packed .. budgets.hold(sent, entry, list)\n\
-counters_packed = count(wallet, entry)\n\
+local hold, hold_begins\n\
+if grant_no > 0 then\n\
+hold = struct.pack(HOLD, asset_no, take_atoms, take_atoms, 0, 0, created_at_ms, expires_at_ms, grant_no, take_atoms)\n\
+hold_begins = OPEN_AND_SHORT\n\
+else\n\
+hold = struct.pack(HOLD_AND_SOURCES, asset_no, take_atoms, take_atoms, 0, 0, created_at_ms, expires_at_ms)\n\
+.. sources\n\
 end\n\
-wallet.holds = { ref, packed }\n\
-wallet.deadlines = { string.format('%d', expires_at_ms), wallet.id .. ref }\n\
-local available_atoms, held_atoms, legs_text, lines_text = account.available, account.held, '', ''\n\
+if tags ~= '' or grants then\n\
+hold = hold .. tags\n\
+hold_begins = OPEN .. struct.pack('>H', #hold)\n\
+end\n\
+local numbers =\n\
+struct.pack(HOLD_NUMBERS, 7, take_atoms, available_atoms, held_atoms, created_at_ms, version, epoch, seq)\n\
+local ready = {\n\
+wallet_key,\n\
+outbox_key,\n\
+string.format('%d-0', seq),\n\
+entry_head\n\
+.. balances\n\
+.. transfer\n\
+.. moves\n\
+.. NO_TERMS\n\
+.. string.char(#ref)\n\
+.. ref\n\
+.. hold_begins\n\
+.. hold\n\
+.. counted\n\
+.. struct.pack(OPERATION, #operation_id, operation_id, fingerprint, HOLD_REPLY_LENGTH + #told_text)\n\
+.. 'approved\\0'\n\
+.. numbers\n\
+.. '\\0'\n\
+.. told_text\n\
+.. '\\0'\n\
+.. attached,\n\
+clock_after,\n\
+keep_ms ~= '0' and fingerprint .. 'approved\\0' .. numbers .. '\\0' .. told_text .. '\\0',\n\
+keep_ms,\n\
+ref,\n\
+hold,\n\
+string.format('%d', expires_at_ms),\n\
+id .. ref,\n\
+'w',\n\
+head,\n\
+'a' .. asset,\n\
+account,\n\
+grant_field,\n\
+grant,\n\
+nil,\n\
+nil,\n\
+nil,\n\
+nil,\n\
+nil,\n\
+nil,\n\
+nil,\n\
+nil,\n\
+}\n\
+if grants or counters_changed then\n\
+plain.add(ready, asset, grants, order_left, counters_changed)\n\
+end\n\
+local legs_text, lines_text = '', ''\n\
 local reply = {\n\
 'approved',\n\
 take_atoms,\n\
@@ -3086,36 +3463,98 @@ legs_text,\n\
 told_text,\n\
 lines_text,\n\
 }\n\
-local hold_packed = struct.pack('>Bc0BHc0', #ref, ref, 1, #packed, packed)\n\
-seal(wallet, outbox_key, moved, hold_packed, counters_packed, operation_id, fingerprint, keep_ms, attached, reply, 7)\n\
-return reply\n\
+return ready, reply\n\
 end\n\
-function plain.charge(wallet, list, sent, told_text, outbox_key, operation_id, fingerprint, keep_ms, attached)\n\
-local take_atoms = list[1].amount\n\
-local moved = take(wallet, 9, 5, take_atoms, 0)\n\
-local account = wallet.account\n\
-local counters_packed = NO_COUNTERS\n\
-if sent[1] then\n\
-local entry = { counters = nil }\n\
-budgets.charge(sent, entry, account.asset, take_atoms)\n\
-counters_packed = count(wallet, entry)\n\
+function plain_spend.charge(\n\
+wallet_key,\n\
+outbox_key,\n\
+catalog_key,\n\
+fields,\n\
+clock,\n\
+redis_ms,\n\
+environment,\n\
+config_version,\n\
+catalog_version,\n\
+asset,\n\
+take_atoms,\n\
+budgets_packed,\n\
+told_text,\n\
+operation_id,\n\
+fingerprint,\n\
+keep_ms,\n\
+attached\n\
+)\n\
+if take_atoms <= 0 or not is_current(fields, config_version, catalog_key, catalog_version, environment) then\n\
+return nil\n\
 end\n\
-local version, epoch, seq = wallet.version, wallet.epoch, wallet.seq\n\
-local available_atoms, held_atoms, legs_text, lines_text = account.available, account.held, '', ''\n\
+local asset_no = tonumber(asset)\n\
+local head, account, clock_after, entry_head, balances, version, seq, epoch, now_ms, available_atoms, held_atoms =\n\
+plain.move(wallet_key, fields, clock, redis_ms, environment, 9, asset_no, -take_atoms, 0, 0)\n\
+if not head then\n\
+return nil\n\
+end\n\
+local transfer, moves, grant_field, grant = take(wallet_key, fields[3], take_atoms, false)\n\
+if not transfer then\n\
+return nil\n\
+end\n\
+local counters_changed, counted = nil, NO_COUNTERS\n\
+if budgets_packed ~= '' then\n\
+counters_changed, counted = count(wallet_key, now_ms, budgets_packed, asset_no, take_atoms, false)\n\
+if not counters_changed then\n\
+return nil\n\
+end\n\
+end\n\
+local numbers = struct.pack(CHARGE_NUMBERS, 6, take_atoms, available_atoms, held_atoms, version, epoch, seq)\n\
+local ready = {\n\
+wallet_key,\n\
+outbox_key,\n\
+string.format('%d-0', seq),\n\
+entry_head .. balances .. transfer .. moves .. NO_HOLD .. counted .. struct.pack(\n\
+OPERATION,\n\
+#operation_id,\n\
+operation_id,\n\
+fingerprint,\n\
+CHARGE_REPLY_LENGTH + #told_text\n\
+) .. 'charged\\0' .. numbers .. '\\0' .. told_text .. '\\0' .. attached,\n\
+clock_after,\n\
+keep_ms ~= '0' and fingerprint .. 'charged\\0' .. numbers .. '\\0' .. told_text .. '\\0',\n\
+keep_ms,\n\
+false,\n\
+false,\n\
+false,\n\
+false,\n\
+'w',\n\
+head,\n\
+'a' .. asset,\n\
+account,\n\
+grant_field,\n\
+grant,\n\
+nil,\n\
+nil,\n\
+nil,\n\
+nil,\n\
+nil,\n\
+nil,\n\
+nil,\n\
+nil,\n\
+}\n\
+if counters_changed then\n\
+plain.add(ready, asset, nil, nil, counters_changed)\n\
+end\n\
+local legs_text, lines_text = '', ''\n\
 local reply =\n\
 { 'charged', take_atoms, available_atoms, held_atoms, version, epoch, seq, legs_text, told_text, lines_text }\n\
-seal(wallet, outbox_key, moved, NO_HOLD, counters_packed, operation_id, fingerprint, keep_ms, attached, reply, 6)\n\
-return reply\n\
+return ready, reply\n\
 end\n\
-return plain\n\
+return plain_spend\n\
 end\n\
 modules['run'] = function()\n\
-local run = { verified = {} } -- by fence\n\
-function run.refusal(standing, fence)\n\
+local run = { verified = {} } -- the fence, by its key: a partition that comes from another Redis is a stranger here\n\
+function run.refusal(standing, fence_key, fence)\n\
 if standing ~= fence then\n\
 return { 'fenced' }\n\
 end\n\
-if not run.verified[fence] then\n\
+if run.verified[fence_key] ~= fence then\n\
 return { 'unverified' }\n\
 end\n\
 end\n\
@@ -3945,7 +4384,7 @@ end\n\
 local _, _, _, _, _, freeze = struct.unpack(META, packed)\n\
 return freeze == 3\n\
 end\n\
-function wallets.open(\n\
+function wallets.look(\n\
 fence_key,\n\
 clock_key,\n\
 wallet_key,\n\
@@ -3953,13 +4392,11 @@ operation_key,\n\
 fence,\n\
 not_after_ms,\n\
 fingerprint,\n\
-environment,\n\
 asset,\n\
-looked_up,\n\
-leave_due\n\
+looked_up\n\
 )\n\
 local found = redis.call('MGET', fence_key, clock_key, operation_key)\n\
-local refusal = run.refusal(found[2] and found[1], fence)\n\
+local refusal = run.refusal(found[2] and found[1], fence_key, fence)\n\
 if refusal then\n\
 return nil, refusal\n\
 end\n\
@@ -3973,12 +4410,14 @@ return nil, operation.replay(found[3], fingerprint)\n\
 elseif found[3] and looked_up ~= NOT_IN_LEDGER then\n\
 return nil, { 'look_up' }\n\
 end\n\
-local account_field = 'a' .. asset\n\
-local fields = redis.call('HMGET', wallet_key, 'w', account_field, 'o' .. asset, 'l', 'n')\n\
+local fields = redis.call('HMGET', wallet_key, 'w', 'a' .. asset, 'o' .. asset, 'l', 'n')\n\
 if not fields[1] then\n\
 return nil, { 'absent' }\n\
 end\n\
-local wallet = make(wallet_key, found[2], now_ms, struct.unpack(META, fields[1]))\n\
+return fields, nil, found[2], now_ms\n\
+end\n\
+function wallets.enter(wallet_key, fields, clock, now_ms, environment, asset, looked_up, leave_due)\n\
+local wallet = make(wallet_key, clock, now_ms, struct.unpack(META, fields[1]))\n\
 if environment ~= wallet.environment and environment ~= ANY_ENVIRONMENT then\n\
 return nil, { 'missing' }\n\
 end\n\
@@ -3991,15 +4430,37 @@ end\n\
 if fields[5] then\n\
 wallet.config_version = fields[5]\n\
 end\n\
-wallet.account = read_account(tonumber(asset), account_field, fields[2], fields[3])\n\
+wallet.account = read_account(tonumber(asset), 'a' .. asset, fields[2], fields[3])\n\
 if wallet.due_at_ms <= wallet.now_ms and not leave_due and not require('due').apply(wallet) then\n\
 return nil, { 'due' }\n\
 end\n\
 return wallet\n\
 end\n\
+function wallets.open(\n\
+fence_key,\n\
+clock_key,\n\
+wallet_key,\n\
+operation_key,\n\
+fence,\n\
+not_after_ms,\n\
+fingerprint,\n\
+environment,\n\
+asset,\n\
+looked_up,\n\
+leave_due\n\
+)\n\
+local fields, refusal, clock, now_ms =\n\
+wallets.look(fence_key, clock_key, wallet_key, operation_key, fence, not_after_ms, fingerprint, asset, looked_up)\n\
+if not fields then\n\
+return nil, refusal\n\
+end\n\
+local wallet\n\
+wallet, refusal = wallets.enter(wallet_key, fields, clock, now_ms, environment, asset, looked_up, leave_due)\n\
+return wallet, refusal\n\
+end\n\
 function wallets.peek(fence_key, clock_key, wallet_key, fence, environment)\n\
 local found = redis.call('MGET', fence_key, clock_key)\n\
-local refusal = run.refusal(found[2] and found[1], fence)\n\
+local refusal = run.refusal(found[2] and found[1], fence_key, fence)\n\
 if refusal then\n\
 return nil, refusal\n\
 end\n\
@@ -4163,7 +4624,7 @@ return wallets\n\
 end\n\
 do\n\
 redis.register_function({\n\
-function_name = 'advance_clock_725225eafae8',\n\
+function_name = 'advance_clock_d776002cacf4',\n\
 flags = {  },\n\
 callback = function(KEYS, ARGV)\n\
 if not bound then bind() end\n\
@@ -4189,7 +4650,7 @@ local seal = require('seal')\n\
 local due = require('due')\n\
 local wallets = require('wallet')\n\
 redis.register_function({\n\
-function_name = 'apply_due_725225eafae8',\n\
+function_name = 'apply_due_d776002cacf4',\n\
 flags = { 'allow-oom' },\n\
 callback = function(KEYS, ARGV)\n\
 if not bound then bind() end\n\
@@ -4243,7 +4704,7 @@ local run = require('run')\n\
 local triggers = require('triggers')\n\
 local wallets = require('wallet')\n\
 redis.register_function({\n\
-function_name = 'arm_top_up_725225eafae8',\n\
+function_name = 'arm_top_up_d776002cacf4',\n\
 flags = { 'allow-oom' },\n\
 callback = function(KEYS, ARGV)\n\
 if not bound then bind() end\n\
@@ -4255,7 +4716,7 @@ local asset = ARGV[2]\n\
 local fires_below_atoms = tonumber(ARGV[3]) -- 0: it never does, which is how a trigger is taken away\n\
 local crossing_no = tonumber(ARGV[4])\n\
 local found = redis.call('MGET', fence_key, clock_key)\n\
-local refusal = run.refusal(found[2] and found[1], fence)\n\
+local refusal = run.refusal(found[2] and found[1], fence_key, fence)\n\
 if refusal then\n\
 return refusal\n\
 end\n\
@@ -4292,13 +4753,13 @@ local entries = require('entry')\n\
 local fallback = require('fallback')\n\
 local holds = require('holds')\n\
 local legs = require('legs')\n\
-local plain = require('plain')\n\
+local plain_spend = require('plain_spend')\n\
 local seal = require('seal')\n\
 local staleness = require('stale')\n\
 local usage = require('usage')\n\
 local wallets = require('wallet')\n\
 redis.register_function({\n\
-function_name = 'authorize_725225eafae8',\n\
+function_name = 'authorize_d776002cacf4',\n\
 flags = {  },\n\
 callback = function(KEYS, ARGV)\n\
 if not bound then bind() end\n\
@@ -4332,18 +4793,36 @@ local lines_packed = ARGV[18] or '' -- what counts over a period, for the script
 local scopes_packed = ARGV[19] or '' -- by which scopes what of it is covered; see lib/scopes.lua\n\
 local legs_packed = ARGV[20] or '' -- H asset, d atoms, d num, d den each: what goes with it in other assets\n\
 local fallbacks_packed = ARGV[21] or '' -- the lines that fall back on other assets; see lib/fallback.lua\n\
-local wallet, refusal = wallets.open(\n\
-fence_key,\n\
-clock_key,\n\
+local fields, refusal, clock, redis_ms =\n\
+wallets.look(fence_key, clock_key, wallet_key, operation_key, fence, not_after_ms, fingerprint, asset, looked_up)\n\
+if not fields then\n\
+return refusal\n\
+end\n\
+local wallet, reply\n\
+if is_plain and (mode == 'strict' or mode == 'up_to') then\n\
+wallet, reply = plain_spend.hold(\n\
 wallet_key,\n\
-operation_key,\n\
-fence,\n\
-not_after_ms,\n\
-fingerprint,\n\
+outbox_key,\n\
+catalog_key,\n\
+fields,\n\
+clock,\n\
+redis_ms,\n\
 environment,\n\
+config_version,\n\
+catalog_version,\n\
 asset,\n\
-looked_up\n\
+amount_atoms,\n\
+budgets_packed,\n\
+told_text,\n\
+ttl_ms,\n\
+operation_id,\n\
+fingerprint,\n\
+keep_ms,\n\
+attached\n\
 )\n\
+end\n\
+if not wallet then\n\
+wallet, refusal = wallets.enter(wallet_key, fields, clock, redis_ms, environment, asset, looked_up)\n\
 if not wallet then\n\
 return refusal\n\
 end\n\
@@ -4403,7 +4882,11 @@ legs_text,\n\
 lines_text,\n\
 }\n\
 end\n\
-if reason == 2 or reason == 5 or reason == 6 then\n\
+if\n\
+reason == 2\n\
+or reason == 5\n\
+or reason == 6\n\
+then\n\
 local overdue_refs = holds.overdue(wallet, deadlines_key)\n\
 if overdue_refs ~= '' then\n\
 return { 'overdue', overdue_refs }\n\
@@ -4433,11 +4916,7 @@ budgets_text,\n\
 lines_text,\n\
 }\n\
 end\n\
-local reply\n\
-if take_atoms and is_plain and plain.fits(wallet, take_atoms) then\n\
-list[1].amount = take_atoms\n\
-reply = plain.hold(wallet, list, sent, told_text, ttl_ms, outbox_key, operation_id, fingerprint, keep_ms, attached)\n\
-elseif take_atoms then\n\
+if take_atoms then\n\
 local entry = entries.begin(4, account)\n\
 list[1].amount = take_atoms\n\
 holds.open(wallet, entry, list, sent, ttl_ms, scopes)\n\
@@ -4479,6 +4958,7 @@ return reply\n\
 end\n\
 seal.answer(wallet, fingerprint, keep_ms, reply)\n\
 end\n\
+end\n\
 commit(wallet, clock_key, holds_key, deadlines_key, operation_key)\n\
 return reply\n\
 end,\n\
@@ -4493,13 +4973,13 @@ local fallback = require('fallback')\n\
 local grants = require('grants')\n\
 local holds = require('holds')\n\
 local legs = require('legs')\n\
-local plain = require('plain')\n\
+local plain_spend = require('plain_spend')\n\
 local seal = require('seal')\n\
 local staleness = require('stale')\n\
 local usage = require('usage')\n\
 local wallets = require('wallet')\n\
 redis.register_function({\n\
-function_name = 'charge_725225eafae8',\n\
+function_name = 'charge_d776002cacf4',\n\
 flags = {  },\n\
 callback = function(KEYS, ARGV)\n\
 if not bound then bind() end\n\
@@ -4532,18 +5012,35 @@ local lines_packed = ARGV[17] or '' -- what counts over a period, for the script
 local scopes_packed = ARGV[18] or '' -- by which scopes what of it is covered; see lib/scopes.lua\n\
 local legs_packed = ARGV[19] or '' -- H asset, d atoms, d num, d den each: what goes with it in other assets\n\
 local fallbacks_packed = ARGV[20] or '' -- the lines that fall back on other assets; see lib/fallback.lua\n\
-local wallet, refusal = wallets.open(\n\
-fence_key,\n\
-clock_key,\n\
+local fields, refusal, clock, redis_ms =\n\
+wallets.look(fence_key, clock_key, wallet_key, operation_key, fence, not_after_ms, fingerprint, asset, looked_up)\n\
+if not fields then\n\
+return refusal\n\
+end\n\
+local wallet, reply\n\
+if is_plain and (mode == 'strict' or mode == 'up_to') then\n\
+wallet, reply = plain_spend.charge(\n\
 wallet_key,\n\
-operation_key,\n\
-fence,\n\
-not_after_ms,\n\
-fingerprint,\n\
+outbox_key,\n\
+catalog_key,\n\
+fields,\n\
+clock,\n\
+redis_ms,\n\
 environment,\n\
+config_version,\n\
+catalog_version,\n\
 asset,\n\
-looked_up\n\
+amount_atoms,\n\
+budgets_packed,\n\
+told_text,\n\
+operation_id,\n\
+fingerprint,\n\
+keep_ms,\n\
+attached\n\
 )\n\
+end\n\
+if not wallet then\n\
+wallet, refusal = wallets.enter(wallet_key, fields, clock, redis_ms, environment, asset, looked_up)\n\
 if not wallet then\n\
 return refusal\n\
 end\n\
@@ -4605,11 +5102,7 @@ if overdue_refs ~= '' then\n\
 return { 'overdue', overdue_refs }\n\
 end\n\
 end\n\
-local reply\n\
-if take_atoms and is_plain and not budgets.has_thresholds(sent) and plain.fits(wallet, take_atoms) then\n\
-list[1].amount = take_atoms\n\
-reply = plain.charge(wallet, list, sent, told_text, outbox_key, operation_id, fingerprint, keep_ms, attached)\n\
-elseif take_atoms then\n\
+if take_atoms then\n\
 local entry = entries.begin(9, account)\n\
 list[1].amount = take_atoms\n\
 for i = 1, #list do\n\
@@ -4627,7 +5120,8 @@ available_atoms, version = account.available, wallet.version\n\
 budgets.alert(wallet)\n\
 seq = wallet.seq\n\
 local legs_text = legs.text(wallet, list)\n\
-reply = { 'charged', take_atoms, available_atoms, held_atoms, version, epoch, seq, legs_text, told_text, lines_text }\n\
+reply =\n\
+{ 'charged', take_atoms, available_atoms, held_atoms, version, epoch, seq, legs_text, told_text, lines_text }\n\
 seal.operation(wallet, outbox_key, main_no, operation_id, fingerprint, keep_ms, attached, reply)\n\
 else\n\
 reply = {\n\
@@ -4649,6 +5143,7 @@ return reply\n\
 end\n\
 seal.answer(wallet, fingerprint, keep_ms, reply)\n\
 end\n\
+end\n\
 commit(wallet, clock_key, holds_key, deadlines_key, operation_key)\n\
 return reply\n\
 end,\n\
@@ -4658,7 +5153,7 @@ do\n\
 local run = require('run')\n\
 local wallets = require('wallet')\n\
 redis.register_function({\n\
-function_name = 'configure_725225eafae8',\n\
+function_name = 'configure_d776002cacf4',\n\
 flags = { 'allow-oom' },\n\
 callback = function(KEYS, ARGV)\n\
 if not bound then bind() end\n\
@@ -4669,7 +5164,7 @@ local fence = ARGV[1]\n\
 local version = tonumber(ARGV[2])\n\
 local config_text = ARGV[3] -- JSON, opaque here\n\
 local found = redis.call('MGET', fence_key, clock_key)\n\
-local refusal = run.refusal(found[2] and found[1], fence)\n\
+local refusal = run.refusal(found[2] and found[1], fence_key, fence)\n\
 if refusal then\n\
 return refusal\n\
 end\n\
@@ -4699,7 +5194,7 @@ local run = require('run')\n\
 local seal = require('seal')\n\
 local wallets = require('wallet')\n\
 redis.register_function({\n\
-function_name = 'create_wallet_725225eafae8',\n\
+function_name = 'create_wallet_d776002cacf4',\n\
 flags = {  },\n\
 callback = function(KEYS, ARGV)\n\
 if not bound then bind() end\n\
@@ -4711,7 +5206,7 @@ local environment = ARGV[2]\n\
 local customer_id = ARGV[3]\n\
 local freeze = tonumber(ARGV[4])\n\
 local found = redis.call('MGET', fence_key, clock_key)\n\
-local refusal = run.refusal(found[2] and found[1], fence)\n\
+local refusal = run.refusal(found[2] and found[1], fence_key, fence)\n\
 if refusal then\n\
 return refusal\n\
 end\n\
@@ -4735,7 +5230,7 @@ local due = require('due')\n\
 local seal = require('seal')\n\
 local wallets = require('wallet')\n\
 redis.register_function({\n\
-function_name = 'credit_725225eafae8',\n\
+function_name = 'credit_d776002cacf4',\n\
 flags = {  },\n\
 callback = function(KEYS, ARGV)\n\
 if not bound then bind() end\n\
@@ -4840,7 +5335,7 @@ local run = require('run')\n\
 local usage = require('usage')\n\
 local wallets = require('wallet')\n\
 redis.register_function({\n\
-function_name = 'drop_counters_725225eafae8',\n\
+function_name = 'drop_counters_d776002cacf4',\n\
 flags = { 'allow-oom' },\n\
 callback = function(KEYS, ARGV)\n\
 if not bound then bind() end\n\
@@ -4850,7 +5345,7 @@ local wallet_key = KEYS[3] -- hash: see lib/wallet.lua\n\
 local fence = ARGV[1]\n\
 local names = ARGV[2] -- of counters, with blanks between them, a thousand at most; what still counts stays\n\
 local found = redis.call('MGET', fence_key, clock_key)\n\
-local refusal = run.refusal(found[2] and found[1], fence)\n\
+local refusal = run.refusal(found[2] and found[1], fence_key, fence)\n\
 if refusal then\n\
 return refusal\n\
 end\n\
@@ -4891,7 +5386,7 @@ local holds = require('holds')\n\
 local seal = require('seal')\n\
 local wallets = require('wallet')\n\
 redis.register_function({\n\
-function_name = 'expire_holds_725225eafae8',\n\
+function_name = 'expire_holds_d776002cacf4',\n\
 flags = { 'allow-oom' },\n\
 callback = function(KEYS, ARGV)\n\
 if not bound then bind() end\n\
@@ -4946,7 +5441,7 @@ local seal = require('seal')\n\
 local staleness = require('stale')\n\
 local wallets = require('wallet')\n\
 redis.register_function({\n\
-function_name = 'extend_725225eafae8',\n\
+function_name = 'extend_d776002cacf4',\n\
 flags = {  },\n\
 callback = function(KEYS, ARGV)\n\
 if not bound then bind() end\n\
@@ -5058,7 +5553,7 @@ do\n\
 local run = require('run')\n\
 local wallets = require('wallet')\n\
 redis.register_function({\n\
-function_name = 'forget_725225eafae8',\n\
+function_name = 'forget_d776002cacf4',\n\
 flags = { 'allow-oom' },\n\
 callback = function(KEYS, ARGV)\n\
 if not bound then bind() end\n\
@@ -5068,7 +5563,7 @@ local holds_key = KEYS[3] -- hash: the wallet's open holds\n\
 local deadlines_key = KEYS[4] -- sorted set: holds and wallets by the instant at which they are due\n\
 local fence = ARGV[1]\n\
 local head_packed = ARGV[2] -- the wallet's field `w` as it was when it was compared; empty: it was not there\n\
-local refusal = run.refusal(redis.call('GET', fence_key), fence)\n\
+local refusal = run.refusal(redis.call('GET', fence_key), fence_key, fence)\n\
 if refusal then\n\
 return refusal\n\
 end\n\
@@ -5090,7 +5585,7 @@ local entries = require('entry')\n\
 local seal = require('seal')\n\
 local wallets = require('wallet')\n\
 redis.register_function({\n\
-function_name = 'freeze_725225eafae8',\n\
+function_name = 'freeze_d776002cacf4',\n\
 flags = { 'allow-oom' },\n\
 callback = function(KEYS, ARGV)\n\
 if not bound then bind() end\n\
@@ -5156,7 +5651,7 @@ local run = require('run')\n\
 local seal = require('seal')\n\
 local wallets = require('wallet')\n\
 redis.register_function({\n\
-function_name = 'hydrate_725225eafae8',\n\
+function_name = 'hydrate_d776002cacf4',\n\
 flags = { 'allow-oom' },\n\
 callback = function(KEYS, ARGV)\n\
 if not bound then bind() end\n\
@@ -5182,7 +5677,7 @@ local counters_packed = ARGV[13] -- B length, name, H length, bytes: of budgets 
 local rollovers_packed = ARGV[14] -- I4 number, c24 what of that grant lives on when it expires\n\
 local triggers_packed = ARGV[15] -- H asset, dd its trigger, where a top-up is armed\n\
 local found = redis.call('MGET', fence_key, clock_key)\n\
-local refusal = run.refusal(found[2] and found[1], fence)\n\
+local refusal = run.refusal(found[2] and found[1], fence_key, fence)\n\
 if refusal then\n\
 return refusal\n\
 end\n\
@@ -5253,7 +5748,7 @@ end\n\
 do\n\
 local run = require('run')\n\
 redis.register_function({\n\
-function_name = 'list_due_725225eafae8',\n\
+function_name = 'list_due_d776002cacf4',\n\
 flags = { 'no-writes' },\n\
 callback = function(KEYS, ARGV)\n\
 if not bound then bind() end\n\
@@ -5263,7 +5758,7 @@ local deadlines_key = KEYS[3] -- sorted set: holds and wallets by the instant at
 local fence = ARGV[1]\n\
 local members_max = tonumber(ARGV[2])\n\
 local found = redis.call('MGET', fence_key, clock_key)\n\
-local refusal = run.refusal(found[2] and found[1], fence)\n\
+local refusal = run.refusal(found[2] and found[1], fence_key, fence)\n\
 if refusal then\n\
 return refusal\n\
 end\n\
@@ -5286,7 +5781,7 @@ local scopes = require('scopes')\n\
 local seal = require('seal')\n\
 local wallets = require('wallet')\n\
 redis.register_function({\n\
-function_name = 'mend_725225eafae8',\n\
+function_name = 'mend_d776002cacf4',\n\
 flags = { 'allow-oom' },\n\
 callback = function(KEYS, ARGV)\n\
 if not bound then bind() end\n\
@@ -5298,7 +5793,7 @@ local deadlines_key = KEYS[5] -- sorted set: holds and wallets by the instant at
 local fence = ARGV[1]\n\
 local seen_at = ARGV[2] -- '<epoch>.<version>': only while the wallet is there; empty: wherever it is\n\
 local found = redis.call('MGET', fence_key, clock_key)\n\
-local refusal = run.refusal(found[2] and found[1], fence)\n\
+local refusal = run.refusal(found[2] and found[1], fence_key, fence)\n\
 if refusal then\n\
 return refusal\n\
 end\n\
@@ -5355,7 +5850,7 @@ do\n\
 local run = require('run')\n\
 local wallets = require('wallet')\n\
 redis.register_function({\n\
-function_name = 'peek_operation_725225eafae8',\n\
+function_name = 'peek_operation_d776002cacf4',\n\
 flags = { 'no-writes' },\n\
 callback = function(KEYS, ARGV)\n\
 if not bound then bind() end\n\
@@ -5365,7 +5860,7 @@ local wallet_key = KEYS[3] -- hash: see lib/wallet.lua\n\
 local operation_key = KEYS[4] -- string: what this operation answered\n\
 local fence = ARGV[1]\n\
 local found = redis.call('MGET', fence_key, clock_key)\n\
-local refusal = run.refusal(found[2] and found[1], fence)\n\
+local refusal = run.refusal(found[2] and found[1], fence_key, fence)\n\
 if refusal then\n\
 return refusal\n\
 end\n\
@@ -5383,7 +5878,7 @@ end\n\
 do\n\
 local run = require('run')\n\
 redis.register_function({\n\
-function_name = 'raise_catalog_725225eafae8',\n\
+function_name = 'raise_catalog_d776002cacf4',\n\
 flags = { 'allow-oom' },\n\
 callback = function(KEYS, ARGV)\n\
 if not bound then bind() end\n\
@@ -5392,7 +5887,7 @@ local catalog_key = KEYS[2] -- hash: catalog version by environment\n\
 local fence = ARGV[1]\n\
 local environment = ARGV[2]\n\
 local catalog_version = ARGV[3]\n\
-local refusal = run.refusal(redis.call('GET', fence_key), fence)\n\
+local refusal = run.refusal(redis.call('GET', fence_key), fence_key, fence)\n\
 if refusal then\n\
 return refusal\n\
 end\n\
@@ -5408,7 +5903,7 @@ end\n\
 do\n\
 local wallets = require('wallet')\n\
 redis.register_function({\n\
-function_name = 'read_hold_725225eafae8',\n\
+function_name = 'read_hold_d776002cacf4',\n\
 flags = { 'no-writes' },\n\
 callback = function(KEYS, ARGV)\n\
 if not bound then bind() end\n\
@@ -5436,7 +5931,7 @@ end\n\
 do\n\
 local wallets = require('wallet')\n\
 redis.register_function({\n\
-function_name = 'read_stored_725225eafae8',\n\
+function_name = 'read_stored_d776002cacf4',\n\
 flags = { 'no-writes' },\n\
 callback = function(KEYS, ARGV)\n\
 if not bound then bind() end\n\
@@ -5461,7 +5956,7 @@ end\n\
 do\n\
 local wallets = require('wallet')\n\
 redis.register_function({\n\
-function_name = 'read_wallet_725225eafae8',\n\
+function_name = 'read_wallet_d776002cacf4',\n\
 flags = { 'no-writes' },\n\
 callback = function(KEYS, ARGV)\n\
 if not bound then bind() end\n\
@@ -5488,7 +5983,7 @@ local legs = require('legs')\n\
 local seal = require('seal')\n\
 local wallets = require('wallet')\n\
 redis.register_function({\n\
-function_name = 'release_725225eafae8',\n\
+function_name = 'release_d776002cacf4',\n\
 flags = { 'allow-oom' },\n\
 callback = function(KEYS, ARGV)\n\
 if not bound then bind() end\n\
@@ -5555,7 +6050,7 @@ end\n\
 do\n\
 local run = require('run')\n\
 redis.register_function({\n\
-function_name = 'remember_725225eafae8',\n\
+function_name = 'remember_d776002cacf4',\n\
 flags = { 'allow-oom' },\n\
 callback = function(KEYS, ARGV)\n\
 if not bound then bind() end\n\
@@ -5564,7 +6059,7 @@ local operation_key = KEYS[2] -- string: what this operation answered\n\
 local fence = ARGV[1]\n\
 local record_packed = ARGV[2] -- fingerprint and reply, as lib/operation.lua packs them\n\
 local keep_ms = ARGV[3]\n\
-local refusal = run.refusal(redis.call('GET', fence_key), fence)\n\
+local refusal = run.refusal(redis.call('GET', fence_key), fence_key, fence)\n\
 if refusal then\n\
 return refusal\n\
 end\n\
@@ -5579,7 +6074,7 @@ local run = require('run')\n\
 local seal = require('seal')\n\
 local wallets = require('wallet')\n\
 redis.register_function({\n\
-function_name = 'restamp_725225eafae8',\n\
+function_name = 'restamp_d776002cacf4',\n\
 flags = { 'allow-oom' },\n\
 callback = function(KEYS, ARGV)\n\
 if not bound then bind() end\n\
@@ -5594,7 +6089,7 @@ local freeze = tonumber(ARGV[3]) -- freeze for this reason, unless it is frozen 
 local config_version = ARGV[4] -- of the wallet's configuration; '0': it has none\n\
 local config_text = ARGV[5]\n\
 local found = redis.call('MGET', fence_key, clock_key)\n\
-local refusal = run.refusal(found[2] and found[1], fence)\n\
+local refusal = run.refusal(found[2] and found[1], fence_key, fence)\n\
 if refusal then\n\
 return refusal\n\
 end\n\
@@ -5641,7 +6136,7 @@ local holds = require('holds')\n\
 local seal = require('seal')\n\
 local wallets = require('wallet')\n\
 redis.register_function({\n\
-function_name = 'set_aside_725225eafae8',\n\
+function_name = 'set_aside_d776002cacf4',\n\
 flags = { 'allow-oom' },\n\
 callback = function(KEYS, ARGV)\n\
 if not bound then bind() end\n\
@@ -5735,12 +6230,13 @@ local entries = require('entry')\n\
 local fallback = require('fallback')\n\
 local holds = require('holds')\n\
 local legs = require('legs')\n\
+local plain_settle = require('plain_settle')\n\
 local seal = require('seal')\n\
 local staleness = require('stale')\n\
 local usage = require('usage')\n\
 local wallets = require('wallet')\n\
 redis.register_function({\n\
-function_name = 'settle_725225eafae8',\n\
+function_name = 'settle_d776002cacf4',\n\
 flags = { 'allow-oom' },\n\
 callback = function(KEYS, ARGV)\n\
 if not bound then bind() end\n\
@@ -5769,23 +6265,42 @@ local config_version = ARGV[13] -- of the wallet's subscriptions, as the caller 
 local attached = ARGV[14]\n\
 local catalog_version = ARGV[15] or '' -- that priced this; empty: nothing was priced\n\
 local told_text = ARGV[16] or '' -- what the answer says besides, kept with it: the lines that were priced\n\
+local is_plain = ARGV[17] == nil and final == '1' and on_excess ~= 'unpriced'\n\
 local lines_packed = ARGV[17] or '' -- what counts over a period, for the script to price; see lib/usage.lua\n\
 local scopes_packed = ARGV[18] or '' -- of an event: by which scopes what of it is covered; see lib/scopes.lua\n\
 local dues_packed = ARGV[19] or '' -- H asset, d atoms each: what is due in other assets than the first\n\
 local expired_hold = ARGV[20] or '' -- the terms of an expired hold, from the ledger; else empty\n\
 local fallbacks_packed = ARGV[21] or '' -- the lines that fall back on other assets; see lib/fallback.lua\n\
-local wallet, refusal = wallets.open(\n\
-fence_key,\n\
-clock_key,\n\
+local fields, refusal, clock, redis_ms =\n\
+wallets.look(fence_key, clock_key, wallet_key, operation_key, fence, not_after_ms, fingerprint, asset, looked_up)\n\
+if not fields then\n\
+return refusal\n\
+end\n\
+local wallet, reply\n\
+if is_plain then\n\
+wallet, reply = plain_settle.settle(\n\
 wallet_key,\n\
-operation_key,\n\
-fence,\n\
-not_after_ms,\n\
-fingerprint,\n\
+holds_key,\n\
+outbox_key,\n\
+catalog_key,\n\
+fields,\n\
+clock,\n\
+redis_ms,\n\
 environment,\n\
+config_version,\n\
+catalog_version,\n\
 asset,\n\
-looked_up\n\
+hold_ref,\n\
+amount_atoms,\n\
+told_text,\n\
+operation_id,\n\
+fingerprint,\n\
+keep_ms,\n\
+attached\n\
 )\n\
+end\n\
+if not wallet then\n\
+wallet, refusal = wallets.enter(wallet_key, fields, clock, redis_ms, environment, asset, looked_up)\n\
 if not wallet then\n\
 return refusal\n\
 end\n\
@@ -5868,7 +6383,7 @@ local seq = wallet.seq\n\
 local settled_atoms, released_atoms = first.settled, first.released\n\
 local overage_atoms, available_atoms, held_atoms = account.overage, account.available, account.held\n\
 local legs_text = legs.text(wallet, hold.legs)\n\
-local reply = {\n\
+reply = {\n\
 'settled',\n\
 settled_atoms,\n\
 released_atoms,\n\
@@ -5885,6 +6400,7 @@ told_text,\n\
 lines_text,\n\
 }\n\
 seal.operation(wallet, outbox_key, main_no, operation_id, fingerprint, keep_ms, attached, reply)\n\
+end\n\
 commit(wallet, clock_key, holds_key, deadlines_key, operation_key)\n\
 return reply\n\
 end,\n\
@@ -5899,7 +6415,7 @@ local holds = require('holds')\n\
 local seal = require('seal')\n\
 local wallets = require('wallet')\n\
 redis.register_function({\n\
-function_name = 'take_back_725225eafae8',\n\
+function_name = 'take_back_d776002cacf4',\n\
 flags = { 'allow-oom' },\n\
 callback = function(KEYS, ARGV)\n\
 if not bound then bind() end\n\
@@ -5986,7 +6502,7 @@ end\n\
 do\n\
 local run = require('run')\n\
 redis.register_function({\n\
-function_name = 'verify_run_725225eafae8',\n\
+function_name = 'verify_run_d776002cacf4',\n\
 flags = { 'no-writes' },\n\
 callback = function(KEYS, ARGV)\n\
 if not bound then bind() end\n\
@@ -6004,7 +6520,7 @@ end\n\
 if present ~= run_id then\n\
 return { 'unverified' }\n\
 end\n\
-run.verified[fence] = true\n\
+run.verified[fence_key] = fence\n\
 return { 'verified' }\n\
 end,\n\
 })\n\
@@ -6016,7 +6532,7 @@ local grants = require('grants')\n\
 local seal = require('seal')\n\
 local wallets = require('wallet')\n\
 redis.register_function({\n\
-function_name = 'void_725225eafae8',\n\
+function_name = 'void_d776002cacf4',\n\
 flags = { 'allow-oom' },\n\
 callback = function(KEYS, ARGV)\n\
 if not bound then bind() end\n\

@@ -1,8 +1,7 @@
-// What every wallet call needs: the connection, the fences, Redis's clock, and the ledger for what Redis has let go of.
-import type { Redis } from 'ioredis';
+// What every wallet call needs: the connections, the fences, and the ledger for what Redis has let go of.
 import type { Checkpoint, HoldRecord, LedgerWallet } from '../records.ts';
-import { redisClock, type RedisClock } from './clock.ts';
 import { openFences, type EpochReader, type Fences } from './fences.ts';
+import type { Nodes } from './nodes.ts';
 import type { Trouble } from './target.ts';
 
 /** The ledger's side, handed in by main.ts so that nothing here reaches Postgres by import. */
@@ -17,8 +16,7 @@ export type LedgerReader = EpochReader & {
 };
 
 export type Store = Fences & {
-  redis: Redis;
-  clock: RedisClock;
+  nodes: Nodes;
   ledger: LedgerReader;
   /** Entries were appended here: the drain should look. */
   markDirty: (partition: number) => void;
@@ -29,13 +27,13 @@ export type Store = Fences & {
   loads: Map<string, Promise<'ready' | Trouble>>;
 };
 
-export type StoreOptions = Omit<Store, 'clock' | 'loads' | keyof Fences> & {
+export type StoreOptions = Omit<Store, 'loads' | keyof Fences> & {
   installation: string;
   onFenced: () => void;
 };
 
 export async function openStore({ installation, onFenced, ...rest }: StoreOptions): Promise<Store> {
-  const { redis, ledger, onWarning } = rest;
-  const fences = await openFences({ redis, ledger, installation, onFenced, onWarning });
-  return { ...rest, ...fences, clock: redisClock(redis), loads: new Map() };
+  const { nodes, ledger, onWarning } = rest;
+  const fences = await openFences({ nodes, ledger, installation, onFenced, onWarning });
+  return { ...rest, ...fences, loads: new Map() };
 }

@@ -15,7 +15,7 @@ const walletIdLength = 22;
 /** Returns how many holds expired and due events were applied, and whether there may be more. */
 export async function sweepPartition(store: Store, partition: number): Promise<{ done: number; more: boolean }> {
   const reply = await call(
-    store.redis,
+    store.nodes.of(partition).redis,
     listDueScript,
     { fenceKey: fenceKey(partition), clockKey: clockKey(partition), deadlinesKey: deadlinesKey(partition) },
     { fence: store.fences[partition]!, membersMax },

@@ -13,6 +13,7 @@ import { hydrateWallet, putNewWallet } from './hydrate.ts';
 import { entryIdOf, grantIdOf, holdIdOf, parseGrantId, parseHoldId } from './ids.ts';
 import { partitionOf, walletOf } from './keys.ts';
 import { versionInLedger } from './ledger-wait.ts';
+import { leastNowMs } from './nodes.ts';
 import { operationOf } from './operation.ts';
 import { raiseCatalog, readCatalogVersions } from './raise-catalog.ts';
 import { readStanding } from './read-standing.ts';
@@ -92,7 +93,7 @@ export function openWallets(store: Store): Wallets {
     },
     configure: (customer, config) => configureWallet(store, targetOf(customer), config),
     readStanding: (target) => readStanding(store, target),
-    redisMs: store.clock.nowMs,
+    redisMs: () => leastNowMs(store.nodes),
     configs: openConfigs(),
     authorize: (request) => authorize(store, request),
     explain: (request) => explain(store, request),

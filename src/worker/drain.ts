@@ -28,6 +28,10 @@ export type DrainOptions = FreezeOptions & {
   installation: string;
   lane: number;
   lanesCount: number;
+  /** Whether a partition is in this Redis, which may be one of several; default: all are. */
+  isHere?: (partition: number) => boolean;
+  /** A command may touch one partition's keys only. */
+  isOfCluster?: boolean;
   onBatch: (batch: { lane: number; written: number; tookMs: number }) => void;
   /** The ledger has an account's fall below the bound of its automatic top-up. */
   onCrossed?: () => void;
@@ -43,16 +47,16 @@ export type DrainOptions = FreezeOptions & {
 export type Drained = { status: 'drained' | 'busy'; written: number; quarantined: number };
 
 export async function drainLane(options: DrainOptions): Promise<Drained> {
-  const { sql, redis, installation, reached = () => {} } = options;
-  const partitions = partitionsOfLane(options.lane, options.lanesCount);
+  const { sql, redis, isHere = () => true, reached = () => {} } = options;
+  const partitions = partitionsOfLane(options.lane, options.lanesCount).filter(isHere);
   const drained: Drained = { status: 'drained', written: 0, quarantined: 0 };
   let reader = laneReader(await readPositions(sql, partitions));
-  let round = await readRound(reader, redis, installation);
+  let round = await readRound(reader, redis, options);
   while (round) {
     reached('read');
     const startedMs = performance.now();
     const appending = appendEntries(sql, round, reached);
-    const next = readRound(reader, redis, installation);
+    const next = readRound(reader, redis, options);
     // Its failure is looked at when it is used; until then it must not count as unheard.
     next.catch(() => {});
     const appended = await appending;
@@ -60,7 +64,7 @@ export async function drainLane(options: DrainOptions): Promise<Drained> {
     if (appended.status === 'moved') {
       await next.catch(() => {});
       reader = laneReader(await readPositions(sql, partitions));
-      round = await readRound(reader, redis, installation);
+      round = await readRound(reader, redis, options);
       continue;
     }
     reached('committed');

@@ -6,6 +6,7 @@ import type { Sql } from '../db/connect.ts';
 import { applyDue } from '../wallet/execute.ts';
 import { expireHolds } from '../wallet/expire-holds.ts';
 import { hydrateWallet } from '../wallet/hydrate.ts';
+import { leastNowMs } from '../wallet/nodes.ts';
 import type { Store } from '../wallet/store.ts';
 import { anyEnvironment } from '../wallet/target.ts';
 
@@ -18,7 +19,7 @@ const callsMax = 100;
 
 /** Returns how many expired. */
 export async function expireForgotten(sql: Sql, store: Store): Promise<number> {
-  const dueBeforeMs = store.clock.nowMs() - graceMs;
+  const dueBeforeMs = leastNowMs(store.nodes) - graceMs;
   const overdue = await findOverdueHolds(sql, dueBeforeMs, countMaxOfPartition);
   const refsByWallet = new Map<string, { partition: number; refs: string[] }>();
   for (const { partition, walletId, ref } of overdue) {
@@ -38,7 +39,7 @@ export async function expireForgotten(sql: Sql, store: Store): Promise<number> {
 export function applyForgotten(sql: Sql, store: Store): () => Promise<number> {
   let after = fromTheBeginning;
   return async () => {
-    const dueBeforeMs = store.clock.nowMs() - graceMs;
+    const dueBeforeMs = leastNowMs(store.nodes) - graceMs;
     const due = await findDueGrants(sql, dueBeforeMs, after, grantsMax);
     after = due.length < grantsMax ? fromTheBeginning : due.at(-1)!;
     let applied = 0;

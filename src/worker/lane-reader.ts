@@ -36,13 +36,13 @@ export function laneReader(positions: readonly Position[]): LaneReader {
 export async function readRound(
   reader: LaneReader,
   redis: OutboxRedis,
-  installation: string,
+  { installation, isOfCluster = false }: { installation: string; isOfCluster?: boolean | undefined },
 ): Promise<Reading | undefined> {
   for (;;) {
     const isWide = reader.busy.length === 0;
     const asked = isWide ? [...reader.positions.values()] : positionsOf(reader, reader.busy);
     const share = Math.max(1, Math.floor(batchSize(reader) / Math.max(1, asked.length)));
-    const { entries, fences } = await readOutboxes(redis, asked, share);
+    const { entries, fences } = await readOutboxes(redis, asked, share, isOfCluster);
     asked.forEach(({ partition, epoch }, i) => {
       if (isOurFence(fences[i] ?? null, installation, epoch)) return;
       reader.foreign.push(partition);

@@ -22,6 +22,8 @@ import { clockKey, deadlinesKey, fenceKey, outboxKey } from '../wallet/keys.ts';
 export type OpenOptions = {
   sql: Sql;
   redis: OutboxRedis;
+  /** Whether a partition is in this Redis, which may be one of several; default: all are. */
+  isHere?: (partition: number) => boolean;
   onWarning: (message: string, fields: Record<string, unknown>) => void;
   /** Called after each step, for tests that break off between any two. */
   reached?: (step: 'closed' | 'marked' | 'opened') => void;
@@ -47,17 +49,18 @@ return redis.call('GET', KEYS[1])`;
 
 /** Opens what can be opened; safe to call at every start, and from several workers at once. */
 export async function openPartitions(options: OpenOptions): Promise<Opened> {
-  const { sql, onWarning } = options;
+  const { sql, onWarning, isHere = () => true } = options;
+  const read = async () => (await readPartitions(sql)).filter(({ partition }) => isHere(partition));
   const installation = await installationOf(sql);
   return withPartitionsLocked(sql, async () => {
-    const rows = await readPartitions(sql);
+    const rows = await read();
     await openNew(
       options,
       installation,
       rows.filter(({ openedAtMs }) => openedAtMs === undefined),
     );
     const epochs = rows.map(({ epoch }) => epoch);
-    const marked = (await readPartitions(sql)).filter(({ openedAtMs }) => openedAtMs !== undefined);
+    const marked = (await read()).filter(({ openedAtMs }) => openedAtMs !== undefined);
     const fences = await Promise.all(marked.map((row) => openFence(options.redis, installation, row)));
     options.reached?.('opened');
     const standing = new Map(marked.map(({ partition }, i) => [partition, fences[i] ?? null]));

@@ -6,11 +6,11 @@
 import { rollForward } from '../db/reconcile.ts';
 import type { Sql } from '../db/connect.ts';
 import type { LedgerWallet } from '../records.ts';
-import type { WalletRef } from '../wallet/keys.ts';
+import { walletKey, type WalletRef } from '../wallet/keys.ts';
 import type { Store } from '../wallet/store.ts';
 import { readStoredWallet, walletDifferences } from '../wallet/stored-wallet.ts';
 
-export type ReconcileStore = Pick<Store, 'redis' | 'epochs'> & { ledger: Pick<Store['ledger'], 'loadWallet'> };
+export type ReconcileStore = Pick<Store, 'nodes' | 'epochs'> & { ledger: Pick<Store['ledger'], 'loadWallet'> };
 
 export type Look =
   /** `ledger` is its picture at Redis's version, or a later one where Redis is behind. */
@@ -54,11 +54,13 @@ async function compare(sql: Sql, { epoch, redis, damage, clockMs, ledger: known 
 }
 
 /** What stands there, or why it cannot be read. Throws when Redis cannot be reached. */
-async function read({ redis }: ReconcileStore, wallet: WalletRef) {
+async function read({ nodes }: ReconcileStore, wallet: WalletRef) {
+  const { redis } = nodes.of(wallet.partition);
   try {
     return await readStoredWallet(redis, wallet);
   } catch (error) {
-    await redis.ping();
+    // Refused, too, by a node that has not got the partition any more.
+    await redis.exists(walletKey(wallet));
     return error instanceof Error ? error.message : String(error);
   }
 }

@@ -24,7 +24,7 @@ import { readCatalogVersions } from '../db/catalog.ts';
 import { beginNextEpochs, partitionsThatLeft, readEpochs } from '../db/epochs.ts';
 import { withPartitionsLocked } from '../db/installation.ts';
 import type { Sql } from '../db/connect.ts';
-import { lanesCount, partitionsCount } from '../limits.ts';
+import { lanesCount } from '../limits.ts';
 import { laneOf } from '../outbox/queues.ts';
 import { isOurFence, type OutboxRedis } from '../outbox/read.ts';
 import type { EpochRow } from '../wallet/fences.ts';
@@ -39,6 +39,8 @@ export type RecoverOptions = {
   sql: Sql;
   redis: OutboxRedis;
   installation: string;
+  /** Whether a partition is in this Redis, which may be one of several; default: all are. */
+  isHere?: (partition: number) => boolean;
   /** The epochs, where they have just been read. */
   epochs?: EpochRow[];
   /** Drains a lane to its end, closed fences included. */
@@ -64,16 +66,17 @@ type Sick = EpochRow & { fence: string | null };
 const drainAttemptsMax = 5;
 
 export async function recover(options: RecoverOptions): Promise<Recovered> {
-  const { sql, redis, installation } = options;
-  const known = options.epochs ?? (await readEpochs(sql));
-  if (sickOf(installation, known, await lookAtRedis(redis)).length === 0) return { status: 'healthy' };
+  const { sql, redis, installation, isHere = () => true } = options;
+  const ofHere = (rows: EpochRow[]) => rows.filter(({ partition }) => isHere(partition));
+  const known = ofHere(options.epochs ?? (await readEpochs(sql)));
+  if (sickOf(installation, known, await lookAtRedis(redis, known)).length === 0) return { status: 'healthy' };
   return withPartitionsLocked(sql, async () => {
     const startedMs = performance.now();
     // Whoever had the lock before may have done it. Redis first: where this process stands still between the two, the
     // ledger is ahead of the fence that was seen, and that one stands no more. The other way round the fence of
     // whoever went on meanwhile would pass for one of an epoch that is sealed, and what stands behind it would be thrown away.
-    const seen = await lookAtRedis(redis);
-    const sick = sickOf(installation, await readEpochs(sql), seen);
+    const seen = await lookAtRedis(redis, known);
+    const sick = sickOf(installation, ofHere(await readEpochs(sql)), seen);
     const foreign = sick.filter(({ fence }) => fence !== null && !fence.includes(installation));
     if (foreign[0]?.fence) return { status: 'foreign', partitions: foreign.length, fence: foreign[0].fence };
     if (sick.length === 0) return { status: 'healthy' };
@@ -98,22 +101,21 @@ export async function recover(options: RecoverOptions): Promise<Recovered> {
 }
 
 /** `fences`: by partition. */
-type Seen = { runId: string; fences: (string | null)[] };
+type Seen = { runId: string; fences: Map<number, string | null> };
 
-async function lookAtRedis(redis: OutboxRedis): Promise<Seen> {
-  const keys = Array.from({ length: partitionsCount }, (_, partition) => fenceKey(partition));
+async function lookAtRedis(redis: OutboxRedis, rows: readonly EpochRow[]): Promise<Seen> {
   const [{ runId }, fences] = await Promise.all([
     readIdentity(redis),
-    Promise.all(keys.map((key) => redis.call('GET', [key]) as Promise<string | null>)),
+    Promise.all(rows.map(({ partition }) => redis.call('GET', [fenceKey(partition)]) as Promise<string | null>)),
   ]);
-  return { runId, fences };
+  return { runId, fences: new Map(rows.map(({ partition }, i) => [partition, fences[i] ?? null])) };
 }
 
 /** Only partitions that were opened once: the others are a first start's matter (open-partitions.ts). */
 function sickOf(installation: string, epochs: readonly EpochRow[], seen: Seen): Sick[] {
   return epochs
-    .filter(({ runId }) => runId !== undefined)
-    .map((row) => ({ ...row, fence: seen.fences[row.partition] ?? null }))
+    .filter(({ runId, partition }) => runId !== undefined && seen.fences.has(partition))
+    .map((row) => ({ ...row, fence: seen.fences.get(row.partition) ?? null }))
     .filter((row) => row.runId !== seen.runId || row.fence !== `${installation}:${row.epoch}`);
 }
 

@@ -14,6 +14,7 @@ import {
   refillRecurrence,
 } from '../db/recurrences.ts';
 import { credit as applyCredit } from '../wallet/credit.ts';
+import { leastNowMs } from '../wallet/nodes.ts';
 import { ownOperation } from '../wallet/operation.ts';
 import type { Store } from '../wallet/store.ts';
 import { voidGrant } from '../wallet/void-grant.ts';
@@ -23,7 +24,7 @@ const recurrencesMax = 100;
 const refusedPauseMs = 60_000;
 
 /** Returns how many instances were asked for. */
-export async function renew(sql: Sql, store: Store, nowMs = store.clock.nowMs()): Promise<number> {
+export async function renew(sql: Sql, store: Store, nowMs = leastNowMs(store.nodes)): Promise<number> {
   let asked = 0;
   for (const of of await listRecurrencesToRefill(sql, nowMs, recurrencesMax)) {
     for (let more = true; more;) {

@@ -2,7 +2,7 @@
 //
 //   armed ── told in an entry ── charging ── credited ── armed, under the next number
 //                                  │ declined ── backing off 1 h, 4 h ── suspended, until there is another payment method
-//                                  │ the bank asks ── requires action, until the customer has been there
+//                                  │ the bank asks ── requires action, until the customer has been there, or pays in another way
 //                                  │ more than the month has left ── capped, until the month turns
 //
 // Each step reads where it stands and does what follows from that, so that it does not matter who makes it, or how often it
@@ -23,7 +23,7 @@ import {
 } from '../db/auto-top-ups.ts';
 import type { Sql } from '../db/connect.ts';
 import { findCustomer } from '../db/customers.ts';
-import { findTopUp } from '../db/top-ups.ts';
+import { findTopUp, giveUpTopUp } from '../db/top-ups.ts';
 import type { Payments } from '../payments/payments.ts';
 import { priceToCharge } from '../pricing/asset-price.ts';
 import { amountToBuy, firesBelow } from '../pricing/auto-top-up.ts';
@@ -43,7 +43,7 @@ export type AutoTopUpParts = {
   onEnd: (end: { auto: AutoTopUp; outcome: Outcome; tookMs?: number }) => void;
 };
 
-export type Outcome = 'credited' | 'not_needed' | 'declined' | 'suspended' | 'capped';
+export type Outcome = 'credited' | 'not_needed' | 'declined' | 'replaced' | 'suspended' | 'capped';
 
 const autoTopUpsMax = 32;
 /** From a crossing to the next it takes four. */
@@ -81,12 +81,14 @@ function takeStep(parts: AutoTopUpParts, auto: AutoTopUp): Promise<Step> {
 }
 
 /** What has become of the present attempt. */
-async function follow({ sql, onEnd }: AutoTopUpParts, auto: AutoTopUp, topUp: TopUp): Promise<Step> {
+async function follow(parts: AutoTopUpParts, auto: AutoTopUp, topUp: TopUp): Promise<Step> {
+  const { sql, onEnd } = parts;
   switch (topUp.status) {
     case 'pending':
       await noteWaiting(sql, auto, { state: 'charging', lookInMs: pollMs });
       return 'rests';
     case 'requires_action':
+      if (await isReplaced(parts, auto, topUp)) return giveUp(parts, topUp);
       await noteWaiting(sql, auto, { state: 'requires_action', lookInMs: slowPollMs });
       return 'rests';
     case 'succeeded':
@@ -101,14 +103,41 @@ async function follow({ sql, onEnd }: AutoTopUpParts, auto: AutoTopUp, topUp: To
     case 'failed':
     case 'canceled': {
       const { code, message } = topUp.failure ?? { code: 'canceled', message: 'The payment was canceled at Stripe.' };
+      if (code === replaced.code) {
+        await forgetFailures(sql, auto);
+        onEnd({ auto, outcome: 'replaced' });
+        return 'went_on';
+      }
       const failures = auto.failuresCount + 1;
       const lookInMs = backOffMs[auto.failuresCount];
       const state = lookInMs === undefined ? 'suspended' : 'backing_off';
       await noteFailure(sql, auto, { state, code, message, failures, lookInMs: lookInMs ?? slowPollMs });
       onEnd({ auto, outcome: state === 'suspended' ? 'suspended' : 'declined' });
-      return 'rests';
+      // There may be something else to pay with by now.
+      return 'went_on';
     }
   }
+}
+
+const replaced = {
+  code: 'payment_method_replaced',
+  message: 'Another payment method takes its place.',
+  retryable: true,
+};
+
+/** The charge waits for the customer, and they pay in another way by now, or have taken away what it would be paid with. */
+async function isReplaced({ payments }: AutoTopUpParts, auto: AutoTopUp, topUp: TopUp): Promise<boolean> {
+  if (!auto.isEnabled) return false;
+  const found = await payments.prepareTopUp(auto, { payment: 'saved', methodId: auto.methodId });
+  return found.status === 'no_method' || (found.status === 'done' && found.value.methodId !== topUp.methodId);
+}
+
+/** The next attempt is made once Stripe has said that nothing comes of this one. */
+async function giveUp({ sql, payments }: AutoTopUpParts, { environmentId, id }: TopUp): Promise<Step> {
+  await giveUpTopUp(sql, environmentId, id, { failure: replaced });
+  const topUp = await findTopUp(sql, environmentId, id);
+  if (topUp) await payments.advance(topUp);
+  return 'went_on';
 }
 
 /** The trigger in Redis is armed, or taken away. */

@@ -35,6 +35,7 @@ const reconcileIntervalMs = 1_000;
 const renewalsIntervalMs = 2_000;
 const topUpsIntervalMs = 1_000;
 const topUpsAgeMaxMs = 3_000;
+const schedulesIntervalMs = 2_000;
 /** Of work that has none. */
 const onlyLane = 0;
 const scheduledJobs = { attempts: 1, removeOnComplete: { count: 50 }, removeOnFail: { count: 500 } };
@@ -47,7 +48,7 @@ const laneJob = z.object({
 });
 
 export type RunningWorker = {
-  /** At every start, and after Redis was flushed: it forgets schedulers. */
+  /** At once, rather than with the next look: Redis was flushed, or put back, with schedulers of then. */
   schedule: () => Promise<void>;
   /** Something is known to be due. */
   topUpsNow: () => void;
@@ -75,21 +76,28 @@ export function startWorker(options: WorkerOptions): RunningWorker {
     worker.on('failed', (_, error) => onError(error, `job of queue ${worker.name}`));
   }
   const schedules = [
-    new Queue(queueNames.holds, shared),
-    new Queue(queueNames.reconcile, shared),
-    new Queue(queueNames.renewals, shared),
-    new Queue(queueNames.topUp, shared),
-  ] as const;
-  for (const queue of schedules) queue.on('error', (error) => onError(error, 'queue schedule'));
+    { queue: new Queue(queueNames.holds, shared), put: scheduleSweeps, count: lanesCount },
+    { queue: new Queue(queueNames.reconcile, shared), put: scheduleReconcile, count: 1 },
+    { queue: new Queue(queueNames.renewals, shared), put: scheduleRenewals, count: 1 },
+    { queue: new Queue(queueNames.topUp, shared), put: scheduleTopUps, count: 1 },
+  ];
+  for (const { queue } of schedules) queue.on('error', (error) => onError(error, 'queue schedule'));
   const schedule = async () => {
-    await Promise.all([
-      scheduleSweeps(schedules[0]),
-      scheduleReconcile(schedules[1]),
-      scheduleRenewals(schedules[2]),
-      scheduleTopUps(schedules[3]),
-    ]).catch((error: Error) => onError(error, 'scheduling'));
+    await Promise.all(schedules.map(({ queue, put }) => put(queue))).catch((error: Error) =>
+      onError(error, 'scheduling'),
+    );
   };
-  const scheduled = schedule();
+  // Where queues have a Redis of their own, nobody recovers it: what it has forgotten is put there again.
+  let looking: Promise<void> | undefined = schedule().finally(() => (looking = undefined));
+  const look = async () => {
+    const standing = await Promise.all(schedules.map(({ queue }) => queue.getJobSchedulersCount()));
+    if (schedules.some(({ count }, at) => standing[at]! < count)) await schedule();
+  };
+  const schedulesLook = setInterval(() => {
+    looking ??= look()
+      .catch((error: Error) => onError(error, 'looking for schedules'))
+      .finally(() => (looking = undefined));
+  }, schedulesIntervalMs);
 
   const watchdog = setInterval(() => {
     if (topUps.isOverdue(onlyLane)) {
@@ -107,9 +115,10 @@ export function startWorker(options: WorkerOptions): RunningWorker {
     topUpsNow: () => void topUps.now(onlyLane).catch((error: Error) => onError(error, 'top-ups')),
     stop: async () => {
       clearInterval(watchdog);
+      clearInterval(schedulesLook);
       const closed = Promise.allSettled([
         ...workers.map((worker) => worker.close()),
-        scheduled.then(() => Promise.allSettled(schedules.map((queue) => queue.close()))),
+        Promise.resolve(looking).then(() => Promise.allSettled(schedules.map(({ queue }) => queue.close()))),
       ]);
       const idle = Promise.allSettled([
         topUps.idle(onlyLane),

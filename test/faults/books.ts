@@ -2,6 +2,7 @@
 import { expect } from 'vitest';
 import { audit } from '../../scripts/audit/audit.ts';
 import { reportText } from '../../scripts/audit/report.ts';
+import type { StripeBooks } from '../../scripts/audit/stripe-books.ts';
 import { waitUntil } from '../../scripts/stores/process.ts';
 import type { Sql } from '../../src/db/connect.ts';
 import { partitionsCount } from '../../src/limits.ts';
@@ -51,9 +52,9 @@ export async function waitUntilDrained(
 }
 
 /** Nothing was set aside, and the audit proves the rest. */
-export async function expectSound(sql: Sql): Promise<void> {
+export async function expectSound(sql: Sql, stripe?: StripeBooks): Promise<void> {
   expect(await sql`select reason, wallet_id, version from quarantine order by id limit 5`).toHaveLength(0);
-  const report = await audit(sql);
+  const report = await audit(sql, () => {}, stripe);
   expect(report.isSound, reportText(report)).toBe(true);
 }
 

@@ -4,6 +4,7 @@
 import type { Redis } from 'ioredis';
 import type { Config } from '../../src/config.ts';
 import { openDatabase, type Sql } from '../../src/db/connect.ts';
+import { oneNode } from '../../src/wallet/nodes.ts';
 import type { Store } from '../../src/wallet/store.ts';
 import type { Paying } from '../stripe/paying.ts';
 import { startBreakingHttp } from './breaking-http.ts';
@@ -28,7 +29,7 @@ export async function breakOff(
   const broken = to === 'Redis' ? breakingRedis(redis, breaking) : undefined;
   const sql: Sql = openDatabase(link?.url ?? database, { connectionsMax: 1, name: 'dying' });
   const config = http ? { stripe: { ...paying.config.stripe!, apiBase: http.url } } : paying.config;
-  await work({ sql, config, store: broken ? { ...store, redis: broken.redis } : store }).catch(() => {});
+  await work({ sql, config, store: broken ? { ...store, nodes: oneNode(broken.redis) } : store }).catch(() => {});
   await sql.end({ timeout: 0 });
   await Promise.all([link?.stop(), http?.stop()]);
   return [link, http, broken].some((way) => way?.isBroken());

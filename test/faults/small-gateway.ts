@@ -8,6 +8,7 @@ import { openLedger } from '../../src/db/ledger.ts';
 import { openLog } from '../../src/log.ts';
 import type { Key } from '../../src/records.ts';
 import { connectStore } from '../../src/run/connect-store.ts';
+import { oneNode, sampleClocks } from '../../src/wallet/nodes.ts';
 import { connectRedis } from '../../src/wallet/redis.ts';
 import { openPayments } from '../../src/payments/payments.ts';
 import { paymentStore } from '../../src/run/payment-store.ts';
@@ -31,8 +32,8 @@ export async function smallGateway(options: {
   const { sql, redisUrl, environmentId, markDirty } = options;
   const log = openLog(process.env['TEST_LOG_LEVEL'] ?? 'silent', 'small gateway');
   const redis = connectRedis(redisUrl, () => undefined);
-  const store = await connectStore({ sql, redis, log, markDirty, onFenced: () => undefined });
-  await store.clock.sample();
+  const store = await connectStore({ sql, nodes: oneNode(redis), log, markDirty, onFenced: () => undefined });
+  await sampleClocks(store.nodes);
   const ledger = openLedger(sql, { announceRevocation: async () => undefined });
   const key: Key = {
     id: 'key_test',

@@ -2,6 +2,7 @@
 //
 // The clock record lies in the far future, so that Redis's own time never counts: a story runs alike every time.
 import { Redis } from 'ioredis';
+import { partitionsCount } from '../../src/limits.ts';
 import {
   clockKey,
   deadlinesKey,
@@ -51,7 +52,7 @@ let walletsCount = 0;
 export async function connectForStories(url: string): Promise<Redis> {
   const redis = new Redis(url, { protocol: 2 });
   await redis.call('FUNCTION', 'LOAD', 'REPLACE', libraryText);
-  await redis.set(fenceKey(0), fence);
+  await redis.mset(Array.from({ length: partitionsCount }, (_, partition) => [fenceKey(partition), fence]).flat());
   await verifyRun(redis, { fence });
   return redis;
 }

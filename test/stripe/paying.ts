@@ -3,6 +3,7 @@ import { expect } from 'vitest';
 import postgres from 'postgres';
 import { startStandIn, type StandIn, type StandInOptions } from '../../scripts/stripe/stand-in.ts';
 import type { Exchange } from '../../scripts/stripe/serve-api.ts';
+import type { Log } from '../../src/log.ts';
 import { startFarebox, type Farebox } from '../farebox.ts';
 import { violations } from './description.ts';
 
@@ -19,8 +20,9 @@ export type Paying = Farebox & {
 
 export async function startPaying({
   worker = true,
+  log,
   ...options
-}: StandInOptions & { worker?: boolean } = {}): Promise<Paying> {
+}: StandInOptions & { worker?: boolean; log?: Log } = {}): Promise<Paying> {
   const exchanges: Exchange[] = [];
   const standIn = await startStandIn({
     retryDelaysMs: [50, 100, 200, 400, 800, 1_600],
@@ -34,7 +36,7 @@ export async function startPaying({
     addsTax: false,
     mode: 'test' as const,
   };
-  const farebox = await startFarebox({ over: { stripe }, worker });
+  const farebox = await startFarebox({ over: { stripe }, worker, log });
   const sql = postgres(farebox.database.url, { max: 2, onnotice: () => {} });
   const [row] = await sql<{ id: string }[]>`select id from environments where is_default`;
   const environmentId = row!.id;

@@ -2,6 +2,7 @@
 //
 // The model (test/model) knows the documents and not the scripts. Time is each entry's own: what Farebox wrote by itself,
 // grants that start or end and holds that run out, is asked of the model at the instant that the entry names.
+import { isDeepStrictEqual } from 'node:util';
 import {
   applyDue,
   authorize,
@@ -73,7 +74,7 @@ export function replay(
 }
 
 function take(state: Replay, outcome: Outcome): void {
-  state.world = outcome.world;
+  state.world = sharing(state.world, outcome.world);
   state.worlds.set(state.world.wallet.version, state.world);
   for (const { hold: change, version } of outcome.entries) {
     if (!change || change.status === 'open') continue;
@@ -81,6 +82,21 @@ function take(state: Replay, outcome: Outcome): void {
     state.ended.set(hold.ref, [...(state.ended.get(hold.ref) ?? []), { version, status, hold }]);
     if (status === 'expired') state.expired.set(hold.ref, hold);
   }
+}
+
+/** The model copies a wallet for each call; of a long run, all versions fit into memory only as far as they share what is alike. */
+function sharing({ wallet: before }: World, { wallet, ...world }: World): World {
+  const grants = shared(before.grants, wallet.grants);
+  return { ...world, wallet: { ...wallet, grants, holds: shared(before.holds, wallet.holds) } };
+}
+
+function shared<Key, Value>(before: ReadonlyMap<Key, Value>, after: ReadonlyMap<Key, Value>): Map<Key, Value> {
+  return new Map(
+    [...after].map(([key, value]) => {
+      const earlier = before.get(key);
+      return [key, earlier !== undefined && isDeepStrictEqual(earlier, value) ? earlier : value];
+    }),
+  );
 }
 
 /** The call that begins with this entry. Undefined: nothing the model knows begins so. */

@@ -12,10 +12,14 @@ const ts = (file: string, from: string, to: string): Change => ({ file, from, to
 const fault = (name: string, scenario: string, ...changes: Change[]): PlantedFault => ({ name, scenario, changes });
 
 const fenceCompared = lua('if standing ~= fence then', 'if not standing then');
-const runCompared = luaEverywhere('if not run.verified[fence] then', 'if false then');
+const runCompared = luaEverywhere('if run.verified[fence_key] ~= fence then', 'if false then');
 const entriesGo = lua(
   "redis.call('XADD', wallet.outbox_key, entry.id, 'e', entry.packed)",
   "if #entry.packed % 13 ~= 0 then redis.call('XADD', wallet.outbox_key, entry.id, 'e', entry.packed) end",
+);
+const plainEntriesGo = lua(
+  "redis.call('XADD', outbox_key, entry_id, 'e', entry_packed)",
+  "if #entry_packed % 13 ~= 0 then redis.call('XADD', outbox_key, entry_id, 'e', entry_packed) end",
 );
 
 export const plantedFaults: readonly PlantedFault[] = [
@@ -55,6 +59,7 @@ export const plantedFaults: readonly PlantedFault[] = [
       "if keep_ms ~= '0' then\nwallet.record = fingerprint .. reply_head",
       'if false then\nwallet.record = fingerprint .. reply_head',
     ),
+    luaEverywhere("keep_ms ~= '0' and fingerprint ..", 'false and fingerprint ..'),
   ),
   fault(
     'the fingerprint is not compared',
@@ -116,7 +121,12 @@ export const plantedFaults: readonly PlantedFault[] = [
     ts('wallet/key-cache.js', 'cached.clear();\n                emptied += 1;', 'emptied += 1;'),
   ),
   // Holds
-  fault('a hold that ended stays', 'calm', lua("wallets.add(wallet, 'holds_gone', hold.ref)\n", '')),
+  fault(
+    'a hold that ended stays',
+    'calm',
+    lua("wallets.add(wallet, 'holds_gone', hold.ref)\n", ''),
+    lua("redis.call('HDEL', holds_key, ref)\n", ''),
+  ),
   fault('settling gives back what it took', 'calm', lua('leg.held = leg.held - atoms\n', '')),
   fault('a part ends the hold', 'calm', lua("elseif final == '1' then\nholds.close", 'elseif true then\nholds.close')),
   fault(
@@ -234,14 +244,15 @@ export const plantedFaults: readonly PlantedFault[] = [
     'a transfer is an atom short, and nobody proves it',
     'calm',
     lua('entries.transfer(entry, of_leg, 1, 5, leg.amount)', 'entries.transfer(entry, of_leg, 1, 5, leg.amount - 1)'),
-    lua('take(wallet, 9, 5, take_atoms, 0)', 'take(wallet, 9, 5, take_atoms - 1, 0)'),
+    lua('is_hold and HELD or REVENUE, atoms, 1,', 'is_hold and HELD or REVENUE, is_hold and atoms or atoms - 1, 1,'),
     ts('db/append.js', 'await prove(sql, batch)', '[]'),
   ),
-  fault('now and then an entry is not written', 'calm', entriesGo),
+  fault('now and then an entry is not written', 'calm', entriesGo, plainEntriesGo),
   fault(
     'gaps and what does not prove are skipped in silence',
     'calm',
     entriesGo,
+    plainEntriesGo,
     ts('worker/lane-reader.js', 'if (before && seq > before.seq + 1)', 'if (false)'),
     ts('db/append.js', 'await quarantineEntries(sql, quarantined);', ''),
     ts('db/append.js', ' and partitions.seq + reading.count = reading.seq', ''),
@@ -387,8 +398,14 @@ export const plantedFaults: readonly PlantedFault[] = [
     'what a hold gives back still counts in its budget',
     'priced',
     lua('budgets.give_back(wallet, entry, hold.tags)\n', ''),
+    lua('spent + part, held - tag_held)', 'spent + part, held)'),
   ),
-  fault('a charge counts in no budget', 'priced', lua('budgets.charge(sent, entry, leg.asset, leg.amount)\n', '')),
+  fault(
+    'a charge counts in no budget',
+    'priced',
+    lua('budgets.charge(sent, entry, leg.asset, leg.amount)\n', ''),
+    lua('counter, spent + atoms, held)', 'counter, spent, held)'),
+  ),
   fault(
     'an extension counts in no budget',
     'priced',

@@ -21,7 +21,13 @@ import {
   bothKilled,
 } from './redis-lost.ts';
 import { redisFull, redisStands, rolling, scriptsFlushed } from './redis.ts';
-import { recoverySteps, workerFrozenMinute, workerFrozenSteps, workerSteps } from './worker-steps.ts';
+import {
+  recoveryFrozenSteps,
+  recoverySteps,
+  workerFrozenMinute,
+  workerFrozenSteps,
+  workerSteps,
+} from './worker-steps.ts';
 import { twoReleases } from './releases.ts';
 import { manyWorkers, workerFrozen, workerKilled } from './workers.ts';
 
@@ -35,6 +41,7 @@ export const scenarios: readonly Scenario[] = [
   manyWorkers,
   workerSteps,
   workerFrozenSteps,
+  recoveryFrozenSteps,
   recoverySteps,
   workerFrozenMinute,
   postgresKilled,

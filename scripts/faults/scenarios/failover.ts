@@ -14,12 +14,11 @@ const hearsLateMsMax = 2_500;
 const slackMs = 300;
 const answerMsMax = 1_200;
 
-function failover(name: string, durability: 'fast' | 'replicated', mustHold: string, isShort: boolean): Scenario {
+function failover(name: string, durability: 'fast' | 'replicated', mustHold: string): Scenario {
   return {
     name,
     fault: `failover to a replica that lagged 0, 0.5, 3 s; the old primary still serves (class ${durability})`,
     mustHold,
-    isShort,
     mayLose: true,
     keepsConfirmed: durability === 'replicated',
     world: { paired: true, durability },
@@ -53,13 +52,11 @@ export const failedOver = failover(
   'failover',
   'fast',
   'what is lost was acknowledged within the lag, or by the old primary, and is reported; no row of the old epoch after sealing',
-  false,
 );
 export const failedOverReplicated = failover(
   'failover-replicated',
   'replicated',
   'what is not marked unconfirmed loses 0; no row of the old epoch after sealing',
-  true,
 );
 
 export const failedBack: Scenario = {

@@ -26,7 +26,6 @@ export const repliesDropped: Scenario = {
   name: 'replies-dropped',
   fault: 'replies dropped, requests delayed',
   mustHold: '0 twice; unknown outcomes resolve by retry',
-  isShort: true,
   world: { gateways: 3, proxied: true },
   inject: async ({ world, random, count }, rounds) => {
     const { proxy } = world;

@@ -91,6 +91,9 @@ export const commitUnheard: Scenario = {
   },
 };
 
+/** Longer than a drain waits for its checkpoints (src/db/append.ts). */
+const longLockMs = 6_000;
+
 export const lockTimeout: Scenario = {
   name: 'lock-timeout',
   fault: 'checkpoints and wallets locked by somebody else',
@@ -98,11 +101,14 @@ export const lockTimeout: Scenario = {
   inject: async ({ world, random, count }, rounds) => {
     for (let round = 0; round < 2 * rounds; round += 1) {
       await sleep(random.between(300, 1_000));
-      const table = random.pick(['partitions', 'wallets', 'customers']);
+      // Every other lock outlasts whoever waits for it.
+      const isLong = round % 2 === 1;
+      const table = isLong ? 'partitions' : random.pick(['partitions', 'wallets', 'customers']);
       await world.sql.begin(async (transaction) => {
         await transaction`select 1 from ${transaction(table)} for update`;
         count('tables locked');
-        await sleep(random.between(1_000, 3_500));
+        if (isLong) count('of them for longer than a drain waits');
+        await sleep(random.between(1_000, 3_500) + (isLong ? longLockMs : 0));
       });
     }
     await sleep(500);

@@ -72,14 +72,13 @@ export const bothKilled: Scenario = {
 
 const cutBytesMax = 1_024;
 
-function cut(name: string, more: { fault: string; isShort: boolean; inRecovery: boolean }): Scenario {
-  const { fault, isShort, inRecovery } = more;
+function cut(name: string, more: { fault: string; inRecovery: boolean }): Scenario {
+  const { fault, inRecovery } = more;
   return {
     name,
     fault,
     mustHold: `nothing half-applied; ${lossesReported}; nothing more is lost at the second restart`,
     mayLose: true,
-    isShort,
     inject: async (trial, rounds) => {
       const { world, random, count } = trial;
       for (let round = 0; round < 2 * rounds; round += 1) {
@@ -108,12 +107,10 @@ function cut(name: string, more: { fault: string; isShort: boolean; inRecovery: 
 
 export const aofCut: Scenario = cut('aof-cut', {
   fault: 'AOF cut at a byte of its last kilobyte, then two restarts',
-  isShort: true,
   inRecovery: false,
 });
 export const aofCutTwice: Scenario = cut('aof-cut-in-recovery', {
   fault: 'the same, the second restart in the midst of recovery',
-  isShort: false,
   inRecovery: true,
 });
 

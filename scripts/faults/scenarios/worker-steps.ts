@@ -4,6 +4,7 @@
 // The worker reaches Redis and Postgres through a gate that knows each message by name (test/faults/gate.ts). First it is
 // watched at its work; then it is stopped at each message that was seen, one after the other, in an order that the seed
 // chooses. What was on its way is lost, or arrives when another worker has long gone on.
+import { hash } from 'node:crypto';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { startGate, type Gate, type Stopped } from '../../../test/faults/gate.ts';
 import type { RoleProcess } from '../../../test/faults/processes.ts';
@@ -17,6 +18,7 @@ import { epochOf, untilOpen } from './until-open.ts';
 
 const mustHold = '0 lost, 0 twice, the ledger drains to its end; another worker goes on';
 const watchedMs = 3_000;
+const endMs = 500;
 /** In the short selection: each of recovery's costs a restart. */
 const briefStepsCounts = { work: 2, recovery: 1 };
 /** All steps take a quarter of an hour: a load without pauses would be half a million operations, too many to check. */
@@ -26,25 +28,35 @@ const reachedBoundMs = 6_000;
 
 type Fate = { readonly isKilled: boolean; readonly frozenMs: number };
 
-/** Beside an ordinary one, a worker that is stopped at each step, one after the other. */
-async function tryEachStep(trial: Trial, rounds: number, fateOf: (random: Random) => Fate): Promise<void> {
-  await withGate(trial, async (gate) => {
-    let victim = await gatedWorker(trial, gate);
-    gate.watch();
-    await sleep(watchedMs);
-    for (const step of stepsOf(trial, gate.steps(), rounds, briefStepsCounts.work)) {
-      const { isKilled, frozenMs } = fateOf(trial.random);
-      const skipped = trial.random.between(0, 2);
-      const stopped = await stopAt(trial, gate, victim, { step, skipped, isKilled });
-      if (!stopped) continue;
-      if (isKilled) {
-        await leaveDead(trial, victim, stopped);
-        victim = await gatedWorker(trial, gate);
-      } else {
-        await thaw(trial, victim, stopped, () => sleep(frozenMs));
+/** Beside an ordinary one, workers that are stopped: between them at each step, each at one after the other. */
+async function tryEachStep(
+  trial: Trial,
+  { rounds, victims, fateOf }: { rounds: number; victims: number; fateOf: (random: Random) => Fate },
+): Promise<void> {
+  const gates = await Promise.all(Array.from({ length: victims }, () => openGate(trial)));
+  const gated = await Promise.all(gates.map(async (gate) => ({ gate, victim: await gatedWorker(trial, gate) })));
+  for (const gate of gates) gate.watch();
+  await sleep(watchedMs);
+  const known = [...new Set(gates.flatMap((gate) => gate.steps()))];
+  const steps = stepsOf(trial, known, rounds, briefStepsCounts.work);
+  await Promise.all(
+    gated.map(async ({ gate, victim: first }, no) => {
+      let victim = first;
+      for (const step of steps.filter((_, turn) => turn % victims === no)) {
+        const { isKilled, frozenMs } = fateOf(trial.random);
+        const skipped = trial.random.between(0, 2);
+        const stopped = await stopAt(trial, gate, victim, { step, skipped, isKilled });
+        if (!stopped) continue;
+        if (isKilled) {
+          await leaveDead(trial, victim, stopped);
+          victim = await gatedWorker(trial, gate);
+        } else {
+          await thaw(trial, victim, stopped, () => sleep(frozenMs));
+        }
       }
-    }
-  });
+    }),
+  );
+  await sleep(endMs);
 }
 
 export const workerSteps: Scenario = {
@@ -54,22 +66,67 @@ export const workerSteps: Scenario = {
   isShort: true,
   long,
   inject: (trial, rounds) =>
-    tryEachStep(trial, rounds, (random) => ({ isKilled: random.chance(0.7), frozenMs: random.between(300, 2_500) })),
+    tryEachStep(trial, {
+      rounds,
+      victims: 1,
+      fateOf: (random) => ({ isKilled: random.chance(0.7), frozenMs: random.between(300, 2_500) }),
+    }),
 };
 
-/** Postgres ends a transaction that idles for ten seconds, and another worker a session that is silent within two more (src/run/worker.ts). */
-const outlastedMs = 13_000;
+const minuteMs = 60_000;
+/** An hour and more: few operations, and few grants, since the checker keeps each version of a wallet with all that it ever had. */
+const sparse = { credit: '2000', pauseMsMax: 1_000 };
 
 export const workerFrozenSteps: Scenario = {
   name: 'worker-frozen-each-step',
-  fault: 'worker frozen at each step of drain and sweep for longer than its locks last',
+  fault: 'worker frozen for a minute at each step of drain and sweep',
   mustHold,
-  long,
-  inject: (trial, rounds) => tryEachStep(trial, rounds, () => ({ isKilled: false, frozenMs: outlastedMs })),
+  long: sparse,
+  // Several at once: a minute each for one after the other would be more than an hour.
+  inject: (trial, rounds) =>
+    tryEachStep(trial, { rounds, victims: 5, fateOf: () => ({ isKilled: false, frozenMs: minuteMs }) }),
 };
 
 /** Recovery's first step and its last. */
 const lock = 'postgres select pg_advisory_lock($1) asked';
+
+/** A single worker, stopped at each step of its recovery; another one has to reopen. */
+async function tryEachStepOfRecovery(trial: Trial, rounds: number, fateOf: (random: Random) => Fate): Promise<void> {
+  const { world, random } = trial;
+  await withGate(trial, async (gate) => {
+    await world.workers.shift()?.stop();
+    let victim = await gatedWorker(trial, gate);
+    gate.watch(lock);
+    await restartRedis(trial, untilOpen);
+    const seen = gate.steps();
+    const all = seen.slice(0, seen.findIndex((step) => step.includes('pg_advisory_unlock')) + 2);
+    for (const step of stepsOf(trial, all, rounds, briefStepsCounts.recovery)) {
+      await sleep(random.between(100, 600));
+      const { isKilled, frozenMs } = fateOf(random);
+      await restartRedis(
+        trial,
+        async (_, epoch) => {
+          const stopped = await stopAt(trial, gate, victim, { step, skipped: 0, isKilled });
+          if (stopped && isKilled) {
+            const left = leaveDead(trial, victim, stopped);
+            victim = await gatedWorker(trial, gate);
+            await untilOpen(trial, epoch);
+            await left;
+          } else if (stopped) {
+            const other = await world.addWorker();
+            await thaw(trial, victim, stopped, () => Promise.all([untilOpen(trial, epoch), sleep(frozenMs)]));
+            await sleep(random.between(0, 1_500));
+            world.workers.splice(world.workers.indexOf(other), 1);
+            await other.stop();
+          } else {
+            await untilOpen(trial, epoch);
+          }
+        },
+        () => gate.watch(lock),
+      );
+    }
+  });
+}
 
 export const recoverySteps: Scenario = {
   name: 'recovery-each-step',
@@ -78,45 +135,19 @@ export const recoverySteps: Scenario = {
   world: holdsNothingBack,
   isShort: true,
   long,
-  inject: async (trial, rounds) => {
-    const { world, random } = trial;
-    await withGate(trial, async (gate) => {
-      await world.workers.shift()?.stop();
-      let victim = await gatedWorker(trial, gate);
-      gate.watch(lock);
-      await restartRedis(trial, untilOpen);
-      const seen = gate.steps();
-      const all = seen.slice(0, seen.findIndex((step) => step.includes('pg_advisory_unlock')) + 2);
-      for (const step of stepsOf(trial, all, rounds, briefStepsCounts.recovery)) {
-        await sleep(random.between(100, 600));
-        const isKilled = random.chance(0.6);
-        await restartRedis(
-          trial,
-          async (_, epoch) => {
-            const stopped = await stopAt(trial, gate, victim, { step, skipped: 0, isKilled });
-            if (stopped && isKilled) {
-              const left = leaveDead(trial, victim, stopped);
-              victim = await gatedWorker(trial, gate);
-              await untilOpen(trial, epoch);
-              await left;
-            } else if (stopped) {
-              const other = await world.addWorker();
-              await thaw(trial, victim, stopped, () => untilOpen(trial, epoch));
-              await sleep(random.between(0, 1_500));
-              world.workers.splice(world.workers.indexOf(other), 1);
-              await other.stop();
-            } else {
-              await untilOpen(trial, epoch);
-            }
-          },
-          () => gate.watch(lock),
-        );
-      }
-    });
-  },
+  inject: (trial, rounds) =>
+    tryEachStepOfRecovery(trial, rounds, (random) => ({ isKilled: random.chance(0.6), frozenMs: 0 })),
 };
 
-const minuteMs = 60_000;
+export const recoveryFrozenSteps: Scenario = {
+  name: 'recovery-frozen-each-step',
+  fault: 'worker frozen for a minute at each step of recovery',
+  mustHold: `${mustHold}, and another reopens`,
+  world: holdsNothingBack,
+  long: sparse,
+  inject: (trial, rounds) => tryEachStepOfRecovery(trial, rounds, () => ({ isKilled: false, frozenMs: minuteMs })),
+};
+
 /** Postgres ends a transaction that idles so long, and gives its lane to another worker (src/db/connect.ts). */
 const goesOnWithinMs = 45_000;
 
@@ -157,12 +188,16 @@ export const workerFrozenMinute: Scenario = {
   },
 };
 
-async function withGate({ world }: Trial, work: (gate: Gate) => Promise<void>): Promise<void> {
+async function withGate(trial: Trial, work: (gate: Gate) => Promise<void>): Promise<void> {
+  await work(await openGate(trial));
+  await sleep(endMs);
+}
+
+async function openGate({ world }: Trial): Promise<Gate> {
   const gate = await startGate({ redisUrl: world.server.url, databaseUrl: world.env['DATABASE_URL'] ?? '' });
   // Once everything has been checked, and those behind it are gone.
   world.onClose(gate.stop);
-  await work(gate);
-  await sleep(500);
+  return gate;
 }
 
 function gatedWorker({ world }: Trial, { redisUrl, databaseUrl }: Gate): Promise<RoleProcess> {
@@ -170,15 +205,16 @@ function gatedWorker({ world }: Trial, { redisUrl, databaseUrl }: Gate): Promise
 }
 
 function stepsOf(
-  { random, isBrief, count }: Trial,
+  { random, isBrief, part, count }: Trial,
   all: readonly string[],
   rounds: number,
   briefCount: number,
 ): string[] {
   count('steps known', all.length);
-  const chosen = isBrief ? shuffled(random, all).slice(0, briefCount) : [];
-  if (!isBrief) for (let round = 0; round < rounds; round += 1) chosen.push(...shuffled(random, all));
-  return chosen;
+  if (isBrief) return shuffled(random, all).slice(0, briefCount);
+  // By name, since each run may know of a few that others do not.
+  const own = all.filter((step) => Number.parseInt(hash('sha256', step).slice(0, 8), 16) % part.of === part.no - 1);
+  return Array.from({ length: rounds }, () => shuffled(random, own)).flat();
 }
 
 function shuffled(random: Random, all: readonly string[]): string[] {
