@@ -36,7 +36,7 @@ const likeTheModel = fc.asyncProperty(randomStory(), async (lines) => {
   if (toldCount % progressEvery === 0) console.log(`${toldCount} told`);
 });
 try {
-  const outcome = await fc.check(likeTheModel, { seed, numRuns: count });
+  const outcome = await fc.check(likeTheModel, { seed, numRuns: count, includeErrorInReport: true });
   if (outcome.failed) {
     console.error(fc.defaultReportMessage(outcome));
     process.exitCode = 1;

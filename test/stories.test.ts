@@ -61,7 +61,7 @@ describe('a story', () => {
 test(`${storiesCount} random stories: every reply, entry and stored number is the model's`, async () => {
   const likeTheModel = fc.asyncProperty(randomStory(), (lines) => runStory(redis, lines));
   const lanes = Array.from({ length: lanesCount }, () =>
-    fc.check(likeTheModel, { numRuns: storiesCount / lanesCount }),
+    fc.check(likeTheModel, { numRuns: storiesCount / lanesCount, includeErrorInReport: true }),
   );
   for (const lane of await Promise.all(lanes)) {
     if (lane.failed) throw new Error(`npm run stories -- --seed=${lane.seed}: ${fc.defaultReportMessage(lane)}`);

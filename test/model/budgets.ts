@@ -121,6 +121,8 @@ export function countBudgets(
 
 /** What a hold held was spent, and more; of what no longer counts, nothing is counted. */
 export function spendBudgets(draft: Draft, hold: Hold, asset: number, held: bigint, beyond: bigint): void {
+  // All of them are looked at first, whatever their asset: alerts go by that order.
+  for (const tag of hold.tags) counterOf(draft, tag.budgetNo);
   for (const tag of hold.tags.filter((one) => one.asset === asset)) {
     const part = held < tag.held ? held : tag.held;
     tag.held -= part;

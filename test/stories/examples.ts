@@ -735,6 +735,13 @@ export const examples: Record<string, string> = {
     publish steps
     charge 0 uses 3:steps      -> charged 79
   `,
+  'alerts of several assets come in the order of the budgets that the hold named': `
+    grant  paid 30
+    budget b2 0 per hour asset 2 at 1
+    budget b3 0 per hour at 1
+    hold   h4 0 ttl 1s in 0:
+    settle h4 0 uses 10:packs,0:steps -> settled | settle budget_alert budget_alert
+  `,
   'a budget sees what usage costs, and an alert what it came to': `
     grant  paid 100
     budget team 30 at 11
