@@ -7,8 +7,8 @@ export default defineConfig({
     globalSetup: ['test/stores.setup.ts'],
     // Processes, not threads: a file may wait for, or kill, what it started without disturbing the others.
     pool: 'forks',
-    // Each file brings its own Redis, so that two already fill a two-core machine.
-    maxWorkers: 2,
+    // A test waits for timers of workers and gateways about half of its time: three fill a two-core machine.
+    maxWorkers: 3,
     // Starting stores, recovery and drains take seconds on a busy machine; a test that hangs takes longer.
     testTimeout: 90_000,
     hookTimeout: 90_000,

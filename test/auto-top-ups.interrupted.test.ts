@@ -8,6 +8,7 @@ import { lookAtTopUps } from '../src/worker/look-at-top-ups.ts';
 import { seeToAutoTopUps } from '../src/worker/see-to-auto-top-ups.ts';
 import { expectStatus } from './farebox.ts';
 import { breakOff, type Parts } from './faults/broken-off.ts';
+import { pointAfter } from './faults/seeded.ts';
 import { startByHand, type ByHand } from './stripe/by-hand.ts';
 import { saveCard } from './stripe/paying.ts';
 
@@ -61,7 +62,7 @@ test.each([
     let isBroken = true;
     let at = 0;
     while (isBroken) {
-      at += 1;
+      at = pointAfter(at);
       const before = await standing();
       expect(before).toMatchObject({ state: 'armed', isTold: true });
       const spent = Number(before.available) - 5;

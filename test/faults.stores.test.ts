@@ -153,7 +153,7 @@ test('workers are killed again and again', { timeout: rounds(150_000) }, async (
   const load = await startLoad([client], 20);
   await spare.kill();
   let kills = 0;
-  const killed = rounds(6);
+  const killed = rounds(4);
   await Promise.all(
     [1, 2].map(async () => {
       while (kills < killed) {

@@ -11,6 +11,7 @@ import { lookAtRefunds } from '../src/worker/look-at-refunds.ts';
 import { expectStatus } from './farebox.ts';
 import { expectSound } from './faults/books.ts';
 import { breakOff, type Parts } from './faults/broken-off.ts';
+import { pointAfter } from './faults/seeded.ts';
 import { startByHand, type ByHand } from './stripe/by-hand.ts';
 import { saveCard } from './stripe/paying.ts';
 
@@ -116,7 +117,7 @@ test.each([
     let isBroken = true;
     let at = 0;
     while (isBroken) {
-      at += 1;
+      at = pointAfter(at);
       // One of its own each time, and nothing to be done for the others: else there is more to say each time.
       await sql`update top_ups set refunds_look_at = null`;
       const { body } = await expectStatus(paying.client.post(`/v1/customers/${customer}/top-ups`, buy), 201);

@@ -23,6 +23,9 @@ const TEMPLATE = 'farebox_template';
 const say = (line: string) => console.log(line);
 
 export default async function setup(project: TestProject): Promise<() => Promise<void>> {
+  // One for all files, which run in processes of their own: see test/faults/seeded.ts.
+  const seed = (process.env['FAULT_SEED'] ??= String(Math.floor(Math.random() * 2 ** 31)));
+  say(`random cases: FAULT_SEED=${seed} npm test tries the same ones again, FAULT_ROUNDS=6 all of them`);
   const folder = mkdtempSync(join(roomyFolder(), 'farebox-test-'));
   const removeRun = guard(folder);
   try {

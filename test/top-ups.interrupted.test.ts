@@ -11,6 +11,7 @@ import { applyPendingCredits } from '../src/worker/apply-credits.ts';
 import { lookAtTopUps } from '../src/worker/look-at-top-ups.ts';
 import { expectSound } from './faults/books.ts';
 import { breakOff, type Parts } from './faults/broken-off.ts';
+import { pointAfter } from './faults/seeded.ts';
 import { startByHand, type ByHand } from './stripe/by-hand.ts';
 import { submit, webhookSecret } from './stripe/paying.ts';
 
@@ -106,7 +107,7 @@ test.each([
     let isBroken = true;
     let at = 0;
     while (isBroken) {
-      at += 1;
+      at = pointAfter(at);
       customersCount += 1;
       const customer = await paying.customer(`customer_${customersCount}`);
       // Up to the payment it is the same, whoever tells of it.

@@ -1,4 +1,4 @@
-// Random choices from a seed, so that a failure can be run again; and how many rounds a run makes.
+// Random choices from a seed, so that a failure can be run again; how many rounds a run makes, and which cases it tries.
 export type Random = {
   /** In [0, 1). */
   next: () => number;
@@ -8,12 +8,29 @@ export type Random = {
   chance: (share: number) => boolean;
 };
 
-/** `FAULT_SEED` runs a seed again; otherwise each run has one of its own. */
-export const seed = Number(process.env['FAULT_SEED'] ?? Math.floor(Math.random() * 2 ** 31));
+/** `FAULT_SEED` runs a seed again; otherwise each run has one of its own, which it prints (test/stores.setup.ts). */
+export const seed = Number(process.env['FAULT_SEED']);
 
 /** So many rounds, times `FAULT_ROUNDS` (default 1) for longer runs. */
 export function rounds(count: number): number {
   return Math.max(1, Math.round(count * Number(process.env['FAULT_ROUNDS'] ?? 1)));
+}
+
+/**
+ * Some cases of a list, others in each run; all of them where `FAULT_ROUNDS` is large enough. For what is costly, and alike:
+ * every run tries a part, and all runs together the whole.
+ */
+export function someOf<T>(cases: readonly T[], count: number): T[] {
+  const random = randomOf(seed + cases.length);
+  const drawn = cases.map((one) => ({ one, place: random.next() })).sort((a, b) => a.place - b.place);
+  const chosen = new Set(drawn.slice(0, rounds(count)).map(({ one }) => one));
+  return cases.filter((one) => chosen.has(one));
+}
+
+/** The next of points that lie in a row, of which a run of `FAULT_ROUNDS` 1 skips up to two; from 3 on it skips none. */
+export function pointAfter(at: number): number {
+  const strideMax = Math.max(1, Math.round(3 / rounds(1)));
+  return at + randomOf(seed + at).between(1, strideMax);
 }
 
 /** mulberry32: small, fast, good enough to choose faults with. */
