@@ -358,12 +358,3 @@ test('a run that breaks off has failed, and leaves Postgres to the next one', { 
     rmSync(folder, { recursive: true, force: true });
   }
 });
-
-test('one run on real stores, under load, holds', { timeout: 80_000 }, () => {
-  const run = spawnSync(process.execPath, [program, '--only', 'scripts-flushed'], {
-    encoding: 'utf8',
-    timeout: 75_000,
-  });
-  expect(run.stdout, run.stderr).toContain('faults: all held, in 1 runs');
-  expect(run.status).toBe(0);
-});
