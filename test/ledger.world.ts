@@ -452,7 +452,7 @@ async function run<Keys, Args extends object, Reply extends { status: string }>(
     outboxKey: outboxKey(partition, 1),
     lateKey: lateKey(wallet, holdRef),
   };
-  const encoded = script.encode(keys as Keys, args);
+  const encoded = script.encode(keys as Keys, args, args);
   const raw = await redis.call('FCALL', [script.functionName, script.keysCount, ...encoded]);
   return decodeReply(script, raw as unknown[]);
 }

@@ -49,7 +49,7 @@ export const ${camel(signature.name)}Script: Script<${type}Keys, ${type}Args, ${
   functionName: '${signature.name}_${hash}',
   keysCount: ${signature.keys.length},
   binary: ${replies.some((reply) => reply.values.some((value) => /_(packed|record)$/.test(value)))},
-  encode: (keys${signature.args.length > 0 ? ', args' : ''}) => ${encoder(signature)},
+  encode: (${parametersOf(signature)}) => ${encoder(signature)},
   decode: {
 ${replies.map((reply) => `    ${reply.status}: (${reply.values.length > 0 ? 'reply' : ''}) => ({ ${[`status: '${reply.status}'`, ...reply.values.map((value, i) => `${camel(value)}: ${decodeValue(value, i + 1)}`)].join(', ')} }),`).join('\n')}
   },
@@ -70,8 +70,17 @@ function argType(arg: Argument): string {
   return arg.isNumber || arg.name.endsWith('_ms') || arg.name === 'asset' ? 'number' : 'string';
 }
 
+/** What src/wallet/script.ts has in CommonArgs. */
+const common = new Set('fence not_after_ms environment operation_id fingerprint keep_ms repeated looked_up'.split(' '));
+
+function parametersOf({ args }: Signature): string {
+  const isCommon = args.some(({ name }) => common.has(name));
+  const isOwn = args.some(({ name }) => !common.has(name));
+  return ['keys', ...(isOwn || isCommon ? [isOwn ? 'args' : '_'] : []), ...(isCommon ? ['common'] : [])].join(', ');
+}
+
 function encodeArg(arg: Argument): string {
-  const value = `args.${camel(arg.name)}`;
+  const value = `${common.has(arg.name) ? 'common' : 'args'}.${camel(arg.name)}`;
   return arg.name.endsWith('_atoms') ? `String(${value})` : value;
 }
 

@@ -5,10 +5,10 @@ import type { UsageEvent } from '../contract.ts';
 import { eventAgeMaxMs, eventAheadMaxMs } from '../limits.ts';
 import type { Asset, WalletConfig } from '../records.ts';
 import { parseAmount, zeroAtoms } from '../units.ts';
-import type { AuthorizeRequest } from '../wallet/authorize.ts';
 import { configAt } from '../wallet/config.ts';
 import type { Operation } from '../wallet/operation.ts';
 import type { ReckonedLines } from '../wallet/lines.ts';
+import type { SpendRequest } from '../wallet/spend-request.ts';
 import type { Stale, TooLarge } from '../wallet/stale.ts';
 import type { Trouble } from '../wallet/target.ts';
 import { format, normalized, readAmount } from './amount.ts';
@@ -31,7 +31,7 @@ import { refuseTrouble } from './trouble.ts';
  */
 type SpentEvent = UsageEvent & { occurred_at?: number | undefined; isRated?: true };
 type Spend = { asset: string; amount: string } | SpentEvent;
-export type SpendBody = Spend & Attached & { customer_id: string; mode: AuthorizeRequest['mode'] };
+export type SpendBody = Spend & Attached & { customer_id: string; mode: SpendRequest['mode'] };
 
 /** No price of the catalog at this version can say what is asked for; `refused` is the answer, unless there was one before. */
 export type Unpriced = { status: 'unpriced'; refused: Refused; catalogVersion: number };
@@ -47,7 +47,7 @@ export async function askSpend<Reply extends Spent>(
   api: Api,
   call: Call<SpendBody>,
   how: 'exact' | 'most',
-  ask: (request: Omit<AuthorizeRequest, 'ttlMs'>) => Promise<Reply | TooLarge | Stale>,
+  ask: (request: SpendRequest) => Promise<Reply | TooLarge | Stale>,
 ): Promise<
   { status: 'asked'; walletId: string; spoken: Spoken; config: WalletConfig; reply: Answered<Reply> } | Refused
 > {
@@ -62,9 +62,12 @@ export async function askSpend<Reply extends Spent>(
     if (asked.status === 'refused') return asked;
     last = { asked, config: fresh.config };
     operation ??= operationFor(api, call, body.customer_id);
-    // A spread that comes first is a quick copy; any other one goes name by name.
-    const request = { ...fresh, wallet, environmentId, operation, attached, spender: spenderOf(body) };
-    if (asked.status === 'unpriced') return ask({ ...request, ...nothingAsked, catalogVersion: asked.catalogVersion });
+    const { config, redisMs } = fresh;
+    const spender = spenderOf(body);
+    if (asked.status === 'unpriced') {
+      const { catalogVersion } = asked;
+      return ask({ ...nothingAsked, wallet, operation, attached, spender, config, redisMs, catalogVersion });
+    }
     // A shadow stores nothing.
     const isNew = body.mode !== 'shadow';
     const refused = api.backpressure() && isNew && (await refuseSpending(api, call, body.customer_id, operation));
@@ -73,7 +76,24 @@ export async function askSpend<Reply extends Spent>(
     const { mode } = body;
     // Of a part, the entry says what it is a part of.
     const told = mode === 'up_to' && asked.told === '' ? JSON.stringify({ requested: asked.requested }) : asked.told;
-    return ask({ ...request, asset: asset.number, amount, legs, parts, fallbacks, lines, catalogVersion, told, mode });
+    // Named one by one: copies of objects were an eighth of a gateway's time.
+    return ask({
+      wallet,
+      asset: asset.number,
+      amount,
+      legs,
+      parts,
+      fallbacks,
+      mode,
+      operation,
+      attached,
+      catalogVersion,
+      config,
+      redisMs,
+      spender,
+      told,
+      lines,
+    });
   });
   if (isRefused(reply)) return reply;
   if (isTrouble(reply)) return refuseTrouble(reply, call);

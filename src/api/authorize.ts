@@ -64,9 +64,7 @@ export const authorize = defineRoute({
   explainInvalid: explainAuthorize,
   handle: async (api, call) => {
     const { environmentId, body } = call;
-    const answered = await askSpend(api, call, 'most', (request) =>
-      api.wallets.authorize({ ...request, ttlMs: body.ttl_ms }),
-    );
+    const answered = await askSpend(api, call, 'most', (request) => api.wallets.authorize(request, body.ttl_ms));
     if (answered.status === 'refused') return answered;
     const { walletId, spoken, config, reply } = answered;
     const { asset, amount, requested, lines } = spoken;

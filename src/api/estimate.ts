@@ -4,6 +4,7 @@ import type { Estimate } from '../contract.ts';
 import { holdTtlMs } from '../limits.ts';
 import { zeroAtoms } from '../units.ts';
 import type { ToldLeg } from '../wallet/legs.ts';
+import type { SpendRequest } from '../wallet/spend-request.ts';
 import type { Stale } from '../wallet/stale.ts';
 import type { Target, Trouble } from '../wallet/target.ts';
 import { format } from './amount.ts';
@@ -104,19 +105,12 @@ async function reckon(
   const operation = api.wallets.operationOf({
     ...{ environmentId, path: '', customerId: undefined, key: undefined, body: undefined },
   });
-  const reply = await api.wallets.authorize({
-    ...{ wallet, environmentId, asset: asset.number, amount, legs, parts, fallbacks, mode: 'shadow' },
-    ...{
-      ttlMs: holdTtlMs.default,
-      ...fresh,
-      catalogVersion,
-      told,
-      lines: sentLines,
-      operation,
-      attached: '',
-      spender: spenderOf(body),
-    },
-  });
+  const request: SpendRequest = {
+    ...{ wallet, asset: asset.number, amount, legs, parts, fallbacks },
+    ...{ ...fresh, catalogVersion, told, lines: sentLines, operation, attached: '', spender: spenderOf(body) },
+    mode: 'shadow',
+  };
+  const reply = await api.wallets.authorize(request, holdTtlMs.default);
   switch (reply.status) {
     case 'shadow_approved':
     case 'shadow_declined':

@@ -3,6 +3,7 @@ import type { ExplainedPrice, Explanation, RemedyStep } from '../contract.ts';
 import { explainMatch } from '../pricing/explain.ts';
 import { matchPrices, type Match } from '../pricing/match.ts';
 import type { WalletConfig } from '../records.ts';
+import type { ExplainRequest } from '../wallet/explain.ts';
 import type { Stale } from '../wallet/stale.ts';
 import type { Trouble } from '../wallet/target.ts';
 import type { Refused } from './answer.ts';
@@ -77,10 +78,12 @@ async function explainOnce(
     ...{ environmentId, path: '', customerId: undefined, key: undefined, body: undefined },
   });
   const spender = spenderOf(body);
-  const explained = await api.wallets.explain({
-    ...{ wallet, environmentId, asset: asset.number, amount, legs, parts, fallbacks, mode, operation },
-    ...{ config, redisMs, catalogVersion, told, lines, spender, attached: attachedOf(body), ttlMs: body.ttl_ms },
-  });
+  const request: ExplainRequest = {
+    ...{ wallet, asset: asset.number, amount, legs, parts, fallbacks, operation },
+    ...{ config, redisMs, catalogVersion, told, lines, spender, attached: attachedOf(body) },
+    mode,
+  };
+  const explained = await api.wallets.explain(request, body.ttl_ms);
   if (explained.status === 'too_large') return refuseLine(asked, explained);
   if (explained.status !== 'explained') return explained;
   const inAll = withReckoned(asked, explained.reckoned);

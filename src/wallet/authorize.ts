@@ -2,36 +2,14 @@
 import type { Atoms } from '../units.ts';
 import { declinedOf, shadowOf, type Account, type Declined, type Shadow } from './decision.ts';
 import { execute } from './execute.ts';
-import { packFallbacks, type FallbackLine } from './fallbacks.ts';
-import type { WalletRef } from './keys.ts';
-import { packLegs, readLegsText, type AskedLeg, type ToldLeg } from './legs.ts';
+import { readLegsText, type ToldLeg } from './legs.ts';
 import { marksOf, type Marks } from './marks.ts';
-import type { Operation } from './operation.ts';
-import { packScopes, type ScopedPart } from './scopes.ts';
 import { authorizeScript } from './scripts.gen.ts';
-import { knownArgs, staleOf, type Known, type Stale, type TooLarge, type Unpriced } from './stale.ts';
+import { spendArgs, type SpendRequest } from './spend-request.ts';
+import { staleOf, type Stale, type TooLarge, type Unpriced } from './stale.ts';
 import type { Store } from './store.ts';
 import type { Trouble } from './target.ts';
 import { mergeTold, readLinesText, type ReckonedLines } from './lines.ts';
-
-export type AuthorizeRequest = {
-  wallet: WalletRef;
-  environmentId: string;
-  asset: number;
-  amount: Atoms;
-  /** What goes with it in other assets: all or none. */
-  legs?: readonly AskedLeg[];
-  /** What scopes of grants cover of it; they make up the amounts. None: nothing that a scope could cover. */
-  parts?: readonly ScopedPart[];
-  /** Of what is due, the lines that fall back on other assets; they are in no part. */
-  fallbacks?: readonly FallbackLine[];
-  /** `unpriced`: only a first answer is repeated. */
-  mode: 'strict' | 'up_to' | 'shadow' | 'unpriced';
-  ttlMs: number;
-  operation: Operation;
-  /** JSON that the caller attached, kept in the entry as it is. */
-  attached: string;
-} & Known;
 
 export type Approved = Account &
   Marks & {
@@ -52,26 +30,11 @@ export type Approved = Account &
 
 export async function authorize(
   store: Store,
-  request: AuthorizeRequest,
+  request: SpendRequest,
+  ttlMs: number,
 ): Promise<Approved | Declined | Shadow | TooLarge | Unpriced | Stale | Trouble> {
-  const { wallet } = request;
-  const reply = await execute(
-    store,
-    authorizeScript,
-    { ...wallet, environmentId: request.environmentId },
-    request.operation,
-    {
-      ...knownArgs(request),
-      asset: request.asset,
-      amountAtoms: request.amount,
-      mode: request.mode,
-      ttlMs: request.ttlMs,
-      attached: request.attached,
-      legsPacked: packLegs(request, request.legs),
-      scopesPacked: packScopes(request.parts, request.fallbacks),
-      fallbacksPacked: packFallbacks(request.fallbacks),
-    },
-  );
+  const { wallet, operation, mode } = request;
+  const reply = await execute(store, authorizeScript, wallet, operation, spendArgs(request, mode, ttlMs));
   switch (reply.status) {
     case 'approved': {
       const reckoned = readLinesText(reply.linesText);
@@ -83,7 +46,7 @@ export async function authorize(
         available: reply.availableAtoms,
         held: reply.heldAtoms,
         createdAtMs: reply.createdAtMs,
-        expiresAtMs: reply.createdAtMs + request.ttlMs,
+        expiresAtMs: reply.createdAtMs + ttlMs,
         version: reply.version,
         told: mergeTold(reply.toldText, reckoned),
         reckoned,

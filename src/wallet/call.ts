@@ -1,7 +1,7 @@
 // One call of one script: its reply, or whether it may have been applied.
 import type { Redis } from 'ioredis';
 import { confirmationOf, type Confirmable } from './confirm.ts';
-import { decodeReply, type Script } from './script.ts';
+import { decodeReply, type CommonArgs, type OwnArgs, type Script, type Value } from './script.ts';
 import { libraryText } from './scripts.gen.ts';
 
 export type Failure =
@@ -28,34 +28,38 @@ const refusals = new Set([
   'NOPROTO',
 ]);
 
-type Called<Keys, Args, Reply> = [redis: Redis, script: Script<Keys, Args, Reply>, keys: Keys, args: Args];
-
 export function call<Keys, Args, Reply extends { status: string }>(
-  ...called: Called<Keys, Args, Reply>
+  redis: Redis,
+  script: Script<Keys, Args, Reply>,
+  keys: Keys,
+  args: Args,
 ): Promise<Reply | Failure> {
-  return run(() => undefined, ...called);
+  return run(() => undefined, redis, script, script.encode(keys, args, args));
 }
 
 /** As `call`, for what somebody is answered: in class `replicated` the reply comes with word of whether a replica has it. */
-export function callConfirmed<Keys, Args, Reply extends { status: string }>(
-  ...called: Called<Keys, Args, Reply>
+export function callConfirmed<Keys, Args extends Partial<CommonArgs>, Reply extends { status: string }>(
+  redis: Redis,
+  script: Script<Keys, Args, Reply>,
+  keys: Keys,
+  args: OwnArgs<Args>,
+  common: CommonArgs,
 ): Promise<(Reply & Confirmable) | Failure> {
-  return run(confirmationOf, ...called);
+  return run(confirmationOf, redis, script, script.encode(keys, args, common as Args));
 }
 
 async function run<Keys, Args, Reply extends { status: string }>(
   confirmation: typeof confirmationOf,
   redis: Redis,
   script: Script<Keys, Args, Reply>,
-  keys: Keys,
-  args: Args,
+  values: Value[],
 ): Promise<(Reply & Confirmable) | Failure> {
   if (redis.status !== 'ready') return { status: 'not_applied', detail: 'Redis cannot be reached' };
   for (let attempt = 1; ; attempt += 1) {
     try {
       // Asked for before the call is written, so that it leaves in the same write.
       const confirmed = confirmation(redis);
-      const reply = decodeReply(script, await send(redis, script, keys, args));
+      const reply = decodeReply(script, await send(redis, script, values));
       return confirmed ? { ...reply, confirmed } : reply;
     } catch (error) {
       const failure = classify(error);
@@ -89,14 +93,8 @@ async function load(redis: Redis): Promise<string | undefined> {
   }
 }
 
-function send<Keys, Args, Reply>(
-  redis: Redis,
-  script: Script<Keys, Args, Reply>,
-  keys: Keys,
-  args: Args,
-): Promise<unknown[]> {
+function send<Keys, Args, Reply>(redis: Redis, script: Script<Keys, Args, Reply>, values: Value[]): Promise<unknown[]> {
   corkUntilImmediate(redis);
-  const values = script.encode(keys, args);
   return (
     script.binary
       ? redis.callBuffer('FCALL', script.functionName, script.keysCount, ...values)

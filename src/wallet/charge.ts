@@ -1,15 +1,13 @@
 // Charge: price and debit in one step, with no hold before it.
 import type { Atoms } from '../units.ts';
-import type { AuthorizeRequest } from './authorize.ts';
 import { declinedOf, shadowOf, type Account, type Declined, type Shadow } from './decision.ts';
 import { execute } from './execute.ts';
-import { packFallbacks } from './fallbacks.ts';
 import { chargeIdOf } from './ids.ts';
-import { packLegs, readLegsText, type ToldLeg } from './legs.ts';
+import { readLegsText, type ToldLeg } from './legs.ts';
 import { marksOf, type Marks } from './marks.ts';
-import { packScopes } from './scopes.ts';
 import { chargeScript } from './scripts.gen.ts';
-import { knownArgs, staleOf, type Stale, type TooLarge, type Unpriced } from './stale.ts';
+import { spendArgs, type SpendRequest } from './spend-request.ts';
+import { staleOf, type Stale, type TooLarge, type Unpriced } from './stale.ts';
 import type { Store } from './store.ts';
 import type { Trouble } from './target.ts';
 import { mergeTold, readLinesText, type ReckonedLines } from './lines.ts';
@@ -30,25 +28,10 @@ export type Charged = Account &
 
 export async function charge(
   store: Store,
-  request: Omit<AuthorizeRequest, 'ttlMs'>,
+  request: SpendRequest,
 ): Promise<Charged | Declined | Shadow | TooLarge | Unpriced | Stale | Trouble> {
-  const { wallet } = request;
-  const reply = await execute(
-    store,
-    chargeScript,
-    { ...wallet, environmentId: request.environmentId },
-    request.operation,
-    {
-      ...knownArgs(request),
-      asset: request.asset,
-      amountAtoms: request.amount,
-      mode: request.mode,
-      attached: request.attached,
-      legsPacked: packLegs(request, request.legs),
-      scopesPacked: packScopes(request.parts, request.fallbacks),
-      fallbacksPacked: packFallbacks(request.fallbacks),
-    },
-  );
+  const { wallet, operation, mode } = request;
+  const reply = await execute(store, chargeScript, wallet, operation, spendArgs(request, mode, 0));
   switch (reply.status) {
     case 'charged': {
       const reckoned = readLinesText(reply.linesText);

@@ -11,7 +11,7 @@ import { fenceKey, moneyKeys, operationKey, type MoneyKeys } from './keys.ts';
 import { noFingerprint, ownOperation, type Operation } from './operation.ts';
 import { ledgerCaughtUp } from './ledger-wait.ts';
 import { waitUntilReady } from './redis.ts';
-import type { Script } from './script.ts';
+import type { CommonArgs, OwnArgs, Script } from './script.ts';
 import { applyDueScript, rememberScript } from './scripts.gen.ts';
 import type { Store } from './store.ts';
 import { fencedDetail, retryAfterMs, type Target, type Trouble } from './target.ts';
@@ -27,16 +27,6 @@ export type Handled =
   | 'missing'
   | 'due'
   | 'overdue';
-
-export type CommonArgs = {
-  fence: string;
-  notAfterMs: number;
-  environment: string;
-  operationId: string;
-  fingerprint: string;
-  keepMs: number;
-  lookedUp: string;
-};
 
 /** As the scripts read it. */
 const [notLookedUp, notInLedger, inLedger] = ['0', '1', '2'];
@@ -60,31 +50,32 @@ const remembered = new Set([
   'conflict',
 ]);
 
-type AnyScript<Args, Reply> = Script<MoneyKeys & { lateKey: string }, Args, Reply> | Script<MoneyKeys, Args, Reply>;
 type Answer<Reply> = (Exclude<Reply, { status: Handled }> & Unconfirmed) | Trouble;
 
 type Attempts<Args> = {
-  keys: MoneyKeys & { lateKey: string };
-  args: Args & CommonArgs & { repeated?: string };
+  keys: MoneyKeys;
+  args: OwnArgs<Args>;
+  common: CommonArgs;
   /** Until when, in Redis's time, an attempt of unknown outcome may still be applied. */
   inDoubtUntilMs: number | undefined;
   /** See Operation. */
-  sinceMs?: number | undefined;
+  sinceMs: number | undefined;
 };
 
-export async function execute<Args extends CommonArgs, Reply extends { status: string }>(
+export async function execute<Args extends Partial<CommonArgs>, Reply extends { status: string }>(
   store: Store,
-  script: AnyScript<Args, Reply>,
+  script: Script<MoneyKeys, Args, Reply>,
   target: Target,
   operation: Operation,
-  ownArgs: Omit<Args, keyof CommonArgs | 'repeated'>,
+  args: OwnArgs<Args>,
   lateKey = '',
 ): Promise<Answer<Reply>> {
-  const attempts = {
-    keys: { ...moneyKeys(target, store.epochs[target.partition]!, operation.id), lateKey },
-    args: {
-      ...ownArgs,
-      fence: store.fences[target.partition]!,
+  const { partition } = target;
+  const attempts: Attempts<Args> = {
+    keys: moneyKeys(target, store.epochs[partition]!, operation.id, lateKey),
+    args,
+    common: {
+      fence: store.fences[partition]!,
       notAfterMs: 0,
       environment: target.environmentId,
       operationId: operation.id,
@@ -96,8 +87,8 @@ export async function execute<Args extends CommonArgs, Reply extends { status: s
     },
     inDoubtUntilMs: undefined,
     sinceMs: operation.sinceMs,
-  } as unknown as Attempts<Args>;
-  if (operation.isForgotten && !(await bringBack(store, target, attempts.args, operation.sinceMs))) {
+  };
+  if (operation.isForgotten && !(await bringBack(store, target, attempts.common, operation.sinceMs))) {
     const detail = 'the ledger cannot say yet whether this was applied before';
     return { status: 'unavailable', detail, retryAfterMs };
   }
@@ -111,29 +102,29 @@ export async function execute<Args extends CommonArgs, Reply extends { status: s
   return final;
 }
 
-async function ask<Args extends CommonArgs, Reply extends { status: string }>(
+async function ask<Args extends Partial<CommonArgs>, Reply extends { status: string }>(
   store: Store,
-  script: AnyScript<Args, Reply>,
+  script: Script<MoneyKeys, Args, Reply>,
   target: Target,
   attempts: Attempts<Args>,
 ): Promise<Answer<Reply>> {
   const { partition } = target;
-  const { keys, args } = attempts;
+  const { keys, args, common } = attempts;
   let unknown: string | undefined;
   let isFenced = false;
   const unavailable = (detail: string): Trouble =>
     unknown === undefined ? { status: 'unavailable', detail, retryAfterMs } : { status: 'unknown', detail: unknown };
   for (let round = 1; round <= roundsMax; round += 1) {
     const { redis, clock } = store.nodes.of(partition);
-    args.notAfterMs = clock.notAfterMs();
-    const reply = await callConfirmed(redis, script, keys, args);
+    common.notAfterMs = clock.notAfterMs();
+    const reply = await callConfirmed(redis, script, keys, args, common);
     switch (reply.status) {
       case 'unknown':
-        attempts.inDoubtUntilMs = args.notAfterMs;
+        attempts.inDoubtUntilMs = common.notAfterMs;
         if (unknown !== undefined) return { status: 'unknown', detail: (reply as Failure).detail };
         unknown = (reply as Failure).detail;
-        args.repeated = '1';
-        args.lookedUp = notLookedUp;
+        common.repeated = '1';
+        common.lookedUp = notLookedUp;
         await waitUntilReady(redis, commandTimeoutMs);
         break;
       case 'not_applied':
@@ -143,13 +134,13 @@ async function ask<Args extends CommonArgs, Reply extends { status: string }>(
         if (isFenced) return unavailable(fencedDetail);
         isFenced = true;
         await store.onFenced(partition);
-        Object.assign(keys, moneyKeys(target, store.epochs[partition]!, args.operationId));
-        args.fence = store.fences[partition]!;
+        Object.assign(keys, moneyKeys(target, store.epochs[partition]!, common.operationId, keys.lateKey));
+        common.fence = store.fences[partition]!;
         // What the ledger said was of the epoch before.
-        args.lookedUp = notLookedUp;
+        common.lookedUp = notLookedUp;
         break;
       case 'look_up':
-        if (!(await lookUp(store, target, args, attempts.sinceMs)))
+        if (!(await lookUp(store, target, common, attempts.sinceMs)))
           return unavailable('the ledger cannot be reached to look this up');
         break;
       case 'late':
@@ -188,20 +179,20 @@ function noteAcknowledged(store: Store, partition: number, reply: object): void 
   if (epoch !== undefined && seq !== undefined && !unconfirmed) store.acknowledge(partition, epoch, seq);
 }
 
-async function bringBack(store: Store, target: Target, args: CommonArgs, sinceMs?: number): Promise<boolean> {
+async function bringBack(store: Store, target: Target, common: CommonArgs, sinceMs?: number): Promise<boolean> {
   const hasAll = await ledgerCaughtUp(store, target.partition).catch(() => false);
-  return hasAll && lookUp(store, target, args, sinceMs);
+  return hasAll && lookUp(store, target, common, sinceMs);
 }
 
 /**
- * Whether the ledger has this operation, said in `args`; if so, Redis is given its record back. False when the ledger can't
+ * Whether the ledger has this operation, said in `common`; if so, Redis is given its record back. False when the ledger can't
  * be asked.
  */
-async function lookUp(store: Store, target: Target, args: CommonArgs, sinceMs?: number): Promise<boolean> {
-  const { operationId, fence, keepMs } = args;
+async function lookUp(store: Store, target: Target, common: CommonArgs, sinceMs?: number): Promise<boolean> {
+  const { operationId, fence, keepMs } = common;
   try {
     const record = await store.ledger.findOperation(target.environmentId, operationId, sinceMs);
-    args.lookedUp = record ? inLedger : notInLedger;
+    common.lookedUp = record ? inLedger : notInLedger;
     if (!record) return true;
     const keys = { fenceKey: fenceKey(target.partition), operationKey: operationKey(target.partition, operationId) };
     const { status } = await call(store.nodes.of(target.partition).redis, rememberScript, keys, {

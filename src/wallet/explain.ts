@@ -6,19 +6,17 @@
 import type { Atoms } from '../units.ts';
 import { atomsFromRedis } from '../units.ts';
 import { reasonOf, type ReasonName } from './decision.ts';
-import type { AuthorizeRequest } from './authorize.ts';
 import { execute } from './execute.ts';
-import { packFallbacks } from './fallbacks.ts';
-import { packLegs, readLegsText, type ToldLeg } from './legs.ts';
+import { readLegsText, type ToldLeg } from './legs.ts';
 import { readWallet, type LiveWallet } from './read-wallet.ts';
-import { packScopes } from './scopes.ts';
 import { authorizeScript } from './scripts.gen.ts';
 import { readLinesText, type ReckonedLines } from './lines.ts';
-import { knownArgs, staleOf, type Stale, type TooLarge } from './stale.ts';
+import { spendArgs, type SpendRequest } from './spend-request.ts';
+import { staleOf, type Stale, type TooLarge } from './stale.ts';
 import type { Store } from './store.ts';
 import { retryAfterMs, type Trouble } from './target.ts';
 
-export type ExplainRequest = Omit<AuthorizeRequest, 'mode'> & { mode: 'strict' | 'up_to' };
+export type ExplainRequest = SpendRequest & { mode: 'strict' | 'up_to' };
 
 export type Explained = {
   status: 'explained';
@@ -48,14 +46,17 @@ type WouldDecline = {
 /** All are sent at once: only another gateway, or what was due, comes between. */
 const roundsMax = 20;
 
-export async function explain(store: Store, request: ExplainRequest): Promise<Explained | TooLarge | Stale | Trouble> {
-  const target = { ...request.wallet, environmentId: request.environmentId };
+export async function explain(
+  store: Store,
+  request: ExplainRequest,
+  ttlMs: number,
+): Promise<Explained | TooLarge | Stale | Trouble> {
   for (let round = 1; round <= roundsMax; round += 1) {
     const [told, read, strictly] = await Promise.all([
-      ask(store, request),
-      readWallet(store, target),
+      ask(store, request, request.mode, ttlMs),
+      readWallet(store, request.wallet),
       // What refuses all of it is what bounds a part of it.
-      request.mode === 'up_to' ? ask(store, { ...request, mode: 'strict' }) : undefined,
+      request.mode === 'up_to' ? ask(store, request, 'strict', ttlMs) : undefined,
     ]);
     if (told.status !== 'told') return told;
     if (read.status !== 'wallet') return read;
@@ -76,20 +77,14 @@ function withBound(outcome: Outcome, strictly: Outcome | undefined): Outcome {
 
 type Told = { status: 'told'; version: number } & Pick<Explained, 'outcome' | 'budgets' | 'legs' | 'reckoned'>;
 
-async function ask(store: Store, request: ExplainRequest): Promise<Told | TooLarge | Stale | Trouble> {
-  const { wallet, environmentId, operation, asset, amount, mode, ttlMs, attached } = request;
-  const target = { ...wallet, environmentId };
-  const reply = await execute(store, authorizeScript, target, operation, {
-    asset,
-    amountAtoms: amount,
-    mode: `explain_${mode}`,
-    ttlMs,
-    attached,
-    ...knownArgs(request),
-    legsPacked: packLegs(request, request.legs),
-    scopesPacked: packScopes(request.parts, request.fallbacks),
-    fallbacksPacked: packFallbacks(request.fallbacks),
-  });
+async function ask(
+  store: Store,
+  request: ExplainRequest,
+  mode: ExplainRequest['mode'],
+  ttlMs: number,
+): Promise<Told | TooLarge | Stale | Trouble> {
+  const { wallet, operation } = request;
+  const reply = await execute(store, authorizeScript, wallet, operation, spendArgs(request, `explain_${mode}`, ttlMs));
   switch (reply.status) {
     case 'would_approve': {
       const taken = new Map<number, Atoms>();

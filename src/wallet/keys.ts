@@ -43,7 +43,7 @@ export function partitionOf(walletId: string): number {
 }
 
 /** The keys that every money script takes, for one operation on one wallet. */
-export function moneyKeys(wallet: WalletRef, epoch: number, operationId: string): MoneyKeys {
+export function moneyKeys(wallet: WalletRef, epoch: number, operationId: string, lateKey = ''): MoneyKeys {
   const { partition } = wallet;
   return {
     fenceKey: fenceKey(partition),
@@ -54,6 +54,7 @@ export function moneyKeys(wallet: WalletRef, epoch: number, operationId: string)
     operationKey: operationKey(partition, operationId),
     outboxKey: outboxKey(partition, epoch),
     catalogKey: catalogKey(partition),
+    lateKey,
   };
 }
 
@@ -66,6 +67,8 @@ export type MoneyKeys = {
   operationKey: string;
   outboxKey: string;
   catalogKey: string;
+  /** Of a settle alone: its hold's, should it have expired. */
+  lateKey: string;
 };
 
 /** Hash: what workers measured, by worker; gateways show it. */

@@ -1,5 +1,17 @@
 // The shape of a generated script: the function in the Redis library, how its arguments are written, how its replies are read.
-type Value = string | number | Buffer;
+export type Value = string | number | Buffer;
+
+/** What an operation brings by itself, whatever is done. */
+export type CommonArgs = {
+  fence: string;
+  notAfterMs: number;
+  environment: string;
+  operationId: string;
+  fingerprint: string;
+  keepMs: number;
+  repeated: string;
+  lookedUp: string;
+};
 
 export type Script<Keys, Args, Reply> = {
   name: string;
@@ -7,9 +19,12 @@ export type Script<Keys, Args, Reply> = {
   keysCount: number;
   /** Its reply carries packed values: texts arrive as buffers. */
   binary: boolean;
-  encode: (keys: Keys, args: Args) => Value[];
+  /** What is common comes apart, so that nothing is copied together for a call; both may be one object. */
+  encode: (keys: Keys, args: OwnArgs<Args>, common: Pick<Args, keyof Args & keyof CommonArgs>) => Value[];
   decode: Record<string, (reply: unknown[]) => Reply>;
 };
+
+export type OwnArgs<Args> = Omit<Args, keyof CommonArgs>;
 
 /** What a call sends, less those of its last so many values that are empty and followed by none: the script knows them. */
 export function withoutEmpty(values: Value[], optionalCount: number): Value[] {

@@ -19,7 +19,7 @@ export const advanceClockScript: Script<AdvanceClockKeys, AdvanceClockArgs, Adva
   functionName: 'advance_clock_d776002cacf4',
   keysCount: 2,
   binary: false,
-  encode: (keys, args) => [keys.fenceKey, keys.clockKey, args.fence, args.toMs],
+  encode: (keys, args, common) => [keys.fenceKey, keys.clockKey, common.fence, args.toMs],
   decode: {
     fenced: () => ({ status: 'fenced' }),
     advanced: (reply) => ({ status: 'advanced', nowMs: reply[1] as number }),
@@ -50,7 +50,7 @@ export const applyDueScript: Script<ApplyDueKeys, ApplyDueArgs, ApplyDueReply> =
   functionName: 'apply_due_d776002cacf4',
   keysCount: 7,
   binary: false,
-  encode: (keys, args) => [keys.fenceKey, keys.clockKey, keys.walletKey, keys.holdsKey, keys.deadlinesKey, keys.operationKey, keys.outboxKey, args.fence, args.notAfterMs, args.environment, args.operationId, args.fingerprint, args.keepMs],
+  encode: (keys, _, common) => [keys.fenceKey, keys.clockKey, keys.walletKey, keys.holdsKey, keys.deadlinesKey, keys.operationKey, keys.outboxKey, common.fence, common.notAfterMs, common.environment, common.operationId, common.fingerprint, common.keepMs],
   decode: {
     fenced: () => ({ status: 'fenced' }),
     unverified: () => ({ status: 'unverified' }),
@@ -85,7 +85,7 @@ export const armTopUpScript: Script<ArmTopUpKeys, ArmTopUpArgs, ArmTopUpReply> =
   functionName: 'arm_top_up_d776002cacf4',
   keysCount: 3,
   binary: false,
-  encode: (keys, args) => [keys.fenceKey, keys.clockKey, keys.walletKey, args.fence, args.asset, String(args.firesBelowAtoms), args.crossingNo],
+  encode: (keys, args, common) => [keys.fenceKey, keys.clockKey, keys.walletKey, common.fence, args.asset, String(args.firesBelowAtoms), args.crossingNo],
   decode: {
     fenced: () => ({ status: 'fenced' }),
     unverified: () => ({ status: 'unverified' }),
@@ -130,7 +130,7 @@ export const authorizeScript: Script<AuthorizeKeys, AuthorizeArgs, AuthorizeRepl
   functionName: 'authorize_d776002cacf4',
   keysCount: 8,
   binary: false,
-  encode: (keys, args) => withoutEmpty([keys.fenceKey, keys.clockKey, keys.walletKey, keys.holdsKey, keys.deadlinesKey, keys.operationKey, keys.outboxKey, keys.catalogKey, args.fence, args.notAfterMs, args.environment, args.operationId, args.fingerprint, args.keepMs, args.asset, String(args.amountAtoms), args.mode, args.ttlMs, args.repeated, args.lookedUp, args.configVersion, args.attached, args.catalogVersion, args.toldText, args.budgetsPacked, args.linesPacked, args.scopesPacked, args.legsPacked, args.fallbacksPacked], 7),
+  encode: (keys, args, common) => withoutEmpty([keys.fenceKey, keys.clockKey, keys.walletKey, keys.holdsKey, keys.deadlinesKey, keys.operationKey, keys.outboxKey, keys.catalogKey, common.fence, common.notAfterMs, common.environment, common.operationId, common.fingerprint, common.keepMs, args.asset, String(args.amountAtoms), args.mode, args.ttlMs, common.repeated, common.lookedUp, args.configVersion, args.attached, args.catalogVersion, args.toldText, args.budgetsPacked, args.linesPacked, args.scopesPacked, args.legsPacked, args.fallbacksPacked], 7),
   decode: {
     fenced: () => ({ status: 'fenced' }),
     unverified: () => ({ status: 'unverified' }),
@@ -183,7 +183,7 @@ export const chargeScript: Script<ChargeKeys, ChargeArgs, ChargeReply> = {
   functionName: 'charge_d776002cacf4',
   keysCount: 8,
   binary: false,
-  encode: (keys, args) => withoutEmpty([keys.fenceKey, keys.clockKey, keys.walletKey, keys.holdsKey, keys.deadlinesKey, keys.operationKey, keys.outboxKey, keys.catalogKey, args.fence, args.notAfterMs, args.environment, args.operationId, args.fingerprint, args.keepMs, args.asset, String(args.amountAtoms), args.mode, args.repeated, args.lookedUp, args.configVersion, args.attached, args.catalogVersion, args.toldText, args.budgetsPacked, args.linesPacked, args.scopesPacked, args.legsPacked, args.fallbacksPacked], 7),
+  encode: (keys, args, common) => withoutEmpty([keys.fenceKey, keys.clockKey, keys.walletKey, keys.holdsKey, keys.deadlinesKey, keys.operationKey, keys.outboxKey, keys.catalogKey, common.fence, common.notAfterMs, common.environment, common.operationId, common.fingerprint, common.keepMs, args.asset, String(args.amountAtoms), args.mode, common.repeated, common.lookedUp, args.configVersion, args.attached, args.catalogVersion, args.toldText, args.budgetsPacked, args.linesPacked, args.scopesPacked, args.legsPacked, args.fallbacksPacked], 7),
   decode: {
     fenced: () => ({ status: 'fenced' }),
     unverified: () => ({ status: 'unverified' }),
@@ -223,7 +223,7 @@ export const configureScript: Script<ConfigureKeys, ConfigureArgs, ConfigureRepl
   functionName: 'configure_d776002cacf4',
   keysCount: 3,
   binary: false,
-  encode: (keys, args) => [keys.fenceKey, keys.clockKey, keys.walletKey, args.fence, args.version, args.configText],
+  encode: (keys, args, common) => [keys.fenceKey, keys.clockKey, keys.walletKey, common.fence, args.version, args.configText],
   decode: {
     fenced: () => ({ status: 'fenced' }),
     unverified: () => ({ status: 'unverified' }),
@@ -250,7 +250,7 @@ export const createWalletScript: Script<CreateWalletKeys, CreateWalletArgs, Crea
   functionName: 'create_wallet_d776002cacf4',
   keysCount: 3,
   binary: false,
-  encode: (keys, args) => [keys.fenceKey, keys.clockKey, keys.walletKey, args.fence, args.environment, args.customerId, args.freeze],
+  encode: (keys, args, common) => [keys.fenceKey, keys.clockKey, keys.walletKey, common.fence, common.environment, args.customerId, args.freeze],
   decode: {
     fenced: () => ({ status: 'fenced' }),
     unverified: () => ({ status: 'unverified' }),
@@ -284,7 +284,7 @@ export const creditScript: Script<CreditKeys, CreditArgs, CreditReply> = {
   functionName: 'credit_d776002cacf4',
   keysCount: 7,
   binary: false,
-  encode: (keys, args) => [keys.fenceKey, keys.clockKey, keys.walletKey, keys.holdsKey, keys.deadlinesKey, keys.operationKey, keys.outboxKey, args.fence, args.notAfterMs, args.environment, args.operationId, args.fingerprint, args.keepMs, args.asset, args.grantNo, String(args.amountAtoms), args.purpose, args.priority, args.effectiveAtMs, args.expiresAtMs, args.attached, args.lookedUp, args.scope, args.rolloverPacked],
+  encode: (keys, args, common) => [keys.fenceKey, keys.clockKey, keys.walletKey, keys.holdsKey, keys.deadlinesKey, keys.operationKey, keys.outboxKey, common.fence, common.notAfterMs, common.environment, common.operationId, common.fingerprint, common.keepMs, args.asset, args.grantNo, String(args.amountAtoms), args.purpose, args.priority, args.effectiveAtMs, args.expiresAtMs, args.attached, common.lookedUp, args.scope, args.rolloverPacked],
   decode: {
     fenced: () => ({ status: 'fenced' }),
     unverified: () => ({ status: 'unverified' }),
@@ -321,7 +321,7 @@ export const dropCountersScript: Script<DropCountersKeys, DropCountersArgs, Drop
   functionName: 'drop_counters_d776002cacf4',
   keysCount: 3,
   binary: false,
-  encode: (keys, args) => [keys.fenceKey, keys.clockKey, keys.walletKey, args.fence, args.names],
+  encode: (keys, args, common) => [keys.fenceKey, keys.clockKey, keys.walletKey, common.fence, args.names],
   decode: {
     fenced: () => ({ status: 'fenced' }),
     unverified: () => ({ status: 'unverified' }),
@@ -354,7 +354,7 @@ export const expireHoldsScript: Script<ExpireHoldsKeys, ExpireHoldsArgs, ExpireH
   functionName: 'expire_holds_d776002cacf4',
   keysCount: 7,
   binary: false,
-  encode: (keys, args) => [keys.fenceKey, keys.clockKey, keys.walletKey, keys.holdsKey, keys.deadlinesKey, keys.operationKey, keys.outboxKey, args.fence, args.notAfterMs, args.environment, args.operationId, args.fingerprint, args.keepMs, args.holdRefs],
+  encode: (keys, args, common) => [keys.fenceKey, keys.clockKey, keys.walletKey, keys.holdsKey, keys.deadlinesKey, keys.operationKey, keys.outboxKey, common.fence, common.notAfterMs, common.environment, common.operationId, common.fingerprint, common.keepMs, args.holdRefs],
   decode: {
     fenced: () => ({ status: 'fenced' }),
     unverified: () => ({ status: 'unverified' }),
@@ -398,7 +398,7 @@ export const extendScript: Script<ExtendKeys, ExtendArgs, ExtendReply> = {
   functionName: 'extend_d776002cacf4',
   keysCount: 7,
   binary: false,
-  encode: (keys, args) => [keys.fenceKey, keys.clockKey, keys.walletKey, keys.holdsKey, keys.deadlinesKey, keys.operationKey, keys.outboxKey, args.fence, args.notAfterMs, args.environment, args.operationId, args.fingerprint, args.keepMs, args.asset, args.holdRef, String(args.amountAtoms), args.ttlMs, args.repeated, args.attached, args.lookedUp, args.configVersion, args.budgetsPacked],
+  encode: (keys, args, common) => [keys.fenceKey, keys.clockKey, keys.walletKey, keys.holdsKey, keys.deadlinesKey, keys.operationKey, keys.outboxKey, common.fence, common.notAfterMs, common.environment, common.operationId, common.fingerprint, common.keepMs, args.asset, args.holdRef, String(args.amountAtoms), args.ttlMs, common.repeated, args.attached, common.lookedUp, args.configVersion, args.budgetsPacked],
   decode: {
     fenced: () => ({ status: 'fenced' }),
     unverified: () => ({ status: 'unverified' }),
@@ -440,7 +440,7 @@ export const forgetScript: Script<ForgetKeys, ForgetArgs, ForgetReply> = {
   functionName: 'forget_d776002cacf4',
   keysCount: 4,
   binary: false,
-  encode: (keys, args) => [keys.fenceKey, keys.walletKey, keys.holdsKey, keys.deadlinesKey, args.fence, args.headPacked],
+  encode: (keys, args, common) => [keys.fenceKey, keys.walletKey, keys.holdsKey, keys.deadlinesKey, common.fence, args.headPacked],
   decode: {
     fenced: () => ({ status: 'fenced' }),
     unverified: () => ({ status: 'unverified' }),
@@ -475,7 +475,7 @@ export const freezeScript: Script<FreezeKeys, FreezeArgs, FreezeReply> = {
   functionName: 'freeze_d776002cacf4',
   keysCount: 7,
   binary: false,
-  encode: (keys, args) => [keys.fenceKey, keys.clockKey, keys.walletKey, keys.holdsKey, keys.deadlinesKey, keys.operationKey, keys.outboxKey, args.fence, args.notAfterMs, args.environment, args.operationId, args.fingerprint, args.keepMs, args.fromFreeze, args.toFreeze, args.attached, args.lookedUp, args.seenAt],
+  encode: (keys, args, common) => [keys.fenceKey, keys.clockKey, keys.walletKey, keys.holdsKey, keys.deadlinesKey, keys.operationKey, keys.outboxKey, common.fence, common.notAfterMs, common.environment, common.operationId, common.fingerprint, common.keepMs, args.fromFreeze, args.toFreeze, args.attached, common.lookedUp, args.seenAt],
   decode: {
     fenced: () => ({ status: 'fenced' }),
     unverified: () => ({ status: 'unverified' }),
@@ -513,7 +513,7 @@ export const hydrateScript: Script<HydrateKeys, HydrateArgs, HydrateReply> = {
   functionName: 'hydrate_d776002cacf4',
   keysCount: 6,
   binary: false,
-  encode: (keys, args) => [keys.fenceKey, keys.clockKey, keys.walletKey, keys.holdsKey, keys.deadlinesKey, keys.scratchKey, args.fence, args.environment, args.customerId, args.version, args.freeze, args.accountsPacked, args.grantsPacked, args.holdsPacked, args.replacedVersion, args.lookUpUntilMs, args.configVersion, args.configText, args.countersPacked, args.rolloversPacked, args.triggersPacked],
+  encode: (keys, args, common) => [keys.fenceKey, keys.clockKey, keys.walletKey, keys.holdsKey, keys.deadlinesKey, keys.scratchKey, common.fence, common.environment, args.customerId, args.version, args.freeze, args.accountsPacked, args.grantsPacked, args.holdsPacked, args.replacedVersion, args.lookUpUntilMs, args.configVersion, args.configText, args.countersPacked, args.rolloversPacked, args.triggersPacked],
   decode: {
     fenced: () => ({ status: 'fenced' }),
     unverified: () => ({ status: 'unverified' }),
@@ -540,7 +540,7 @@ export const listDueScript: Script<ListDueKeys, ListDueArgs, ListDueReply> = {
   functionName: 'list_due_d776002cacf4',
   keysCount: 3,
   binary: false,
-  encode: (keys, args) => [keys.fenceKey, keys.clockKey, keys.deadlinesKey, args.fence, args.membersMax],
+  encode: (keys, args, common) => [keys.fenceKey, keys.clockKey, keys.deadlinesKey, common.fence, args.membersMax],
   decode: {
     fenced: () => ({ status: 'fenced' }),
     unverified: () => ({ status: 'unverified' }),
@@ -569,7 +569,7 @@ export const mendScript: Script<MendKeys, MendArgs, MendReply> = {
   functionName: 'mend_d776002cacf4',
   keysCount: 5,
   binary: false,
-  encode: (keys, args) => [keys.fenceKey, keys.clockKey, keys.walletKey, keys.holdsKey, keys.deadlinesKey, args.fence, args.seenAt],
+  encode: (keys, args, common) => [keys.fenceKey, keys.clockKey, keys.walletKey, keys.holdsKey, keys.deadlinesKey, common.fence, args.seenAt],
   decode: {
     fenced: () => ({ status: 'fenced' }),
     unverified: () => ({ status: 'unverified' }),
@@ -596,7 +596,7 @@ export const peekOperationScript: Script<PeekOperationKeys, PeekOperationArgs, P
   functionName: 'peek_operation_d776002cacf4',
   keysCount: 4,
   binary: false,
-  encode: (keys, args) => [keys.fenceKey, keys.clockKey, keys.walletKey, keys.operationKey, args.fence],
+  encode: (keys, _, common) => [keys.fenceKey, keys.clockKey, keys.walletKey, keys.operationKey, common.fence],
   decode: {
     fenced: () => ({ status: 'fenced' }),
     unverified: () => ({ status: 'unverified' }),
@@ -623,7 +623,7 @@ export const raiseCatalogScript: Script<RaiseCatalogKeys, RaiseCatalogArgs, Rais
   functionName: 'raise_catalog_d776002cacf4',
   keysCount: 2,
   binary: false,
-  encode: (keys, args) => [keys.fenceKey, keys.catalogKey, args.fence, args.environment, args.catalogVersion],
+  encode: (keys, args, common) => [keys.fenceKey, keys.catalogKey, common.fence, common.environment, args.catalogVersion],
   decode: {
     fenced: () => ({ status: 'fenced' }),
     unverified: () => ({ status: 'unverified' }),
@@ -650,7 +650,7 @@ export const readHoldScript: Script<ReadHoldKeys, ReadHoldArgs, ReadHoldReply> =
   functionName: 'read_hold_d776002cacf4',
   keysCount: 4,
   binary: true,
-  encode: (keys, args) => [keys.fenceKey, keys.clockKey, keys.walletKey, keys.holdsKey, args.fence, args.environment, args.holdRef],
+  encode: (keys, args, common) => [keys.fenceKey, keys.clockKey, keys.walletKey, keys.holdsKey, common.fence, common.environment, args.holdRef],
   decode: {
     fenced: () => ({ status: 'fenced' }),
     unverified: () => ({ status: 'unverified' }),
@@ -702,7 +702,7 @@ export const readWalletScript: Script<ReadWalletKeys, ReadWalletArgs, ReadWallet
   functionName: 'read_wallet_d776002cacf4',
   keysCount: 3,
   binary: true,
-  encode: (keys, args) => [keys.fenceKey, keys.clockKey, keys.walletKey, args.fence, args.environment],
+  encode: (keys, _, common) => [keys.fenceKey, keys.clockKey, keys.walletKey, common.fence, common.environment],
   decode: {
     fenced: () => ({ status: 'fenced' }),
     unverified: () => ({ status: 'unverified' }),
@@ -740,7 +740,7 @@ export const releaseScript: Script<ReleaseKeys, ReleaseArgs, ReleaseReply> = {
   functionName: 'release_d776002cacf4',
   keysCount: 7,
   binary: false,
-  encode: (keys, args) => [keys.fenceKey, keys.clockKey, keys.walletKey, keys.holdsKey, keys.deadlinesKey, keys.operationKey, keys.outboxKey, args.fence, args.notAfterMs, args.environment, args.operationId, args.fingerprint, args.keepMs, args.asset, args.holdRef, args.attached, args.lookedUp],
+  encode: (keys, args, common) => [keys.fenceKey, keys.clockKey, keys.walletKey, keys.holdsKey, keys.deadlinesKey, keys.operationKey, keys.outboxKey, common.fence, common.notAfterMs, common.environment, common.operationId, common.fingerprint, common.keepMs, args.asset, args.holdRef, args.attached, common.lookedUp],
   decode: {
     fenced: () => ({ status: 'fenced' }),
     unverified: () => ({ status: 'unverified' }),
@@ -773,7 +773,7 @@ export const rememberScript: Script<RememberKeys, RememberArgs, RememberReply> =
   functionName: 'remember_d776002cacf4',
   keysCount: 2,
   binary: false,
-  encode: (keys, args) => [keys.fenceKey, keys.operationKey, args.fence, args.recordPacked, args.keepMs],
+  encode: (keys, args, common) => [keys.fenceKey, keys.operationKey, common.fence, args.recordPacked, common.keepMs],
   decode: {
     fenced: () => ({ status: 'fenced' }),
     unverified: () => ({ status: 'unverified' }),
@@ -801,7 +801,7 @@ export const restampScript: Script<RestampKeys, RestampArgs, RestampReply> = {
   functionName: 'restamp_d776002cacf4',
   keysCount: 5,
   binary: false,
-  encode: (keys, args) => [keys.fenceKey, keys.clockKey, keys.walletKey, keys.holdsKey, keys.scratchKey, args.fence, args.version, args.freeze, args.configVersion, args.configText],
+  encode: (keys, args, common) => [keys.fenceKey, keys.clockKey, keys.walletKey, keys.holdsKey, keys.scratchKey, common.fence, args.version, args.freeze, args.configVersion, args.configText],
   decode: {
     fenced: () => ({ status: 'fenced' }),
     unverified: () => ({ status: 'unverified' }),
@@ -837,7 +837,7 @@ export const setAsideScript: Script<SetAsideKeys, SetAsideArgs, SetAsideReply> =
   functionName: 'set_aside_d776002cacf4',
   keysCount: 7,
   binary: false,
-  encode: (keys, args) => [keys.fenceKey, keys.clockKey, keys.walletKey, keys.holdsKey, keys.deadlinesKey, keys.operationKey, keys.outboxKey, args.fence, args.notAfterMs, args.environment, args.operationId, args.fingerprint, args.keepMs, args.asset, args.holdRef, args.grantNo, String(args.amountAtoms), args.mode, args.attached, args.lookedUp],
+  encode: (keys, args, common) => [keys.fenceKey, keys.clockKey, keys.walletKey, keys.holdsKey, keys.deadlinesKey, keys.operationKey, keys.outboxKey, common.fence, common.notAfterMs, common.environment, common.operationId, common.fingerprint, common.keepMs, args.asset, args.holdRef, args.grantNo, String(args.amountAtoms), args.mode, args.attached, common.lookedUp],
   decode: {
     fenced: () => ({ status: 'fenced' }),
     unverified: () => ({ status: 'unverified' }),
@@ -891,7 +891,7 @@ export const settleScript: Script<SettleKeys, SettleArgs, SettleReply> = {
   functionName: 'settle_d776002cacf4',
   keysCount: 9,
   binary: false,
-  encode: (keys, args) => withoutEmpty([keys.fenceKey, keys.clockKey, keys.walletKey, keys.holdsKey, keys.deadlinesKey, keys.operationKey, keys.outboxKey, keys.lateKey, keys.catalogKey, args.fence, args.notAfterMs, args.environment, args.operationId, args.fingerprint, args.keepMs, args.asset, args.holdRef, String(args.amountAtoms), args.final, args.onExcess, args.lookedUp, args.configVersion, args.attached, args.catalogVersion, args.toldText, args.linesPacked, args.scopesPacked, args.duesPacked, args.expiredHold, args.fallbacksPacked], 7),
+  encode: (keys, args, common) => withoutEmpty([keys.fenceKey, keys.clockKey, keys.walletKey, keys.holdsKey, keys.deadlinesKey, keys.operationKey, keys.outboxKey, keys.lateKey, keys.catalogKey, common.fence, common.notAfterMs, common.environment, common.operationId, common.fingerprint, common.keepMs, args.asset, args.holdRef, String(args.amountAtoms), args.final, args.onExcess, common.lookedUp, args.configVersion, args.attached, args.catalogVersion, args.toldText, args.linesPacked, args.scopesPacked, args.duesPacked, args.expiredHold, args.fallbacksPacked], 7),
   decode: {
     fenced: () => ({ status: 'fenced' }),
     unverified: () => ({ status: 'unverified' }),
@@ -939,7 +939,7 @@ export const takeBackScript: Script<TakeBackKeys, TakeBackArgs, TakeBackReply> =
   functionName: 'take_back_d776002cacf4',
   keysCount: 7,
   binary: false,
-  encode: (keys, args) => [keys.fenceKey, keys.clockKey, keys.walletKey, keys.holdsKey, keys.deadlinesKey, keys.operationKey, keys.outboxKey, args.fence, args.notAfterMs, args.environment, args.operationId, args.fingerprint, args.keepMs, args.asset, args.holdRef, args.grantNo, String(args.amountAtoms), args.attached, args.lookedUp],
+  encode: (keys, args, common) => [keys.fenceKey, keys.clockKey, keys.walletKey, keys.holdsKey, keys.deadlinesKey, keys.operationKey, keys.outboxKey, common.fence, common.notAfterMs, common.environment, common.operationId, common.fingerprint, common.keepMs, args.asset, args.holdRef, args.grantNo, String(args.amountAtoms), args.attached, common.lookedUp],
   decode: {
     fenced: () => ({ status: 'fenced' }),
     unverified: () => ({ status: 'unverified' }),
@@ -970,7 +970,7 @@ export const verifyRunScript: Script<VerifyRunKeys, VerifyRunArgs, VerifyRunRepl
   functionName: 'verify_run_d776002cacf4',
   keysCount: 1,
   binary: false,
-  encode: (keys, args) => [keys.fenceKey, args.fence, args.runId],
+  encode: (keys, args, common) => [keys.fenceKey, common.fence, args.runId],
   decode: {
     fenced: () => ({ status: 'fenced' }),
     unverified: () => ({ status: 'unverified' }),
@@ -1001,7 +1001,7 @@ export const voidScript: Script<VoidKeys, VoidArgs, VoidReply> = {
   functionName: 'void_d776002cacf4',
   keysCount: 7,
   binary: false,
-  encode: (keys, args) => [keys.fenceKey, keys.clockKey, keys.walletKey, keys.holdsKey, keys.deadlinesKey, keys.operationKey, keys.outboxKey, args.fence, args.notAfterMs, args.environment, args.operationId, args.fingerprint, args.keepMs, args.asset, args.grantNo, args.attached, args.lookedUp],
+  encode: (keys, args, common) => [keys.fenceKey, keys.clockKey, keys.walletKey, keys.holdsKey, keys.deadlinesKey, keys.operationKey, keys.outboxKey, common.fence, common.notAfterMs, common.environment, common.operationId, common.fingerprint, common.keepMs, args.asset, args.grantNo, args.attached, common.lookedUp],
   decode: {
     fenced: () => ({ status: 'fenced' }),
     unverified: () => ({ status: 'unverified' }),

@@ -1,7 +1,7 @@
 // What a call goes by, the catalog and the wallet's configuration, and the answer that one of them is another by now.
 import type { WalletConfig } from '../records.ts';
-import { packBudgets, type Spender } from './budgets.ts';
-import { packLines, type SentLine } from './lines.ts';
+import type { Spender } from './budgets.ts';
+import type { SentLine } from './lines.ts';
 
 export type Known = {
   /** Of the catalog that priced the request; undefined: it named its amount. */
@@ -31,16 +31,6 @@ export type Unpriced = { status: 'unpriced' };
 
 /** A line that counts over a period costs more than one amount may be: which, from 1. */
 export type TooLarge = { status: 'too_large'; lineNo: number };
-
-export function knownArgs({ catalogVersion, config, redisMs, spender, told, lines = [] }: Known) {
-  return {
-    catalogVersion: catalogVersion === undefined ? '' : String(catalogVersion),
-    configVersion: String(config.version),
-    toldText: told,
-    budgetsPacked: packBudgets(config, spender, redisMs),
-    linesPacked: packLines(lines, redisMs),
-  };
-}
 
 export function staleOf(reply: {
   standingVersion: number;

@@ -26,7 +26,7 @@ import type { Trouble } from './target.ts';
 import { voidGrant } from './void-grant.ts';
 
 type OfCustomer = { environmentId: string; customerId: string };
-type Bound<F> = F extends (store: Store, request: infer R) => infer O ? (request: R) => O : never;
+type Bound<F> = F extends (store: Store, ...asked: infer A) => infer O ? (...asked: A) => O : never;
 
 export type Wallets = {
   operationOf: typeof operationOf;
@@ -95,8 +95,8 @@ export function openWallets(store: Store): Wallets {
     readStanding: (target) => readStanding(store, target),
     redisMs: () => leastNowMs(store.nodes),
     configs: openConfigs(),
-    authorize: (request) => authorize(store, request),
-    explain: (request) => explain(store, request),
+    authorize: (request, ttlMs) => authorize(store, request, ttlMs),
+    explain: (request, ttlMs) => explain(store, request, ttlMs),
     charge: (request) => charge(store, request),
     settle: (request) => settle(store, request),
     release: (request) => release(store, request),

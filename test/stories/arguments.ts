@@ -21,7 +21,7 @@ export function withValue(command: Command, names: string[], name: string, value
 }
 
 // What a script's keys and arguments are called, in the order in which it is sent them.
-function namesOf(encode: (keys: never, args: never) => unknown[]): string[] {
+function namesOf(encode: (keys: never, args: never, common: never) => unknown[]): string[] {
   const named = new Proxy({}, { get: (_, name) => String(name) });
-  return encode(named as never, named as never).map(String);
+  return encode(named as never, named as never, named as never).map(String);
 }

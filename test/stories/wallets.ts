@@ -102,7 +102,7 @@ export function hydrateCommand(wallet: StoryWallet, args: Partial<HydrateArgs>):
 }
 
 export function fcall<Keys, Args, Reply>(script: Script<Keys, Args, Reply>, keys: Keys, args: Args): Command {
-  return { name: 'FCALL', values: [script.functionName, script.keysCount, ...script.encode(keys, args)] };
+  return { name: 'FCALL', values: [script.functionName, script.keysCount, ...script.encode(keys, args, args)] };
 }
 
 /** Every key that any script takes. */
