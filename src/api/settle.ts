@@ -139,25 +139,32 @@ async function askSettle(api: Api, call: Call<Body>, { asset, target }: { asset:
     if (asked.status === 'refused') return asked;
     operation ??= operationFor(api, call);
     const { catalogVersion } = asked;
-    const request = {
-      ...{ environmentId, holdId: params.hold_id, operation, attached: attachedOf(body), final: body.final },
-      ...{ catalogVersion, config, redisMs },
-    };
+    const { final, on_excess: onExcess } = body;
+    const [holdId, attached] = [params.hold_id, attachedOf(body)];
     if (asked.status === 'unpriced') {
+      const request = { environmentId, holdId, operation, attached, final, catalogVersion, config, redisMs };
       const reply = await api.wallets.settle({ ...request, ...nothingDue });
       if (reply.status === 'too_large') throw new Error('what nothing prices costs too much');
       return reply.status === 'unpriced' ? asked.refused : reply;
     }
     const dues = [{ asset: asked.asset.number, amount: asked.amount }, ...asked.legs];
+    const { parts, fallbacks, told, sentLines: lines } = asked;
     const reply = await api.wallets.settle({
-      ...request,
-      onExcess: body.on_excess,
+      environmentId,
+      holdId,
       amount: dues.find((due) => due.asset === asset.number)?.amount ?? zeroAtoms,
       dues: dues.filter((due) => due.asset !== asset.number),
-      parts: asked.parts,
-      fallbacks: asked.fallbacks,
-      told: asked.told,
-      lines: asked.sentLines,
+      parts,
+      fallbacks,
+      final,
+      onExcess,
+      operation,
+      attached,
+      catalogVersion,
+      config,
+      redisMs,
+      told,
+      lines,
     });
     if (reply.status === 'too_large') return refuseLine(asked, reply);
     if (reply.status === 'unpriced') throw new Error('what was priced was settled as if nothing priced it');

@@ -9,12 +9,16 @@ export type WalletRef = { walletId: string; partition: number };
 
 /** 128 bits of SHA-256 over environment and customer, in 22 characters; the last byte is the partition. */
 export function walletOf(environmentId: string, customerId: string): WalletRef {
-  const bytes = Buffer.from(hash('sha256', `${environmentId}\0${customerId}`, 'base64url'), 'base64url').subarray(
-    0,
-    16,
-  );
-  return { walletId: bytes.toString('base64url'), partition: bytes[15]! };
+  const text = hash('sha256', `${environmentId}\0${customerId}`, 'base64url');
+  // Of the last character, two bits are of the 128.
+  const walletId = text.slice(0, lastAt) + alphabet[sextets[text.charCodeAt(lastAt)]! & 0x30]!;
+  return { walletId, partition: partitionOf(walletId) };
 }
+
+const lastAt = 21;
+const alphabet = 'ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_';
+const sextets = new Uint8Array(128);
+for (const [bits, character] of [...alphabet].entries()) sextets[character.charCodeAt(0)] = bits;
 
 const tags = Array.from({ length: partitionsCount }, (_, partition) => `{p${String(partition).padStart(3, '0')}}`);
 
@@ -39,7 +43,8 @@ export const revocationsKey = 'farebox:revocations';
 
 /** The partition that a wallet's id says. */
 export function partitionOf(walletId: string): number {
-  return Buffer.from(walletId, 'base64url')[15]!;
+  const [high, low] = [sextets[walletId.charCodeAt(lastAt - 1)]!, sextets[walletId.charCodeAt(lastAt)]!];
+  return ((high << 2) | (low >> 4)) & 0xff;
 }
 
 /** The keys that every money script takes, for one operation on one wallet. */
