@@ -75,25 +75,30 @@ function sumUp(
   const assetNumbers = new Set<number>();
   for (const { productId, price, version, quantity } of matched) {
     const { asset, id } = price;
-    const told = { price_id: id, price_version: version, quantity: writeDecimal(quantity, fineDecimals) };
+    const told = writeDecimal(quantity, fineDecimals);
     let due = dues.find((known) => known.asset.number === asset.number);
     if (!due) dues.push((due = { asset, atoms: zeroAtoms }));
-    const part = { asset: asset.number, atoms: zeroAtoms, scopes: scopesOfProduct(productId) };
-    const rates = price.fallback.map((next) => ({ ...next, asset: next.asset.number }));
+    const scopes = scopesOfProduct(productId);
+    const rates = ratesOf(price);
     assetNumbers.add(asset.number);
     for (const next of rates) assetNumbers.add(next.asset);
     if (price.over !== 'event') {
-      sentLines.push({ productId, price, quantity, part: rates.length > 0 ? 0 : addPart(parts, part) });
-      if (rates.length > 0) fallbacks.push({ ...part, rates, sentNo: sentLines.length });
-      lines.push({ ...told, asset: asset.code, scale: asset.scale });
+      const part = rates.length > 0 ? 0 : addPart(parts, asset.number, zeroAtoms, scopes);
+      sentLines.push({ productId, price, quantity, part });
+      if (rates.length > 0) {
+        fallbacks.push({ asset: asset.number, atoms: zeroAtoms, scopes, rates, sentNo: sentLines.length });
+      }
+      lines.push({ price_id: id, price_version: version, quantity: told, asset: asset.code, scale: asset.scale });
       continue;
     }
     const line = how === 'most' ? mostOf(price.cost, quantity) : costOf(price.cost, quantity);
     if (line.status !== 'ok' || line.atoms + due.atoms > amountMax) return refuseTooLarge(id);
-    if (rates.length > 0) fallbacks.push({ ...part, atoms: line.atoms, rates, sentNo: 0 });
-    else addPart(parts, { ...part, atoms: line.atoms });
-    due.atoms = toAtoms(line.atoms + due.atoms);
-    lines.push({ ...told, amount: formatAmount(line.atoms, asset.scale), asset: asset.code });
+    const { atoms } = line;
+    if (rates.length > 0) fallbacks.push({ asset: asset.number, atoms, scopes, rates, sentNo: 0 });
+    else addPart(parts, asset.number, atoms, scopes);
+    due.atoms = toAtoms(atoms + due.atoms);
+    const amount = formatAmount(atoms, asset.scale);
+    lines.push({ price_id: id, price_version: version, quantity: told, amount, asset: asset.code });
   }
   const assetsCount = assetNumbers.size;
   if (assetsCount > codes.limit.hold_legs || lines.length > linesMax) {
@@ -106,13 +111,26 @@ function sumUp(
   return { status: 'priced', lines, dues: dues as [Due, ...Due[]], sentLines, parts, fallbacks };
 }
 
+const noRates: FallbackLine['rates'] = [];
+
+function ratesOf({ fallback }: MatchedLine['price']): FallbackLine['rates'] {
+  return fallback.length === 0 ? noRates : fallback.map(({ asset, num, den }) => ({ asset: asset.number, num, den }));
+}
+
 /** Returns which part of its asset it is, from 1. */
-function addPart(parts: ScopedPart[], { asset, atoms, scopes }: ScopedPart): number {
-  const ofAsset = parts.filter((part) => part.asset === asset);
-  const known = ofAsset.find((part) => part.scopes.join() === scopes.join());
-  if (known) known.atoms = toAtoms(known.atoms + atoms);
-  else parts.push({ asset, atoms, scopes });
-  return known ? ofAsset.indexOf(known) + 1 : ofAsset.length + 1;
+function addPart(parts: ScopedPart[], asset: number, atoms: Atoms, scopes: readonly number[]): number {
+  const common = scopes.join();
+  let no = 1;
+  for (const part of parts) {
+    if (part.asset !== asset) continue;
+    if (part.scopes.join() === common) {
+      part.atoms = toAtoms(part.atoms + atoms);
+      return no;
+    }
+    no += 1;
+  }
+  parts.push({ asset, atoms, scopes });
+  return no;
 }
 
 export function refuseTooLarge(priceId: string): Refused {

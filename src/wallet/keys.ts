@@ -18,7 +18,7 @@ export function walletOf(environmentId: string, customerId: string): WalletRef {
 const lastAt = 21;
 const alphabet = 'ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_';
 const sextets = new Uint8Array(128);
-for (const [bits, character] of [...alphabet].entries()) sextets[character.charCodeAt(0)] = bits;
+for (let bits = 0; bits < alphabet.length; bits += 1) sextets[alphabet.charCodeAt(bits)] = bits;
 
 const tags = Array.from({ length: partitionsCount }, (_, partition) => `{p${String(partition).padStart(3, '0')}}`);
 
