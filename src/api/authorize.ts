@@ -10,7 +10,7 @@ import { amountOut, durability, timeOut, ttlMs } from './schemas.ts';
 import {
   declineErrors,
   eventFields,
-  explainSpend,
+  seemingSpend,
   moneyFields,
   refuseDeclined,
   shadowAnswer,
@@ -25,8 +25,7 @@ const moneyBody = z.strictObject({ ...moneyFields, ...terms });
 const eventBody = z.strictObject({ ...eventFields, ...terms });
 export const authorizeBody = z.union([moneyBody, eventBody]).openapi('AuthorizeRequest');
 
-/** What is wrong with a body that is neither. */
-export const explainAuthorize = explainSpend(moneyBody, eventBody);
+export const seemingAuthorize = seemingSpend(moneyBody, eventBody);
 
 export const approvedReply = z
   .object({
@@ -61,7 +60,7 @@ export const authorize = defineRoute({
     schema: z.union([approvedReply, shadowApprovedReply, shadowDeclinedReply]),
   },
   errors: [...declineErrors, 'customer_not_found', 'no_price', 'missing_quantity', 'backpressure'],
-  explainInvalid: explainAuthorize,
+  bodySeeming: seemingAuthorize,
   handle: async (api, call) => {
     const { environmentId, body } = call;
     const answered = await askSpend(api, call, 'most', (request) => api.wallets.authorize(request, body.ttl_ms));

@@ -2,10 +2,8 @@
 import { z } from '@hono/zod-openapi';
 import { alertShareMax, budgetAlertsMax, matchBytesMax, matchLabelsMax } from '../limits.ts';
 import { readPeriod, rollingMs } from '../pricing/period.ts';
-import type { Refused } from './answer.ts';
 import { eventType } from './price-schema.ts';
 import { amount, assetCode, labels, name, subject } from './schemas.ts';
-import { validate } from './validate.ts';
 
 const labelNameMax = 64;
 const zoneLengthMax = 64;
@@ -83,13 +81,16 @@ const terms = { name, asset: assetCode, limit: amount, match, enforcement, alert
 
 export const budgetBody = z.strictObject({ ...terms, period }).openapi('BudgetRequest');
 
-/** Of a period that is of neither kind: what is wrong with the one that it seems to be. */
-export function explainBudget(given: unknown): Refused | undefined {
-  const of = (given as { period?: unknown } | null)?.period;
-  if (typeof of !== 'object' || of === null) return undefined;
-  const seeming = Object.hasOwn(of, 'rolling_ms') ? rollingPeriod : calendarPeriod;
-  const checked = validate(z.strictObject({ ...terms, period: seeming }), given);
-  return checked.status === 'valid' ? undefined : checked;
+const budgetBodies = {
+  rolling: z.strictObject({ ...terms, period: rollingPeriod }),
+  calendar: z.strictObject({ ...terms, period: calendarPeriod }),
+};
+
+/** By its period, which is of one kind or the other. */
+export function seemingBudget(given: unknown): z.ZodType<z.output<typeof budgetBody>> | undefined {
+  const period = (given as { period?: unknown } | null)?.period;
+  if (typeof period !== 'object' || period === null) return undefined;
+  return Object.hasOwn(period, 'rolling_ms') ? budgetBodies.rolling : budgetBodies.calendar;
 }
 
 export const budgetChanges = z

@@ -5,7 +5,7 @@ import type { Asset, BudgetRecord } from '../records.ts';
 import { readAmount } from './amount.ts';
 import { refuse, type Answer, type Refused } from './answer.ts';
 import { unknownAsset } from './assets.ts';
-import { budgetBody, budgetChanges, explainBudget } from './budget-schema.ts';
+import { budgetBody, budgetChanges, seemingBudget } from './budget-schema.ts';
 import { budgetReply, showBudget } from './budget-view.ts';
 import { noCustomer } from './customers.ts';
 import { operationFor } from './idempotency.ts';
@@ -22,7 +22,7 @@ export const createBudget = defineRoute({
   body: budgetBody,
   reply: { status: 201, description: 'The budget.', schema: budgetReply },
   errors: ['unknown_asset', 'amount_too_large', 'too_many_budgets', 'not_yet_effective'],
-  explainInvalid: explainBudget,
+  bodySeeming: seemingBudget,
   handle: async (api, call) => {
     const { environmentId, params, body } = call;
     const asset = await api.assets.byCode(environmentId, body.asset);

@@ -10,7 +10,7 @@ import { amountOut, durability } from './schemas.ts';
 import {
   declineErrors,
   eventFields,
-  explainSpend,
+  seemingSpend,
   moneyFields,
   refuseDeclined,
   shadowAnswer,
@@ -52,7 +52,7 @@ export const charge = defineRoute({
     schema: z.union([chargedReply, shadowApprovedReply, shadowDeclinedReply]),
   },
   errors: [...declineErrors, 'customer_not_found', 'no_price', 'missing_quantity', 'backpressure'],
-  explainInvalid: explainSpend(moneyBody, eventBody),
+  bodySeeming: seemingSpend(moneyBody, eventBody),
   handle: answerCharge,
 });
 

@@ -10,7 +10,7 @@ import type { Refused } from './answer.ts';
 import { readAsked, spenderOf, type Reading } from './ask-spend.ts';
 import { refuseLine, withReckoned } from './asked.ts';
 import { attachedOf } from './attached.ts';
-import { authorizeBody, explainAuthorize } from './authorize.ts';
+import { authorizeBody, seemingAuthorize } from './authorize.ts';
 import { showExplained, showPrice } from './explain-reply.ts';
 import { explanationReply } from './explain-schema.ts';
 import { askFresh, type Fresh } from './fresh.ts';
@@ -29,7 +29,7 @@ export const explain = defineRoute({
   body: authorizeBody,
   reply: { status: 200, description: 'Explained.', schema: explanationReply },
   errors: ['customer_not_found', 'unknown_asset', 'amount_too_large'],
-  explainInvalid: explainAuthorize,
+  bodySeeming: seemingAuthorize,
   handle: async (api, call) => {
     const { environmentId, body } = call;
     const wallet = { ...api.wallets.walletOf(environmentId, body.customer_id), environmentId };

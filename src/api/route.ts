@@ -67,8 +67,8 @@ export type Route<Body, Query> = {
   reply: { status: 200 | 201; description: string; schema: z.ZodType } | { status: 204; description: string };
   /** Besides those that every route has. */
   errors: readonly ErrorCode[];
-  /** A better word on a body that the schema refuses. */
-  explainInvalid?: (given: unknown) => Refused | undefined;
+  /** Of a body that may be one of several: the one that this seems to be, which says best what is wrong with it. */
+  bodySeeming?: (given: unknown) => z.ZodType<Body> | undefined;
   handle: (api: Api, call: Call<Body, Query>) => Answer | Promise<Answer>;
 };
 
@@ -117,8 +117,8 @@ async function answerTo(api: Api, row: KeyedRow, c: Context, call: Call): Promis
     if (body.faults) call.faults = body.faults;
     const excess = row.route.refuseExcess?.(body.value);
     if (excess) return excess;
-    const checked = validate(row.route.body, body.value);
-    if (checked.status === 'refused') return row.route.explainInvalid?.(body.value) ?? checked;
+    const checked = validate(row.route.bodySeeming?.(body.value) ?? row.route.body, body.value);
+    if (checked.status === 'refused') return checked;
     const oversized = validateSizes(checked.value as object, body.length);
     if (oversized) return oversized;
     call.body = checked.value;

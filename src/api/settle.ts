@@ -18,7 +18,7 @@ import { operationFor } from './idempotency.ts';
 import { settledLegs, showSettledLegs } from './legs.ts';
 import { defineRoute, type Api, type Call } from './route.ts';
 import { amount, amountOut, costs, durability, metadata } from './schemas.ts';
-import { eventFields, explainSpend } from './spend.ts';
+import { eventFields, seemingSpend } from './spend.ts';
 import { refuseTrouble } from './trouble.ts';
 
 const terms = {
@@ -72,7 +72,7 @@ export const settle = defineRoute({
     'no_price',
     'missing_quantity',
   ],
-  explainInvalid: explainSpend(moneyBody, eventBody),
+  bodySeeming: seemingSpend(moneyBody, eventBody),
   handle: async (api, call) => {
     const { environmentId, params, body } = call;
     const found = await assetOfHold(api, call);

@@ -10,7 +10,6 @@ import type { Declined, ReasonName, Shadow } from '../wallet/decision.ts';
 import { heldLegs } from './legs.ts';
 import { eventType } from './price-schema.ts';
 import { amount, amountOut, assetCode, customerId, labels, metadata, subject } from './schemas.ts';
-import { validate } from './validate.ts';
 
 /** What is asked for, said outright. */
 export const moneyFields = { asset: assetCode, amount };
@@ -90,13 +89,14 @@ export const shadowDeclinedReply = z
   })
   .openapi('ShadowDeclined');
 
-/** A body that is neither: what is wrong with the one that it seems to be. */
-export function explainSpend(money: z.ZodType, event: z.ZodType): (given: unknown) => Refused | undefined {
+/** Of both ways to say what is spent, the one that a body seems to be: to try each costs more than all the rest of the check. */
+export function seemingSpend<Money, Event>(
+  money: z.ZodType<Money>,
+  event: z.ZodType<Event>,
+): (given: unknown) => z.ZodType<Money | Event> | undefined {
   return (given) => {
     if (typeof given !== 'object' || given === null || Array.isArray(given)) return undefined;
-    const isEvent = Object.hasOwn(given, 'event_type') || Object.hasOwn(given, 'data');
-    const checked = validate(isEvent ? event : money, given);
-    return checked.status === 'valid' ? undefined : checked;
+    return Object.hasOwn(given, 'event_type') || Object.hasOwn(given, 'data') ? event : money;
   };
 }
 

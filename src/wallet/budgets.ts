@@ -42,7 +42,8 @@ export function differences(
 function covers({ subject, labels, event_type }: Budget['match'], spender: Spender): boolean {
   if (subject !== undefined && subject !== spender.subject) return false;
   if (event_type !== undefined && event_type !== spender.eventType) return false;
-  return Object.entries(labels ?? {}).every(([name, value]) => spender.labels?.[name] === value);
+  for (const name in labels) if (spender.labels?.[name] !== labels[name]) return false;
+  return true;
 }
 
 type PackedBudget = Place & { packed: Buffer };

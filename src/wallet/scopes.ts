@@ -27,6 +27,8 @@ function isOneOf(text: string | undefined, wanted: DimensionValue | DimensionVal
   return [wanted].flat().some((value) => value === '*' || String(value) === text);
 }
 
+const isUnscoped = ({ scopes }: Pick<ScopedPart, 'scopes'>): boolean => scopes.length === 0;
+
 /**
  * Empty where no scope covers any of it: then only unscoped grants are asked. `lines` go by their own (fallbacks.ts), and matter
  * for what covers all of it.
@@ -35,9 +37,8 @@ export function packScopes(
   parts: readonly ScopedPart[] = [],
   lines: readonly Pick<ScopedPart, 'scopes'>[] = [],
 ): Buffer | '' {
-  const all = [...parts, ...lines];
-  if (all.every(({ scopes }) => scopes.length === 0)) return '';
-  const [first, ...others] = all;
+  if (parts.every(isUnscoped) && lines.every(isUnscoped)) return '';
+  const [first, ...others] = [...parts, ...lines];
   const common = first!.scopes.filter((no) => others.every(({ scopes }) => scopes.includes(no)));
   const numbers = (scopes: readonly number[]) => Buffer.from([scopes.length, ...scopes]);
   return Buffer.concat([
