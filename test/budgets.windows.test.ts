@@ -40,6 +40,18 @@ const [spring, autumn] = [lastSunday(3), lastSunday(10)];
 /** The first Monday of June. */
 const monday = at(6, 1) + ((8 - new Date(at(6, 1)).getUTCDay()) % 7) * 24 * hourMs;
 
+/** In a partition of its own: another's clock that was moved there would be this one's, too. */
+const partitionsTaken = new Set<number>();
+function alone(name: string): string {
+  for (let no = 0; ; no += 1) {
+    const id = `${name}-${no}`;
+    const { partition } = walletOf(environmentId, id);
+    if (partitionsTaken.has(partition)) continue;
+    partitionsTaken.add(partition);
+    return id;
+  }
+}
+
 async function moveTo(id: string, toMs: number): Promise<void> {
   const { partition } = walletOf(environmentId, id);
   const keys = { fenceKey: fenceKey(partition), clockKey: clockKey(partition) };
@@ -83,7 +95,7 @@ const windows: [name: string, period: object, ...edges: number[]][] = [
 
 describe.each(windows)('%s', (name, period, ...edges) => {
   test('counts from its first instant to its last', async () => {
-    const id = `edges:${name.replaceAll(/[^a-z0-9]/g, '_')}`;
+    const id = alone(`edges:${name.replaceAll(/[^a-z0-9]/g, '_')}`);
     const shown = await budget(id, period);
     for (const [no, start] of edges.slice(0, -1).entries()) {
       const end = edges[no + 1]!;
@@ -100,7 +112,7 @@ describe.each(windows)('%s', (name, period, ...edges) => {
 
 describe('a hold', () => {
   test('that was opened in one window and settled in the next counts, and gives back, where it was opened', async () => {
-    const id = 'outlives';
+    const id = alone('outlives');
     const shown = await budget(id, { unit: 'day', ...berlin });
     await moveTo(id, spring + 21 * hourMs);
     const opened = await expectStatus(spend('authorize', id, '7', { ttl_ms: 24 * hourMs }), 200);
@@ -117,7 +129,7 @@ describe('a hold', () => {
 });
 
 test('what a hold counts goes along with its extension, into the bucket of then', async () => {
-  const id = 'extended';
+  const id = alone('extended');
   const shown = await budget(id, { rolling_ms: 59 * 60_000 });
   await moveTo(id, at(2, 3, 4));
   const { body } = await expectStatus(spend('authorize', id, '4', { ttl_ms: 24 * hourMs }), 200);
@@ -131,7 +143,7 @@ test('what a hold counts goes along with its extension, into the bucket of then'
 });
 
 test('a rolling budget lets go, bit by bit, of what is older than its period, and of nothing younger', async () => {
-  const id = 'rolling';
+  const id = alone('rolling');
   const shown = await budget(id, { rolling_ms: 59 * 60_000 });
   await moveTo(id, at(2, 3, 4));
   expect(await charge(id, '6')).toBe(200);
@@ -149,7 +161,7 @@ test('a rolling budget lets go, bit by bit, of what is older than its period, an
 });
 
 test('a lifetime never ends', async () => {
-  const id = 'lifetime';
+  const id = alone('lifetime');
   const shown = await budget(id, { unit: 'lifetime' });
   expect(await charge(id, '6')).toBe(200);
   await moveTo(id, at(12, 31, 23));

@@ -105,7 +105,13 @@ function isVersion(body: { version?: number }, entry: BookEntry): boolean {
 /** Replays what clients were told, in the order of versions, and compares it with the wallets as they are. */
 export async function expectBalances(client: Client, all: readonly Asked[]): Promise<void> {
   for (const customerId of new Set(all.map((asked) => asked.customerId))) {
-    const wallet = await client.get(`/v1/customers/${customerId}/wallet`);
+    let wallet = await client.get(`/v1/customers/${customerId}/wallet`);
+    // As soon as its partition is open again.
+    await waitUntil(async () => {
+      if (wallet.status === 503) wallet = await client.get(`/v1/customers/${customerId}/wallet`);
+      return wallet.status !== 503;
+    }, 10_000);
+    expect(wallet.status, wallet.text).toBe(200);
     const account = wallet.body.accounts[0] ?? { available: '0', held: '0', overage: '0' };
     const is = {
       total: atomsOf(account.available) + atomsOf(account.held) - atomsOf(account.overage),

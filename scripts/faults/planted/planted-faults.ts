@@ -49,7 +49,11 @@ export const plantedFaults: readonly PlantedFault[] = [
   fault(
     'a shadow holds money',
     'calm',
-    ts('wallet/authorize.js', 'mode: request.mode,', "mode: request.mode === 'shadow' ? 'strict' : request.mode,"),
+    ts(
+      'wallet/authorize.js',
+      'spendArgs(request, mode, ttlMs)',
+      "spendArgs(request, mode === 'shadow' ? 'strict' : mode, ttlMs)",
+    ),
   ),
   // Operations
   fault(
@@ -80,7 +84,7 @@ export const plantedFaults: readonly PlantedFault[] = [
   fault(
     'a repeat has an id of its own',
     'replies-dropped',
-    ts('wallet/execute.js', "args.repeated = '1';", "args.repeated = '1'; keys.operationKey += 'x';"),
+    ts('wallet/execute.js', "common.repeated = '1';", "common.repeated = '1'; keys.operationKey += 'x';"),
   ),
   fault(
     "a caller's key makes no id",
