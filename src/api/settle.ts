@@ -140,7 +140,8 @@ async function askSettle(api: Api, call: Call<Body>, { asset, target }: { asset:
     operation ??= operationFor(api, call);
     const { catalogVersion } = asked;
     const { final, on_excess: onExcess } = body;
-    const [holdId, attached] = [params.hold_id, attachedOf(body)];
+    const holdId = params.hold_id;
+    const attached = attachedOf(body);
     if (asked.status === 'unpriced') {
       const request = { environmentId, holdId, operation, attached, final, catalogVersion, config, redisMs };
       const reply = await api.wallets.settle({ ...request, ...nothingDue });

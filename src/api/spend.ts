@@ -89,7 +89,7 @@ export const shadowDeclinedReply = z
   })
   .openapi('ShadowDeclined');
 
-/** Of both ways to say what is spent, the one that a body seems to be: to try each costs more than all the rest of the check. */
+/** Of both ways to say what is spent, the one that a body seems to be: whatever has a field of one is refused by the other. */
 export function seemingSpend<Money, Event>(
   money: z.ZodType<Money>,
   event: z.ZodType<Event>,
