@@ -7,17 +7,15 @@ import { parentPort, workerData } from 'node:worker_threads';
 export type Pace = { startNs: bigint; gapNs: number; endNs: bigint };
 
 const wakeLateNs = 60_000;
-const tickNsMin = 100_000;
 
 const { startNs, gapNs, endNs } = workerData as Pace;
 const cell = new Int32Array(new SharedArrayBuffer(4));
-const stepNs = Math.max(gapNs, tickNsMin);
-for (let at = 0; ; at += stepNs) {
+for (let at = 0; ; at += gapNs) {
   const dueNs = startNs + BigInt(Math.round(at));
   if (dueNs > endNs) break;
   const aheadNs = Number(dueNs - process.hrtime.bigint()) - wakeLateNs;
   // Late already: what was due then goes with the next one.
-  if (aheadNs < -stepNs) continue;
+  if (aheadNs < -gapNs) continue;
   if (aheadNs > 0) Atomics.wait(cell, 0, 0, aheadNs / 1e6);
   parentPort!.postMessage(0);
 }

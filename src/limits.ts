@@ -42,11 +42,20 @@ export const backpressureRetryAfterMs = 5_000;
 /** How long a look-up waits for the ledger to have what Redis has already let go of. */
 export const ledgerWaitMs = 2_000;
 
-/**
- * Gateways tell the drain about new entries at most this often. A batch costs Postgres 6 ms before its first entry, so
- * smaller intervals leave less for decisions; larger ones show in how soon an entry is there (a second at most).
- */
+/** Gateways tell the drain about new entries at most this often. */
 export const nudgeIntervalMs = 250;
+
+/**
+ * A worker drains a busy lane this often. A batch costs Postgres and the worker some milliseconds before its first entry,
+ * so smaller intervals leave less for decisions; larger ones show in how soon an entry is there (a second at most).
+ */
+export const laneTurnMs = 500;
+
+/**
+ * Lanes that a worker drains at the same time: it works on one while Postgres writes the other. More would take the
+ * processor from what decides, where they share it, and bring nothing.
+ */
+export const drainsAtOnce = 2;
 
 /** The watchdog drains a lane that has waited this long, BullMQ or not. */
 export const drainAgeMaxMs = 1_000;

@@ -8,6 +8,9 @@
 //               expiring; assets may come to a hold, and none leaves it
 // By induction a wallet that once was right stays right. Every entry that breaks a rule is returned; those before it in
 // its wallet are good, whatever follows it.
+//
+// What is stored is looked up by its whole key, row by row: `offset 0` keeps the planner from doing otherwise. Left to
+// itself it reads all holds of a wallet to find one, or the whole table, and both grow for ever.
 import type { Batch } from './batch.ts';
 import type { Transaction } from './connect.ts';
 
@@ -23,7 +26,10 @@ export async function prove(sql: Transaction, batch: Batch): Promise<Objection[]
         coalesce(stored.rebuilt_epoch, 0) as rebuilt_epoch
       from unnest(${wallets.environmentId}::text[], ${wallets.walletId}::text[])
         with ordinality as given (environment_id, wallet_id, no)
-      left join wallets stored using (environment_id, wallet_id)
+      left join lateral (
+        select version, quarantined_at, rebuilt_epoch from wallets
+        where (environment_id, wallet_id) = (given.environment_id, given.wallet_id) offset 0
+      ) stored on true
     ),
 
     version_objection as (
@@ -71,8 +77,11 @@ export async function prove(sql: Transaction, batch: Batch): Promise<Objection[]
         'its transfers do not lead from the balances before it to those after it' as reason
       from leg
       join wallet on wallet.no = leg.wallet_no
-      left join accounts stored on leg.is_first
-        and (stored.environment_id, stored.wallet_id, stored.asset) = (wallet.environment_id, wallet.wallet_id, leg.asset)
+      left join lateral (
+        select available, held, overage, scheduled from accounts
+        where leg.is_first
+          and (environment_id, wallet_id, asset) = (wallet.environment_id, wallet.wallet_id, leg.asset) offset 0
+      ) stored on true
       left join change on (change.entry_no, change.asset) = (leg.entry_no, leg.asset)
       where leg.available <> coalesce(available_before, stored.available, 0) + coalesce(change.available, 0)
         or leg.held <> coalesce(held_before, stored.held, 0) + coalesce(change.held, 0)
@@ -81,10 +90,25 @@ export async function prove(sql: Transaction, batch: Batch): Promise<Objection[]
         -- What is scoped repays nothing.
         or (leg.overage > 0 and leg.available > 0 and not exists (
           select from credits where (credits.environment_id, credits.wallet_id, credits.asset)
-            = (wallet.environment_id, wallet.wallet_id, leg.asset) and credits.scope is not null
+            = (wallet.environment_id, wallet.wallet_id, leg.asset) and credits.scope is not null offset 0
         ))
     ),
 
+    move_given as materialized (
+      select * from unnest(
+        ${moves.entryNo}::integer[], ${moves.walletNo}::integer[], ${moves.grantNo}::integer[],
+        ${moves.remaining}::bigint[], ${moves.held}::bigint[], ${moves.asset}::integer[], ${moves.amount}::bigint[]
+      ) as given (entry_no, wallet_no, grant_no, remaining, held, asset, amount)
+    ),
+    stored_grant as materialized (
+      select given.wallet_no, given.grant_no, stored.*
+      from (select distinct wallet_no, grant_no from move_given) given
+      join wallet on wallet.no = given.wallet_no
+      cross join lateral (
+        select asset, amount, remaining, held from grants
+        where (environment_id, wallet_id, grants.grant_no) = (wallet.environment_id, wallet.wallet_id, given.grant_no) offset 0
+      ) stored
+    ),
     move as materialized (
       select given.entry_no, given.wallet_no, coalesce(stored.asset, given.asset) as asset,
         given.remaining + given.held > coalesce(stored.amount, given.amount) as is_beyond,
@@ -92,15 +116,10 @@ export async function prove(sql: Transaction, batch: Batch): Promise<Objection[]
         given.held - coalesce(held_before, stored.held, 0) as held
       from (
         select *, lag(remaining) over steps as remaining_before, lag(held) over steps as held_before
-        from unnest(
-          ${moves.entryNo}::integer[], ${moves.walletNo}::integer[], ${moves.grantNo}::integer[],
-          ${moves.remaining}::bigint[], ${moves.held}::bigint[], ${moves.asset}::integer[], ${moves.amount}::bigint[]
-        ) as given (entry_no, wallet_no, grant_no, remaining, held, asset, amount)
+        from move_given
         window steps as (partition by wallet_no, grant_no order by entry_no)
       ) given
-      join wallet on wallet.no = given.wallet_no
-      left join grants stored on (stored.environment_id, stored.wallet_id, stored.grant_no)
-        = (wallet.environment_id, wallet.wallet_id, given.grant_no)
+      left join stored_grant stored using (wallet_no, grant_no)
     ),
     grant_objection as (
       select 3 as rank, entry_no, wallet_no, case
@@ -134,8 +153,12 @@ export async function prove(sql: Transaction, batch: Batch): Promise<Objection[]
         window steps as (partition by wallet_no, hold_no order by entry_no)
       ) given
       join wallet on wallet.no = given.wallet_no
-      left join holds stored on (stored.environment_id, stored.wallet_id, stored.ref)
-        = (wallet.environment_id, wallet.wallet_id, given.ref)
+      left join lateral (
+        select status, assets, held from holds
+        -- What an earlier entry of the batch left says all.
+        where given.status_before is null
+          and (environment_id, wallet_id, holds.ref) = (wallet.environment_id, wallet.wallet_id, given.ref) offset 0
+      ) stored on true
     ),
     hold_leg as (
       select entry_no, asset, leg.held - coalesce(

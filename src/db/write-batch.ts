@@ -161,16 +161,18 @@ function upsertGrants(sql: Transaction, { wallets }: Batch, { terms }: After) {
 
 /** A grant with nothing left and nothing held is spent, unless it ended in another way. */
 function updateGrants(sql: Transaction, { wallets }: Batch, { moves }: After) {
+  // Materialized: so that a row is looked up by its whole key, and not by its wallet's part of it.
   return sql`
-    update grants set remaining = move.remaining, held = move.held, state = case
-      when grants.state = 'active' and move.remaining = 0 and move.held = 0 then 'spent' else grants.state
-    end
-    from (
+    with move as materialized (
       select * from unnest(
         ${moves.walletNo}::integer[], ${moves.grantNo}::integer[], ${moves.remaining}::bigint[], ${moves.held}::bigint[]
       ) as move (wallet_no, grant_no, remaining, held)
       join ${walletRows(sql, wallets)} using (wallet_no)
-    ) move
+    )
+    update grants set remaining = move.remaining, held = move.held, state = case
+      when grants.state = 'active' and move.remaining = 0 and move.held = 0 then 'spent' else grants.state
+    end
+    from move
     where (grants.environment_id, grants.wallet_id, grants.grant_no) = (move.environment_id, move.wallet_id, move.grant_no)`;
 }
 

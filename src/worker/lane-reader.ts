@@ -1,8 +1,9 @@
 // Reads a lane round by round, each from where the one before it ended, and decodes what it finds.
 //
-// A wide round asks all streams for an equal share of a batch. Streams that had more than their share are asked again by
+// A wide round asks all streams for an equal share of a batch. Streams that had all of their share are asked again by
 // themselves, for all of a batch, in the round that follows; then it is everybody's turn again. So a single busy
-// partition drains at full speed and starves nobody.
+// partition drains at full speed and starves nobody. Where no stream had all that it was asked for, nothing is left of
+// what was there when the lane's turn began.
 import type { Reading } from '../db/append.ts';
 import { decode, type BadEntry, type DecodedEntry } from '../outbox/flaw.ts';
 import { isOurFence, readOutboxes, type OutboxRedis, type Position, type RawEntry } from '../outbox/read.ts';
@@ -16,8 +17,10 @@ const entryBytesUsual = 1_024;
 /** Where a lane is read on, and how. */
 export type LaneReader = {
   positions: Map<number, Position>;
-  /** Streams that had more to give; empty before a wide round. */
+  /** Streams that may have more to give; empty before a wide round. */
   busy: number[];
+  /** Whether a stream had all that the last round asked it for. */
+  hasMore: boolean;
   /** Partitions behind a fence that is missing or another's: they are left alone. */
   foreign: number[];
   entryBytes: number;
@@ -27,6 +30,7 @@ export function laneReader(positions: readonly Position[]): LaneReader {
   return {
     positions: new Map(positions.map((position) => [position.partition, position])),
     busy: [],
+    hasMore: false,
     foreign: [],
     entryBytes: entryBytesUsual,
   };
@@ -49,7 +53,9 @@ export async function readRound(
       reader.positions.delete(partition);
     });
     const ours = entries.filter(({ partition }) => reader.positions.has(partition));
-    reader.busy = isWide ? partitionsWith(ours, share) : [];
+    const full = partitionsWith(ours, share);
+    reader.hasMore = full.length > 0;
+    reader.busy = isWide ? full : [];
     if (ours.length > 0) return decodeRound(reader, ours);
     if (isWide) return undefined;
   }

@@ -8,8 +8,9 @@
 // long before.
 import { setTimeout as sleep } from 'node:timers/promises';
 import { Queue, Worker } from 'bullmq';
+import pLimit from 'p-limit';
 import { z } from 'zod';
-import { drainAgeMaxMs, lanesCount, sweepIntervalMs } from '../limits.ts';
+import { drainAgeMaxMs, drainsAtOnce, laneTurnMs, lanesCount, sweepIntervalMs } from '../limits.ts';
 import { queueConnection, queueNames, queuePrefix } from '../outbox/queues.ts';
 
 export type WorkerOptions = {
@@ -57,12 +58,19 @@ export type RunningWorker = {
 
 export function startWorker(options: WorkerOptions): RunningWorker {
   const { onError } = options;
-  const drained = watched(drainAgeMaxMs, options.drainLane);
+  const inLine = pLimit(drainsAtOnce);
+  const drained = watched(drainAgeMaxMs, (lane) => inLine(() => options.drainLane(lane)));
   const swept = watched(drainAgeMaxMs, options.sweepLane);
   const topUps = watched(topUpsAgeMaxMs, options.lookAtTopUps);
   const shared = { connection: queueConnection(options.queueRedisUrl, { waits: true }), prefix: queuePrefix };
+  const stopping = new AbortController();
+  const drainInTurn = async (lane: number) => {
+    const delayMs = untilTurnMs(lane, drained.sinceStartMs(lane));
+    if (delayMs > 0) await sleep(delayMs, undefined, { signal: stopping.signal }).catch(() => undefined);
+    await drained.now(lane);
+  };
   const workers = [
-    new Worker(queueNames.ledger, (job) => drained.now(laneJob.parse(job.data).lane), {
+    new Worker(queueNames.ledger, (job) => drainInTurn(laneJob.parse(job.data).lane), {
       ...shared,
       concurrency: options.lanesAtOnce ?? lanesCount,
     }),
@@ -116,6 +124,7 @@ export function startWorker(options: WorkerOptions): RunningWorker {
     stop: async () => {
       clearInterval(watchdog);
       clearInterval(schedulesLook);
+      stopping.abort();
       const closed = Promise.allSettled([
         ...workers.map((worker) => worker.close()),
         Promise.resolve(looking).then(() => Promise.allSettled(schedules.map(({ queue }) => queue.close()))),
@@ -164,23 +173,37 @@ async function scheduleTopUps(queue: Queue): Promise<void> {
   await queue.upsertJobScheduler('top-up', { every: topUpsIntervalMs }, { name: 'look', opts: scheduledJobs });
 }
 
+/**
+ * A lane that has been quiet is drained at once. A busy one has its turn once in a while, each lane at an instant of its
+ * own: so batches are large, and lanes don't all begin at once.
+ */
+function untilTurnMs(lane: number, sinceStartMs: number): number {
+  if (sinceStartMs >= laneTurnMs) return 0;
+  const sinceTurnMs = (Date.now() - (lane * laneTurnMs) / lanesCount) % laneTurnMs;
+  return laneTurnMs - sinceTurnMs;
+}
+
 /** Work on lanes that is never done twice at once on one lane, and that knows when it was done last. */
 function watched(boundMs: number, work: (lane: number) => Promise<unknown>) {
   const running = new Map<number, Promise<unknown>>();
+  const startedAtMs = new Map<number, number>();
   const doneAtMs = new Map<number, number>();
+  const start = async (lane: number) => {
+    startedAtMs.set(lane, performance.now());
+    await work(lane).finally(() => {
+      running.delete(lane);
+      doneAtMs.set(lane, performance.now());
+    });
+  };
   return {
     /** After a run that is under way, one more: it may have passed what this call is about. */
     now: async (lane: number): Promise<void> => {
       await running.get(lane)?.catch(() => undefined);
-      const started =
-        running.get(lane) ??
-        work(lane).finally(() => {
-          running.delete(lane);
-          doneAtMs.set(lane, performance.now());
-        });
+      const started = running.get(lane) ?? start(lane);
       running.set(lane, started);
       await started;
     },
+    sinceStartMs: (lane: number) => performance.now() - (startedAtMs.get(lane) ?? -Infinity),
     isOverdue: (lane: number) => !running.has(lane) && performance.now() - (doneAtMs.get(lane) ?? -Infinity) > boundMs,
     idle: (lane: number) => running.get(lane) ?? Promise.resolve(),
   };
