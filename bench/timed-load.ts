@@ -47,7 +47,8 @@ export async function paced(
     onReply?: (reply: Reply, request: Request) => void;
   },
 ): Promise<Timed> {
-  const client = await openClient(target);
+  // In turn: one that nobody used for a while would be closed.
+  const client = await openClient({ ...target, isInTurn: true });
   const count = Math.floor(load.perSecond * load.seconds);
   const gapMs = 1_000 / load.perSecond;
   const tickMs = Math.max(gapMs, load.tickMs ?? tickUsualMs);

@@ -60,8 +60,14 @@ export const drainsAtOnce = 2;
 /** The watchdog drains a lane that has waited this long, BullMQ or not. */
 export const drainAgeMaxMs = 1_000;
 
-/** Overdue holds get their money back within this. */
+/** Overdue holds get their money back within this, unless very many are due at once. */
 export const sweepIntervalMs = 500;
+
+/**
+ * Calls of a sweep that are under way in one Redis: who asks for money while a hundred thousand holds are due shares it with
+ * one, and not with hundreds. A decision that lacks the money has its own wallet's holds expire first.
+ */
+export const sweepsAtOnce = 1;
 
 /**
  * Wallets that reconcile compares in a second, all workers together: a million within six hours. Each costs Postgres a

@@ -666,20 +666,13 @@ describe('the worker', () => {
     expect(errors).toEqual([]);
   });
 
-  test('drains two lanes at a time, and each twice a second, however often it is nudged', async () => {
+  test('drains each lane twice a second, however often it is nudged', async () => {
     const drains = new Map<number, number>();
-    let [running, most] = [0, 0];
     const startedAtMs = performance.now();
     const worker = startWorker({
       ...idle,
       queueRedisUrl: server.url,
-      drainLane: async (lane) => {
-        running += 1;
-        most = Math.max(most, running);
-        drains.set(lane, 1 + (drains.get(lane) ?? 0));
-        await sleep(20);
-        running -= 1;
-      },
+      drainLane: async (lane) => drains.set(lane, 1 + (drains.get(lane) ?? 0)),
     });
     const nudge = openNudge(server.url, () => {});
     for (let i = 0; i < 60; i++) {
@@ -689,9 +682,8 @@ describe('the worker', () => {
     const turns = (performance.now() - startedAtMs) / 500;
     await nudge.stop();
     await worker.stop();
-    expect(most).toBe(2);
     expect(drains.size).toBe(8);
-    // One more at the start and one at the end; a turn that came late is not the lane's own instant.
+    // One more at the start and one at the end; and after one that came late the next comes sooner.
     expect(Math.max(...drains.values())).toBeLessThanOrEqual(turns + 3);
   });
 

@@ -6,7 +6,7 @@ import { endSilentSessions } from '../db/end-silent.ts';
 import { installationOf } from '../db/installation.ts';
 import { makeLedgerPartitions } from '../db/ledger-partitions.ts';
 import { forgetReplies } from '../db/replies.ts';
-import { lanesCount, partitionsCount } from '../limits.ts';
+import { drainsAtOnce, lanesCount, partitionsCount, sweepsAtOnce } from '../limits.ts';
 import type { Log } from '../log.ts';
 import { workerMetrics } from '../metrics.ts';
 import { oldestEntryAtMs } from '../outbox/age.ts';
@@ -16,7 +16,7 @@ import { freezeBySystem } from '../wallet/freeze.ts';
 import { allDone, connectNodes, leastNowMs, onEachNode, sampleClocks, type Node } from '../wallet/nodes.ts';
 import { otherNodesMissing, readRedisState } from '../wallet/redis-state.ts';
 import type { Store } from '../wallet/store.ts';
-import { sweepPartition } from '../wallet/sweep.ts';
+import { sweepPartition, type InLine } from '../wallet/sweep.ts';
 import { applyPendingCredits } from '../worker/apply-credits.ts';
 import { drainLane, type DrainOptions } from '../worker/drain.ts';
 import { freezeQuarantined } from '../worker/freeze-quarantined.ts';
@@ -31,6 +31,7 @@ import { seeToAutoTopUps, type AutoTopUpParts } from '../worker/see-to-auto-top-
 import { startWorker } from '../worker/worker.ts';
 import { connectStore } from './connect-store.ts';
 import { every } from './every.ts';
+import { lineByNode } from './line-by-node.ts';
 import { paymentStore } from './payment-store.ts';
 import { reconcilePages } from './reconcile-page.ts';
 import { retryFor } from './retry.ts';
@@ -54,7 +55,6 @@ const unnoticedIntervalMs = 10_000;
 const eventsIntervalMs = 2_000;
 const housekeepingIntervalMs = 3_600_000;
 const sweepRoundsMax = 100;
-
 export async function runWorker(config: Config, log: Log): Promise<{ stop: () => Promise<void> }> {
   const metrics = workerMetrics();
   const sql = openDatabase(config.databaseUrl, {
@@ -122,10 +122,12 @@ export async function runWorker(config: Config, log: Log): Promise<{ stop: () =>
     onWarning,
   };
   // Each node's part of a lane by itself: one that is away holds up nobody else's entries.
+  const drainsInLine = lineByNode(drainsAtOnce);
   const drainOn = (lane: number, node: Node) => {
     const { redis, isOfCluster } = node;
-    return drainLane({ ...drain, lane, redis, isOfCluster, isHere: isOn(node) });
+    return drainsInLine(node)(() => drainLane({ ...drain, lane, redis, isOfCluster, isHere: isOn(node) }));
   };
+  const sweepsInLine = lineByNode(sweepsAtOnce);
   let afterRecovery = async (): Promise<void> => {};
   const recovery = await watchRecovery({
     sql,
@@ -148,7 +150,7 @@ export async function runWorker(config: Config, log: Log): Promise<{ stop: () =>
     // So that each of several gets its share.
     lanesAtOnce: Math.ceil(lanesCount / config.processes),
     drainLane: (lane) => onEachNode(nodes, (node) => drainOn(lane, node)),
-    sweepLane: async (lane) => metrics.swept.inc(await sweepLane(store, lane)),
+    sweepLane: async (lane) => metrics.swept.inc(await sweepLane(store, lane, sweepsInLine)),
     lookAtTopUps: () =>
       Promise.all([
         lookAtTopUps(sql, payments, onError),
@@ -229,12 +231,12 @@ function tellOfAutoTopUps(metrics: ReturnType<typeof workerMetrics>, log: Log): 
   };
 }
 
-async function sweepLane(store: Store, lane: number): Promise<number> {
+async function sweepLane(store: Store, lane: number, inLine: (node: Node) => InLine): Promise<number> {
   const swept = await Promise.all(
     partitionsOfLane(lane, lanesCount).map(async (partition) => {
       let done = 0;
       for (let round = 0; round < sweepRoundsMax; round += 1) {
-        const step = await sweepPartition(store, partition);
+        const step = await sweepPartition(store, partition, inLine(store.nodes.of(partition)));
         done += step.done;
         if (!step.more) break;
       }

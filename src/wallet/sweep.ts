@@ -12,8 +12,23 @@ const membersMax = 200;
 const refsPerCall = 100;
 const walletIdLength = 22;
 
+/** Work that waits until what came before it is done. */
+export type InLine = <T>(work: () => Promise<T>) => Promise<T>;
+
 /** Returns how many holds expired and due events were applied, and whether there may be more. */
-export async function sweepPartition(store: Store, partition: number): Promise<{ done: number; more: boolean }> {
+export async function sweepPartition(
+  store: Store,
+  partition: number,
+  inLine: InLine = (work) => work(),
+): Promise<{ done: number; more: boolean }> {
+  const members = await listDue(store, partition);
+  if (members.length === 0) return { done: 0, more: false };
+  const done = await inLine(() => seeTo(store, partition, members));
+  return { done, more: members.length === membersMax && done > 0 };
+}
+
+/** Wallets' ids, each followed by a hold's ref where it is a hold that is due. */
+async function listDue(store: Store, partition: number): Promise<string[]> {
   const reply = await call(
     store.nodes.of(partition).redis,
     listDueScript,
@@ -21,8 +36,10 @@ export async function sweepPartition(store: Store, partition: number): Promise<{
     { fence: store.fences[partition]!, membersMax },
   );
   if (reply.status === 'fenced' || reply.status === 'unverified') await store.onFenced(partition);
-  if (reply.status !== 'due_members' || reply.membersText === '') return { done: 0, more: false };
-  const members = reply.membersText.split(' ');
+  return reply.status === 'due_members' && reply.membersText !== '' ? reply.membersText.split(' ') : [];
+}
+
+async function seeTo(store: Store, partition: number, members: readonly string[]): Promise<number> {
   const byWallet = new Map<string, string[]>();
   for (const member of members) {
     const walletId = member.slice(0, walletIdLength);
@@ -39,7 +56,7 @@ export async function sweepPartition(store: Store, partition: number): Promise<{
     }
     if (refs.length < ofWallet.length) done += (await applyDue(store, target))?.applied ?? 0;
   }
-  return { done, more: members.length === membersMax && done > 0 };
+  return done;
 }
 
 // A deadline whose wallet is not in Redis, or not verified in this epoch: load it, then expire.

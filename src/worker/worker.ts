@@ -8,9 +8,8 @@
 // long before.
 import { setTimeout as sleep } from 'node:timers/promises';
 import { Queue, Worker } from 'bullmq';
-import pLimit from 'p-limit';
 import { z } from 'zod';
-import { drainAgeMaxMs, drainsAtOnce, laneTurnMs, lanesCount, sweepIntervalMs } from '../limits.ts';
+import { drainAgeMaxMs, laneTurnMs, lanesCount, sweepIntervalMs } from '../limits.ts';
 import { queueConnection, queueNames, queuePrefix } from '../outbox/queues.ts';
 
 export type WorkerOptions = {
@@ -58,8 +57,7 @@ export type RunningWorker = {
 
 export function startWorker(options: WorkerOptions): RunningWorker {
   const { onError } = options;
-  const inLine = pLimit(drainsAtOnce);
-  const drained = watched(drainAgeMaxMs, (lane) => inLine(() => options.drainLane(lane)));
+  const drained = watched(drainAgeMaxMs, options.drainLane);
   const swept = watched(drainAgeMaxMs, options.sweepLane);
   const topUps = watched(topUpsAgeMaxMs, options.lookAtTopUps);
   const shared = { connection: queueConnection(options.queueRedisUrl, { waits: true }), prefix: queuePrefix };
@@ -175,12 +173,13 @@ async function scheduleTopUps(queue: Queue): Promise<void> {
 
 /**
  * A lane that has been quiet is drained at once. A busy one has its turn once in a while, each lane at an instant of its
- * own: so batches are large, and lanes don't all begin at once.
+ * own: so batches are large, and lanes don't all begin at once. A turn that comes too soon after the last is left out.
  */
 function untilTurnMs(lane: number, sinceStartMs: number): number {
   if (sinceStartMs >= laneTurnMs) return 0;
-  const sinceTurnMs = (Date.now() - (lane * laneTurnMs) / lanesCount) % laneTurnMs;
-  return laneTurnMs - sinceTurnMs;
+  const soonestMs = Math.max(0, laneTurnMs / 2 - sinceStartMs);
+  const sinceTurnMs = (Date.now() + soonestMs - (lane * laneTurnMs) / lanesCount) % laneTurnMs;
+  return soonestMs + laneTurnMs - sinceTurnMs;
 }
 
 /** Work on lanes that is never done twice at once on one lane, and that knows when it was done last. */
