@@ -52,10 +52,10 @@ export const nudgeIntervalMs = 250;
 export const laneTurnMs = 500;
 
 /**
- * Lanes that a worker drains at the same time: it works on one while Postgres writes the other. More would take the
- * processor from what decides, where they share it, and bring nothing.
+ * Batches that a worker brings to Postgres at the same time: it works on one while Postgres writes the other. More would
+ * take the processor from what decides, where they share it, and bring nothing.
  */
-export const drainsAtOnce = 2;
+export const batchesAtOnce = 2;
 
 /** The watchdog drains a lane that has waited this long, BullMQ or not. */
 export const drainAgeMaxMs = 1_000;
@@ -149,6 +149,7 @@ assertLimit(
 );
 assertLimit(2 * commandTimeoutMs < ownOperationKeepMs, 'our own repeat must find its operation');
 assertLimit(drainAgeMaxMs <= ledgerWaitMs, 'a look-up must outwait the watchdog');
+assertLimit(nudgeIntervalMs + 2 * laneTurnMs <= ledgerWaitMs, 'a look-up must outwait the turn of a lane');
 assertLimit(
   86_400 * reconcileWalletsPerSecond >= 1_000_000,
   'a million wallets must be compared with the ledger within a day',

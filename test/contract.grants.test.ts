@@ -514,7 +514,7 @@ describe('a grant with an Idempotency-Key', () => {
     let forgotten = 0;
     for (const url of farebox.config.redisUrl.split(',')) {
       const redis = new Redis(url);
-      for (const operation of await redis.keys('*:o:*')) forgotten += await redis.del(operation);
+      for (const operation of await redis.keys('{p*}o:*')) forgotten += await redis.del(operation);
       await redis.quit();
     }
     expect(forgotten).toBeGreaterThan(0);

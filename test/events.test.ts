@@ -251,7 +251,7 @@ describe('an event that no price matches', () => {
     await entriesOf(id);
     // As after an hour.
     const redis = new Redis(contract.redis.url);
-    await redis.del(await redis.keys('{p*}:o:*'));
+    await redis.del(await redis.keys('{p*}o:*'));
     redis.disconnect();
     expect(await rate(id)).toMatchObject([{ id: 'a', status: 'duplicate', amount: '2' }]);
     expect(await listed(id)).toMatchObject([{ status: 'charged' }]);

@@ -64,7 +64,7 @@ async function usedBytes(redis: Redis): Promise<number> {
 }
 
 async function forgetOperations(redis: Redis): Promise<void> {
-  for await (const keys of redis.scanStream({ match: '{p*}:o:*', count: 1_000 })) {
+  for await (const keys of redis.scanStream({ match: '{p*}o:*', count: 1_000 })) {
     if ((keys as string[]).length > 0) await redis.pipeline((keys as string[]).map((key) => ['del', key])).exec();
   }
 }

@@ -233,11 +233,12 @@ function upsertCounters(sql: Transaction, { wallets }: Batch, { counters }: Afte
 
 function markCreditsApplied(sql: Transaction, { wallets }: Batch, { credited }: After) {
   return sql`
-    update credits set state = 'applied'
-    from (
+    with entry as materialized (
       select * from unnest(${credited.walletNo}::integer[], ${credited.grantNo}::integer[]) as credit (wallet_no, grant_no)
       join ${walletRows(sql, wallets)} using (wallet_no)
-    ) entry
+    )
+    update credits set state = 'applied'
+    from entry
     where (credits.environment_id, credits.wallet_id, credits.grant_no)
       = (entry.environment_id, entry.wallet_id, entry.grant_no)`;
 }

@@ -1,4 +1,5 @@
 // The worker: opens what is new, carries entries to the ledger, expires holds; wired, started and stopped here.
+import pLimit from 'p-limit';
 import type { Config } from '../config.ts';
 import { findUnnoticed } from '../db/auto-top-ups.ts';
 import { openDatabase } from '../db/connect.ts';
@@ -6,7 +7,7 @@ import { endSilentSessions } from '../db/end-silent.ts';
 import { installationOf } from '../db/installation.ts';
 import { makeLedgerPartitions } from '../db/ledger-partitions.ts';
 import { forgetReplies } from '../db/replies.ts';
-import { drainsAtOnce, lanesCount, partitionsCount, sweepsAtOnce } from '../limits.ts';
+import { batchesAtOnce, lanesCount, partitionsCount, sweepsAtOnce } from '../limits.ts';
 import type { Log } from '../log.ts';
 import { workerMetrics } from '../metrics.ts';
 import { oldestEntryAtMs } from '../outbox/age.ts';
@@ -55,6 +56,7 @@ const unnoticedIntervalMs = 10_000;
 const eventsIntervalMs = 2_000;
 const housekeepingIntervalMs = 3_600_000;
 const sweepRoundsMax = 100;
+
 export async function runWorker(config: Config, log: Log): Promise<{ stop: () => Promise<void> }> {
   const metrics = workerMetrics();
   const sql = openDatabase(config.databaseUrl, {
@@ -105,6 +107,7 @@ export async function runWorker(config: Config, log: Log): Promise<{ stop: () =>
     sql,
     installation,
     lanesCount,
+    inLine: pLimit(batchesAtOnce),
     freezeWallet: async (wallet) => {
       const outcome = await freezeBySystem(store, wallet, 'quarantine');
       return outcome.status === 'changed' || (outcome.status === 'unchanged' && outcome.freeze !== 'operator');
@@ -122,10 +125,9 @@ export async function runWorker(config: Config, log: Log): Promise<{ stop: () =>
     onWarning,
   };
   // Each node's part of a lane by itself: one that is away holds up nobody else's entries.
-  const drainsInLine = lineByNode(drainsAtOnce);
   const drainOn = (lane: number, node: Node) => {
     const { redis, isOfCluster } = node;
-    return drainsInLine(node)(() => drainLane({ ...drain, lane, redis, isOfCluster, isHere: isOn(node) }));
+    return drainLane({ ...drain, lane, redis, isOfCluster, isHere: isOn(node) });
   };
   const sweepsInLine = lineByNode(sweepsAtOnce);
   let afterRecovery = async (): Promise<void> => {};

@@ -28,7 +28,8 @@ export const deadlinesKey = (partition: number): string => `${tags[partition]}:d
 export const outboxKey = (partition: number, epoch: number): string => `${tags[partition]}:outbox:${epoch}`;
 export const walletKey = ({ walletId, partition }: WalletRef): string => `${tags[partition]}:w:${walletId}`;
 export const holdsKey = ({ walletId, partition }: WalletRef): string => `${tags[partition]}:h:${walletId}`;
-export const operationKey = (partition: number, operationId: string): string => `${tags[partition]}:o:${operationId}`;
+// Of 30 characters: with one more it would take eight bytes more of Redis, and there are more of these than of all others.
+export const operationKey = (partition: number, operationId: string): string => `${tags[partition]}o:${operationId}`;
 export const lateKey = ({ walletId, partition }: WalletRef, holdRef: string): string =>
   `${tags[partition]}:late:${walletId}:${holdRef}`;
 

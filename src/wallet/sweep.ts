@@ -12,7 +12,7 @@ const membersMax = 200;
 const refsPerCall = 100;
 const walletIdLength = 22;
 
-/** Work that waits until what came before it is done. */
+/** Calls wait in it until those before them are answered. To load a wallet can take seconds, and is done beside it. */
 export type InLine = <T>(work: () => Promise<T>) => Promise<T>;
 
 /** Returns how many holds expired and due events were applied, and whether there may be more. */
@@ -23,7 +23,7 @@ export async function sweepPartition(
 ): Promise<{ done: number; more: boolean }> {
   const members = await listDue(store, partition);
   if (members.length === 0) return { done: 0, more: false };
-  const done = await inLine(() => seeTo(store, partition, members));
+  const done = await seeTo(store, partition, members, inLine);
   return { done, more: members.length === membersMax && done > 0 };
 }
 
@@ -39,7 +39,7 @@ async function listDue(store: Store, partition: number): Promise<string[]> {
   return reply.status === 'due_members' && reply.membersText !== '' ? reply.membersText.split(' ') : [];
 }
 
-async function seeTo(store: Store, partition: number, members: readonly string[]): Promise<number> {
+async function seeTo(store: Store, partition: number, members: readonly string[], inLine: InLine): Promise<number> {
   const byWallet = new Map<string, string[]>();
   for (const member of members) {
     const walletId = member.slice(0, walletIdLength);
@@ -51,8 +51,8 @@ async function seeTo(store: Store, partition: number, members: readonly string[]
     const refs = ofWallet.map((member) => member.slice(walletIdLength)).filter((ref) => ref !== '');
     for (let i = 0; i < refs.length; i += refsPerCall) {
       const batch = refs.slice(i, i + refsPerCall).join(' ');
-      const expired = (await expireHolds(store, target, batch)) ?? (await expireAbsent(store, target, batch));
-      done += expired;
+      const expire = () => inLine(() => expireHolds(store, target, batch));
+      done += (await expire()) ?? (await loadAndThen(store, target, expire));
     }
     if (refs.length < ofWallet.length) done += (await applyDue(store, target))?.applied ?? 0;
   }
@@ -60,12 +60,12 @@ async function seeTo(store: Store, partition: number, members: readonly string[]
 }
 
 // A deadline whose wallet is not in Redis, or not verified in this epoch: load it, then expire.
-async function expireAbsent(
+async function loadAndThen(
   store: Store,
   target: { walletId: string; partition: number; environmentId: string },
-  refs: string,
+  expire: () => Promise<number | undefined>,
 ): Promise<number> {
   const loaded = await hydrateWallet(store, target);
   if (loaded !== 'ready') return 0;
-  return (await expireHolds(store, target, refs)) ?? 0;
+  return (await expire()) ?? 0;
 }

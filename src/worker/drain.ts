@@ -4,7 +4,7 @@
 // up to where the checkpoints are now. Where more is there than one round takes, the next one is read and decoded while
 // Postgres works; should the round fail, what was read ahead is dropped.
 //
-// A drain ends when it has all that was there when it began. What came meanwhile has a drain of its own to come, which
+// A drain ends with all that was there when it began. What came meanwhile has a drain of its own to come, which
 // takes it together with what follows: to go on at once would write ever smaller batches, and each costs Postgres and
 // us some milliseconds before its first entry.
 //
@@ -13,7 +13,7 @@
 //
 // A stream counts only while its partition's fence is ours. A crash anywhere repeats a round or resumes after it: the
 // checkpoints move in the transaction that writes the entries, and a stream is cut only behind them.
-import { appendEntries, type AppendStep, type Reading } from '../db/append.ts';
+import { appendEntries, type AppendStep, type InLine, type Reading } from '../db/append.ts';
 import type { Sql } from '../db/connect.ts';
 import { readPositions } from '../db/installation.ts';
 import type { BadEntry } from '../outbox/flaw.ts';
@@ -43,6 +43,8 @@ export type DrainOptions = FreezeOptions & {
   onQuarantined: (entries: BadEntry[]) => void;
   /** Partitions whose fence is missing or another's: writes were lost, or this is not our Redis. */
   onForeignFence: (partitions: number[]) => void;
+  /** Proofs and writes wait in it; default: they don't. */
+  inLine?: InLine;
   /** Called after each step, for tests that end a drain between any two. */
   reached?: (step: DrainStep) => void;
 };
@@ -59,7 +61,7 @@ export async function drainLane(options: DrainOptions): Promise<Drained> {
   while (round) {
     reached('read');
     const startedMs = performance.now();
-    const appending = appendEntries(sql, round, reached);
+    const appending = appendEntries(sql, round, reached, options.inLine);
     const next = reader.hasMore ? readRound(reader, redis, options) : Promise.resolve(undefined);
     // Its failure is looked at when it is used; until then it must not count as unheard.
     next.catch(() => {});

@@ -122,7 +122,9 @@ export function startWorker(options: WorkerOptions): RunningWorker {
     stop: async () => {
       clearInterval(watchdog);
       clearInterval(schedulesLook);
+      // Those that wait for their turn have it now.
       stopping.abort();
+      await sleep(0);
       const closed = Promise.allSettled([
         ...workers.map((worker) => worker.close()),
         Promise.resolve(looking).then(() => Promise.allSettled(schedules.map(({ queue }) => queue.close()))),
