@@ -129,13 +129,13 @@ export type Snapshot = [key: string, dump: string][];
 
 /** All keys of the wallet's partition, to the byte. */
 export async function snapshot(redis: Redis, { wallet }: Scene): Promise<Snapshot> {
-  const keys = await redis.keys(fenceKey(wallet.partition).replace('fence', '*'));
+  const keys = await redis.keys(fenceKey(wallet.partition).replace(':fence', '*'));
   const dumps = await Promise.all(keys.sort().map((key) => redis.dumpBuffer(key)));
   return keys.map((key, index) => [key, dumps[index]!.toString('base64')]);
 }
 
 /** Make the partition what it was. */
 export async function restore(redis: Redis, { wallet }: Scene, before: Snapshot): Promise<void> {
-  await redis.del(...(await redis.keys(fenceKey(wallet.partition).replace('fence', '*'))));
+  await redis.del(...(await redis.keys(fenceKey(wallet.partition).replace(':fence', '*'))));
   await Promise.all(before.map(([key, dump]) => redis.restore(key, 0, Buffer.from(dump, 'base64'))));
 }
