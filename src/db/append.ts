@@ -33,22 +33,13 @@ const lockNotAvailable = '55P03';
 // What Postgres says of data that it will not have: data exceptions and violated constraints.
 const refusedData = /^(22|23)...$/;
 
-/** Work that waits until less is under way. */
-export type InLine = <T>(work: () => Promise<T>) => Promise<T>;
-
-/** `inLine` is given what takes time by itself, not the wait for another drain's locks. */
 export async function appendEntries(
   sql: Sql,
   reading: Reading,
   reached: (step: AppendStep) => void,
-  inLine: InLine = (work) => work(),
 ): Promise<Appended> {
   try {
-    return await sql.begin(async (transaction) => {
-      if (!(await lockCheckpoints(transaction, reading.from))) return { status: 'moved' };
-      reached('locked');
-      return inLine(() => append(transaction, reading, reached));
-    });
+    return await sql.begin((transaction) => append(transaction, reading, reached));
   } catch (error) {
     if (stateOf(error) === lockNotAvailable) return { status: 'busy' };
     throw error;
@@ -56,6 +47,8 @@ export async function appendEntries(
 }
 
 async function append(sql: Transaction, reading: Reading, reached: (step: AppendStep) => void): Promise<Appended> {
+  if (!(await lockCheckpoints(sql, reading.from))) return { status: 'moved' };
+  reached('locked');
   const batch = makeBatch(reading.good);
   const objections = batch.entries.length === 0 ? [] : await prove(sql, batch);
   const { kept, bad } = setAside(batch, objections, reading.bad);

@@ -13,7 +13,7 @@
 //
 // A stream counts only while its partition's fence is ours. A crash anywhere repeats a round or resumes after it: the
 // checkpoints move in the transaction that writes the entries, and a stream is cut only behind them.
-import { appendEntries, type AppendStep, type InLine, type Reading } from '../db/append.ts';
+import { appendEntries, type Appended, type AppendStep, type Reading } from '../db/append.ts';
 import type { Sql } from '../db/connect.ts';
 import { readPositions } from '../db/installation.ts';
 import type { BadEntry } from '../outbox/flaw.ts';
@@ -43,8 +43,11 @@ export type DrainOptions = FreezeOptions & {
   onQuarantined: (entries: BadEntry[]) => void;
   /** Partitions whose fence is missing or another's: writes were lost, or this is not our Redis. */
   onForeignFence: (partitions: number[]) => void;
-  /** Proofs and writes wait in it; default: they don't. */
-  inLine?: InLine;
+  /**
+   * Transactions wait in it; default: they don't. Around the whole of one: when its connection breaks, it ends, and what was
+   * asked within it may never be answered.
+   */
+  inLine?: (transaction: () => Promise<Appended>) => Promise<Appended>;
   /** Called after each step, for tests that end a drain between any two. */
   reached?: (step: DrainStep) => void;
 };
@@ -53,7 +56,7 @@ export type DrainOptions = FreezeOptions & {
 export type Drained = { status: 'drained' | 'busy'; written: number; quarantined: number };
 
 export async function drainLane(options: DrainOptions): Promise<Drained> {
-  const { sql, redis, isHere = () => true, reached = () => {} } = options;
+  const { sql, redis, isHere = () => true, inLine = (transaction) => transaction(), reached = () => {} } = options;
   const partitions = partitionsOfLane(options.lane, options.lanesCount).filter(isHere);
   const drained: Drained = { status: 'drained', written: 0, quarantined: 0 };
   let reader = laneReader(await readPositions(sql, partitions));
@@ -61,7 +64,8 @@ export async function drainLane(options: DrainOptions): Promise<Drained> {
   while (round) {
     reached('read');
     const startedMs = performance.now();
-    const appending = appendEntries(sql, round, reached, options.inLine);
+    const current = round;
+    const appending = inLine(() => appendEntries(sql, current, reached));
     const next = reader.hasMore ? readRound(reader, redis, options) : Promise.resolve(undefined);
     // Its failure is looked at when it is used; until then it must not count as unheard.
     next.catch(() => {});

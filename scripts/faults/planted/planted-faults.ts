@@ -272,10 +272,10 @@ export const plantedFaults: readonly PlantedFault[] = [
     'commit-unheard',
     ts(
       'db/append.js',
-      'return await sql.begin(async (transaction) => {',
-      'if (!(await lockCheckpoints(sql, reading.from))) return { status: "moved" };\nawait moveCheckpoints(sql, reading, []);\nreturn await sql.begin(async (transaction) => {',
+      'return await sql.begin((transaction) => append(transaction, reading, reached));',
+      'if (!(await lockCheckpoints(sql, reading.from))) return { status: "moved" };\nawait moveCheckpoints(sql, reading, []);\nreturn await sql.begin((transaction) => append(transaction, reading, reached));',
     ),
-    ts('db/append.js', 'if (!(await lockCheckpoints(transaction, reading.from)))', 'if (false)'),
+    ts('db/append.js', "if (!(await lockCheckpoints(sql, reading.from)))\n        return { status: 'moved' };", ''),
     ts('db/append.js', 'await moveCheckpoints(sql, reading, kept);', ''),
   ),
   fault('streams are cut beyond the checkpoint', 'calm', ts('outbox/read.js', '{seq + 1}-0', '{seq + 3}-0')),
