@@ -3,6 +3,7 @@ import { execFileSync } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { Redis } from 'ioredis';
+import pLimit from 'p-limit';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest';
 import { audit } from '../scripts/audit/audit.ts';
 import type { RedisServer } from '../scripts/stores/redis.ts';
@@ -241,6 +242,28 @@ describe('a drain that is ended', () => {
       await expectSound(['a']);
     },
   );
+
+  test('by Postgres in the midst of a statement gives its place in line to the next one', async () => {
+    await addCustomer(world, 'a');
+    await grant(world, 'a', { amount: 100 });
+    const inLine = pLimit(1);
+    const sql = openDatabase(database.url, { connectionsMax: 2, name: 'to be ended' });
+    await world.sql.begin(async (transaction) => {
+      await transaction`lock table entries in exclusive mode`;
+      const drained = expect(drainLane({ ...drainOptions(world), sql, inLine })).rejects.toThrow();
+      await until(async () => {
+        const [waiting] = await world.sql`
+          select from pg_stat_activity where application_name = 'farebox to be ended' and wait_event_type = 'Lock'`;
+        return waiting !== undefined;
+      });
+      // What was sent after the statement that hears of it is never answered.
+      endSessions('farebox to be ended');
+      await drained;
+    });
+    await sql.end({ timeout: 1 });
+    expect(await drainAll(world, { inLine })).toMatchObject({ written: 1 });
+    await expectSound(['a']);
+  });
 
   test('while another one has the lane for long gives way', async () => {
     await addCustomer(world, 'a');
