@@ -25,7 +25,7 @@ export type Timed = {
 };
 
 const startDelayMs = 20;
-const tickUsualMs = 0.25;
+const tickLeastMs = 0.25;
 /** So that a tick of one request does not fall into the one before. */
 const rounding = 1e-9;
 const lastAnswersMs = 2_000;
@@ -40,8 +40,6 @@ export async function paced(
     perSecond: number;
     seconds: number;
     next: () => Request;
-    /** Default: a quarter of a millisecond. */
-    tickMs?: number;
     /** Ends it sooner. */
     signal?: AbortSignal;
     onReply?: (reply: Reply, request: Request) => void;
@@ -51,7 +49,7 @@ export async function paced(
   const client = await openClient({ ...target, isInTurn: true });
   const count = Math.floor(load.perSecond * load.seconds);
   const gapMs = 1_000 / load.perSecond;
-  const tickMs = Math.max(gapMs, load.tickMs ?? tickUsualMs);
+  const tickMs = Math.max(gapMs, tickLeastMs);
   const dueAtMs = (request: number) => startMs + Math.floor((request * gapMs) / tickMs + rounding) * tickMs;
   const latencies = histogram();
   const delays = histogram();

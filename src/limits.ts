@@ -64,7 +64,7 @@ export const drainAgeMaxMs = 1_000;
 export const sweepIntervalMs = 500;
 
 /**
- * Calls of a sweep that are under way in one Redis: who asks for money while a hundred thousand holds are due shares it with
+ * Calls by which a sweep expires holds that are under way in one Redis: who asks for money while a hundred thousand holds are due shares it with
  * one, and not with hundreds. A decision that lacks the money has its own wallet's holds expire first.
  */
 export const sweepsAtOnce = 1;

@@ -28,7 +28,7 @@ export const deadlinesKey = (partition: number): string => `${tags[partition]}:d
 export const outboxKey = (partition: number, epoch: number): string => `${tags[partition]}:outbox:${epoch}`;
 export const walletKey = ({ walletId, partition }: WalletRef): string => `${tags[partition]}:w:${walletId}`;
 export const holdsKey = ({ walletId, partition }: WalletRef): string => `${tags[partition]}:h:${walletId}`;
-// Of 30 characters: with one more it would take eight bytes more of Redis, and there are more of these than of all others.
+// Of 30 characters: with one more, a remembered operation took 234 bytes of Redis and not 218 (`npm run bench -- memory`).
 export const operationKey = (partition: number, operationId: string): string => `${tags[partition]}o:${operationId}`;
 export const lateKey = ({ walletId, partition }: WalletRef, holdRef: string): string =>
   `${tags[partition]}:late:${walletId}:${holdRef}`;

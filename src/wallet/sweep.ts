@@ -12,7 +12,7 @@ const membersMax = 200;
 const refsPerCall = 100;
 const walletIdLength = 22;
 
-/** Calls wait in it until those before them are answered. To load a wallet can take seconds, and is done beside it. */
+/** Calls that expire holds wait in it until those before them are answered. To load a wallet can take seconds, and is done beside it. */
 export type InLine = <T>(work: () => Promise<T>) => Promise<T>;
 
 /** Returns how many holds expired and due events were applied, and whether there may be more. */

@@ -63,9 +63,12 @@ export async function drainLane(options: DrainOptions): Promise<Drained> {
   let round = await readRound(reader, redis, options);
   while (round) {
     reached('read');
-    const startedMs = performance.now();
     const current = round;
-    const appending = inLine(() => appendEntries(sql, current, reached));
+    let startedMs = 0;
+    const appending = inLine(() => {
+      startedMs = performance.now();
+      return appendEntries(sql, current, reached);
+    });
     const next = reader.hasMore ? readRound(reader, redis, options) : Promise.resolve(undefined);
     // Its failure is looked at when it is used; until then it must not count as unheard.
     next.catch(() => {});
