@@ -2,7 +2,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { Redis } from 'ioredis';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { claimPage, listWalletsAfter, rollForward } from '../src/db/reconcile.ts';
+import { claimPage, dropClaim, finishPage, listWalletsAfter, rollForward } from '../src/db/reconcile.ts';
 import { openDatabase, type Sql } from '../src/db/connect.ts';
 import { loadWallet } from '../src/db/wallets.ts';
 import { codes } from '../src/codes.gen.ts';
@@ -656,10 +656,23 @@ describe('with wallets at rest', () => {
     await claimPage(world.sql, { claimMs, passPauseMs: 0 });
     const other = openDatabase(database.url, { connectionsMax: 1, name: 'other' });
     expect(await reconcilePage(watching(other))).toEqual({ status: 'idle' });
-    await other`update reconciliation set claimed_until = now()`;
+    await other`update reconciliation set claimed_until = now() - interval '1 second'`;
     await pass(watching(other));
     await other.end();
     expect(seen).toEqual(wallets);
+  });
+
+  test('a page that was finished, and a pass, are followed by the next at once, in the same millisecond', async () => {
+    for (let round = 0; round < 100; round += 1) {
+      for (const position of ['middle', '']) {
+        const claim = await claimPage(world.sql, { claimMs, passPauseMs: 0 });
+        if (!claim) throw new Error(`round ${round}: not to be had`);
+        await finishPage(world.sql, claim, { position, looked: 1 });
+      }
+      const claim = await claimPage(world.sql, { claimMs, passPauseMs: 0 });
+      if (!claim) throw new Error(`round ${round}: not to be had again`);
+      await dropClaim(world.sql, claim);
+    }
   });
 
   test('the next pass waits until it is due', async () => {

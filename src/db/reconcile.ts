@@ -1,7 +1,8 @@
 // What reconcile asks Postgres: which wallets come next, and what a wallet was at a version that Redis had.
 //
 // A pass walks all wallets in the order of their ids, page by page. Where it has come to is one row, claimed while a page
-// is looked at: two workers never look at the same page, and one that dies leaves it to the next after a while.
+// is looked at: two workers never look at the same page, and one that dies leaves it to the next after a while. That row
+// keeps whole milliseconds, and Postgres rounds to them: a claim given back at `now()` might stand for half a millisecond.
 import { and, asc, eq, gt, lte, sql as raw } from 'drizzle-orm';
 import type { LedgerWallet } from '../records.ts';
 import { zeroAtoms } from '../units.ts';
@@ -62,9 +63,9 @@ export async function finishPage(
 ): Promise<PageEnd | undefined> {
   const [row] = await sql<{ pass: bigint; count: bigint; began: number; ended: number }[]>`
     update reconciliation set
-      claimed_until = now(), position = ${position},
+      claimed_until = '-infinity', position = ${position},
       pass = case when ${position} = '' then pass + 1 else pass end,
-      ended_at = case when ${position} = '' then now() else ended_at end,
+      ended_at = case when ${position} = '' then date_trunc('milliseconds', now()) else ended_at end,
       wallets_count = case when ${position} = '' then 0 else wallets_count + ${looked} end
     from (select wallets_count + ${looked} as count from reconciliation) before
     where pass = ${claim.pass} and position = ${claim.position}
@@ -77,7 +78,7 @@ export async function finishPage(
 export async function dropClaim(sql: Sql, { pass, position }: PageClaim): Promise<void> {
   await orm(sql)
     .update(reconciliation)
-    .set({ claimedUntil: raw`now()` })
+    .set({ claimedUntil: raw`'-infinity'` })
     .where(and(eq(reconciliation.pass, pass), eq(reconciliation.position, position)));
 }
 
