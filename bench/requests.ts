@@ -29,10 +29,10 @@ export function amounts(path: Path, world: World, choose = inTurn(world), more: 
   return [() => ({ path, body: next() })];
 }
 
-/** Events to be priced by the catalog, of the same customers in the same order. */
-export function events(path: Path, world: World): Steps {
+/** Events to be priced by the catalog, of the same customers in the same order; with keys, as `amounts` has none. */
+export function events(path: Path, world: World, key?: () => string): Steps {
   const next = around(world, { ...tokensEvent, ...tags }, inTurn(world));
-  return [() => ({ path, body: next(), key: uniqueKey() })];
+  return [() => ({ path, body: next(), ...(key && { key: key() }) })];
 }
 
 /** As many events in each request, each with an id of its own. */

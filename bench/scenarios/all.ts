@@ -16,6 +16,7 @@ import {
   holdIdIn,
   settles,
   twice,
+  uniqueKey,
   type Choose,
   type Steps,
 } from '../requests.ts';
@@ -66,7 +67,9 @@ const batch: Side = {
       steps: batches(worlds.fewPrices, batchSize),
     }),
 };
-const singleEvent = side('events one by one', worlds.fewPrices, () => events('/v1/charge', worlds.fewPrices));
+const singleEvent = side('events one by one', worlds.fewPrices, () =>
+  events('/v1/charge', worlds.fewPrices, uniqueKey),
+);
 
 const paired = (
   scenario: Pick<Scenario, 'name' | 'what' | 'isQuick'> & Partial<Pick<Scenario, 'worlds'>>,
