@@ -68,7 +68,7 @@ const steps: Record<string, [weight: number, (story: Story) => Promise<unknown>]
   'what was to be tried again later is tried now': [
     2,
     ({ customer }) =>
-      byHand.sql`update auto_top_ups set next_attempt_at = now() where customer_id = ${customer} and state = 'backing_off'`,
+      byHand.sql`update auto_top_ups set next_attempt_at = now() - interval '1 second' where customer_id = ${customer} and state = 'backing_off'`,
   ],
   'Stripe cancels nothing': [3, async () => stripeIsBusy('POST /v1/payment_intents/')],
   'Stripe charges nothing': [1, async () => stripeIsBusy('POST /v1/payment_intents')],

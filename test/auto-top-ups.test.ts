@@ -62,7 +62,7 @@ function refuseCancels(): () => void {
 /** All that is due of a customer's is made due now, and seen to. */
 async function seenAgain(customer: string): Promise<void> {
   for (let time = 1; time <= 2; time += 1) {
-    await paying.sql`update top_ups set look_at = now() where customer_id = ${customer} and look_at is not null`;
+    await paying.sql`update top_ups set look_at = now() - interval '1 second' where customer_id = ${customer} and look_at is not null`;
     await lookNow(customer);
     await untilClaimed(customer);
     await expect
@@ -71,7 +71,7 @@ async function seenAgain(customer: string): Promise<void> {
   }
 }
 const lookNow = (customer: string) => paying.sql`
-  update auto_top_ups set look_at = now(), next_attempt_at = least(next_attempt_at, now()) where customer_id = ${customer}`;
+  update auto_top_ups set look_at = now() - interval '1 second', next_attempt_at = least(next_attempt_at, now() - interval '1 second') where customer_id = ${customer}`;
 /** Armed in Redis, too: from then on the next crossing is told by the script that makes it. */
 const untilArmed = (customer: string) =>
   expect
@@ -246,7 +246,7 @@ describe('a payment method that is declined', () => {
       const { next_attempt_at: next, last_error: error } = await get(id);
       expect(Math.round((Date.parse(next) - Date.now()) / 600_000)).toBe(hours * 6);
       expect(error.code).toBe('generic_decline');
-      await paying.sql`update auto_top_ups set look_at = now() where customer_id = ${id}`;
+      await paying.sql`update auto_top_ups set look_at = now() - interval '1 second' where customer_id = ${id}`;
       await untilState(id, 'backing_off');
       expect(attempts(id)).toBe(tries);
       await lookNow(id);
@@ -399,7 +399,7 @@ describe('what goes wrong', () => {
     await expectStatus(charge(id, '15'), 200);
     // An event may tell of it first. Looks come after a pause that grows; and one that meets the fault itself is followed by another.
     const lookAgain = () =>
-      paying.sql`update top_ups set look_at = now() where customer_id = ${id} and look_at is not null`;
+      paying.sql`update top_ups set look_at = now() - interval '1 second' where customer_id = ${id} and look_at is not null`;
     const available = async () => (await lookAgain()) && (await account(id, 'USD'))?.available;
     await expect.poll(available, { ...patience, interval: 500 }).toBe('55');
     await untilState(id, 'armed');

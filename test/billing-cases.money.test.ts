@@ -5,12 +5,11 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { Redis } from 'ioredis';
 import { afterAll, describe, expect, test } from 'vitest';
 import { openDatabase } from '../src/db/connect.ts';
-import { clockKey, fenceKey, walletOf as addressOf } from '../src/wallet/keys.ts';
-import { advanceClockScript } from '../src/wallet/scripts.gen.ts';
+import { walletOf as addressOf } from '../src/wallet/keys.ts';
 import { moneyGroups } from './cases/money-groups.ts';
 import { startContract, fromNow, expectProblem, expectReplied } from './contract.client.ts';
 import { expectStatus } from './farebox.ts';
-import { ask } from './stories/wallets.ts';
+import { idsApart, moveClock } from './frozen-clock.ts';
 
 /** As their file has them: each group has fields of its own. */
 type Case = { id: string; group: string; title: string; setup: any; operations: any[]; expected: any };
@@ -28,23 +27,14 @@ const [{ id: environmentId }] = await sql<[{ id: string }]>`select id from envir
 await sql.end();
 afterAll(() => redis.disconnect());
 let named = 0;
+/** Customers in partitions of their own, since some put its clock forward. */
+const nextApart = idsApart(environmentId);
 
 type Bucket = { id: string; amount: string; more?: object };
 
-const partitions = new Set<number>();
-
-/** Of a customer in a partition of its own, since some put its clock forward. */
-function nameAlone(): string {
-  const id = `case_${(named += 1)}`;
-  const { partition } = addressOf(environmentId, id);
-  if (partitions.has(partition)) return nameAlone();
-  partitions.add(partition);
-  return id;
-}
-
 /** A customer with these grants, made in this order. Back: the customer, and what each grant has left by its name. */
 async function wallet(...buckets: Bucket[]) {
-  const id = await farebox.customer(nameAlone());
+  const id = await farebox.customer(nextApart('case').id);
   const names = new Map<string, string>();
   for (const { id: name, amount, more } of buckets) names.set((await farebox.grant(id, amount, more)).id, name);
   const remaining = async () => {
@@ -270,12 +260,8 @@ const scopedCases: Record<string, (one: Case) => Promise<void>> = {
 const [hourMs, dayMs] = [3_600_000, 86_400_000];
 
 /** Puts the clock of the customer's partition forward. */
-async function moveTo(customerId: string, atMs: number): Promise<void> {
-  const { partition } = addressOf(environmentId, customerId);
-  const keys = { fenceKey: fenceKey(partition), clockKey: clockKey(partition) };
-  const fence = (await redis.get(keys.fenceKey)) ?? '';
-  expect((await ask(redis, advanceClockScript, keys, { fence, toMs: atMs })).status).toBe('advanced');
-}
+const moveTo = (customerId: string, toMs: number) =>
+  moveClock(redis, addressOf(environmentId, customerId).partition, toMs);
 
 /** The same instant, as a clock elsewhere has it. */
 function inZone(instant: string, offset: string): string {

@@ -4,15 +4,15 @@
 // by what the code under test computes.
 import type { Redis } from 'ioredis';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { advanceClockScript } from '../src/wallet/scripts.gen.ts';
-import { call } from '../src/wallet/call.ts';
-import { clockKey, fenceKey, walletOf } from '../src/wallet/keys.ts';
+import { walletOf } from '../src/wallet/keys.ts';
 import { openDatabase } from '../src/db/connect.ts';
 import { expectStatus, startFarebox, type Farebox } from './farebox.ts';
+import { idsApart, moveClock } from './frozen-clock.ts';
 import { openRedis } from './stores.ts';
 
 let farebox: Farebox;
 let environmentId: string;
+let nextApart: ReturnType<typeof idsApart>;
 let redis: Redis;
 
 beforeAll(async () => {
@@ -20,6 +20,7 @@ beforeAll(async () => {
   redis = await openRedis(farebox.redis.url);
   const sql = openDatabase(farebox.database.url, { connectionsMax: 1, name: 'test' });
   environmentId = (await sql<{ id: string }[]>`select id from environments`)[0]!.id;
+  nextApart = idsApart(environmentId);
   await sql.end();
 });
 
@@ -41,23 +42,8 @@ const [spring, autumn] = [lastSunday(3), lastSunday(10)];
 const monday = at(6, 1) + ((8 - new Date(at(6, 1)).getUTCDay()) % 7) * 24 * hourMs;
 
 /** In a partition of its own: another's clock that was moved there would be this one's, too. */
-const partitionsTaken = new Set<number>();
-function alone(name: string): string {
-  for (let no = 0; ; no += 1) {
-    const id = `${name}-${no}`;
-    const { partition } = walletOf(environmentId, id);
-    if (partitionsTaken.has(partition)) continue;
-    partitionsTaken.add(partition);
-    return id;
-  }
-}
-
-async function moveTo(id: string, toMs: number): Promise<void> {
-  const { partition } = walletOf(environmentId, id);
-  const keys = { fenceKey: fenceKey(partition), clockKey: clockKey(partition) };
-  const fence = (await redis.get(keys.fenceKey)) ?? '';
-  expect(await call(redis, advanceClockScript, keys, { fence, toMs })).toMatchObject({ nowMs: toMs });
-}
+const alone = (name: string): string => nextApart(name).id;
+const moveTo = (id: string, toMs: number) => moveClock(redis, walletOf(environmentId, id).partition, toMs);
 
 const { post, get } = {
   post: (path: string, body: object) => farebox.client.post(path, body),

@@ -137,7 +137,7 @@ describe('keys', () => {
     expect(await findKey(sql, hashSecret(secret))).toEqual(key);
     expect(key).toMatchObject({ environmentId: environment, scopes: ['read'], expiresAtMs: soon });
     expect(await findKey(sql, hashSecret(`${secret}x`))).toBeUndefined();
-    await sql`update keys set expires_at = now() where id = ${key.id}`;
+    await sql`update keys set expires_at = now() - interval '1 second' where id = ${key.id}`;
     expect(await findKey(sql, hashSecret(secret))).toBeUndefined();
     expect(JSON.stringify(await sql`select * from keys`)).not.toContain(secret);
   });

@@ -12,7 +12,7 @@ import type { Store } from '../src/wallet/store.ts';
 import { sweepPartition } from '../src/wallet/sweep.ts';
 import { startFarebox, type Client, type Farebox, type Reply } from './farebox.ts';
 import { expectContiguous, expectSound, readBook, waitUntilDrained } from './faults/books.ts';
-import { idsApart, moveClock, stopClock } from './faults/frozen-clock.ts';
+import { idsApart, moveClock, stopClock } from './frozen-clock.ts';
 import { apply, findOrder, permutationsOf, type Act, type Hold, type Told } from './faults/one-hold.ts';
 import { randomOf, rounds, seed, type Random } from './faults/seeded.ts';
 import { smallGateway } from './faults/small-gateway.ts';

@@ -3,12 +3,11 @@ import fc from 'fast-check';
 import { Redis } from 'ioredis';
 import { afterAll, expect, test } from 'vitest';
 import { openDatabase } from '../src/db/connect.ts';
-import { clockKey, fenceKey, walletOf as addressOf } from '../src/wallet/keys.ts';
-import { advanceClockScript } from '../src/wallet/scripts.gen.ts';
+import { walletOf as addressOf } from '../src/wallet/keys.ts';
 import { startContract } from './contract.client.ts';
 import { expectStatus } from './farebox.ts';
 import { expectSound } from './faults/books.ts';
-import { ask } from './stories/wallets.ts';
+import { moveClock } from './frozen-clock.ts';
 
 const farebox = await startContract();
 const clients = [farebox.client, await farebox.addGateway()];
@@ -136,9 +135,6 @@ test('what is approved and kept is never more than grants and hard budgets have,
   await expectSound(sql);
 }, 180_000);
 
-async function moveTo(customerId: string, toMs: number): Promise<void> {
-  const { partition } = addressOf(environmentId, customerId);
-  const keys = { fenceKey: fenceKey(partition), clockKey: clockKey(partition) };
-  const fence = (await redis.get(keys.fenceKey)) ?? '';
-  await ask(redis, advanceClockScript, keys, { fence, toMs });
+function moveTo(customerId: string, toMs: number): Promise<void> {
+  return moveClock(redis, addressOf(environmentId, customerId).partition, toMs);
 }

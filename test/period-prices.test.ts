@@ -2,11 +2,11 @@
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { windowAt } from '../src/pricing/period.ts';
 import { utc } from '../src/pricing/local-time.ts';
-import { fenceKey, clockKey, walletKey, walletOf } from '../src/wallet/keys.ts';
-import { advanceClockScript } from '../src/wallet/scripts.gen.ts';
+import { clockKey, walletKey, walletOf } from '../src/wallet/keys.ts';
 import { expectStatus, type Client, type Reply } from './farebox.ts';
+import { moveClock } from './frozen-clock.ts';
 import { openScene, type Scene } from './recover.scene.ts';
-import { ask, unpackClock } from './stories/wallets.ts';
+import { unpackClock } from './stories/wallets.ts';
 
 let scene: Scene;
 let client: Client;
@@ -74,9 +74,7 @@ async function customer(id: string, amount: string): Promise<string> {
 
 /** Where the clock of the customer's partition stands, after it was put forward. */
 async function clockTo(customerId: string, toMs: number): Promise<number> {
-  const wallet = walletOf(scene.environmentId, customerId);
-  const keys = { fenceKey: fenceKey(wallet.partition), clockKey: clockKey(wallet.partition) };
-  await ask(scene.redis, advanceClockScript, keys, { fence: (await scene.redis.get(keys.fenceKey))!, toMs });
+  await moveClock(scene.redis, walletOf(scene.environmentId, customerId).partition, toMs);
   return clockOf(customerId);
 }
 

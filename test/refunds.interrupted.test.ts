@@ -35,7 +35,7 @@ async function goOn(parts: Parts): Promise<void> {
   const { sql, drain } = byHand;
   const payments = openPayments(paymentStore({ ...parts, onWarning: () => {} }));
   for (let look = 1; look <= 2; look += 1) {
-    await sql`update top_ups set refunds_look_at = now() where refunds_look_at is not null`;
+    await sql`update top_ups set refunds_look_at = now() - interval '1 second' where refunds_look_at is not null`;
     await lookAtRefunds(parts.sql, payments, () => {});
     await drain(customer);
   }
@@ -82,7 +82,7 @@ test('Stripe’s list of what it has told is read on from where it was read, and
   const payments = openPayments(paymentStore({ ...whole, onWarning: () => {} }));
   const warnings: string[] = [];
   const look = async () => {
-    await sql`update event_looks set look_at = now()`;
+    await sql`update event_looks set look_at = now() - interval '1 second'`;
     await lookAtEvents(sql, payments, (message) => void warnings.push(message));
     const [row] = await sql`select seen_to > now() - interval '1 hour' as is_read,
       (select count(*)::integer from top_ups where refunds_look_at is not null) as found from event_looks`;

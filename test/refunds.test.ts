@@ -109,7 +109,7 @@ const atStripe = (id: string) => {
   const refunds = Object.values(paying.standIn.books.refunds).filter((one) => one.charge === charge.id);
   return { charge, refunds, intent: charge.payment_intent as string };
 };
-const lookNow = (id: string) => sql`update top_ups set refunds_look_at = now() where id = ${id}`;
+const lookNow = (id: string) => sql`update top_ups set refunds_look_at = now() - interval '1 second' where id = ${id}`;
 const lostAll = (match: string, fault: 'lose_reply' | 'lose_request') => {
   paying.standIn.faults.plan(...Array.from({ length: 3 }, () => ({ match, fault })));
   return () => {
@@ -355,7 +355,7 @@ describe('made at Stripe by others', () => {
   test('of which no event ever comes: it is found in Stripe’s list of what it told', async () => {
     const [refunded, disputed] = [await buyer(), await buyer()];
     const { world, webhooks } = paying.standIn;
-    const readNow = () => sql`update event_looks set look_at = now()`;
+    const readNow = () => sql`update event_looks set look_at = now() - interval '1 second'`;
     webhooks.faults.lose = 1_000_000;
     createRefund(world, { payment_intent: atStripe(refunded.id).intent, amount: '400' });
     const dispute = openDispute(world, atStripe(disputed.id).charge, { amount: 1_000, reason: 'fraudulent' });

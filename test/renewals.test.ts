@@ -11,15 +11,14 @@ import { openLog } from '../src/log.ts';
 import { readTimeZone } from '../src/pricing/local-time.ts';
 import { nextInstants } from '../src/pricing/recurrence.ts';
 import { connectStore } from '../src/run/connect-store.ts';
-import { clockKey, fenceKey, walletOf } from '../src/wallet/keys.ts';
+import { walletOf } from '../src/wallet/keys.ts';
 import { oneNode, sampleClocks } from '../src/wallet/nodes.ts';
-import { advanceClockScript } from '../src/wallet/scripts.gen.ts';
 import type { Store } from '../src/wallet/store.ts';
 import { applyPendingCredits } from '../src/worker/apply-credits.ts';
 import { renew } from '../src/worker/renewals.ts';
 import { expectFieldError, expectProblem, startContract, type Contract } from './contract.client.ts';
 import { expectStatus } from './farebox.ts';
-import { ask } from './stories/wallets.ts';
+import { idsApart, moveClock } from './frozen-clock.ts';
 
 const dayMs = 86_400_000;
 
@@ -29,6 +28,7 @@ let sql: Sql;
 let redis: Redis;
 let store: Store;
 let environment: string;
+let nextApart: ReturnType<typeof idsApart>;
 
 beforeAll(async () => {
   contract = await startContract();
@@ -45,6 +45,7 @@ beforeAll(async () => {
   await sampleClocks(store.nodes);
   const [found] = await sql<{ id: string }[]>`select id from environments where is_default`;
   environment = found!.id;
+  nextApart = idsApart(environment);
 });
 afterAll(async () => {
   redis.disconnect();
@@ -57,25 +58,10 @@ const availableTo = async (id: string): Promise<string> => (await contract.walle
 const ms = (at: string) => Date.parse(at);
 
 /** In a partition of its own: another's clock that was moved there would be this one's, too. */
-const partitionsTaken = new Set<number>();
-async function customerAlone(name: string): Promise<string> {
-  for (let no = 0; ; no += 1) {
-    const id = `${name}-${no}`;
-    const { partition } = walletOf(environment, id);
-    if (partitionsTaken.has(partition)) continue;
-    partitionsTaken.add(partition);
-    return contract.customer(id);
-  }
-}
+const customerAlone = (name: string): Promise<string> => contract.customer(nextApart(name).id);
 
 /** Redis's clock where this customer's wallet is. */
-async function moveTo(id: string, atMs: number): Promise<void> {
-  const { partition } = walletOf(environment, id);
-  const keys = { fenceKey: fenceKey(partition), clockKey: clockKey(partition) };
-  const fence = (await redis.get(keys.fenceKey)) ?? '';
-  const moved = await ask(redis, advanceClockScript, keys, { fence, toMs: Math.floor(atMs) });
-  expect(moved.status).toBe('advanced');
-}
+const moveTo = (id: string, atMs: number) => moveClock(redis, walletOf(environment, id).partition, Math.floor(atMs));
 
 describe('a recurring grant', () => {
   test('is replaced at its instant: what is left is lost, and what comes is what was asked for', async () => {

@@ -59,7 +59,8 @@ const taken = (customer: string): number =>
   Object.values(paying.standIn.books.charges)
     .filter(({ paid, metadata }) => paid && metadata['farebox_customer'] === customer)
     .reduce((sum, charge) => sum + charge.amount, 0);
-const lookNow = (id: string) => paying.sql`update top_ups set look_at = now() where id = ${id} and look_at is not null`;
+const lookNow = (id: string) =>
+  paying.sql`update top_ups set look_at = now() - interval '1 second' where id = ${id} and look_at is not null`;
 const untilStatus = (id: string, status: string) =>
   expect.poll(async () => (await get(id)).status, patience).toBe(status);
 
@@ -323,7 +324,7 @@ describe('interrupted', () => {
       over();
       paying.standIn.keys.forget();
       const { id } = (await paying.client.get(`/v1/customers/${customer}/top-ups`)).body.data[0];
-      await paying.sql`update top_ups set asked_at = now() - interval '25 hours', look_at = now() where id = ${id}`;
+      await paying.sql`update top_ups set asked_at = now() - interval '25 hours', look_at = now() - interval '1 second' where id = ${id}`;
       await untilStatus(id, status);
       paying.standIn.webhooks.faults.lose = 0;
       expect([await available(customer), taken(customer)]).toEqual([credit, cents]);

@@ -22,12 +22,15 @@ export type WalletRow = {
 export type PageClaim = { pass: number; position: string };
 export type PageEnd = { pass: number; walletsCount: number; beganAtMs: number; endedAtMs: number };
 
+/** Until when a page is claimed that nobody has. */
+const nobody = raw`'-infinity'`;
+
 /** The right to look at the page after `position`; undefined while another worker has it, or between two passes. */
 export async function claimPage(
   sql: Sql,
   { claimMs, passPauseMs }: { claimMs: number; passPauseMs: number },
 ): Promise<PageClaim | undefined> {
-  await orm(sql).insert(reconciliation).values({}).onConflictDoNothing();
+  await orm(sql).insert(reconciliation).values({ claimedUntil: nobody }).onConflictDoNothing();
   const [row] = await sql<{ pass: bigint; position: string }[]>`
     update reconciliation set
       claimed_until = now() + ${claimMs} * interval '1 millisecond',
@@ -78,7 +81,7 @@ export async function finishPage(
 export async function dropClaim(sql: Sql, { pass, position }: PageClaim): Promise<void> {
   await orm(sql)
     .update(reconciliation)
-    .set({ claimedUntil: raw`'-infinity'` })
+    .set({ claimedUntil: nobody })
     .where(and(eq(reconciliation.pass, pass), eq(reconciliation.position, position)));
 }
 

@@ -46,8 +46,8 @@ export async function startByHand({ markDirty = () => {} }: { markDirty?: () => 
         ...{ onBatch: () => {}, onQuarantined: () => {}, onForeignFence: () => {}, onWarning: () => {} },
       }),
     endClaims: async () => {
-      await sql`update auto_top_ups set look_at = now() where look_at is not null`;
-      await sql`update top_ups set look_at = now() where look_at is not null`;
+      await sql`update auto_top_ups set look_at = now() - interval '1 second' where look_at is not null`;
+      await sql`update top_ups set look_at = now() - interval '1 second' where look_at is not null`;
       await sql`update credits set attempted_at = now() - interval '1 minute' where state = 'pending'`;
     },
     stop: async () => {

@@ -1,8 +1,8 @@
 // Partitions whose clocks stand still, an hour ahead, and move when a test says so: instants are exact, and nobody waits.
 import type { Redis } from 'ioredis';
-import { call } from '../../src/wallet/call.ts';
-import { clockKey, fenceKey, walletOf } from '../../src/wallet/keys.ts';
-import { advanceClockScript } from '../../src/wallet/scripts.gen.ts';
+import { call } from '../src/wallet/call.ts';
+import { clockKey, fenceKey, walletOf } from '../src/wallet/keys.ts';
+import { advanceClockScript } from '../src/wallet/scripts.gen.ts';
 
 const aheadMs = 3_600_000;
 
