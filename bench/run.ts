@@ -8,6 +8,7 @@ import { save, tableOf, type Done } from './report.ts';
 import type { Run } from './scenarios/scenario.ts';
 import { scenarios } from './scenarios/all.ts';
 import { stopAllServers } from './servers.ts';
+import { tidy } from './tidy.ts';
 
 const { values, positionals } = parseArgs({
   allowPositionals: true,
@@ -57,6 +58,7 @@ async function measureAll(): Promise<void> {
       try {
         await bench.prepare(worlds);
         await bench.emptyOutboxes();
+        await tidy(bench.redis);
         const outcome = await measure(bench, run);
         done.push({ scenario: name, tookS: tookS(), ...outcome });
       } catch (error) {
