@@ -2,7 +2,7 @@
 import { readFileSync } from 'node:fs';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { audit } from '../scripts/audit/audit.ts';
-import { openDatabase, type Sql } from '../src/db/connect.ts';
+import { isDatabaseUnavailable, openDatabase, type Sql } from '../src/db/connect.ts';
 import { migrate } from '../src/db/migrate.ts';
 import { loadWallet } from '../src/db/wallets.ts';
 import { walletOf } from '../src/wallet/keys.ts';
@@ -23,6 +23,25 @@ beforeAll(async () => {
 afterAll(async () => {
   await sql.end();
   await database.drop();
+});
+
+test('a migration whose session Postgres ends says so, and does not wait for ever', async () => {
+  const fresh = await createDatabase();
+  const other = openDatabase(fresh.url, { connectionsMax: 1, name: 'test' });
+  let isOver = false;
+  const migrating = migrate(fresh.url)
+    .then(() => undefined)
+    .catch((error: unknown) => error)
+    .finally(() => (isOver = true));
+  while (!isOver) {
+    const ended = await other`
+      select pg_terminate_backend(pid) from pg_locks join pg_database on pg_database.oid = pg_locks.database
+      where locktype = 'advisory' and granted and datname = current_database()`;
+    if (ended.length > 0) break;
+  }
+  expect(isDatabaseUnavailable(await migrating)).toBe(true);
+  await other.end();
+  await fresh.drop();
 });
 
 test('a hold was in one asset, and is a list of one: the ledger is sound, and the wallet what it was', async () => {

@@ -152,7 +152,8 @@ test.each(['before it has seen the fences', 'after it has seen the fences'])(
     let looks = 0;
     const goOnWithoutIt = async () => {
       await world.sql`
-        select pg_terminate_backend(pid) from pg_locks where locktype = 'advisory' and granted and pid <> pg_backend_pid()`;
+        select pg_terminate_backend(pid) from pg_locks join pg_database on pg_database.oid = pg_locks.database
+        where locktype = 'advisory' and granted and pid <> pg_backend_pid() and datname = current_database()`;
       expect((await recovery()).status).toBe('recovered');
       await world.redis.xadd(entry, '1-0', 'e', 'acknowledged');
     };

@@ -43,7 +43,7 @@ describe('withHold', () => {
     });
     await expect(call).rejects.toBe(broken);
     expect(server.seen.at(-1)?.body).toBe(JSON.stringify(nothing));
-    server.next('settle', lost, unheard, busy(), busy());
+    server.next('settle', lost, unheard, ...Array.from({ length: 20 }, () => busy()));
     const error = await failure(gateway.withHold(order, (hold) => hold.spent(event), { settleMs: 500 }));
     expect(error.unsettled).toMatchObject({ request: event });
     expect(error.message).toContain('chat.completion not settled');
@@ -212,7 +212,7 @@ describe('withHold', () => {
   });
 
   test('never loses a settle in silence: the error has what it takes to repeat it', async () => {
-    server.next('settle', lost, unheard, busy(), busy());
+    server.next('settle', lost, unheard, ...Array.from({ length: 20 }, () => busy()));
     const error = await failure(
       gateway.withHold(
         order,
@@ -220,7 +220,7 @@ describe('withHold', () => {
           hold.spent('1');
           return 'tokens';
         },
-        { settleMs: 500 },
+        { settleMs: 2_000 },
       ),
     );
     expect(error).toMatchObject({ code: 'busy', outcome: 'unknown' });

@@ -1,5 +1,5 @@
 // The audit as a process: the report on stdout, progress of a long run on stderr, and how it ends.
-import { openDatabase } from '../../src/db/connect.ts';
+import { closeDatabase, openDatabase } from '../../src/db/connect.ts';
 import { audit, type Progress } from './audit.ts';
 import { findDatabase } from './find-database.ts';
 import { reportText } from './report.ts';
@@ -21,7 +21,7 @@ export async function runAudit(env: NodeJS.ProcessEnv): Promise<void> {
       process.exitCode = report.isSound ? 0 : 1;
     } finally {
       progress.end();
-      await sql.end({ timeout: 5 });
+      await closeDatabase(sql);
     }
   } catch (error) {
     console.error(`audit: could not run: ${reasonOf(error)}`);

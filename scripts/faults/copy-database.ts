@@ -37,7 +37,7 @@ export async function copiesOf({ server }: Postgres, databaseUrl: string): Promi
     drop: async (url) => void (await drop(nameOf(url))),
     close: async () => {
       await drop(frozen);
-      await admin.end();
+      await admin.end({ timeout: 5 });
     },
   };
 }

@@ -65,7 +65,7 @@ export async function createDatabase({ server, port }: Postgres): Promise<string
   try {
     await admin.unsafe(`create database ${name} template ${template}`);
   } finally {
-    await admin.end();
+    await admin.end({ timeout: 5 });
   }
   const url = new URL(server().url.replace(/[^/]*$/, name));
   url.port = String(port.port);

@@ -1,7 +1,7 @@
 // A stand-in for Stripe beside Farebox, where STRIPE_STAND_IN says so: payments without an account, and with no money in them.
 import { randomBytes } from 'node:crypto';
 import { join } from 'node:path';
-import { openDatabase } from '../../src/db/connect.ts';
+import { closeDatabase, openDatabase } from '../../src/db/connect.ts';
 import { bootstrap } from '../../src/db/environments.ts';
 import { startStandIn } from '../stripe/stand-in.ts';
 import type { Settings } from './settings.ts';
@@ -39,6 +39,6 @@ async function defaultEnvironment(databaseUrl: string): Promise<string> {
     const { environment } = await bootstrap(sql, { bootstrapKey: undefined });
     return environment.id;
   } finally {
-    await sql.end();
+    await closeDatabase(sql);
   }
 }

@@ -262,6 +262,6 @@ async function createDatabaseIfAbsent(url: string, database: string): Promise<vo
     const found = await sql`select 1 from pg_database where datname = ${database}`;
     if (found.length === 0) await sql`create database ${sql(database)}`;
   } finally {
-    await sql.end();
+    await sql.end({ timeout: 5 });
   }
 }

@@ -3,7 +3,7 @@ import { existsSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { migrate as applyMigrations } from 'drizzle-orm/postgres-js/migrator';
-import { openDatabase, orm } from './connect.ts';
+import { closeDatabase, openDatabase, orm } from './connect.ts';
 import { makeLedgerPartitions } from './ledger-partitions.ts';
 
 // One number for all of Farebox: who has this advisory lock migrates, the others wait.
@@ -17,7 +17,7 @@ export async function migrate(databaseUrl: string): Promise<void> {
     await makeLedgerPartitions(sql);
   } finally {
     // Ends the session, and with it the lock.
-    await sql.end();
+    await closeDatabase(sql);
   }
 }
 

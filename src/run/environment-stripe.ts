@@ -1,6 +1,6 @@
 // `farebox environment stripe <id>`: give an environment Stripe's keys. They come by standard input: a command line is seen by others.
 import { text } from 'node:stream/consumers';
-import { openDatabase } from '../db/connect.ts';
+import { closeDatabase, openDatabase } from '../db/connect.ts';
 import { keepStripeSettings } from '../db/stripe-settings.ts';
 import type { StripeSettings } from '../records.ts';
 
@@ -35,7 +35,7 @@ export async function runEnvironmentStripe(
         return `${id} is of mode ${kept.mode}, and the key of mode ${settings.mode}`;
     }
   } finally {
-    await sql.end();
+    await closeDatabase(sql);
   }
 }
 

@@ -1,7 +1,7 @@
 // `farebox environment`: make and list environments from the shell.
 import { parseArgs } from 'node:util';
 import type { Config } from '../config.ts';
-import { openDatabase } from '../db/connect.ts';
+import { closeDatabase, openDatabase } from '../db/connect.ts';
 import { createEnvironment, listEnvironments } from '../db/environments.ts';
 import { createKey } from '../db/keys.ts';
 import { runEnvironmentStripe } from './environment-stripe.ts';
@@ -31,7 +31,7 @@ export async function runEnvironment(config: Config, args: string[]): Promise<st
     );
     return undefined;
   } finally {
-    await sql.end();
+    await closeDatabase(sql);
   }
 }
 

@@ -7,7 +7,7 @@ import { createApp } from '../api/app.ts';
 import { catalogCache } from '../api/catalog-cache.ts';
 import { requestIds } from '../api/request-id.ts';
 import type { Config } from '../config.ts';
-import { isDatabaseUnavailable, openDatabase, type Sql } from '../db/connect.ts';
+import { closeDatabase, isDatabaseUnavailable, openDatabase, type Sql } from '../db/connect.ts';
 import { readLosses } from '../db/epochs.ts';
 import { hashSecret } from '../db/key-secret.ts';
 import { openLedger } from '../db/ledger.ts';
@@ -213,7 +213,7 @@ export async function runGateway(config: Config, log: Log): Promise<Running> {
       // What it acknowledged last, nobody else could tell.
       await store.refresh().catch(() => undefined);
       nodes.disconnect();
-      await sql.end({ timeout: 5 });
+      await closeDatabase(sql);
       log.info('gateway stopped');
     },
   };

@@ -1,7 +1,7 @@
 // `farebox keys`: from the shell what the routes of /v1/keys do.
 import { parseArgs } from 'node:util';
 import type { Config } from '../config.ts';
-import { openDatabase, type Sql } from '../db/connect.ts';
+import { closeDatabase, openDatabase, type Sql } from '../db/connect.ts';
 import { listEnvironments } from '../db/environments.ts';
 import { createKey, listKeys, revokeKey } from '../db/keys.ts';
 import { page } from '../limits.ts';
@@ -36,7 +36,7 @@ export async function runKeys(config: Config, args: string[]): Promise<string | 
     if (parsed.action === 'revoke') return await revoke(sql, environmentId, parsed.subject, config.redisUrl);
     return usage;
   } finally {
-    await sql.end();
+    await closeDatabase(sql);
   }
 }
 

@@ -1,6 +1,6 @@
 // `farebox migrate`: the schema, and at the first start the default test environment with its key.
 import type { Config } from '../config.ts';
-import { openDatabase } from '../db/connect.ts';
+import { closeDatabase, openDatabase } from '../db/connect.ts';
 import { bootstrap } from '../db/environments.ts';
 import { installationOf, readPartitions } from '../db/installation.ts';
 import { migrate } from '../db/migrate.ts';
@@ -16,7 +16,7 @@ export async function runMigrate(config: Pick<Config, 'databaseUrl' | 'bootstrap
       process.stdout.write(`environment ${environment.name} (${environment.mode}), key, shown once: ${secret}\n`);
     }
   } finally {
-    await sql.end();
+    await closeDatabase(sql);
   }
   return undefined;
 }

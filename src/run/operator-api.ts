@@ -2,7 +2,7 @@
 import { createApp } from '../api/app.ts';
 import { catalogCache } from '../api/catalog-cache.ts';
 import type { Config } from '../config.ts';
-import { isDatabaseUnavailable, openDatabase, type Sql } from '../db/connect.ts';
+import { closeDatabase, isDatabaseUnavailable, openDatabase, type Sql } from '../db/connect.ts';
 import { listEnvironments } from '../db/environments.ts';
 import { openLedger } from '../db/ledger.ts';
 import { openLog } from '../log.ts';
@@ -31,7 +31,7 @@ export async function withOperatorApi(
     const done = await withStore({ config, sql }, (store) => work(postTo(config, sql, store, found.id)));
     return done === 'unreachable' ? 'Redis cannot be reached' : done;
   } finally {
-    await sql.end();
+    await closeDatabase(sql);
   }
 }
 

@@ -10,7 +10,7 @@ import { prices as pricesShape } from '../api/price-schema.ts';
 import type { Config } from '../config.ts';
 import type { Price, UnitPrice } from '../contract.ts';
 import { listAssets } from '../db/assets.ts';
-import { openDatabase, type Sql } from '../db/connect.ts';
+import { closeDatabase, openDatabase, type Sql } from '../db/connect.ts';
 import { listEnvironments } from '../db/environments.ts';
 import { createProduct, createVersion, findProduct, findVersion } from '../db/products.ts';
 import { type ListFlaw, readModelList } from '../pricing/model-list.ts';
@@ -35,7 +35,7 @@ export async function runPrices(config: Config, args: string[], print = toStdout
     if (!environment) return `there is no environment ${command.environment ?? 'yet: run farebox migrate'}`;
     return await intoProduct({ sql, environmentId: environment.id, print }, command, made);
   } finally {
-    await sql.end();
+    await closeDatabase(sql);
   }
 }
 

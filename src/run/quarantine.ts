@@ -4,7 +4,7 @@
 import { parseArgs } from 'node:util';
 import type { Config } from '../config.ts';
 import { listAssets } from '../db/assets.ts';
-import { openDatabase, type Sql } from '../db/connect.ts';
+import { closeDatabase, openDatabase, type Sql } from '../db/connect.ts';
 import { listEntries, listEntriesBetween } from '../db/entries.ts';
 import { readInQuarantine } from '../db/rebuild.ts';
 import {
@@ -59,7 +59,7 @@ export async function runQuarantine(config: Config, args: string[], print = toSt
   } catch (error) {
     return `could not be done: ${error instanceof Error ? error.message : String(error)}`;
   } finally {
-    await sql.end();
+    await closeDatabase(sql);
   }
 }
 

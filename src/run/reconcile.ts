@@ -5,7 +5,7 @@
 import { parseArgs } from 'node:util';
 import type { Config } from '../config.ts';
 import { listAssets } from '../db/assets.ts';
-import { openDatabase, type Sql } from '../db/connect.ts';
+import { closeDatabase, openDatabase, type Sql } from '../db/connect.ts';
 import { listEntriesBetween } from '../db/entries.ts';
 import { readPartitions } from '../db/installation.ts';
 import { listQuarantined } from '../db/quarantine.ts';
@@ -50,7 +50,7 @@ export async function runReconcile(config: Config, args: string[], print = toStd
     return `could not compare: ${error instanceof Error ? error.message : String(error)}`;
   } finally {
     nodes.disconnect();
-    await sql.end();
+    await closeDatabase(sql);
   }
 }
 

@@ -2,7 +2,7 @@
 import pLimit from 'p-limit';
 import type { Config } from '../config.ts';
 import { findUnnoticed } from '../db/auto-top-ups.ts';
-import { openDatabase } from '../db/connect.ts';
+import { closeDatabase, openDatabase } from '../db/connect.ts';
 import { endSilentSessions } from '../db/end-silent.ts';
 import { installationOf } from '../db/installation.ts';
 import { makeLedgerPartitions } from '../db/ledger-partitions.ts';
@@ -217,7 +217,7 @@ export async function runWorker(config: Config, log: Log): Promise<{ stop: () =>
       await worker.stop();
       await forgetMetrics(nodes).catch((error: Error) => onError(error, 'forgetting metrics'));
       nodes.disconnect();
-      await sql.end({ timeout: 5 });
+      await closeDatabase(sql);
       log.info('worker stopped');
     },
   };
