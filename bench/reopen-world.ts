@@ -8,7 +8,7 @@ import { audit } from '../scripts/audit/audit.ts';
 import { reportText } from '../scripts/audit/report.ts';
 import { startPostgres } from '../scripts/stores/postgres.ts';
 import { startRedis } from '../scripts/stores/redis.ts';
-import { openDatabase, type Sql } from '../src/db/connect.ts';
+import { closeDatabase, openDatabase, type Sql } from '../src/db/connect.ts';
 import { runMigrate } from '../src/run/migrate.ts';
 import { clockKey } from '../src/wallet/keys.ts';
 import { connectRedis, waitUntilReady } from '../src/wallet/redis.ts';
@@ -42,7 +42,7 @@ export async function startWorld(walletsCount: number, say: (line: string) => vo
     const env = { DATABASE_URL: postgres.url, REDIS_URL: redisUrl, FAREBOX_BOOTSTRAP_KEY: key };
     const roles = { folder, env, main: join(process.cwd(), 'dist', 'src', 'main.js') };
     const sql = openDatabase(postgres.url, { connectionsMax: 2, name: 'bench' });
-    undo.push(() => sql.end());
+    undo.push(() => closeDatabase(sql));
     const redis = await connected(server.url);
     undo.push(() => redis.disconnect());
 

@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { startPostgres } from '../scripts/stores/postgres.ts';
 import { freePort, lastLines, startProgram, stopProcess, waitUntil } from '../scripts/stores/process.ts';
 import { startRedis } from '../scripts/stores/redis.ts';
-import { openDatabase, type Sql } from '../src/db/connect.ts';
+import { closeDatabase, openDatabase, type Sql } from '../src/db/connect.ts';
 import { partitionsCount } from '../src/limits.ts';
 import { runMigrate } from '../src/run/migrate.ts';
 import { deadlinesKey, outboxKey } from '../src/wallet/keys.ts';
@@ -97,7 +97,7 @@ export async function startServers({ say, gatewayArgs = [] }: ServersOptions): P
     undo.push(server.stop);
     await runMigrate({ databaseUrl: postgres.url, bootstrapKey });
     const sql = openDatabase(postgres.url, { connectionsMax: 2, name: 'bench' });
-    undo.push(() => sql.end());
+    undo.push(() => closeDatabase(sql));
     const redis = connectRedis(server.url, (error) => say(`Redis: ${error.message}`));
     redis.options.commandTimeout = commandTimeoutMs;
     undo.push(() => redis.disconnect());

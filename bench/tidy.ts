@@ -10,11 +10,15 @@ const rewriteBoundMs = 120_000;
 
 /** Forget what no request repeats, and have Redis write its file anew. */
 export async function tidy(redis: Redis): Promise<void> {
-  const found: AsyncIterable<string[]> = redis.scanStream({ match: '{p*}o:*', count: keysAtOnce });
-  for await (const keys of found) if (keys.length > 0) await redis.unlink(...keys);
+  await forgetOperations(redis);
   await untilWritten(redis);
   await redis.bgrewriteaof();
   await untilWritten(redis);
+}
+
+export async function forgetOperations(redis: Redis): Promise<void> {
+  const found: AsyncIterable<string[]> = redis.scanStream({ match: '{p*}o:*', count: keysAtOnce });
+  for await (const keys of found) if (keys.length > 0) await redis.del(...keys);
 }
 
 async function untilWritten(redis: Redis): Promise<void> {

@@ -7,6 +7,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { openBench, type Bench } from '../bench.ts';
 import { amounts, uniqueKey, type Request } from '../requests.ts';
 import type { Redis } from '../servers.ts';
+import { forgetOperations } from '../tidy.ts';
 import { sendAll } from '../timed-load.ts';
 import { worlds } from '../world.ts';
 import { told, type Outcome, type Run } from './scenario.ts';
@@ -61,10 +62,4 @@ async function usedBytes(redis: Redis): Promise<number> {
   const info = await redis.info('memory');
   const read = (name: string) => Number(new RegExp(`^${name}:(\\d+)`, 'm').exec(info)?.[1]);
   return read('used_memory') - read('mem_clients_normal') - read('mem_aof_buffer');
-}
-
-async function forgetOperations(redis: Redis): Promise<void> {
-  for await (const keys of redis.scanStream({ match: '{p*}o:*', count: 1_000 })) {
-    if ((keys as string[]).length > 0) await redis.pipeline((keys as string[]).map((key) => ['del', key])).exec();
-  }
 }

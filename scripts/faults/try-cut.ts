@@ -8,7 +8,7 @@
 import { cpSync, rmSync } from 'node:fs';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { smallGateway, type SmallGateway } from '../../test/faults/small-gateway.ts';
-import { openDatabase } from '../../src/db/connect.ts';
+import { closeDatabase, openDatabase } from '../../src/db/connect.ts';
 import { readLosses } from '../../src/db/epochs.ts';
 import { installationOf } from '../../src/db/installation.ts';
 import { lanesCount } from '../../src/limits.ts';
@@ -102,7 +102,7 @@ export async function tryCut(torn: Torn, bytes: number, dataDir: string): Promis
   } finally {
     gateway?.stop();
     redis.disconnect();
-    await sql.end({ timeout: 5 });
+    await closeDatabase(sql);
     await server.kill();
     await copies.drop(databaseUrl);
   }

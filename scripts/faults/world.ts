@@ -6,7 +6,7 @@ import { fileURLToPath } from 'node:url';
 import { startGateway, startWorker, type RoleProcess } from '../../test/faults/processes.ts';
 import { startProxy, type Proxy } from '../../test/faults/proxy.ts';
 import type { Config } from '../../src/config.ts';
-import { openDatabase, type Sql } from '../../src/db/connect.ts';
+import { closeDatabase, openDatabase, type Sql } from '../../src/db/connect.ts';
 import { connectRedis } from '../../src/wallet/redis.ts';
 import { runMigrate } from '../../src/run/migrate.ts';
 import { startRedis, type RedisServer } from '../stores/redis.ts';
@@ -105,7 +105,7 @@ export async function openWorld(postgres: Postgres, folder: string, options: Wor
     const config = configOf({ databaseUrl, redisUrl, key, durability: options.durability });
     await runMigrate(config);
     const sql = openDatabase(databaseUrl, { connectionsMax, name: 'faults' });
-    undo.push(() => sql.end({ timeout: 5 }));
+    undo.push(() => closeDatabase(sql));
     const redis = connectRedis(redisUrl, () => undefined);
     // This process is busy with the checks of a long run for seconds, and its own questions wait.
     redis.options.commandTimeout = commandTimeoutMs;
