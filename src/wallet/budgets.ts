@@ -16,13 +16,14 @@ export type Spender = {
 /** Empty when nothing matches, which most wallets' configurations say at once. */
 export function packBudgets({ budgets }: WalletConfig, spender: Spender, nowMs: number): Buffer | '' {
   if (budgets.length === 0) return '';
-  const matching = budgets.filter((budget) => covers(budget.match, spender));
-  return matching.length === 0 ? '' : Buffer.concat(matching.map((budget) => packBudget(budget, nowMs)));
+  const packed: Buffer[] = [];
+  for (const sent of sentOf(budgets)) if (covers(sent.budget.match, spender)) packed.push(packedAt(sent, nowMs));
+  return packed.length === 0 ? '' : Buffer.concat(packed);
 }
 
 /** A hold knows which of them it counts in. */
 export function packAllBudgets({ budgets }: WalletConfig, nowMs: number): Buffer | '' {
-  return budgets.length === 0 ? '' : Buffer.concat(budgets.map((budget) => packBudget(budget, nowMs)));
+  return budgets.length === 0 ? '' : Buffer.concat(sentOf(budgets).map((sent) => packedAt(sent, nowMs)));
 }
 
 /** Every field that a budget wants otherwise than the request has it: where there is none, it covers the request. */
@@ -46,18 +47,24 @@ function covers({ subject, labels, event_type }: Budget['match'], spender: Spend
   return true;
 }
 
-type PackedBudget = Place & { packed: Buffer };
+/** A budget as it was last packed, for which of its windows. */
+type Sent = Place & { budget: Budget; packed: Buffer | undefined };
 
-const packedBudgets = new WeakMap<Budget, PackedBudget>();
+const sentBudgets = new WeakMap<readonly Budget[], Sent[]>();
 
-// Once for each of its windows: every request of the wallet sends it.
-function packBudget(budget: Budget, nowMs: number): Buffer {
-  const known = packedBudgets.get(budget);
-  if (known && (known.till === 0 || (nowMs >= known.from && nowMs < known.till))) return known.packed;
-  const place = placeOf(periodOf(budget), nowMs);
-  const packed = pack(budget, place);
-  packedBudgets.set(budget, { ...place, packed });
-  return packed;
+// Found once for a request, and packed once for each window: every request of the wallet sends them.
+function sentOf(budgets: readonly Budget[]): Sent[] {
+  const known = sentBudgets.get(budgets);
+  if (known) return known;
+  const list = budgets.map((budget) => ({ budget, from: 0, till: 0, packed: undefined }));
+  sentBudgets.set(budgets, list);
+  return list;
+}
+
+function packedAt(sent: Sent, nowMs: number): Buffer {
+  if (sent.packed && (sent.till === 0 || (nowMs >= sent.from && nowMs < sent.till))) return sent.packed;
+  const place = placeOf(periodOf(sent.budget), nowMs);
+  return (Object.assign(sent, place).packed = pack(sent.budget, place));
 }
 
 /** `HH no, asset; B hard; ddd limit, from, till; B thresholds × d`. */

@@ -1,6 +1,6 @@
 // Class `replicated`: money is answered for once a replica has it.
 //
-// Calls leave as ever, and behind those of one turn of the event loop, on the same connection and in the same write, goes a
+// Calls leave as ever, and behind those of one turn of the event loop, on the same connection and with the last of them, goes a
 // WAIT: https://redis.io/docs/latest/commands/wait/. It holds up its connection, so there is never more than one under way:
 // calls that leave meanwhile share the next. A call thus stands behind one WAIT at most, and is answered after another.
 //
