@@ -3,7 +3,8 @@ import type { Redis } from 'ioredis';
 
 export type BreakingRedis = { redis: Redis; isBroken: () => boolean };
 
-const commands = new Set<PropertyKey>(['call', 'callBuffer', 'fcall', 'get', 'getBuffer']);
+// A script is a command of our own: wallet/function-call.ts.
+const commands = new Set<PropertyKey>(['call', 'sendCommand', 'get', 'getBuffer']);
 
 export function breakingRedis(
   redis: Redis,
