@@ -1,7 +1,7 @@
 // FCALL as ioredis sends it, written by ourselves.
 //
-// A command with a buffer among its values is put together by ioredis piece by piece, which takes 15 µs where a request with
-// budgets takes 145. Here it is one string, a character for each byte.
+// A command with a buffer among its values is put together by ioredis piece by piece: 11 µs for a request with budgets. Here it
+// is one string, a character for each byte: 2.6 µs.
 import { Command } from 'ioredis';
 import type { Value } from './script.ts';
 
