@@ -7,7 +7,7 @@ import type { RedisServer } from '../scripts/stores/redis.ts';
 import { fenceKey, outboxKey } from '../src/wallet/keys.ts';
 import { verifyRunScript } from '../src/wallet/scripts.gen.ts';
 import { openPartitions } from '../src/worker/open-partitions.ts';
-import { recover, type RecoverStep } from '../src/worker/recover.ts';
+import { recover, type RecoverOptions } from '../src/worker/recover.ts';
 import { startWorker } from './faults/processes.ts';
 import { closeWorld, openWorld, type World } from './ledger.world.ts';
 import { createDatabase, createRedis, type TestDatabase } from './stores.ts';
@@ -30,7 +30,7 @@ afterEach(async () => {
 
 const partitions = Array.from({ length: 256 }, (_, partition) => partition);
 
-function recovery(over: { redis?: OutboxRedis; reached?: (step: RecoverStep) => void } = {}) {
+function recovery(over: Partial<Pick<RecoverOptions, 'redis' | 'reached' | 'readDurability'>> = {}) {
   const { sql, redis, installation } = world;
   return recover({
     ...{ sql, redis, installation },
@@ -142,7 +142,31 @@ describe.each(Object.keys(losses))('of partitions %s', (name) => {
   });
 });
 
-// As in recovery, the lock is another's by then: Postgres has ended the session of the one that stands still.
+/** Postgres ends the session of whoever holds the lock, which is another's then. */
+const endTheSessionWithTheLock = () => world.sql`
+  select pg_terminate_backend(pid) from pg_locks join pg_database on pg_database.oid = pg_locks.database
+  where locktype = 'advisory' and granted and pid <> pg_backend_pid() and datname = current_database()`;
+
+test('a recovery that lost its lock seals nothing of what another has begun', async () => {
+  await losses['whose fences are gone']!();
+  const entry = outboxKey(7, 2);
+  const late = recovery({
+    // The last that is asked for before the next epoch begins.
+    readDurability: async () => {
+      await endTheSessionWithTheLock();
+      expect((await recovery()).status).toBe('recovered');
+      await world.redis.xadd(entry, '1-0', 'e', 'acknowledged');
+      return 'fast';
+    },
+  });
+  await expect(late).rejects.toThrow('another process has recovered meanwhile');
+  const [{ begun, sealed } = {}] = await world.sql<{ begun?: number; sealed?: number }[]>`
+    select max(epoch) as begun, max(epoch) filter (where sealed_at is not null) as sealed from epochs`;
+  expect({ begun, sealed }).toEqual({ begun: 2, sealed: 1 });
+  expect(await fencesNow()).toEqual(fencesOf(2));
+  expect(await world.redis.xlen(entry)).toBe(1);
+});
+
 test.each(['before it has seen the fences', 'after it has seen the fences'])(
   'a worker that stood still %s throws nothing away of what came behind those of another',
   async (when) => {
@@ -151,9 +175,7 @@ test.each(['before it has seen the fences', 'after it has seen the fences'])(
     const entry = outboxKey(7, 2);
     let looks = 0;
     const goOnWithoutIt = async () => {
-      await world.sql`
-        select pg_terminate_backend(pid) from pg_locks join pg_database on pg_database.oid = pg_locks.database
-        where locktype = 'advisory' and granted and pid <> pg_backend_pid() and datname = current_database()`;
+      await endTheSessionWithTheLock();
       expect((await recovery()).status).toBe('recovered');
       await world.redis.xadd(entry, '1-0', 'e', 'acknowledged');
     };

@@ -332,43 +332,6 @@ describe('recovery that is ended', () => {
   );
 });
 
-test('a recovery that lost its lock seals nothing of what another has begun', async () => {
-  const { sql, redis, farebox } = scene;
-  const id = await scene.customer('5');
-  await scene.drained();
-  const [{ id: installation } = { id: '' }] = await sql<{ id: string }[]>`select id from installation`;
-  const held = openDatabase(farebox.database.url, { connectionsMax: 2, name: 'test' });
-  await held`select 1`;
-  const before = await scene.epochNow();
-  await redis.flushall();
-  const late = recover({
-    sql: held,
-    redis,
-    installation,
-    drainLane: async () => ({ status: 'drained', written: 0, quarantined: 0 }),
-    // The last that is asked for before the next epoch begins.
-    readDurability: async () => {
-      await sql`
-        select pg_terminate_backend(pid) from pg_locks join pg_database on pg_database.oid = pg_locks.database
-        where locktype = 'advisory' and granted and datname = current_database()`;
-      await expect.poll(scene.epochNow, { timeout: 20_000 }).toBe(before + 1);
-      await expect.poll(scene.takesDecisions, { timeout: 20_000 }).toBe(true);
-      expect((await scene.charge(id, '1')).status).toBe(200);
-      return 'fast';
-    },
-    onWarning: () => undefined,
-  });
-  try {
-    await expect(late).rejects.toThrow('another process has recovered meanwhile');
-    expect(await scene.epochNow()).toBe(before + 1);
-    await scene.drained();
-    expect(await scene.account(id)).toEqual({ available: '4', held: '0' });
-    await expectSound(sql);
-  } finally {
-    await held.end({ timeout: 1 });
-  }
-});
-
 describe("another installation's Redis", () => {
   test('is left as it is, and nothing is decided on it', async () => {
     const id = await scene.customer();

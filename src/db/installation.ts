@@ -93,18 +93,20 @@ export async function withPartitionsLocked<T>(sql: Sql, work: () => Promise<T>):
   try {
     await session`select set_config('idle_session_timeout', ${String(lockIdleMsMax)}, false)`;
     await session`select pg_advisory_lock(${partitionsLock})`;
+    // A lost session has lost its lock, too; what `work` came to is told all the same.
+    const noteLoss = () => {
+      isLost = true;
+    };
     const pulse = setInterval(() => {
-      if (isLost) return;
-      session`select 1`.catch(() => {
-        isLost = true;
-      });
+      if (!isLost) session`select 1`.catch(noteLoss);
     }, lockPulseMs);
     try {
       return await work();
     } finally {
       clearInterval(pulse);
       if (!isLost) {
-        await session`select pg_advisory_unlock(${partitionsLock}), set_config('idle_session_timeout', '0', false)`;
+        await session`
+          select pg_advisory_unlock(${partitionsLock}), set_config('idle_session_timeout', '0', false)`.catch(noteLoss);
       }
     }
   } finally {
