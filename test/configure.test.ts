@@ -10,10 +10,10 @@ import { charge } from '../src/wallet/charge.ts';
 import { catalogKey, walletOf } from '../src/wallet/keys.ts';
 import { oneNode } from '../src/wallet/nodes.ts';
 import { ownOperation } from '../src/wallet/operation.ts';
-import { connectRedis } from '../src/wallet/redis.ts';
 import type { Store } from '../src/wallet/store.ts';
 import type { Atoms } from '../src/units.ts';
 import { startFarebox, type Farebox } from './farebox.ts';
+import { openRedis } from './stores.ts';
 
 let farebox: Farebox;
 let sql: Sql;
@@ -23,7 +23,7 @@ let environmentId: string;
 beforeAll(async () => {
   farebox = await startFarebox();
   sql = openDatabase(farebox.database.url, { connectionsMax: 3, name: 'test' });
-  const redis = connectRedis(farebox.redis.url, () => undefined);
+  const redis = await openRedis(farebox.redis.url);
   const log = openLog('silent', 'test');
   store = await connectStore({
     sql,

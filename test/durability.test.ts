@@ -3,21 +3,21 @@
 import { createHash } from 'node:crypto';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { afterAll, beforeAll, expect, test } from 'vitest';
+import type { Redis } from 'ioredis';
 import { waitUntil } from '../scripts/stores/process.ts';
 import { openDatabase, type Sql } from '../src/db/connect.ts';
 import { parseRedisState } from '../src/wallet/redis-state.ts';
 import { openLog } from '../src/log.ts';
 import { runWorker } from '../src/run/worker.ts';
 import { walletOf } from '../src/wallet/keys.ts';
-import { connectRedis, waitUntilReady } from '../src/wallet/redis.ts';
 import { readStoredWallet } from '../src/wallet/stored-wallet.ts';
 import { startFarebox, type Client, type Farebox, type Reply } from './farebox.ts';
 import { startSwitch, type Switch } from './faults/switch.ts';
-import { createRedis } from './stores.ts';
+import { createRedis, openRedis } from './stores.ts';
 
 let farebox: Farebox;
 let replica: Awaited<ReturnType<typeof createRedis>>;
-let onReplica: ReturnType<typeof connectRedis>;
+let onReplica: Redis;
 let client: Client;
 let environmentId: string;
 /** Between replica and primary. */
@@ -39,9 +39,8 @@ beforeAll(async () => {
   });
   // Gateways of the last test are on it.
   undo.unshift(replica.stop);
-  onReplica = connectRedis(replica.url, () => undefined);
+  onReplica = await openRedis(replica.url);
   undo.push(() => onReplica.disconnect());
-  await waitUntilReady(onReplica, 10_000);
   await waitUntil(async () => (await onReplica.info('replication')).includes('master_link_status:up'), 20_000, 50);
   sql = openDatabase(farebox.database.url, { connectionsMax: 1, name: 'test' });
   undo.push(() => sql.end());
@@ -262,9 +261,8 @@ test(
 
 /** Every key of Farebox's partitions, with what it holds. */
 async function digest(url: string): Promise<Map<string, string>> {
-  const redis = connectRedis(url, () => undefined);
+  const redis = await openRedis(url);
   try {
-    await waitUntilReady(redis, 5_000);
     const keys = (await redis.keys('{p*')).filter((key) => !key.includes(':outbox:')).toSorted();
     const dumps = await Promise.all(keys.map((key) => redis.dumpBuffer(key)));
     return new Map(

@@ -2,12 +2,12 @@
 // adds up; whatever becomes of the grants meanwhile.
 import { setTimeout as sleep } from 'node:timers/promises';
 import { afterAll, beforeAll, describe, expect, onTestFailed, test } from 'vitest';
+import type { Redis } from 'ioredis';
 import { openDatabase, type Sql } from '../src/db/connect.ts';
 import { openLog } from '../src/log.ts';
 import { openNudge } from '../src/outbox/nudge.ts';
 import { connectStore } from '../src/run/connect-store.ts';
 import { oneNode, sampleClocks } from '../src/wallet/nodes.ts';
-import { connectRedis } from '../src/wallet/redis.ts';
 import type { Store } from '../src/wallet/store.ts';
 import { sweepPartition } from '../src/wallet/sweep.ts';
 import { startFarebox, type Client, type Farebox, type Reply } from './farebox.ts';
@@ -16,12 +16,13 @@ import { idsApart, moveClock, stopClock } from './frozen-clock.ts';
 import { apply, findOrder, permutationsOf, type Act, type Hold, type Told } from './faults/one-hold.ts';
 import { randomOf, rounds, seed, type Random } from './faults/seeded.ts';
 import { smallGateway } from './faults/small-gateway.ts';
+import { openRedis } from './stores.ts';
 
 let farebox: Farebox;
 /** Each on a connection of its own. */
 let gateways: Client[];
 let sql: Sql;
-let redis: ReturnType<typeof connectRedis>;
+let redis: Redis;
 let store: Store;
 let nextApart: ReturnType<typeof idsApart>;
 const undo: (() => unknown)[] = [];
@@ -30,7 +31,7 @@ beforeAll(async () => {
   farebox = await startFarebox();
   undo.push(farebox.stop);
   sql = openDatabase(farebox.database.url, { connectionsMax: 12, name: 'test' });
-  redis = connectRedis(farebox.redis.url, () => undefined);
+  redis = await openRedis(farebox.redis.url);
   const { markDirty, stop } = openNudge(farebox.redis.url, () => undefined);
   const log = openLog('silent', 'test');
   store = await connectStore({ sql, nodes: oneNode(redis), log, markDirty, onFenced: () => undefined });

@@ -2,14 +2,15 @@
 // time, and the drain goes on by itself.
 import { setTimeout as sleep } from 'node:timers/promises';
 import { afterAll, afterEach, beforeAll, expect, test, vi } from 'vitest';
+import type { Redis } from 'ioredis';
 import { waitUntil } from '../scripts/stores/process.ts';
 import { openDatabase, type Sql } from '../src/db/connect.ts';
 import { openLog } from '../src/log.ts';
 import { runWorker } from '../src/run/worker.ts';
-import { connectRedis } from '../src/wallet/redis.ts';
 import { startFarebox, type Client, type Farebox, type Reply } from './farebox.ts';
 import { expectContiguous, expectSound, readBook, waitUntilDrained } from './faults/books.ts';
 import { startSwitch, type Switch } from './faults/switch.ts';
+import { openRedis } from './stores.ts';
 
 // What a caller waits at most where Postgres says nothing: longer than any lock, shorter than a client's patience.
 const silenceMsMax = 15_000;
@@ -22,7 +23,7 @@ let port: number;
 /** Its Postgres is behind the switch. */
 let gateway: Client;
 let sql: Sql;
-let redis: ReturnType<typeof connectRedis>;
+let redis: Redis;
 let named = 0;
 const undo: (() => unknown)[] = [];
 
@@ -38,7 +39,7 @@ beforeAll(async () => {
   const worker = await runWorker({ ...farebox.config, databaseUrl }, openLog('silent', 'test'));
   undo.push(worker.stop);
   sql = openDatabase(url, { connectionsMax: 2, name: 'test' });
-  redis = connectRedis(farebox.redis.url, () => undefined);
+  redis = await openRedis(farebox.redis.url);
   undo.push(
     () => sql.end(),
     () => redis.disconnect(),

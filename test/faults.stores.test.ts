@@ -7,11 +7,11 @@ import { createConnection } from 'node:net';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { afterAll, beforeAll, expect, inject, onTestFailed, onTestFinished, test } from 'vitest';
+import type { Redis } from 'ioredis';
 import { startPostgres, type PostgresServer } from '../scripts/stores/postgres.ts';
 import { waitUntil } from '../scripts/stores/process.ts';
 import { openDatabase, type Sql } from '../src/db/connect.ts';
 import { walletOf } from '../src/wallet/keys.ts';
-import { connectRedis } from '../src/wallet/redis.ts';
 import { clientOf, expectStatus, type Client } from './farebox.ts';
 import { resolve, verdictOf, yesOf, type Asked } from './faults/asked.ts';
 import {
@@ -29,7 +29,7 @@ import { migrate, startGateway, startWorker, type ProcessOptions, type RoleProce
 import { requestOnce } from './faults/request-once.ts';
 import { randomOf, rounds, seed } from './faults/seeded.ts';
 import { startSwitch, type Switch } from './faults/switch.ts';
-import { createRedis } from './stores.ts';
+import { createRedis, openRedis } from './stores.ts';
 
 let folder: string;
 let postgres: PostgresServer;
@@ -37,7 +37,7 @@ let lead: Switch;
 let server: Awaited<ReturnType<typeof createRedis>>;
 let processes: ProcessOptions;
 let sql: Sql;
-let redis: ReturnType<typeof connectRedis>;
+let redis: Redis;
 let environmentId: string;
 const key = `fb_test_${randomBytes(24).toString('hex')}`;
 const random = randomOf(seed);
@@ -64,7 +64,7 @@ beforeAll(async () => {
   };
   await migrate(processes);
   sql = openDatabase(databaseUrl, { connectionsMax: 2, name: 'test' });
-  redis = connectRedis(server.url, () => undefined);
+  redis = await openRedis(server.url);
   undo.push(
     () => sql.end(),
     () => redis.disconnect(),

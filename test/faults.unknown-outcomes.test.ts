@@ -2,10 +2,10 @@
 // followed by a debit, and every unknown outcome can be resolved.
 import { setTimeout as sleep } from 'node:timers/promises';
 import { afterAll, beforeAll, describe, expect, onTestFailed, test } from 'vitest';
+import type { Redis } from 'ioredis';
 import { openDatabase, type Sql } from '../src/db/connect.ts';
 import { openNudge, type Nudge } from '../src/outbox/nudge.ts';
 import { walletOf } from '../src/wallet/keys.ts';
-import { connectRedis } from '../src/wallet/redis.ts';
 import { startFarebox, type Client, type Farebox, type Reply } from './farebox.ts';
 import { resolve, verdictOf, type Asked } from './faults/asked.ts';
 import {
@@ -21,12 +21,13 @@ import { askFor, live, tally, type World } from './faults/live.ts';
 import { startProxy, type Fault, type Plan, type Proxy } from './faults/proxy.ts';
 import { randomOf, rounds, seed, type Random } from './faults/seeded.ts';
 import { smallGateway } from './faults/small-gateway.ts';
+import { openRedis } from './stores.ts';
 
 let farebox: Farebox;
 /** Straight to Redis. */
 let direct: Client;
 let sql: Sql;
-let redis: ReturnType<typeof connectRedis>;
+let redis: Redis;
 let nudge: Nudge;
 let environmentId: string;
 const undo: (() => unknown)[] = [];
@@ -35,7 +36,7 @@ beforeAll(async () => {
   farebox = await startFarebox();
   undo.push(farebox.stop);
   sql = openDatabase(farebox.database.url, { connectionsMax: 12, name: 'test' });
-  redis = connectRedis(farebox.redis.url, () => undefined);
+  redis = await openRedis(farebox.redis.url);
   nudge = openNudge(farebox.redis.url, () => undefined);
   undo.push(
     () => sql.end(),

@@ -13,7 +13,6 @@ import { runQuarantine } from '../src/run/quarantine.ts';
 import { holdsKey, outboxKey, walletKey, walletOf } from '../src/wallet/keys.ts';
 import { hydrateWallet } from '../src/wallet/hydrate.ts';
 import { oneNode } from '../src/wallet/nodes.ts';
-import { connectRedis } from '../src/wallet/redis.ts';
 import { walletDifferences } from '../src/wallet/stored-wallet.ts';
 import type { DrainOptions } from '../src/worker/drain.ts';
 import {
@@ -30,7 +29,7 @@ import {
   walletInRedis,
   type World,
 } from './ledger.world.ts';
-import { createDatabase, createRedis, type TestDatabase } from './stores.ts';
+import { createDatabase, createRedis, openRedis, type TestDatabase } from './stores.ts';
 
 let database: TestDatabase;
 let server: RedisServer;
@@ -215,7 +214,7 @@ describe('a wallet whose grant is gone from Postgres', () => {
     await loseGrant();
     const wallet = walletOf(world.environment, 'a');
     await world.redis.del(walletKey(wallet), holdsKey(wallet));
-    const redis = connectRedis(server.url, () => {});
+    const redis = await openRedis(server.url);
     try {
       const log = openLog('silent', 'test');
       const store = await connectStore({

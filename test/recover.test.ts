@@ -4,14 +4,13 @@ import { join } from 'node:path';
 import { afterAll, beforeAll, beforeEach, describe, expect, inject, test } from 'vitest';
 import { openDatabase } from '../src/db/connect.ts';
 import { walletKey } from '../src/wallet/keys.ts';
-import { connectRedis, waitUntilReady } from '../src/wallet/redis.ts';
 import { recover, type RecoverStep } from '../src/worker/recover.ts';
 import { clientOf, startFarebox } from './farebox.ts';
 import { startGateway, startWorker } from './faults/processes.ts';
 import { expectSound, waitUntilDrained } from './faults/books.ts';
 import { someOf } from './faults/seeded.ts';
 import { openScene, schedulesKept, type Scene } from './recover.scene.ts';
-import { createRedis } from './stores.ts';
+import { createRedis, openRedis } from './stores.ts';
 
 let scene: Scene;
 
@@ -296,10 +295,9 @@ describe('recovery that is ended', () => {
       await scene.drained();
       const other = await createRedis({ appendonly: 'everysec' });
       const own = await startFarebox({ over: { redisUrl: other.url, queueRedisUrl: other.url } });
-      const there = connectRedis(other.url, () => undefined);
+      const there = await openRedis(other.url);
       const books = openDatabase(own.database.url, { connectionsMax: 2, name: 'test' });
       try {
-        await waitUntilReady(there, 5_000);
         await own.customer('one', '5');
         await waitUntilDrained({ sql: books, redis: there });
         const [{ id: installation } = { id: '' }] = await books<{ id: string }[]>`select id from installation`;

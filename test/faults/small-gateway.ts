@@ -5,6 +5,7 @@ import { createApp } from '../../src/api/app.ts';
 import { catalogCache } from '../../src/api/catalog-cache.ts';
 import { isDatabaseUnavailable, type Sql } from '../../src/db/connect.ts';
 import { openLedger } from '../../src/db/ledger.ts';
+import { commandTimeoutMs } from '../../src/limits.ts';
 import { openLog } from '../../src/log.ts';
 import type { Key } from '../../src/records.ts';
 import { connectStore } from '../../src/run/connect-store.ts';
@@ -32,8 +33,11 @@ export async function smallGateway(options: {
   const { sql, redisUrl, environmentId, markDirty } = options;
   const log = openLog(process.env['TEST_LOG_LEVEL'] ?? 'silent', 'small gateway');
   const redis = connectRedis(redisUrl, () => undefined);
+  // Dozens of them start at once, on a machine that may stand still meanwhile.
+  redis.options.commandTimeout = 30 * commandTimeoutMs;
   const store = await connectStore({ sql, nodes: oneNode(redis), log, markDirty, onFenced: () => undefined });
   await sampleClocks(store.nodes);
+  redis.options.commandTimeout = commandTimeoutMs;
   const ledger = openLedger(sql, { announceRevocation: async () => undefined });
   const key: Key = {
     id: 'key_test',

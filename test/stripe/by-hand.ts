@@ -9,11 +9,11 @@ import { laneOf } from '../../src/outbox/queues.ts';
 import { connectStore } from '../../src/run/connect-store.ts';
 import { walletOf } from '../../src/wallet/keys.ts';
 import { oneNode, sampleClocks } from '../../src/wallet/nodes.ts';
-import { connectRedis } from '../../src/wallet/redis.ts';
 import type { Store } from '../../src/wallet/store.ts';
 import { drainLane } from '../../src/worker/drain.ts';
 import type { Parts } from '../faults/broken-off.ts';
 import { startPaying, type Paying } from './paying.ts';
+import { openRedis } from '../stores.ts';
 
 export type ByHand = {
   paying: Paying;
@@ -31,7 +31,7 @@ export type ByHand = {
 export async function startByHand({ markDirty = () => {} }: { markDirty?: () => void } = {}): Promise<ByHand> {
   const paying = await startPaying({ worker: false });
   paying.standIn.webhooks.faults.lose = 1_000_000;
-  const redis = connectRedis(paying.redis.url, () => {});
+  const redis = await openRedis(paying.redis.url);
   const sql = openDatabase(paying.database.url, { connectionsMax: 4, name: 'test' });
   const nodes = oneNode(redis);
   const store = await connectStore({ sql, nodes, log: openLog('silent', 'test'), markDirty, onFenced: () => {} });
