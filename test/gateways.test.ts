@@ -297,3 +297,8 @@ describe('what ends', () => {
     }
   });
 });
+
+test('an idle connection is kept for longer than the 60 seconds of common load balancers', async () => {
+  const { headers } = await fetch(`${urls[0]}/livez`);
+  expect(Number(/timeout=(\d+)/.exec(headers.get('keep-alive') ?? '')?.[1])).toBeGreaterThan(60);
+});

@@ -36,6 +36,13 @@ import { openSiblings, processNo, type Others } from './siblings.ts';
 
 const databaseConnectionsMax = 8;
 const stopBoundMs = 15_000;
+/**
+ * An idle connection outlives the 60 s of common load balancers, as in nginx (75 s): who closes first must be the client, or a
+ * request that it is about to write is reset. Node's own 5 s are shorter than any of them.
+ */
+const keepAliveMs = 75_000;
+/** Connections that may wait to be accepted, as far as the kernel lets them (net.core.somaxconn); of more, each waits a second and longer. */
+const backlog = 4_096;
 /** Whoever sends something just now is answered still, and told that the connection closes. */
 const lastRequestsMs = 250;
 /** Of one that a caller waits for. */
@@ -180,6 +187,7 @@ export async function runGateway(config: Config, log: Log): Promise<Running> {
     if (draining) outgoing.setHeader('connection', 'close');
     void listener(incoming, outgoing);
   });
+  server.keepAliveTimeout = keepAliveMs;
   const sockets = new Set<Socket>();
   server.on('connection', (socket) => {
     sockets.add(socket);
@@ -187,7 +195,7 @@ export async function runGateway(config: Config, log: Log): Promise<Running> {
   });
   await new Promise<void>((resolve, reject) => {
     server.once('error', reject);
-    server.listen(config.port, config.host, resolve);
+    server.listen({ port: config.port, host: config.host, backlog }, resolve);
   });
   const { port } = server.address() as AddressInfo;
   const url = `http://${config.host}:${port}`;
