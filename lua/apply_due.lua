@@ -49,7 +49,7 @@ local reply = { 'applied', applied_count, more_flag, epoch, seq }
 if applied_count == 0 then
   return reply
 end
-seal.operation(wallet, outbox_key, 0, operation_id, fingerprint, keep_ms, '', reply)
+reply = seal.operation(wallet, outbox_key, 0, operation_id, fingerprint, keep_ms, '', reply)
 -- COMMIT
 commit(wallet, clock_key, holds_key, deadlines_key, operation_key)
 return reply

@@ -202,7 +202,7 @@ if not wallet then
       told_text,
       lines_text,
     }
-    seal.operation(wallet, outbox_key, #wallet.entries, operation_id, fingerprint, keep_ms, attached, reply)
+    reply = seal.operation(wallet, outbox_key, #wallet.entries, operation_id, fingerprint, keep_ms, attached, reply)
   else
     reply = {
       'declined',
@@ -221,7 +221,7 @@ if not wallet then
     if repeated ~= '1' then
       return reply
     end
-    seal.answer(wallet, fingerprint, keep_ms, reply)
+    reply = seal.answer(wallet, fingerprint, keep_ms, reply)
   end
 end
 -- COMMIT

@@ -164,7 +164,7 @@ if not wallet then
     local legs_text = legs.text(wallet, list)
     reply =
       { 'charged', take_atoms, available_atoms, held_atoms, version, epoch, seq, legs_text, told_text, lines_text }
-    seal.operation(wallet, outbox_key, main_no, operation_id, fingerprint, keep_ms, attached, reply)
+    reply = seal.operation(wallet, outbox_key, main_no, operation_id, fingerprint, keep_ms, attached, reply)
   else
     reply = {
       'declined',
@@ -183,7 +183,7 @@ if not wallet then
     if repeated ~= '1' then
       return reply
     end
-    seal.answer(wallet, fingerprint, keep_ms, reply)
+    reply = seal.answer(wallet, fingerprint, keep_ms, reply)
   end
 end
 -- COMMIT

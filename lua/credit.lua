@@ -102,7 +102,7 @@ end
 local effective_ms = terms.effective_at_ms
 local version, epoch, seq = wallet.version, wallet.epoch, wallet.seq
 local reply = { 'granted', remaining_atoms, state, effective_ms, at_ms, version, epoch, seq }
-seal.operation(wallet, outbox_key, #wallet.entries, operation_id, fingerprint, keep_ms, attached, reply)
+reply = seal.operation(wallet, outbox_key, #wallet.entries, operation_id, fingerprint, keep_ms, attached, reply)
 -- COMMIT
 commit(wallet, clock_key, holds_key, deadlines_key, operation_key)
 return reply

@@ -45,7 +45,7 @@ for hold_ref in string.gmatch(hold_refs, '%S+') do
 end
 local epoch, seq = wallet.epoch, wallet.seq
 local reply = { 'expired', expired_count, epoch, seq }
-seal.operation(wallet, outbox_key, 0, operation_id, fingerprint, keep_ms, '', reply)
+reply = seal.operation(wallet, outbox_key, 0, operation_id, fingerprint, keep_ms, '', reply)
 -- COMMIT
 commit(wallet, clock_key, holds_key, deadlines_key, operation_key)
 return reply

@@ -94,7 +94,7 @@ if expired then
   local settled_atoms, released_atoms = first.settled, first.released
   seq = wallet.seq
   reply = { 'expired', settled_atoms, released_atoms, epoch, seq }
-  seal.operation(wallet, outbox_key, 0, operation_id, fingerprint, '0', '', reply)
+  reply = seal.operation(wallet, outbox_key, 0, operation_id, fingerprint, '0', '', reply)
 elseif take_atoms then
   local entry = entries.begin(codes.kind.extend, account)
   holds.take(wallet, entry, first, take_atoms)
@@ -107,14 +107,14 @@ elseif take_atoms then
   local total_atoms, expires_at_ms, at_ms = first.amount, hold.expires_at_ms, wallet.now_ms
   local legs_text = legs.text(wallet, hold.legs)
   reply = { 'extended', total_atoms, available_atoms, held_atoms, expires_at_ms, at_ms, version, epoch, seq, legs_text }
-  seal.operation(wallet, outbox_key, #wallet.entries, operation_id, fingerprint, keep_ms, attached, reply)
+  reply = seal.operation(wallet, outbox_key, #wallet.entries, operation_id, fingerprint, keep_ms, attached, reply)
 else
   reply =
     { 'declined', reason, available_atoms, held_atoms, affordable_atoms, short_asset, budget_no, version, epoch, seq }
   if repeated ~= '1' then
     return reply
   end
-  seal.answer(wallet, fingerprint, keep_ms, reply)
+  reply = seal.answer(wallet, fingerprint, keep_ms, reply)
 end
 -- COMMIT
 commit(wallet, clock_key, holds_key, deadlines_key, operation_key)

@@ -57,7 +57,7 @@ local kind = to_freeze == codes.freeze.none and codes.kind.unfreeze or codes.kin
 entries.append(wallet, entries.begin(kind, nil))
 local version, epoch, seq = wallet.version, wallet.epoch, wallet.seq
 local reply = { 'changed', to_freeze, version, epoch, seq }
-seal.operation(wallet, outbox_key, #wallet.entries, operation_id, fingerprint, keep_ms, attached, reply)
+reply = seal.operation(wallet, outbox_key, #wallet.entries, operation_id, fingerprint, keep_ms, attached, reply)
 -- COMMIT
 commit(wallet, clock_key, holds_key, deadlines_key, operation_key)
 return reply

@@ -68,7 +68,7 @@ else
   local legs_text = legs.text(wallet, hold.legs)
   reply = { 'released', settled_atoms, released_atoms, available_atoms, held_atoms, version, epoch, seq, legs_text }
 end
-seal.operation(wallet, outbox_key, main_no, operation_id, fingerprint, keep_ms, attached, reply)
+reply = seal.operation(wallet, outbox_key, main_no, operation_id, fingerprint, keep_ms, attached, reply)
 -- COMMIT
 commit(wallet, clock_key, holds_key, deadlines_key, operation_key)
 return reply

@@ -90,7 +90,7 @@ holds.keep(wallet, entry, {
 entries.append(wallet, entry)
 local version, epoch, seq = wallet.version, wallet.epoch, wallet.seq
 local reply = { 'set_aside', taken_atoms, version, epoch, seq }
-seal.operation(wallet, outbox_key, #wallet.entries, operation_id, fingerprint, keep_ms, attached, reply)
+reply = seal.operation(wallet, outbox_key, #wallet.entries, operation_id, fingerprint, keep_ms, attached, reply)
 -- COMMIT
 commit(wallet, clock_key, holds_key, deadlines_key, operation_key)
 return reply

@@ -187,7 +187,7 @@ if not wallet then
     told_text,
     lines_text,
   }
-  seal.operation(wallet, outbox_key, main_no, operation_id, fingerprint, keep_ms, attached, reply)
+  reply = seal.operation(wallet, outbox_key, main_no, operation_id, fingerprint, keep_ms, attached, reply)
 end
 -- COMMIT
 commit(wallet, clock_key, holds_key, deadlines_key, operation_key)

@@ -88,7 +88,7 @@ else
 end
 local version, epoch, seq = wallet.version, wallet.epoch, wallet.seq
 local reply = { 'taken_back', held_atoms, available_atoms, owed_atoms, released_atoms, version, epoch, seq }
-seal.operation(wallet, outbox_key, main_no, operation_id, fingerprint, keep_ms, attached, reply)
+reply = seal.operation(wallet, outbox_key, main_no, operation_id, fingerprint, keep_ms, attached, reply)
 -- COMMIT
 commit(wallet, clock_key, holds_key, deadlines_key, operation_key)
 return reply

@@ -71,7 +71,7 @@ terms.changed = true
 entries.append(wallet, entry)
 local at_ms, version, epoch, seq = wallet.now_ms, wallet.version, wallet.epoch, wallet.seq
 local reply = { 'voided', taken_atoms, held_atoms, at_ms, version, epoch, seq }
-seal.operation(wallet, outbox_key, #wallet.entries, operation_id, fingerprint, keep_ms, attached, reply)
+reply = seal.operation(wallet, outbox_key, #wallet.entries, operation_id, fingerprint, keep_ms, attached, reply)
 -- COMMIT
 commit(wallet, clock_key, holds_key, deadlines_key, operation_key)
 return reply

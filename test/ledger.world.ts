@@ -28,7 +28,7 @@ import {
 } from '../src/wallet/keys.ts';
 import { packLegs, type AskedLeg } from '../src/wallet/legs.ts';
 import { readStoredWallet } from '../src/wallet/stored-wallet.ts';
-import { decodeReply, type Script } from '../src/wallet/script.ts';
+import { decodeReply, type RawReply, type Script } from '../src/wallet/script.ts';
 import * as scripts from '../src/wallet/scripts.gen.ts';
 import { drainLane, type DrainOptions, type Drained } from '../src/worker/drain.ts';
 import { openPartitions } from '../src/worker/open-partitions.ts';
@@ -453,6 +453,10 @@ async function run<Keys, Args extends object, Reply extends { status: string }>(
     lateKey: lateKey(wallet, holdRef),
   };
   const encoded = script.encode(keys as Keys, args, args);
-  const raw = await redis.call('FCALL', [script.functionName, script.keysCount, ...encoded]);
-  return decodeReply(script, raw as unknown[]);
+  const raw = await redis[script.binary ? 'callBuffer' : 'call']('FCALL', [
+    script.functionName,
+    script.keysCount,
+    ...encoded,
+  ]);
+  return decodeReply(script, raw as RawReply);
 }

@@ -3,7 +3,7 @@
 // The scripts run from a second library, in which `redis` is one of ours: it counts the calls, and raises at the n-th.
 import type { Redis } from 'ioredis';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { decodeReply } from '../src/wallet/script.ts';
+import { decodeReply, type RawReply } from '../src/wallet/script.ts';
 import { libraryHash, libraryText, verifyRunScript } from '../src/wallet/scripts.gen.ts';
 import { callsOf, expiryOf, mendingOf, moneyLines, restore, sendAll, snapshot, stage } from './stories/attempts.ts';
 import type { Call } from './stories/gateway.ts';
@@ -158,7 +158,7 @@ async function failAtEachCall(scene: Scene, attempt: Call): Promise<boolean> {
 
 /** What a call of the script calls, while all goes well; what it answers is the model's answer. */
 async function made(attempt: Call): Promise<string[]> {
-  const raw = (await invoke(attempt, 0)) as unknown[];
+  const raw = (await invoke(attempt, 0)) as RawReply;
   if (attempt.answer) expect(decodeReply(attempt.answer.read, raw)).toEqual(attempt.answer.expected);
   return ((await redis.fcall(`made_${failingHash}`, 0)) as string[]).map(String);
 }

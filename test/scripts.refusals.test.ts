@@ -4,7 +4,7 @@ import type { Redis } from 'ioredis';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { partitionsCount } from '../src/limits.ts';
 import { clockKey, fenceKey, walletKey } from '../src/wallet/keys.ts';
-import { decodeReply } from '../src/wallet/script.ts';
+import { decodeReply, type RawReply } from '../src/wallet/script.ts';
 import { applyDueScript, authorizeScript, createWalletScript, hydrateScript } from '../src/wallet/scripts.gen.ts';
 import type { Atoms } from '../src/units.ts';
 import { callsOf, expiryOf, moneyLines, otherCalls, sendAll, snapshot, stage } from './stories/attempts.ts';
@@ -73,7 +73,7 @@ function allCalls(scene: Scene): [string, Call][] {
 }
 
 async function answerOf({ command, answer }: Call): Promise<{ status: string }> {
-  return decodeReply(answer!.read, (await redis.callBuffer(command.name, ...command.values)) as unknown[]);
+  return decodeReply(answer!.read, (await redis.callBuffer(command.name, ...command.values)) as RawReply);
 }
 
 /** The same call with another argument, counted from 0 after the keys. */

@@ -2,7 +2,8 @@
 --
 -- A record is the request's fingerprint (11 characters) and the reply: its status word, a zero byte, how many numbers
 -- it has (one byte), the numbers as doubles, which are exact up to 2^53, and then, where its last values are strings,
--- those, with zero bytes between them. `struct` packs a number in 600 instructions, '%.0f' in 4,700.
+-- those, with zero bytes between them. `struct` packs a number in 600 instructions, '%.0f' in 4,700. What is written is
+-- answered like that, too, the first time and in a repeat; src/wallet/script.ts reads it.
 local operation = {}
 
 local FINGERPRINT_LENGTH = 11
@@ -22,34 +23,24 @@ local FORMATS = {
   '>Bdddddddddddd',
 }
 
--- Two strings, to be written one after the other: the second may be long, and is not copied here. `count` of a reply's
--- values are numbers; where that is not said, it is found.
-function operation.pack(reply, count)
-  if not count then
-    count = #reply - 1
-    while count > 0 and type(reply[count + 1]) == 'string' do
-      count = count - 1
-    end
+function operation.pack(reply)
+  local count = #reply - 1
+  while count > 0 and type(reply[count + 1]) == 'string' do
+    count = count - 1
   end
   local text_at = count + 2
-  return reply[1] .. '\0' .. struct.pack(FORMATS[count], count, unpack(reply, 2, text_at - 1)),
-    table.concat(reply, '\0', text_at)
+  return reply[1]
+    .. '\0'
+    .. struct.pack(FORMATS[count], count, unpack(reply, 2, text_at - 1))
+    .. table.concat(reply, '\0', text_at)
 end
 
+-- What was answered then, as it is remembered.
 function operation.replay(record, fingerprint)
   if string.sub(record, 1, FINGERPRINT_LENGTH) ~= fingerprint then
     return { 'conflict' }
   end
-  local zero_at = string.find(record, '\0', FINGERPRINT_LENGTH + 1, true)
-  local format = FORMATS[string.byte(record, zero_at + 1)]
-  local reply = { struct.unpack(format, record, zero_at + 1) }
-  -- The last value is where reading stopped, the first how many there are.
-  local texts = string.sub(record, reply[#reply])
-  reply[#reply] = nil
-  for text in string.gmatch(texts .. '\0', '(%Z*)%z') do
-    reply[#reply + 1] = text
-  end
-  return { 'replayed', string.sub(record, FINGERPRINT_LENGTH + 1, zero_at - 1), unpack(reply, 2) }
+  return { 'replayed', string.sub(record, FINGERPRINT_LENGTH + 1) }
 end
 
 -- The epoch that it was answered in: each reply's last numbers are epoch and seq.

@@ -14,9 +14,9 @@ local SPENT, SPENT_AND_BACK = '>BBBdHI4', '>BBBdBBdHI4'
 local NO_TERMS, NO_COUNTERS = '\0\0\0\0', '\0'
 local STATUS, OPERATION = '>BH', '>Bc0c11H'
 -- As lib/operation.lua has it; see lib/plain_spend.lua.
-local NUMBERS, REPLY_LENGTH = '>Bdddddddddd', 91
+local NUMBERS = '>Bdddddddddd'
 
--- Returns what commit.lua writes, and the reply; nil where this is for the long way.
+-- Returns what commit.lua writes, and the reply as it is remembered; nil where this is for the long way.
 function plain_settle.settle(
   wallet_key,
   holds_key,
@@ -73,21 +73,25 @@ function plain_settle.settle(
   else
     transfers = struct.pack(SPENT, 1, HELD, REVENUE, amount_atoms, 1, grant_no)
   end
-  local overage_atoms, late_flag, open_flag, legs_text, lines_text = 0, 0, 0, '', ''
-  local numbers = struct.pack(
-    NUMBERS,
-    10,
-    settled_atoms,
-    released_atoms,
-    overage_atoms,
-    available_atoms,
-    held_atoms,
-    late_flag,
-    open_flag,
-    version,
-    epoch,
-    seq
-  )
+  local overage_atoms, late_flag, open_flag = 0, 0, 0
+  local reply = 'settled\0'
+    .. struct.pack(
+      NUMBERS,
+      10,
+      settled_atoms,
+      released_atoms,
+      overage_atoms,
+      available_atoms,
+      held_atoms,
+      late_flag,
+      open_flag,
+      version,
+      epoch,
+      seq
+    )
+    .. '\0'
+    .. told_text
+    .. '\0'
   local ready = {
     wallet_key,
     outbox_key,
@@ -103,15 +107,11 @@ function plain_settle.settle(
       .. struct.pack(ENDED, asset_no, taken, 0, settled_atoms, released_atoms, created_at_ms, expires_at_ms)
       .. tags
       .. counted
-      .. struct.pack(OPERATION, #operation_id, operation_id, fingerprint, REPLY_LENGTH + #told_text)
-      .. 'settled\0'
-      .. numbers
-      .. '\0'
-      .. told_text
-      .. '\0'
+      .. struct.pack(OPERATION, #operation_id, operation_id, fingerprint, #reply)
+      .. reply
       .. attached,
     clock_after,
-    keep_ms ~= '0' and fingerprint .. 'settled\0' .. numbers .. '\0' .. told_text .. '\0',
+    keep_ms ~= '0' and fingerprint .. reply,
     keep_ms,
     hold_ref,
     false,
@@ -136,22 +136,6 @@ function plain_settle.settle(
   if changed then
     plain.add(ready, asset, nil, nil, changed)
   end
-  local reply = {
-    'settled',
-    settled_atoms,
-    released_atoms,
-    overage_atoms,
-    available_atoms,
-    held_atoms,
-    late_flag,
-    open_flag,
-    version,
-    epoch,
-    seq,
-    legs_text,
-    told_text,
-    lines_text,
-  }
   return ready, reply
 end
 

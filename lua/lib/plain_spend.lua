@@ -15,10 +15,9 @@ local OPERATION = '>Bc0c11H'
 local NO_COUNTERS, NO_HOLD, OPEN, OPEN_AND_SHORT = '\0', '\0\0\0\0\0', '\1', '\1\0\62'
 -- As lib/holds.lua has it: with one source, which is 62 bytes; and without.
 local HOLD, HOLD_AND_SOURCES, SOURCE = '>HddddddI4d', '>Hdddddd', '>I4d'
--- As lib/operation.lua has them: the numbers of a reply, with their count; an entry has them after the status and a
--- zero, before what is told between two.
+-- As lib/operation.lua has them: the numbers of a reply, with their count, after the status and a zero; what is told
+-- follows between two.
 local HOLD_NUMBERS, CHARGE_NUMBERS = '>Bddddddd', '>Bdddddd'
-local HOLD_REPLY_LENGTH, CHARGE_REPLY_LENGTH = 68, 59
 local GRANTS_MAX = 8
 
 -- As `take`, for a hold from several grants.
@@ -99,7 +98,7 @@ local function is_current(fields, config_version, catalog_key, catalog_version, 
     and (catalog_version == '' or redis.call('HGET', catalog_key, environment) == catalog_version)
 end
 
--- Each returns what commit.lua writes, and the reply; nil where this is for the long way.
+-- Each returns what commit.lua writes, and the reply as it is remembered; nil where this is for the long way.
 function plain_spend.hold(
   wallet_key,
   outbox_key,
@@ -155,8 +154,11 @@ function plain_spend.hold(
     hold = hold .. tags
     hold_begins = OPEN .. struct.pack('>H', #hold)
   end
-  local numbers =
-    struct.pack(HOLD_NUMBERS, 7, take_atoms, available_atoms, held_atoms, created_at_ms, version, epoch, seq)
+  local reply = 'approved\0'
+    .. struct.pack(HOLD_NUMBERS, 7, take_atoms, available_atoms, held_atoms, created_at_ms, version, epoch, seq)
+    .. '\0'
+    .. told_text
+    .. '\0'
   local ready = {
     wallet_key,
     outbox_key,
@@ -171,15 +173,11 @@ function plain_spend.hold(
       .. hold_begins
       .. hold
       .. counted
-      .. struct.pack(OPERATION, #operation_id, operation_id, fingerprint, HOLD_REPLY_LENGTH + #told_text)
-      .. 'approved\0'
-      .. numbers
-      .. '\0'
-      .. told_text
-      .. '\0'
+      .. struct.pack(OPERATION, #operation_id, operation_id, fingerprint, #reply)
+      .. reply
       .. attached,
     clock_after,
-    keep_ms ~= '0' and fingerprint .. 'approved\0' .. numbers .. '\0' .. told_text .. '\0',
+    keep_ms ~= '0' and fingerprint .. reply,
     keep_ms,
     ref,
     hold,
@@ -204,20 +202,6 @@ function plain_spend.hold(
   if grants or counters_changed then
     plain.add(ready, asset, grants, order_left, counters_changed)
   end
-  local legs_text, lines_text = '', ''
-  local reply = {
-    'approved',
-    take_atoms,
-    available_atoms,
-    held_atoms,
-    created_at_ms,
-    version,
-    epoch,
-    seq,
-    legs_text,
-    told_text,
-    lines_text,
-  }
   return ready, reply
 end
 
@@ -260,20 +244,26 @@ function plain_spend.charge(
       return nil
     end
   end
-  local numbers = struct.pack(CHARGE_NUMBERS, 6, take_atoms, available_atoms, held_atoms, version, epoch, seq)
+  local reply = 'charged\0'
+    .. struct.pack(CHARGE_NUMBERS, 6, take_atoms, available_atoms, held_atoms, version, epoch, seq)
+    .. '\0'
+    .. told_text
+    .. '\0'
   local ready = {
     wallet_key,
     outbox_key,
     string.format('%d-0', seq),
-    entry_head .. balances .. transfer .. moves .. NO_HOLD .. counted .. struct.pack(
-      OPERATION,
-      #operation_id,
-      operation_id,
-      fingerprint,
-      CHARGE_REPLY_LENGTH + #told_text
-    ) .. 'charged\0' .. numbers .. '\0' .. told_text .. '\0' .. attached,
+    entry_head
+      .. balances
+      .. transfer
+      .. moves
+      .. NO_HOLD
+      .. counted
+      .. struct.pack(OPERATION, #operation_id, operation_id, fingerprint, #reply)
+      .. reply
+      .. attached,
     clock_after,
-    keep_ms ~= '0' and fingerprint .. 'charged\0' .. numbers .. '\0' .. told_text .. '\0',
+    keep_ms ~= '0' and fingerprint .. reply,
     keep_ms,
     false,
     false,
@@ -298,9 +288,6 @@ function plain_spend.charge(
   if counters_changed then
     plain.add(ready, asset, nil, nil, counters_changed)
   end
-  local legs_text, lines_text = '', ''
-  local reply =
-    { 'charged', take_atoms, available_atoms, held_atoms, version, epoch, seq, legs_text, told_text, lines_text }
   return ready, reply
 end
 

@@ -124,37 +124,39 @@ function seal.whole(wallet, fields)
   slice(wallet, 'fields', fields, 'more_fields')
 end
 
--- A "no" that must be remembered: the record alone, nothing of the wallet.
+-- A "no" that must be remembered: the record alone, nothing of the wallet. Returns the reply as it is remembered.
 function seal.answer(wallet, fingerprint, keep_ms, reply)
   wallet.entries = {}
-  local reply_head, reply_texts = operation.pack(reply)
-  wallet.record = fingerprint .. reply_head .. reply_texts
+  local packed = operation.pack(reply)
+  wallet.record = fingerprint .. packed
   wallet.keep_ms = keep_ms
+  return packed
 end
 
 -- The whole operation. `reply` is what this call answers; unless `keep_ms` is '0' it is remembered.
 --
 -- The entry `main_no` is the one that the caller asked for: it carries operation, reply and what the caller
--- attached. The others (grants that expired, holds that ran out) happened beside it.
+-- attached. The others (grants that expired, holds that ran out) happened beside it. Returns the reply as it is
+-- remembered, which is how it is answered.
 function seal.operation(wallet, outbox_key, main_no, operation_id, fingerprint, keep_ms, attached, reply)
   seal.wallet(wallet)
-  local reply_head, reply_texts = operation.pack(reply)
+  local packed = operation.pack(reply)
   for no, entry in ipairs(wallet.entries) do
     if no == main_no then
       entry.packed = entry.packed
-        .. struct.pack('>Bc0c11H', #operation_id, operation_id, fingerprint, #reply_head + #reply_texts)
-        .. reply_head
-        .. reply_texts
+        .. struct.pack('>Bc0c11H', #operation_id, operation_id, fingerprint, #packed)
+        .. packed
         .. attached
     else
       entry.packed = entry.packed .. NO_OPERATION
     end
   end
   if keep_ms ~= '0' then
-    wallet.record = fingerprint .. reply_head .. reply_texts
+    wallet.record = fingerprint .. packed
     wallet.keep_ms = keep_ms
   end
   wallet.outbox_key = outbox_key
+  return packed
 end
 
 return seal

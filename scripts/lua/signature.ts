@@ -63,25 +63,30 @@ function readReplies(script: LuaFile, modules: Map<string, LuaFile>): Reply[] {
 // What one returned expression can answer: a table, a name that was given tables, or a library's refusal.
 function repliesOf(node: Node | undefined, file: LuaFile, scope: Node[], modules: Map<string, LuaFile>): Reply[] {
   if (node?.type === 'TableConstructorExpression') return [replyOf(node, file)];
+  // Packed (lua/lib/operation.lua): what is in it says the table that it was packed from, or the long way's.
+  if (node?.type === 'BinaryExpression') return [];
   const call = node?.type === 'CallExpression' ? libraryCall(node, file, modules) : undefined;
   if (call) return returnsOf(call.body).flatMap((values) => repliesOf(values[0], call.file, call.body, modules));
   const name = nameOf(node);
   if (name === undefined) throw new Error(`${file.name}: a reply is a table, or a name that holds one`);
   const found: Reply[] = [];
-  for (const assignment of assignmentsTo(name, scope)) {
-    const { value, position } = assignment;
-    if (value.type === 'TableConstructorExpression') found.push(replyOf(value, file));
-    else if (value.type === 'CallExpression') {
+  let isKnown = false;
+  for (const { value, position } of assignmentsTo(name, scope)) {
+    if (value.type === 'TableConstructorExpression' || value.type === 'BinaryExpression') {
+      isKnown = true;
+      found.push(...repliesOf(value, file, scope, modules));
+    } else if (value.type === 'CallExpression') {
       const library = libraryCall(value, file, modules);
       if (!library) throw new Error(`${file.name}: ${name} comes from a call that the generator cannot follow`);
       for (const values of returnsOf(library.body)) {
         const refusal = values[position];
-        if (refusal && refusal.type !== 'NilLiteral')
-          found.push(...repliesOf(refusal, library.file, library.body, modules));
+        if (!refusal || refusal.type === 'NilLiteral') continue;
+        isKnown = true;
+        found.push(...repliesOf(refusal, library.file, library.body, modules));
       }
     }
   }
-  if (found.length === 0) throw new Error(`${file.name}: nothing is known of the reply ${name}`);
+  if (!isKnown) throw new Error(`${file.name}: nothing is known of the reply ${name}`);
   return found;
 }
 

@@ -48,7 +48,7 @@ export const ${camel(signature.name)}Script: Script<${type}Keys, ${type}Args, ${
   name: '${signature.name}',
   functionName: '${signature.name}_${hash}',
   keysCount: ${signature.keys.length},
-  binary: ${replies.some((reply) => reply.values.some((value) => /_(packed|record)$/.test(value)))},
+  binary: ${replays || replies.some((reply) => reply.values.some((value) => /_(packed|record)$/.test(value)))},
   encode: (${parametersOf(signature)}) => ${encoder(signature)},
   decode: {
 ${replies.map((reply) => `    ${reply.status}: (${reply.values.length > 0 ? 'reply' : ''}) => ({ ${[`status: '${reply.status}'`, ...reply.values.map((value, i) => `${camel(value)}: ${decodeValue(value, i + 1)}`)].join(', ')} }),`).join('\n')}

@@ -2,7 +2,7 @@
 import type { Redis } from 'ioredis';
 import { confirmationOf, type Confirmable } from './confirm.ts';
 import { FunctionCall } from './function-call.ts';
-import { decodeReply, type CommonArgs, type OwnArgs, type Script, type Value } from './script.ts';
+import { decodeReply, type CommonArgs, type OwnArgs, type RawReply, type Script, type Value } from './script.ts';
 import { libraryText } from './scripts.gen.ts';
 
 export type Failure =
@@ -94,10 +94,10 @@ async function load(redis: Redis): Promise<string | undefined> {
   }
 }
 
-function send<Keys, Args, Reply>(redis: Redis, script: Script<Keys, Args, Reply>, values: Value[]): Promise<unknown[]> {
+function send<Keys, Args, Reply>(redis: Redis, script: Script<Keys, Args, Reply>, values: Value[]): Promise<RawReply> {
   writeTogether(redis);
   const { functionName, keysCount, binary } = script;
-  return redis.sendCommand(new FunctionCall(functionName, keysCount, values, binary)) as Promise<unknown[]>;
+  return redis.sendCommand(new FunctionCall(functionName, keysCount, values, binary)) as Promise<RawReply>;
 }
 
 const gathered = new WeakMap<object, number>();

@@ -17,7 +17,7 @@ export type Script<Keys, Args, Reply> = {
   name: string;
   functionName: string;
   keysCount: number;
-  /** Its reply carries packed values: texts arrive as buffers. */
+  /** Its reply may be packed, or carry packed values: texts arrive as buffers. */
   binary: boolean;
   /** What is common comes apart, so that nothing is copied together for a call; both may be one object. */
   encode: (keys: Keys, args: OwnArgs<Args>, common: Pick<Args, keyof Args & keyof CommonArgs>) => Value[];
@@ -35,14 +35,31 @@ export function withoutEmpty(values: Value[], optionalCount: number): Value[] {
 
 const isEmpty = (value: Value): boolean => typeof value !== 'number' && value.length === 0;
 
+/** What Redis answers: a list, or a reply as it is remembered. */
+export type RawReply = Buffer | unknown[];
+
 /** Read a raw reply. A `replayed` one is what the first call answered, marked. */
 export function decodeReply<Keys, Args, Reply extends { status: string }>(
   script: Script<Keys, Args, Reply>,
-  raw: unknown[],
+  raw: RawReply,
 ): Reply {
-  const status = String(raw[0]);
-  if (status === 'replayed') return { ...decodeReply(script, raw.slice(1)), replayed: true };
+  const values = Buffer.isBuffer(raw) ? unpackReply(raw) : raw;
+  const status = String(values[0]);
+  if (status === 'replayed') return { ...decodeReply(script, values[1] as Buffer), replayed: true };
   const decode = script.decode[status];
   if (!decode) throw new Error(`${script.name} answered '${status}', which its signature does not know`);
-  return decode(raw);
+  return decode(values);
+}
+
+/** See lua/lib/operation.lua: status, zero, number of numbers, those as doubles, texts with zeros between them. */
+function unpackReply(packed: Buffer): unknown[] {
+  const zeroAt = packed.indexOf(0);
+  const values: unknown[] = [packed.toString('latin1', 0, zeroAt)];
+  let at = zeroAt + 2;
+  for (let left = packed[zeroAt + 1]!; left > 0; left -= 1) {
+    values.push(packed.readDoubleBE(at));
+    at += 8;
+  }
+  values.push(...packed.toString('utf8', at).split('\0'));
+  return values;
 }

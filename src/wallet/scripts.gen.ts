@@ -3,7 +3,7 @@ import { atomsFromRedis as atoms, type Atoms } from '../units.ts';
 import { withoutEmpty, type Script } from './script.ts';
 
 /** The Redis library that holds all scripts; names end in its hash. */
-export const libraryHash = 'd776002cacf4';
+export const libraryHash = 'cbed257fd0c8';
 
 export type AdvanceClockKeys = { fenceKey: string; clockKey: string };
 export type AdvanceClockArgs = { fence: string; toMs: number };
@@ -16,7 +16,7 @@ export type AdvanceClockReply =
  */
 export const advanceClockScript: Script<AdvanceClockKeys, AdvanceClockArgs, AdvanceClockReply> = {
   name: 'advance_clock',
-  functionName: 'advance_clock_d776002cacf4',
+  functionName: 'advance_clock_cbed257fd0c8',
   keysCount: 2,
   binary: false,
   encode: (keys, args, common) => [keys.fenceKey, keys.clockKey, common.fence, args.toMs],
@@ -47,9 +47,9 @@ export type ApplyDueReply =
  */
 export const applyDueScript: Script<ApplyDueKeys, ApplyDueArgs, ApplyDueReply> = {
   name: 'apply_due',
-  functionName: 'apply_due_d776002cacf4',
+  functionName: 'apply_due_cbed257fd0c8',
   keysCount: 7,
-  binary: false,
+  binary: true,
   encode: (keys, _, common) => [keys.fenceKey, keys.clockKey, keys.walletKey, keys.holdsKey, keys.deadlinesKey, keys.operationKey, keys.outboxKey, common.fence, common.notAfterMs, common.environment, common.operationId, common.fingerprint, common.keepMs],
   decode: {
     fenced: () => ({ status: 'fenced' }),
@@ -82,7 +82,7 @@ export type ArmTopUpReply =
  */
 export const armTopUpScript: Script<ArmTopUpKeys, ArmTopUpArgs, ArmTopUpReply> = {
   name: 'arm_top_up',
-  functionName: 'arm_top_up_d776002cacf4',
+  functionName: 'arm_top_up_cbed257fd0c8',
   keysCount: 3,
   binary: false,
   encode: (keys, args, common) => [keys.fenceKey, keys.clockKey, keys.walletKey, common.fence, args.asset, String(args.firesBelowAtoms), args.crossingNo],
@@ -127,9 +127,9 @@ export type AuthorizeReply =
  */
 export const authorizeScript: Script<AuthorizeKeys, AuthorizeArgs, AuthorizeReply> = {
   name: 'authorize',
-  functionName: 'authorize_d776002cacf4',
+  functionName: 'authorize_cbed257fd0c8',
   keysCount: 8,
-  binary: false,
+  binary: true,
   encode: (keys, args, common) => withoutEmpty([keys.fenceKey, keys.clockKey, keys.walletKey, keys.holdsKey, keys.deadlinesKey, keys.operationKey, keys.outboxKey, keys.catalogKey, common.fence, common.notAfterMs, common.environment, common.operationId, common.fingerprint, common.keepMs, args.asset, String(args.amountAtoms), args.mode, args.ttlMs, common.repeated, common.lookedUp, args.configVersion, args.attached, args.catalogVersion, args.toldText, args.budgetsPacked, args.linesPacked, args.scopesPacked, args.legsPacked, args.fallbacksPacked], 7),
   decode: {
     fenced: () => ({ status: 'fenced' }),
@@ -180,9 +180,9 @@ export type ChargeReply =
  */
 export const chargeScript: Script<ChargeKeys, ChargeArgs, ChargeReply> = {
   name: 'charge',
-  functionName: 'charge_d776002cacf4',
+  functionName: 'charge_cbed257fd0c8',
   keysCount: 8,
-  binary: false,
+  binary: true,
   encode: (keys, args, common) => withoutEmpty([keys.fenceKey, keys.clockKey, keys.walletKey, keys.holdsKey, keys.deadlinesKey, keys.operationKey, keys.outboxKey, keys.catalogKey, common.fence, common.notAfterMs, common.environment, common.operationId, common.fingerprint, common.keepMs, args.asset, String(args.amountAtoms), args.mode, common.repeated, common.lookedUp, args.configVersion, args.attached, args.catalogVersion, args.toldText, args.budgetsPacked, args.linesPacked, args.scopesPacked, args.legsPacked, args.fallbacksPacked], 7),
   decode: {
     fenced: () => ({ status: 'fenced' }),
@@ -220,7 +220,7 @@ export type ConfigureReply =
  */
 export const configureScript: Script<ConfigureKeys, ConfigureArgs, ConfigureReply> = {
   name: 'configure',
-  functionName: 'configure_d776002cacf4',
+  functionName: 'configure_cbed257fd0c8',
   keysCount: 3,
   binary: false,
   encode: (keys, args, common) => [keys.fenceKey, keys.clockKey, keys.walletKey, common.fence, args.version, args.configText],
@@ -247,7 +247,7 @@ export type CreateWalletReply =
  */
 export const createWalletScript: Script<CreateWalletKeys, CreateWalletArgs, CreateWalletReply> = {
   name: 'create_wallet',
-  functionName: 'create_wallet_d776002cacf4',
+  functionName: 'create_wallet_cbed257fd0c8',
   keysCount: 3,
   binary: false,
   encode: (keys, args, common) => [keys.fenceKey, keys.clockKey, keys.walletKey, common.fence, common.environment, args.customerId, args.freeze],
@@ -281,9 +281,9 @@ export type CreditReply =
  */
 export const creditScript: Script<CreditKeys, CreditArgs, CreditReply> = {
   name: 'credit',
-  functionName: 'credit_d776002cacf4',
+  functionName: 'credit_cbed257fd0c8',
   keysCount: 7,
-  binary: false,
+  binary: true,
   encode: (keys, args, common) => [keys.fenceKey, keys.clockKey, keys.walletKey, keys.holdsKey, keys.deadlinesKey, keys.operationKey, keys.outboxKey, common.fence, common.notAfterMs, common.environment, common.operationId, common.fingerprint, common.keepMs, args.asset, args.grantNo, String(args.amountAtoms), args.purpose, args.priority, args.effectiveAtMs, args.expiresAtMs, args.attached, common.lookedUp, args.scope, args.rolloverPacked],
   decode: {
     fenced: () => ({ status: 'fenced' }),
@@ -318,7 +318,7 @@ export type DropCountersReply =
  */
 export const dropCountersScript: Script<DropCountersKeys, DropCountersArgs, DropCountersReply> = {
   name: 'drop_counters',
-  functionName: 'drop_counters_d776002cacf4',
+  functionName: 'drop_counters_cbed257fd0c8',
   keysCount: 3,
   binary: false,
   encode: (keys, args, common) => [keys.fenceKey, keys.clockKey, keys.walletKey, common.fence, args.names],
@@ -351,9 +351,9 @@ export type ExpireHoldsReply =
  */
 export const expireHoldsScript: Script<ExpireHoldsKeys, ExpireHoldsArgs, ExpireHoldsReply> = {
   name: 'expire_holds',
-  functionName: 'expire_holds_d776002cacf4',
+  functionName: 'expire_holds_cbed257fd0c8',
   keysCount: 7,
-  binary: false,
+  binary: true,
   encode: (keys, args, common) => [keys.fenceKey, keys.clockKey, keys.walletKey, keys.holdsKey, keys.deadlinesKey, keys.operationKey, keys.outboxKey, common.fence, common.notAfterMs, common.environment, common.operationId, common.fingerprint, common.keepMs, args.holdRefs],
   decode: {
     fenced: () => ({ status: 'fenced' }),
@@ -395,9 +395,9 @@ export type ExtendReply =
  */
 export const extendScript: Script<ExtendKeys, ExtendArgs, ExtendReply> = {
   name: 'extend',
-  functionName: 'extend_d776002cacf4',
+  functionName: 'extend_cbed257fd0c8',
   keysCount: 7,
-  binary: false,
+  binary: true,
   encode: (keys, args, common) => [keys.fenceKey, keys.clockKey, keys.walletKey, keys.holdsKey, keys.deadlinesKey, keys.operationKey, keys.outboxKey, common.fence, common.notAfterMs, common.environment, common.operationId, common.fingerprint, common.keepMs, args.asset, args.holdRef, String(args.amountAtoms), args.ttlMs, common.repeated, args.attached, common.lookedUp, args.configVersion, args.budgetsPacked],
   decode: {
     fenced: () => ({ status: 'fenced' }),
@@ -437,7 +437,7 @@ export type ForgetReply =
  */
 export const forgetScript: Script<ForgetKeys, ForgetArgs, ForgetReply> = {
   name: 'forget',
-  functionName: 'forget_d776002cacf4',
+  functionName: 'forget_cbed257fd0c8',
   keysCount: 4,
   binary: false,
   encode: (keys, args, common) => [keys.fenceKey, keys.walletKey, keys.holdsKey, keys.deadlinesKey, common.fence, args.headPacked],
@@ -472,9 +472,9 @@ export type FreezeReply =
  */
 export const freezeScript: Script<FreezeKeys, FreezeArgs, FreezeReply> = {
   name: 'freeze',
-  functionName: 'freeze_d776002cacf4',
+  functionName: 'freeze_cbed257fd0c8',
   keysCount: 7,
-  binary: false,
+  binary: true,
   encode: (keys, args, common) => [keys.fenceKey, keys.clockKey, keys.walletKey, keys.holdsKey, keys.deadlinesKey, keys.operationKey, keys.outboxKey, common.fence, common.notAfterMs, common.environment, common.operationId, common.fingerprint, common.keepMs, args.fromFreeze, args.toFreeze, args.attached, common.lookedUp, args.seenAt],
   decode: {
     fenced: () => ({ status: 'fenced' }),
@@ -510,7 +510,7 @@ export type HydrateReply =
  */
 export const hydrateScript: Script<HydrateKeys, HydrateArgs, HydrateReply> = {
   name: 'hydrate',
-  functionName: 'hydrate_d776002cacf4',
+  functionName: 'hydrate_cbed257fd0c8',
   keysCount: 6,
   binary: false,
   encode: (keys, args, common) => [keys.fenceKey, keys.clockKey, keys.walletKey, keys.holdsKey, keys.deadlinesKey, keys.scratchKey, common.fence, common.environment, args.customerId, args.version, args.freeze, args.accountsPacked, args.grantsPacked, args.holdsPacked, args.replacedVersion, args.lookUpUntilMs, args.configVersion, args.configText, args.countersPacked, args.rolloversPacked, args.triggersPacked],
@@ -537,7 +537,7 @@ export type ListDueReply =
  */
 export const listDueScript: Script<ListDueKeys, ListDueArgs, ListDueReply> = {
   name: 'list_due',
-  functionName: 'list_due_d776002cacf4',
+  functionName: 'list_due_cbed257fd0c8',
   keysCount: 3,
   binary: false,
   encode: (keys, args, common) => [keys.fenceKey, keys.clockKey, keys.deadlinesKey, common.fence, args.membersMax],
@@ -566,7 +566,7 @@ export type MendReply =
  */
 export const mendScript: Script<MendKeys, MendArgs, MendReply> = {
   name: 'mend',
-  functionName: 'mend_d776002cacf4',
+  functionName: 'mend_cbed257fd0c8',
   keysCount: 5,
   binary: false,
   encode: (keys, args, common) => [keys.fenceKey, keys.clockKey, keys.walletKey, keys.holdsKey, keys.deadlinesKey, common.fence, args.seenAt],
@@ -593,7 +593,7 @@ export type PeekOperationReply =
  */
 export const peekOperationScript: Script<PeekOperationKeys, PeekOperationArgs, PeekOperationReply> = {
   name: 'peek_operation',
-  functionName: 'peek_operation_d776002cacf4',
+  functionName: 'peek_operation_cbed257fd0c8',
   keysCount: 4,
   binary: false,
   encode: (keys, _, common) => [keys.fenceKey, keys.clockKey, keys.walletKey, keys.operationKey, common.fence],
@@ -620,7 +620,7 @@ export type RaiseCatalogReply =
  */
 export const raiseCatalogScript: Script<RaiseCatalogKeys, RaiseCatalogArgs, RaiseCatalogReply> = {
   name: 'raise_catalog',
-  functionName: 'raise_catalog_d776002cacf4',
+  functionName: 'raise_catalog_cbed257fd0c8',
   keysCount: 2,
   binary: false,
   encode: (keys, args, common) => [keys.fenceKey, keys.catalogKey, common.fence, common.environment, args.catalogVersion],
@@ -647,7 +647,7 @@ export type ReadHoldReply =
  */
 export const readHoldScript: Script<ReadHoldKeys, ReadHoldArgs, ReadHoldReply> = {
   name: 'read_hold',
-  functionName: 'read_hold_d776002cacf4',
+  functionName: 'read_hold_cbed257fd0c8',
   keysCount: 4,
   binary: true,
   encode: (keys, args, common) => [keys.fenceKey, keys.clockKey, keys.walletKey, keys.holdsKey, common.fence, common.environment, args.holdRef],
@@ -675,7 +675,7 @@ export type ReadStoredReply =
  */
 export const readStoredScript: Script<ReadStoredKeys, ReadStoredArgs, ReadStoredReply> = {
   name: 'read_stored',
-  functionName: 'read_stored_d776002cacf4',
+  functionName: 'read_stored_cbed257fd0c8',
   keysCount: 4,
   binary: true,
   encode: (keys) => [keys.walletKey, keys.holdsKey, keys.deadlinesKey, keys.clockKey],
@@ -699,7 +699,7 @@ export type ReadWalletReply =
  */
 export const readWalletScript: Script<ReadWalletKeys, ReadWalletArgs, ReadWalletReply> = {
   name: 'read_wallet',
-  functionName: 'read_wallet_d776002cacf4',
+  functionName: 'read_wallet_cbed257fd0c8',
   keysCount: 3,
   binary: true,
   encode: (keys, _, common) => [keys.fenceKey, keys.clockKey, keys.walletKey, common.fence, common.environment],
@@ -737,9 +737,9 @@ export type ReleaseReply =
  */
 export const releaseScript: Script<ReleaseKeys, ReleaseArgs, ReleaseReply> = {
   name: 'release',
-  functionName: 'release_d776002cacf4',
+  functionName: 'release_cbed257fd0c8',
   keysCount: 7,
-  binary: false,
+  binary: true,
   encode: (keys, args, common) => [keys.fenceKey, keys.clockKey, keys.walletKey, keys.holdsKey, keys.deadlinesKey, keys.operationKey, keys.outboxKey, common.fence, common.notAfterMs, common.environment, common.operationId, common.fingerprint, common.keepMs, args.asset, args.holdRef, args.attached, common.lookedUp],
   decode: {
     fenced: () => ({ status: 'fenced' }),
@@ -770,7 +770,7 @@ export type RememberReply =
  */
 export const rememberScript: Script<RememberKeys, RememberArgs, RememberReply> = {
   name: 'remember',
-  functionName: 'remember_d776002cacf4',
+  functionName: 'remember_cbed257fd0c8',
   keysCount: 2,
   binary: false,
   encode: (keys, args, common) => [keys.fenceKey, keys.operationKey, common.fence, args.recordPacked, common.keepMs],
@@ -798,7 +798,7 @@ export type RestampReply =
  */
 export const restampScript: Script<RestampKeys, RestampArgs, RestampReply> = {
   name: 'restamp',
-  functionName: 'restamp_d776002cacf4',
+  functionName: 'restamp_cbed257fd0c8',
   keysCount: 5,
   binary: false,
   encode: (keys, args, common) => [keys.fenceKey, keys.clockKey, keys.walletKey, keys.holdsKey, keys.scratchKey, common.fence, args.version, args.freeze, args.configVersion, args.configText],
@@ -834,9 +834,9 @@ export type SetAsideReply =
  */
 export const setAsideScript: Script<SetAsideKeys, SetAsideArgs, SetAsideReply> = {
   name: 'set_aside',
-  functionName: 'set_aside_d776002cacf4',
+  functionName: 'set_aside_cbed257fd0c8',
   keysCount: 7,
-  binary: false,
+  binary: true,
   encode: (keys, args, common) => [keys.fenceKey, keys.clockKey, keys.walletKey, keys.holdsKey, keys.deadlinesKey, keys.operationKey, keys.outboxKey, common.fence, common.notAfterMs, common.environment, common.operationId, common.fingerprint, common.keepMs, args.asset, args.holdRef, args.grantNo, String(args.amountAtoms), args.mode, args.attached, common.lookedUp],
   decode: {
     fenced: () => ({ status: 'fenced' }),
@@ -888,9 +888,9 @@ export type SettleReply =
  */
 export const settleScript: Script<SettleKeys, SettleArgs, SettleReply> = {
   name: 'settle',
-  functionName: 'settle_d776002cacf4',
+  functionName: 'settle_cbed257fd0c8',
   keysCount: 9,
-  binary: false,
+  binary: true,
   encode: (keys, args, common) => withoutEmpty([keys.fenceKey, keys.clockKey, keys.walletKey, keys.holdsKey, keys.deadlinesKey, keys.operationKey, keys.outboxKey, keys.lateKey, keys.catalogKey, common.fence, common.notAfterMs, common.environment, common.operationId, common.fingerprint, common.keepMs, args.asset, args.holdRef, String(args.amountAtoms), args.final, args.onExcess, common.lookedUp, args.configVersion, args.attached, args.catalogVersion, args.toldText, args.linesPacked, args.scopesPacked, args.duesPacked, args.expiredHold, args.fallbacksPacked], 7),
   decode: {
     fenced: () => ({ status: 'fenced' }),
@@ -936,9 +936,9 @@ export type TakeBackReply =
  */
 export const takeBackScript: Script<TakeBackKeys, TakeBackArgs, TakeBackReply> = {
   name: 'take_back',
-  functionName: 'take_back_d776002cacf4',
+  functionName: 'take_back_cbed257fd0c8',
   keysCount: 7,
-  binary: false,
+  binary: true,
   encode: (keys, args, common) => [keys.fenceKey, keys.clockKey, keys.walletKey, keys.holdsKey, keys.deadlinesKey, keys.operationKey, keys.outboxKey, common.fence, common.notAfterMs, common.environment, common.operationId, common.fingerprint, common.keepMs, args.asset, args.holdRef, args.grantNo, String(args.amountAtoms), args.attached, common.lookedUp],
   decode: {
     fenced: () => ({ status: 'fenced' }),
@@ -967,7 +967,7 @@ export type VerifyRunReply =
  */
 export const verifyRunScript: Script<VerifyRunKeys, VerifyRunArgs, VerifyRunReply> = {
   name: 'verify_run',
-  functionName: 'verify_run_d776002cacf4',
+  functionName: 'verify_run_cbed257fd0c8',
   keysCount: 1,
   binary: false,
   encode: (keys, args, common) => [keys.fenceKey, common.fence, args.runId],
@@ -998,9 +998,9 @@ export type VoidReply =
  */
 export const voidScript: Script<VoidKeys, VoidArgs, VoidReply> = {
   name: 'void',
-  functionName: 'void_d776002cacf4',
+  functionName: 'void_cbed257fd0c8',
   keysCount: 7,
-  binary: false,
+  binary: true,
   encode: (keys, args, common) => [keys.fenceKey, keys.clockKey, keys.walletKey, keys.holdsKey, keys.deadlinesKey, keys.operationKey, keys.outboxKey, common.fence, common.notAfterMs, common.environment, common.operationId, common.fingerprint, common.keepMs, args.asset, args.grantNo, args.attached, common.lookedUp],
   decode: {
     fenced: () => ({ status: 'fenced' }),
@@ -1019,7 +1019,7 @@ export const voidScript: Script<VoidKeys, VoidArgs, VoidReply> = {
 
 /** What FUNCTION LOAD takes. */
 export const libraryText =
-  "#!lua name=farebox_d776002cacf4\n\
+  "#!lua name=farebox_cbed257fd0c8\n\
 local outer = function() return redis, string, struct, math, table, unpack, ipairs, pairs, tonumber, type end\n\
 local redis, string, struct, math, table, unpack, ipairs, pairs, tonumber, type = redis\n\
 local bound = false\n\
@@ -2886,30 +2886,22 @@ local FORMATS = {\n\
 '>Bddddddddddd',\n\
 '>Bdddddddddddd',\n\
 }\n\
-function operation.pack(reply, count)\n\
-if not count then\n\
-count = #reply - 1\n\
+function operation.pack(reply)\n\
+local count = #reply - 1\n\
 while count > 0 and type(reply[count + 1]) == 'string' do\n\
 count = count - 1\n\
 end\n\
-end\n\
 local text_at = count + 2\n\
-return reply[1] .. '\\0' .. struct.pack(FORMATS[count], count, unpack(reply, 2, text_at - 1)),\n\
-table.concat(reply, '\\0', text_at)\n\
+return reply[1]\n\
+.. '\\0'\n\
+.. struct.pack(FORMATS[count], count, unpack(reply, 2, text_at - 1))\n\
+.. table.concat(reply, '\\0', text_at)\n\
 end\n\
 function operation.replay(record, fingerprint)\n\
 if string.sub(record, 1, FINGERPRINT_LENGTH) ~= fingerprint then\n\
 return { 'conflict' }\n\
 end\n\
-local zero_at = string.find(record, '\\0', FINGERPRINT_LENGTH + 1, true)\n\
-local format = FORMATS[string.byte(record, zero_at + 1)]\n\
-local reply = { struct.unpack(format, record, zero_at + 1) }\n\
-local texts = string.sub(record, reply[#reply])\n\
-reply[#reply] = nil\n\
-for text in string.gmatch(texts .. '\\0', '(%Z*)%z') do\n\
-reply[#reply + 1] = text\n\
-end\n\
-return { 'replayed', string.sub(record, FINGERPRINT_LENGTH + 1, zero_at - 1), unpack(reply, 2) }\n\
+return { 'replayed', string.sub(record, FINGERPRINT_LENGTH + 1) }\n\
 end\n\
 function operation.epoch(record)\n\
 local zero_at = string.find(record, '\\0', FINGERPRINT_LENGTH + 1, true)\n\
@@ -3128,7 +3120,7 @@ local HOLD, HOLD_LENGTH, ENDED, ENDED_LENGTH = '>HddddddI4d', 62, '>Hdddddd', 50
 local SPENT, SPENT_AND_BACK = '>BBBdHI4', '>BBBdBBdHI4'\n\
 local NO_TERMS, NO_COUNTERS = '\\0\\0\\0\\0', '\\0'\n\
 local STATUS, OPERATION = '>BH', '>Bc0c11H'\n\
-local NUMBERS, REPLY_LENGTH = '>Bdddddddddd', 91\n\
+local NUMBERS = '>Bdddddddddd'\n\
 function plain_settle.settle(\n\
 wallet_key,\n\
 holds_key,\n\
@@ -3185,8 +3177,9 @@ transfers = struct.pack(SPENT_AND_BACK, 2, HELD, REVENUE, amount_atoms, HELD, AV
 else\n\
 transfers = struct.pack(SPENT, 1, HELD, REVENUE, amount_atoms, 1, grant_no)\n\
 end\n\
-local overage_atoms, late_flag, open_flag, legs_text, lines_text = 0, 0, 0, '', ''\n\
-local numbers = struct.pack(\n\
+local overage_atoms, late_flag, open_flag = 0, 0, 0\n\
+local reply = 'settled\\0'\n\
+.. struct.pack(\n\
 NUMBERS,\n\
 10,\n\
 settled_atoms,\n\
@@ -3200,6 +3193,9 @@ version,\n\
 epoch,\n\
 seq\n\
 )\n\
+.. '\\0'\n\
+.. told_text\n\
+.. '\\0'\n\
 local ready = {\n\
 wallet_key,\n\
 outbox_key,\n\
@@ -3215,15 +3211,11 @@ entry_head\n\
 .. struct.pack(ENDED, asset_no, taken, 0, settled_atoms, released_atoms, created_at_ms, expires_at_ms)\n\
 .. tags\n\
 .. counted\n\
-.. struct.pack(OPERATION, #operation_id, operation_id, fingerprint, REPLY_LENGTH + #told_text)\n\
-.. 'settled\\0'\n\
-.. numbers\n\
-.. '\\0'\n\
-.. told_text\n\
-.. '\\0'\n\
+.. struct.pack(OPERATION, #operation_id, operation_id, fingerprint, #reply)\n\
+.. reply\n\
 .. attached,\n\
 clock_after,\n\
-keep_ms ~= '0' and fingerprint .. 'settled\\0' .. numbers .. '\\0' .. told_text .. '\\0',\n\
+keep_ms ~= '0' and fingerprint .. reply,\n\
 keep_ms,\n\
 hold_ref,\n\
 false,\n\
@@ -3247,22 +3239,6 @@ nil,\n\
 if changed then\n\
 plain.add(ready, asset, nil, nil, changed)\n\
 end\n\
-local reply = {\n\
-'settled',\n\
-settled_atoms,\n\
-released_atoms,\n\
-overage_atoms,\n\
-available_atoms,\n\
-held_atoms,\n\
-late_flag,\n\
-open_flag,\n\
-version,\n\
-epoch,\n\
-seq,\n\
-legs_text,\n\
-told_text,\n\
-lines_text,\n\
-}\n\
 return ready, reply\n\
 end\n\
 return plain_settle\n\
@@ -3279,7 +3255,6 @@ local OPERATION = '>Bc0c11H'\n\
 local NO_COUNTERS, NO_HOLD, OPEN, OPEN_AND_SHORT = '\\0', '\\0\\0\\0\\0\\0', '\\1', '\\1\\0\\62'\n\
 local HOLD, HOLD_AND_SOURCES, SOURCE = '>HddddddI4d', '>Hdddddd', '>I4d'\n\
 local HOLD_NUMBERS, CHARGE_NUMBERS = '>Bddddddd', '>Bdddddd'\n\
-local HOLD_REPLY_LENGTH, CHARGE_REPLY_LENGTH = 68, 59\n\
 local GRANTS_MAX = 8\n\
 local function take_from_several(wallet_key, order, atoms)\n\
 local names = { nil, nil, nil, nil, nil, nil, nil, nil }\n\
@@ -3401,8 +3376,11 @@ if tags ~= '' or grants then\n\
 hold = hold .. tags\n\
 hold_begins = OPEN .. struct.pack('>H', #hold)\n\
 end\n\
-local numbers =\n\
-struct.pack(HOLD_NUMBERS, 7, take_atoms, available_atoms, held_atoms, created_at_ms, version, epoch, seq)\n\
+local reply = 'approved\\0'\n\
+.. struct.pack(HOLD_NUMBERS, 7, take_atoms, available_atoms, held_atoms, created_at_ms, version, epoch, seq)\n\
+.. '\\0'\n\
+.. told_text\n\
+.. '\\0'\n\
 local ready = {\n\
 wallet_key,\n\
 outbox_key,\n\
@@ -3417,15 +3395,11 @@ entry_head\n\
 .. hold_begins\n\
 .. hold\n\
 .. counted\n\
-.. struct.pack(OPERATION, #operation_id, operation_id, fingerprint, HOLD_REPLY_LENGTH + #told_text)\n\
-.. 'approved\\0'\n\
-.. numbers\n\
-.. '\\0'\n\
-.. told_text\n\
-.. '\\0'\n\
+.. struct.pack(OPERATION, #operation_id, operation_id, fingerprint, #reply)\n\
+.. reply\n\
 .. attached,\n\
 clock_after,\n\
-keep_ms ~= '0' and fingerprint .. 'approved\\0' .. numbers .. '\\0' .. told_text .. '\\0',\n\
+keep_ms ~= '0' and fingerprint .. reply,\n\
 keep_ms,\n\
 ref,\n\
 hold,\n\
@@ -3449,20 +3423,6 @@ nil,\n\
 if grants or counters_changed then\n\
 plain.add(ready, asset, grants, order_left, counters_changed)\n\
 end\n\
-local legs_text, lines_text = '', ''\n\
-local reply = {\n\
-'approved',\n\
-take_atoms,\n\
-available_atoms,\n\
-held_atoms,\n\
-created_at_ms,\n\
-version,\n\
-epoch,\n\
-seq,\n\
-legs_text,\n\
-told_text,\n\
-lines_text,\n\
-}\n\
 return ready, reply\n\
 end\n\
 function plain_spend.charge(\n\
@@ -3504,20 +3464,26 @@ if not counters_changed then\n\
 return nil\n\
 end\n\
 end\n\
-local numbers = struct.pack(CHARGE_NUMBERS, 6, take_atoms, available_atoms, held_atoms, version, epoch, seq)\n\
+local reply = 'charged\\0'\n\
+.. struct.pack(CHARGE_NUMBERS, 6, take_atoms, available_atoms, held_atoms, version, epoch, seq)\n\
+.. '\\0'\n\
+.. told_text\n\
+.. '\\0'\n\
 local ready = {\n\
 wallet_key,\n\
 outbox_key,\n\
 string.format('%d-0', seq),\n\
-entry_head .. balances .. transfer .. moves .. NO_HOLD .. counted .. struct.pack(\n\
-OPERATION,\n\
-#operation_id,\n\
-operation_id,\n\
-fingerprint,\n\
-CHARGE_REPLY_LENGTH + #told_text\n\
-) .. 'charged\\0' .. numbers .. '\\0' .. told_text .. '\\0' .. attached,\n\
+entry_head\n\
+.. balances\n\
+.. transfer\n\
+.. moves\n\
+.. NO_HOLD\n\
+.. counted\n\
+.. struct.pack(OPERATION, #operation_id, operation_id, fingerprint, #reply)\n\
+.. reply\n\
+.. attached,\n\
 clock_after,\n\
-keep_ms ~= '0' and fingerprint .. 'charged\\0' .. numbers .. '\\0' .. told_text .. '\\0',\n\
+keep_ms ~= '0' and fingerprint .. reply,\n\
 keep_ms,\n\
 false,\n\
 false,\n\
@@ -3541,9 +3507,6 @@ nil,\n\
 if counters_changed then\n\
 plain.add(ready, asset, nil, nil, counters_changed)\n\
 end\n\
-local legs_text, lines_text = '', ''\n\
-local reply =\n\
-{ 'charged', take_atoms, available_atoms, held_atoms, version, epoch, seq, legs_text, told_text, lines_text }\n\
 return ready, reply\n\
 end\n\
 return plain_spend\n\
@@ -3926,29 +3889,30 @@ slice(wallet, 'fields', fields, 'more_fields')\n\
 end\n\
 function seal.answer(wallet, fingerprint, keep_ms, reply)\n\
 wallet.entries = {}\n\
-local reply_head, reply_texts = operation.pack(reply)\n\
-wallet.record = fingerprint .. reply_head .. reply_texts\n\
+local packed = operation.pack(reply)\n\
+wallet.record = fingerprint .. packed\n\
 wallet.keep_ms = keep_ms\n\
+return packed\n\
 end\n\
 function seal.operation(wallet, outbox_key, main_no, operation_id, fingerprint, keep_ms, attached, reply)\n\
 seal.wallet(wallet)\n\
-local reply_head, reply_texts = operation.pack(reply)\n\
+local packed = operation.pack(reply)\n\
 for no, entry in ipairs(wallet.entries) do\n\
 if no == main_no then\n\
 entry.packed = entry.packed\n\
-.. struct.pack('>Bc0c11H', #operation_id, operation_id, fingerprint, #reply_head + #reply_texts)\n\
-.. reply_head\n\
-.. reply_texts\n\
+.. struct.pack('>Bc0c11H', #operation_id, operation_id, fingerprint, #packed)\n\
+.. packed\n\
 .. attached\n\
 else\n\
 entry.packed = entry.packed .. NO_OPERATION\n\
 end\n\
 end\n\
 if keep_ms ~= '0' then\n\
-wallet.record = fingerprint .. reply_head .. reply_texts\n\
+wallet.record = fingerprint .. packed\n\
 wallet.keep_ms = keep_ms\n\
 end\n\
 wallet.outbox_key = outbox_key\n\
+return packed\n\
 end\n\
 return seal\n\
 end\n\
@@ -4624,7 +4588,7 @@ return wallets\n\
 end\n\
 do\n\
 redis.register_function({\n\
-function_name = 'advance_clock_d776002cacf4',\n\
+function_name = 'advance_clock_cbed257fd0c8',\n\
 flags = {  },\n\
 callback = function(KEYS, ARGV)\n\
 if not bound then bind() end\n\
@@ -4650,7 +4614,7 @@ local seal = require('seal')\n\
 local due = require('due')\n\
 local wallets = require('wallet')\n\
 redis.register_function({\n\
-function_name = 'apply_due_d776002cacf4',\n\
+function_name = 'apply_due_cbed257fd0c8',\n\
 flags = { 'allow-oom' },\n\
 callback = function(KEYS, ARGV)\n\
 if not bound then bind() end\n\
@@ -4693,7 +4657,7 @@ local reply = { 'applied', applied_count, more_flag, epoch, seq }\n\
 if applied_count == 0 then\n\
 return reply\n\
 end\n\
-seal.operation(wallet, outbox_key, 0, operation_id, fingerprint, keep_ms, '', reply)\n\
+reply = seal.operation(wallet, outbox_key, 0, operation_id, fingerprint, keep_ms, '', reply)\n\
 commit(wallet, clock_key, holds_key, deadlines_key, operation_key)\n\
 return reply\n\
 end,\n\
@@ -4704,7 +4668,7 @@ local run = require('run')\n\
 local triggers = require('triggers')\n\
 local wallets = require('wallet')\n\
 redis.register_function({\n\
-function_name = 'arm_top_up_d776002cacf4',\n\
+function_name = 'arm_top_up_cbed257fd0c8',\n\
 flags = { 'allow-oom' },\n\
 callback = function(KEYS, ARGV)\n\
 if not bound then bind() end\n\
@@ -4759,7 +4723,7 @@ local staleness = require('stale')\n\
 local usage = require('usage')\n\
 local wallets = require('wallet')\n\
 redis.register_function({\n\
-function_name = 'authorize_d776002cacf4',\n\
+function_name = 'authorize_cbed257fd0c8',\n\
 flags = {  },\n\
 callback = function(KEYS, ARGV)\n\
 if not bound then bind() end\n\
@@ -4937,7 +4901,7 @@ legs_text,\n\
 told_text,\n\
 lines_text,\n\
 }\n\
-seal.operation(wallet, outbox_key, #wallet.entries, operation_id, fingerprint, keep_ms, attached, reply)\n\
+reply = seal.operation(wallet, outbox_key, #wallet.entries, operation_id, fingerprint, keep_ms, attached, reply)\n\
 else\n\
 reply = {\n\
 'declined',\n\
@@ -4956,7 +4920,7 @@ lines_text,\n\
 if repeated ~= '1' then\n\
 return reply\n\
 end\n\
-seal.answer(wallet, fingerprint, keep_ms, reply)\n\
+reply = seal.answer(wallet, fingerprint, keep_ms, reply)\n\
 end\n\
 end\n\
 commit(wallet, clock_key, holds_key, deadlines_key, operation_key)\n\
@@ -4979,7 +4943,7 @@ local staleness = require('stale')\n\
 local usage = require('usage')\n\
 local wallets = require('wallet')\n\
 redis.register_function({\n\
-function_name = 'charge_d776002cacf4',\n\
+function_name = 'charge_cbed257fd0c8',\n\
 flags = {  },\n\
 callback = function(KEYS, ARGV)\n\
 if not bound then bind() end\n\
@@ -5122,7 +5086,7 @@ seq = wallet.seq\n\
 local legs_text = legs.text(wallet, list)\n\
 reply =\n\
 { 'charged', take_atoms, available_atoms, held_atoms, version, epoch, seq, legs_text, told_text, lines_text }\n\
-seal.operation(wallet, outbox_key, main_no, operation_id, fingerprint, keep_ms, attached, reply)\n\
+reply = seal.operation(wallet, outbox_key, main_no, operation_id, fingerprint, keep_ms, attached, reply)\n\
 else\n\
 reply = {\n\
 'declined',\n\
@@ -5141,7 +5105,7 @@ lines_text,\n\
 if repeated ~= '1' then\n\
 return reply\n\
 end\n\
-seal.answer(wallet, fingerprint, keep_ms, reply)\n\
+reply = seal.answer(wallet, fingerprint, keep_ms, reply)\n\
 end\n\
 end\n\
 commit(wallet, clock_key, holds_key, deadlines_key, operation_key)\n\
@@ -5153,7 +5117,7 @@ do\n\
 local run = require('run')\n\
 local wallets = require('wallet')\n\
 redis.register_function({\n\
-function_name = 'configure_d776002cacf4',\n\
+function_name = 'configure_cbed257fd0c8',\n\
 flags = { 'allow-oom' },\n\
 callback = function(KEYS, ARGV)\n\
 if not bound then bind() end\n\
@@ -5194,7 +5158,7 @@ local run = require('run')\n\
 local seal = require('seal')\n\
 local wallets = require('wallet')\n\
 redis.register_function({\n\
-function_name = 'create_wallet_d776002cacf4',\n\
+function_name = 'create_wallet_cbed257fd0c8',\n\
 flags = {  },\n\
 callback = function(KEYS, ARGV)\n\
 if not bound then bind() end\n\
@@ -5230,7 +5194,7 @@ local due = require('due')\n\
 local seal = require('seal')\n\
 local wallets = require('wallet')\n\
 redis.register_function({\n\
-function_name = 'credit_d776002cacf4',\n\
+function_name = 'credit_cbed257fd0c8',\n\
 flags = {  },\n\
 callback = function(KEYS, ARGV)\n\
 if not bound then bind() end\n\
@@ -5322,7 +5286,7 @@ end\n\
 local effective_ms = terms.effective_at_ms\n\
 local version, epoch, seq = wallet.version, wallet.epoch, wallet.seq\n\
 local reply = { 'granted', remaining_atoms, state, effective_ms, at_ms, version, epoch, seq }\n\
-seal.operation(wallet, outbox_key, #wallet.entries, operation_id, fingerprint, keep_ms, attached, reply)\n\
+reply = seal.operation(wallet, outbox_key, #wallet.entries, operation_id, fingerprint, keep_ms, attached, reply)\n\
 commit(wallet, clock_key, holds_key, deadlines_key, operation_key)\n\
 return reply\n\
 end,\n\
@@ -5335,7 +5299,7 @@ local run = require('run')\n\
 local usage = require('usage')\n\
 local wallets = require('wallet')\n\
 redis.register_function({\n\
-function_name = 'drop_counters_d776002cacf4',\n\
+function_name = 'drop_counters_cbed257fd0c8',\n\
 flags = { 'allow-oom' },\n\
 callback = function(KEYS, ARGV)\n\
 if not bound then bind() end\n\
@@ -5386,7 +5350,7 @@ local holds = require('holds')\n\
 local seal = require('seal')\n\
 local wallets = require('wallet')\n\
 redis.register_function({\n\
-function_name = 'expire_holds_d776002cacf4',\n\
+function_name = 'expire_holds_cbed257fd0c8',\n\
 flags = { 'allow-oom' },\n\
 callback = function(KEYS, ARGV)\n\
 if not bound then bind() end\n\
@@ -5424,7 +5388,7 @@ end\n\
 end\n\
 local epoch, seq = wallet.epoch, wallet.seq\n\
 local reply = { 'expired', expired_count, epoch, seq }\n\
-seal.operation(wallet, outbox_key, 0, operation_id, fingerprint, keep_ms, '', reply)\n\
+reply = seal.operation(wallet, outbox_key, 0, operation_id, fingerprint, keep_ms, '', reply)\n\
 commit(wallet, clock_key, holds_key, deadlines_key, operation_key)\n\
 return reply\n\
 end,\n\
@@ -5441,7 +5405,7 @@ local seal = require('seal')\n\
 local staleness = require('stale')\n\
 local wallets = require('wallet')\n\
 redis.register_function({\n\
-function_name = 'extend_d776002cacf4',\n\
+function_name = 'extend_cbed257fd0c8',\n\
 flags = {  },\n\
 callback = function(KEYS, ARGV)\n\
 if not bound then bind() end\n\
@@ -5522,7 +5486,7 @@ holds.expire(wallet, hold)\n\
 local settled_atoms, released_atoms = first.settled, first.released\n\
 seq = wallet.seq\n\
 reply = { 'expired', settled_atoms, released_atoms, epoch, seq }\n\
-seal.operation(wallet, outbox_key, 0, operation_id, fingerprint, '0', '', reply)\n\
+reply = seal.operation(wallet, outbox_key, 0, operation_id, fingerprint, '0', '', reply)\n\
 elseif take_atoms then\n\
 local entry = entries.begin(5, account)\n\
 holds.take(wallet, entry, first, take_atoms)\n\
@@ -5535,14 +5499,14 @@ available_atoms, held_atoms, version, seq = account.available, account.held, wal
 local total_atoms, expires_at_ms, at_ms = first.amount, hold.expires_at_ms, wallet.now_ms\n\
 local legs_text = legs.text(wallet, hold.legs)\n\
 reply = { 'extended', total_atoms, available_atoms, held_atoms, expires_at_ms, at_ms, version, epoch, seq, legs_text }\n\
-seal.operation(wallet, outbox_key, #wallet.entries, operation_id, fingerprint, keep_ms, attached, reply)\n\
+reply = seal.operation(wallet, outbox_key, #wallet.entries, operation_id, fingerprint, keep_ms, attached, reply)\n\
 else\n\
 reply =\n\
 { 'declined', reason, available_atoms, held_atoms, affordable_atoms, short_asset, budget_no, version, epoch, seq }\n\
 if repeated ~= '1' then\n\
 return reply\n\
 end\n\
-seal.answer(wallet, fingerprint, keep_ms, reply)\n\
+reply = seal.answer(wallet, fingerprint, keep_ms, reply)\n\
 end\n\
 commit(wallet, clock_key, holds_key, deadlines_key, operation_key)\n\
 return reply\n\
@@ -5553,7 +5517,7 @@ do\n\
 local run = require('run')\n\
 local wallets = require('wallet')\n\
 redis.register_function({\n\
-function_name = 'forget_d776002cacf4',\n\
+function_name = 'forget_cbed257fd0c8',\n\
 flags = { 'allow-oom' },\n\
 callback = function(KEYS, ARGV)\n\
 if not bound then bind() end\n\
@@ -5585,7 +5549,7 @@ local entries = require('entry')\n\
 local seal = require('seal')\n\
 local wallets = require('wallet')\n\
 redis.register_function({\n\
-function_name = 'freeze_d776002cacf4',\n\
+function_name = 'freeze_cbed257fd0c8',\n\
 flags = { 'allow-oom' },\n\
 callback = function(KEYS, ARGV)\n\
 if not bound then bind() end\n\
@@ -5635,7 +5599,7 @@ local kind = to_freeze == 0 and 13 or 12\n\
 entries.append(wallet, entries.begin(kind, nil))\n\
 local version, epoch, seq = wallet.version, wallet.epoch, wallet.seq\n\
 local reply = { 'changed', to_freeze, version, epoch, seq }\n\
-seal.operation(wallet, outbox_key, #wallet.entries, operation_id, fingerprint, keep_ms, attached, reply)\n\
+reply = seal.operation(wallet, outbox_key, #wallet.entries, operation_id, fingerprint, keep_ms, attached, reply)\n\
 commit(wallet, clock_key, holds_key, deadlines_key, operation_key)\n\
 return reply\n\
 end,\n\
@@ -5651,7 +5615,7 @@ local run = require('run')\n\
 local seal = require('seal')\n\
 local wallets = require('wallet')\n\
 redis.register_function({\n\
-function_name = 'hydrate_d776002cacf4',\n\
+function_name = 'hydrate_cbed257fd0c8',\n\
 flags = { 'allow-oom' },\n\
 callback = function(KEYS, ARGV)\n\
 if not bound then bind() end\n\
@@ -5748,7 +5712,7 @@ end\n\
 do\n\
 local run = require('run')\n\
 redis.register_function({\n\
-function_name = 'list_due_d776002cacf4',\n\
+function_name = 'list_due_cbed257fd0c8',\n\
 flags = { 'no-writes' },\n\
 callback = function(KEYS, ARGV)\n\
 if not bound then bind() end\n\
@@ -5781,7 +5745,7 @@ local scopes = require('scopes')\n\
 local seal = require('seal')\n\
 local wallets = require('wallet')\n\
 redis.register_function({\n\
-function_name = 'mend_d776002cacf4',\n\
+function_name = 'mend_cbed257fd0c8',\n\
 flags = { 'allow-oom' },\n\
 callback = function(KEYS, ARGV)\n\
 if not bound then bind() end\n\
@@ -5850,7 +5814,7 @@ do\n\
 local run = require('run')\n\
 local wallets = require('wallet')\n\
 redis.register_function({\n\
-function_name = 'peek_operation_d776002cacf4',\n\
+function_name = 'peek_operation_cbed257fd0c8',\n\
 flags = { 'no-writes' },\n\
 callback = function(KEYS, ARGV)\n\
 if not bound then bind() end\n\
@@ -5878,7 +5842,7 @@ end\n\
 do\n\
 local run = require('run')\n\
 redis.register_function({\n\
-function_name = 'raise_catalog_d776002cacf4',\n\
+function_name = 'raise_catalog_cbed257fd0c8',\n\
 flags = { 'allow-oom' },\n\
 callback = function(KEYS, ARGV)\n\
 if not bound then bind() end\n\
@@ -5903,7 +5867,7 @@ end\n\
 do\n\
 local wallets = require('wallet')\n\
 redis.register_function({\n\
-function_name = 'read_hold_d776002cacf4',\n\
+function_name = 'read_hold_cbed257fd0c8',\n\
 flags = { 'no-writes' },\n\
 callback = function(KEYS, ARGV)\n\
 if not bound then bind() end\n\
@@ -5931,7 +5895,7 @@ end\n\
 do\n\
 local wallets = require('wallet')\n\
 redis.register_function({\n\
-function_name = 'read_stored_d776002cacf4',\n\
+function_name = 'read_stored_cbed257fd0c8',\n\
 flags = { 'no-writes' },\n\
 callback = function(KEYS, ARGV)\n\
 if not bound then bind() end\n\
@@ -5956,7 +5920,7 @@ end\n\
 do\n\
 local wallets = require('wallet')\n\
 redis.register_function({\n\
-function_name = 'read_wallet_d776002cacf4',\n\
+function_name = 'read_wallet_cbed257fd0c8',\n\
 flags = { 'no-writes' },\n\
 callback = function(KEYS, ARGV)\n\
 if not bound then bind() end\n\
@@ -5983,7 +5947,7 @@ local legs = require('legs')\n\
 local seal = require('seal')\n\
 local wallets = require('wallet')\n\
 redis.register_function({\n\
-function_name = 'release_d776002cacf4',\n\
+function_name = 'release_cbed257fd0c8',\n\
 flags = { 'allow-oom' },\n\
 callback = function(KEYS, ARGV)\n\
 if not bound then bind() end\n\
@@ -6041,7 +6005,7 @@ local available_atoms, held_atoms, version, seq = account.available, account.hel
 local legs_text = legs.text(wallet, hold.legs)\n\
 reply = { 'released', settled_atoms, released_atoms, available_atoms, held_atoms, version, epoch, seq, legs_text }\n\
 end\n\
-seal.operation(wallet, outbox_key, main_no, operation_id, fingerprint, keep_ms, attached, reply)\n\
+reply = seal.operation(wallet, outbox_key, main_no, operation_id, fingerprint, keep_ms, attached, reply)\n\
 commit(wallet, clock_key, holds_key, deadlines_key, operation_key)\n\
 return reply\n\
 end,\n\
@@ -6050,7 +6014,7 @@ end\n\
 do\n\
 local run = require('run')\n\
 redis.register_function({\n\
-function_name = 'remember_d776002cacf4',\n\
+function_name = 'remember_cbed257fd0c8',\n\
 flags = { 'allow-oom' },\n\
 callback = function(KEYS, ARGV)\n\
 if not bound then bind() end\n\
@@ -6074,7 +6038,7 @@ local run = require('run')\n\
 local seal = require('seal')\n\
 local wallets = require('wallet')\n\
 redis.register_function({\n\
-function_name = 'restamp_d776002cacf4',\n\
+function_name = 'restamp_cbed257fd0c8',\n\
 flags = { 'allow-oom' },\n\
 callback = function(KEYS, ARGV)\n\
 if not bound then bind() end\n\
@@ -6136,7 +6100,7 @@ local holds = require('holds')\n\
 local seal = require('seal')\n\
 local wallets = require('wallet')\n\
 redis.register_function({\n\
-function_name = 'set_aside_d776002cacf4',\n\
+function_name = 'set_aside_cbed257fd0c8',\n\
 flags = { 'allow-oom' },\n\
 callback = function(KEYS, ARGV)\n\
 if not bound then bind() end\n\
@@ -6216,7 +6180,7 @@ expires_at_ms = 253402300799000,\n\
 entries.append(wallet, entry)\n\
 local version, epoch, seq = wallet.version, wallet.epoch, wallet.seq\n\
 local reply = { 'set_aside', taken_atoms, version, epoch, seq }\n\
-seal.operation(wallet, outbox_key, #wallet.entries, operation_id, fingerprint, keep_ms, attached, reply)\n\
+reply = seal.operation(wallet, outbox_key, #wallet.entries, operation_id, fingerprint, keep_ms, attached, reply)\n\
 commit(wallet, clock_key, holds_key, deadlines_key, operation_key)\n\
 return reply\n\
 end,\n\
@@ -6236,7 +6200,7 @@ local staleness = require('stale')\n\
 local usage = require('usage')\n\
 local wallets = require('wallet')\n\
 redis.register_function({\n\
-function_name = 'settle_d776002cacf4',\n\
+function_name = 'settle_cbed257fd0c8',\n\
 flags = { 'allow-oom' },\n\
 callback = function(KEYS, ARGV)\n\
 if not bound then bind() end\n\
@@ -6399,7 +6363,7 @@ legs_text,\n\
 told_text,\n\
 lines_text,\n\
 }\n\
-seal.operation(wallet, outbox_key, main_no, operation_id, fingerprint, keep_ms, attached, reply)\n\
+reply = seal.operation(wallet, outbox_key, main_no, operation_id, fingerprint, keep_ms, attached, reply)\n\
 end\n\
 commit(wallet, clock_key, holds_key, deadlines_key, operation_key)\n\
 return reply\n\
@@ -6415,7 +6379,7 @@ local holds = require('holds')\n\
 local seal = require('seal')\n\
 local wallets = require('wallet')\n\
 redis.register_function({\n\
-function_name = 'take_back_d776002cacf4',\n\
+function_name = 'take_back_cbed257fd0c8',\n\
 flags = { 'allow-oom' },\n\
 callback = function(KEYS, ARGV)\n\
 if not bound then bind() end\n\
@@ -6493,7 +6457,7 @@ entries.append(wallet, entry)\n\
 end\n\
 local version, epoch, seq = wallet.version, wallet.epoch, wallet.seq\n\
 local reply = { 'taken_back', held_atoms, available_atoms, owed_atoms, released_atoms, version, epoch, seq }\n\
-seal.operation(wallet, outbox_key, main_no, operation_id, fingerprint, keep_ms, attached, reply)\n\
+reply = seal.operation(wallet, outbox_key, main_no, operation_id, fingerprint, keep_ms, attached, reply)\n\
 commit(wallet, clock_key, holds_key, deadlines_key, operation_key)\n\
 return reply\n\
 end,\n\
@@ -6502,7 +6466,7 @@ end\n\
 do\n\
 local run = require('run')\n\
 redis.register_function({\n\
-function_name = 'verify_run_d776002cacf4',\n\
+function_name = 'verify_run_cbed257fd0c8',\n\
 flags = { 'no-writes' },\n\
 callback = function(KEYS, ARGV)\n\
 if not bound then bind() end\n\
@@ -6532,7 +6496,7 @@ local grants = require('grants')\n\
 local seal = require('seal')\n\
 local wallets = require('wallet')\n\
 redis.register_function({\n\
-function_name = 'void_d776002cacf4',\n\
+function_name = 'void_cbed257fd0c8',\n\
 flags = { 'allow-oom' },\n\
 callback = function(KEYS, ARGV)\n\
 if not bound then bind() end\n\
@@ -6598,7 +6562,7 @@ terms.changed = true\n\
 entries.append(wallet, entry)\n\
 local at_ms, version, epoch, seq = wallet.now_ms, wallet.version, wallet.epoch, wallet.seq\n\
 local reply = { 'voided', taken_atoms, held_atoms, at_ms, version, epoch, seq }\n\
-seal.operation(wallet, outbox_key, #wallet.entries, operation_id, fingerprint, keep_ms, attached, reply)\n\
+reply = seal.operation(wallet, outbox_key, #wallet.entries, operation_id, fingerprint, keep_ms, attached, reply)\n\
 commit(wallet, clock_key, holds_key, deadlines_key, operation_key)\n\
 return reply\n\
 end,\n\

@@ -1,7 +1,7 @@
 // Run a story on a real Redis beside the model; where the two differ, say so in the story's own words.
 import type { Redis } from 'ioredis';
 import { codes } from '../../src/codes.gen.ts';
-import { decodeReply } from '../../src/wallet/script.ts';
+import { decodeReply, type RawReply } from '../../src/wallet/script.ts';
 import { dueAtMs, type World } from '../model/wallet.ts';
 import { differences } from './differences.ts';
 import type { SeenEntry } from './entries.ts';
@@ -77,7 +77,7 @@ function compareReplies(calls: Call[], results: Settled[]): string[] {
     const name = answer?.read.name ?? command.name;
     if (result.status === 'rejected') return [`${name} failed: ${String(result.reason)}`];
     if (!answer) return [];
-    return differences(name, answer.expected, decodeReply(answer.read, result.value as unknown[]));
+    return differences(name, answer.expected, decodeReply(answer.read, result.value as RawReply));
   });
 }
 

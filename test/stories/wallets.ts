@@ -17,7 +17,7 @@ import {
   type MoneyKeys,
   type WalletRef,
 } from '../../src/wallet/keys.ts';
-import { decodeReply, type Script } from '../../src/wallet/script.ts';
+import { decodeReply, type RawReply, type Script } from '../../src/wallet/script.ts';
 import { createWalletScript, hydrateScript, libraryText, type HydrateArgs } from '../../src/wallet/scripts.gen.ts';
 import { verifyRun } from '../verify-run.ts';
 
@@ -146,7 +146,7 @@ export async function ask<Keys, Args, Reply extends { status: string }>(
   args: Args,
 ): Promise<Reply> {
   const { name, values } = fcall(script, keys, args);
-  return decodeReply(script, (await redis.callBuffer(name, ...values)) as unknown[]);
+  return decodeReply(script, (await redis.callBuffer(name, ...values)) as RawReply);
 }
 
 /** What a wallet leaves behind, but for operations, which expire. */

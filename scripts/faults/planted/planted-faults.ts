@@ -60,8 +60,8 @@ export const plantedFaults: readonly PlantedFault[] = [
     'the record of an operation is forgotten',
     'calm',
     luaEverywhere(
-      "if keep_ms ~= '0' then\nwallet.record = fingerprint .. reply_head",
-      'if false then\nwallet.record = fingerprint .. reply_head',
+      "if keep_ms ~= '0' then\nwallet.record = fingerprint .. packed",
+      'if false then\nwallet.record = fingerprint .. packed',
     ),
     luaEverywhere("keep_ms ~= '0' and fingerprint ..", 'false and fingerprint ..'),
   ),
@@ -74,7 +74,7 @@ export const plantedFaults: readonly PlantedFault[] = [
   fault(
     'a decline after a doubt is forgotten',
     'replies-dropped',
-    luaEverywhere('end\nseal.answer(wallet, fingerprint, keep_ms, reply)', 'end\nwallet.entries = {}'),
+    luaEverywhere('end\nreply = seal.answer(wallet, fingerprint, keep_ms, reply)', 'end\nwallet.entries = {}'),
   ),
   fault(
     'not_after is not checked',
