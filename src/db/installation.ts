@@ -85,32 +85,23 @@ const lockPulseMs = 100;
 /**
  * Runs `work` while no other process opens or recovers partitions; waits its turn. The lock is its holder's for as long as
  * that shows that it lives: Postgres ends the session of one that stands still. So `work` may find that another has gone
- * on meanwhile, and must look where that matters.
+ * on meanwhile, and must look where that matters. What it came to is told, whatever becomes of its session.
  */
 export async function withPartitionsLocked<T>(sql: Sql, work: () => Promise<T>): Promise<T> {
-  const session = await sql.reserve();
-  let isLost = false;
-  try {
-    await session`select set_config('idle_session_timeout', ${String(lockIdleMsMax)}, false)`;
-    await session`select pg_advisory_lock(${partitionsLock})`;
-    // A lost session has lost its lock, too; what `work` came to is told all the same.
-    const noteLoss = () => {
-      isLost = true;
-    };
-    const pulse = setInterval(() => {
-      if (!isLost) session`select 1`.catch(noteLoss);
-    }, lockPulseMs);
+  let outcome: Promise<T> | undefined;
+  // Not `sql.reserve()`: where it has to open a connection, postgres.js 3.4.9 comes back at the pool's next query, or never.
+  const locked = sql.begin(async (session) => {
+    await session`select set_config('idle_in_transaction_session_timeout', ${String(lockIdleMsMax)}, true)`;
+    await session`select pg_advisory_xact_lock(${partitionsLock})`;
+    const pulse = setInterval(() => void session`select 1`.catch(() => clearInterval(pulse)), lockPulseMs);
     try {
-      return await work();
+      await (outcome = work());
     } finally {
       clearInterval(pulse);
-      if (!isLost) {
-        await session`
-          select pg_advisory_unlock(${partitionsLock}), set_config('idle_session_timeout', '0', false)`.catch(noteLoss);
-      }
     }
-  } finally {
-    // What is lost has gone back to the others by itself.
-    if (!isLost) session.release();
-  }
+  });
+  await locked.catch((error: unknown) => {
+    if (!outcome) throw error;
+  });
+  return outcome!;
 }
