@@ -1,7 +1,7 @@
 // Open loop: requests at 70 % of what each can do at most, and their latency from the instant at which each was due.
 //
-// The maximum is measured anew before each turn, with the same load generator: a machine that is slower now would else be
-// asked for more than it has. Then one request at a time, on one connection.
+// The maximum is measured anew before each turn, with the same load generator and for as long: a machine that is slower now,
+// or gets slower as holds come to be, would else be asked for more than it has. Then one request at a time, on one connection.
 import type { Bench } from '../bench.ts';
 import type { Target } from '../client.ts';
 import { amounts } from '../requests.ts';
@@ -11,7 +11,6 @@ import { compared, median, told, type Outcome, type Run } from './scenario.ts';
 
 const share = 0.7;
 const connections = 64;
-const maximumSecondsMost = 3;
 const world = worlds.plain;
 
 type Turn = { most: Timed; paced: Timed; alone: Timed };
@@ -66,7 +65,7 @@ export async function measureLatency(bench: Bench, run: Run): Promise<Outcome> {
 
 async function takeTurn(bench: Bench, { seconds }: Run, target: Target): Promise<Turn> {
   const steps = amounts('/v1/authorize', world);
-  const most = await backToBack(target, { steps, seconds: Math.min(seconds, maximumSecondsMost) });
+  const most = await backToBack(target, { steps, seconds });
   await bench.emptyOutboxes();
   const atShare = await paced(target, {
     perSecond: most.perSecond * share,
