@@ -12,6 +12,8 @@ export type Connections = {
   post: (path: string, body?: unknown, headers?: OutgoingHttpHeaders) => Promise<Answer>;
   get: (path: string, headers?: OutgoingHttpHeaders) => Promise<Answer>;
   send: (method: string, path: string, body?: string | Buffer, headers?: OutgoingHttpHeaders) => Promise<Answer>;
+  /** Requests that have left this process. */
+  sentCount: () => number;
   close: () => void;
 };
 
@@ -22,6 +24,7 @@ export function connect(url: string, key: string | undefined, connectionsMax: nu
   const { hostname, port } = new URL(url);
   const agent = new Agent({ keepAlive: true, maxSockets: connectionsMax });
   const authorization = key === undefined ? {} : { authorization: `Bearer ${key}` };
+  let sentCount = 0;
   const send: Connections['send'] = (method, path, body, headers = {}) =>
     new Promise((resolve, reject) => {
       const isMeasured = body !== undefined && headers['transfer-encoding'] === undefined;
@@ -46,6 +49,7 @@ export function connect(url: string, key: string | undefined, connectionsMax: nu
         sent.destroy(new Error(`${method} ${path.slice(0, 100)}: no reply within ${boundMs} ms`)),
       );
       sent.on('error', reject);
+      sent.on('finish', () => (sentCount += 1));
       sent.on('socket', (socket) => {
         localPort = socket.localPort;
         if (socket.connecting) socket.once('connect', () => (localPort = socket.localPort));
@@ -59,6 +63,7 @@ export function connect(url: string, key: string | undefined, connectionsMax: nu
     post: (path, body = {}, headers = {}) =>
       send('POST', path, JSON.stringify(body), { 'content-type': 'application/json', ...headers }),
     get: (path, headers) => send('GET', path, undefined, headers),
+    sentCount: () => sentCount,
     close: () => agent.destroy(),
   };
 }

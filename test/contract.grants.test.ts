@@ -218,9 +218,12 @@ describe('the order in which grants are spent', () => {
 });
 
 describe.concurrent('time', () => {
+  /** Time enough for what comes before. */
+  const soonMs = 4_000;
+
   test('a scheduled grant can be spent from its first instant on, and not before', async () => {
     await customer('scheduled');
-    const effective_at = fromNow(1_200);
+    const effective_at = fromNow(soonMs);
     const made = await grant('scheduled', '5', { effective_at });
     expect(made).toMatchObject({ status: 'scheduled', effective_at, remaining: '5', held: '0' });
     expect(await getGrant(made)).toEqual(made);
@@ -276,7 +279,7 @@ describe.concurrent('time', () => {
 
   test('reading alone shows that a grant has expired, in the list too, at once', async () => {
     await customer('lapsing');
-    const expires_at = fromNow(1_500);
+    const expires_at = fromNow(soonMs);
     const made = await Promise.all([1, 2, 3].map(() => grant('lapsing', '5', { expires_at })));
     const kept = await grant('lapsing', '2');
     await sleepUntil(expires_at);
@@ -288,7 +291,7 @@ describe.concurrent('time', () => {
 
   test('what is held stays held past the expiry, can be settled, and what returns is gone', async () => {
     await customer('held-past');
-    const expires_at = fromNow(1_500);
+    const expires_at = fromNow(soonMs);
     const made = await grant('held-past', '10', { expires_at });
     const { id } = await hold('held-past', '4');
     await sleepUntil(expires_at, 5);
@@ -312,7 +315,7 @@ describe.concurrent('time', () => {
 
   test('a scheduled grant that is voided never starts', async () => {
     await customer('called-off');
-    const effective_at = fromNow(1_200);
+    const effective_at = fromNow(soonMs);
     const made = await grant('called-off', '5', { effective_at });
     const voided = await voidGrant(made);
     expectReplied(voided, 200);
@@ -325,8 +328,8 @@ describe.concurrent('time', () => {
 
   test('a grant may start and end between two looks at it', async () => {
     await customer('brief');
-    const effective_at = fromNow(1_000);
-    const expires_at = fromNow(1_100);
+    const effective_at = fromNow(soonMs);
+    const expires_at = fromNow(soonMs + 100);
     const made = await grant('brief', '5', { effective_at, expires_at });
     await sleepUntil(expires_at, 1);
     expect((await charge('brief', '1')).status).toBe(402);

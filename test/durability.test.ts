@@ -41,12 +41,13 @@ beforeAll(async () => {
   undo.unshift(replica.stop);
   onReplica = await openRedis(replica.url);
   undo.push(() => onReplica.disconnect());
-  await waitUntil(async () => (await onReplica.info('replication')).includes('master_link_status:up'), 20_000, 50);
+  const isLinked = async () => (await onReplica.info('replication')).includes('master_link_status:up');
+  expect(await waitUntil(isLinked, 20_000, 50)).toBe(true);
   sql = openDatabase(farebox.database.url, { connectionsMax: 1, name: 'test' });
   undo.push(() => sql.end());
   environmentId = (await sql<{ id: string }[]>`select id from environments`)[0]!.id;
   client = await farebox.addGateway({ durability: 'replicated' });
-  await waitUntil(async () => (await client.get('/readyz')).status === 200, 10_000, 50);
+  expect(await waitUntil(async () => (await client.get('/readyz')).status === 200, 10_000, 50)).toBe(true);
 }, 60_000);
 
 afterAll(async () => {
@@ -66,8 +67,12 @@ async function whileFrozen(work: () => Promise<void>): Promise<void> {
   } finally {
     process.kill(replica.pid, 'SIGCONT');
   }
-  await waitUntil(async () => (await charge(await customer())).body.durability === undefined, 10_000, 100);
+  const isConfirmed = async () => (await charge(await customer())).body.durability === undefined;
+  expect(await waitUntil(isConfirmed, 20_000, 100)).toBe(true);
 }
+
+const versionOnReplica = async (id: string): Promise<number> =>
+  (await readStoredWallet(onReplica, walletOf(environmentId, id)))?.wallet.version ?? 0;
 
 const metric = async (name: string): Promise<number> => {
   const { text } = await client.get('/metrics');
@@ -81,14 +86,23 @@ test('with a replica that is heard of, a gateway that asks for it is ready in cl
   expect(await metric('farebox_redis_replicas')).toBe(1);
   // Where nobody waits for it, a replica promises nothing.
   const other = async () => (await farebox.client.get('/readyz')).body.dependencies.redis;
-  await waitUntil(async () => (await other()).replicas === 1, 5_000, 50);
+  expect(await waitUntil(async () => (await other()).replicas === 1, 5_000, 50)).toBe(true);
   expect(await other()).toMatchObject({ durability: 'fast', required: 'fast', replicas: 1 });
 });
 
 test('what is answered is on the replica, and says nothing of it', async () => {
-  const id = await customer();
-  const replies = await Promise.all(Array.from({ length: 40 }, () => charge(id)));
-  expect(replies.map(({ status, body }) => [status, body.durability])).toEqual(replies.map(() => [200, undefined]));
+  const id = await customer('10000');
+  // What is confirmed is there, always. All of it is confirmed, unless the machine stood still for longer than a wait.
+  const areConfirmed = async () => {
+    const replies = await Promise.all(Array.from({ length: 40 }, () => charge(id)));
+    expect(replies.map(({ status }) => status)).toEqual(replies.map(() => 200));
+    const confirmed = replies.filter(({ body }) => body.durability === undefined);
+    expect(await versionOnReplica(id)).toBeGreaterThanOrEqual(
+      Math.max(0, ...confirmed.map(({ body }) => body.version)),
+    );
+    return confirmed.length === replies.length;
+  };
+  expect(await waitUntil(areConfirmed, 20_000, 50)).toBe(true);
   const before = await onReplica.dbsize();
   expect(before).toBeGreaterThan(0);
   const [primary, copy] = await Promise.all([digest(farebox.redis.url), digest(replica.url)]);
@@ -174,14 +188,14 @@ test(
       const body = { customer_id: id, asset: 'USD', amount: '1' };
       expect((await other.post('/v1/charge', body, headers)).body.durability).toBe('unconfirmed');
     });
-    const again = await charge(id, headers);
-    expect([again.status, again.body.durability, again.headers.get('idempotent-replayed')]).toEqual([
-      200,
-      undefined,
-      'true',
-    ]);
+    const isConfirmed = async () => {
+      const again = await charge(id, headers);
+      expect([again.status, again.headers.get('idempotent-replayed')]).toEqual([200, 'true']);
+      return again.body.durability === undefined;
+    };
+    expect(await waitUntil(isConfirmed, 20_000, 50)).toBe(true);
     expect((await freeze()).body).toMatchObject({ status: 'frozen' });
-    expect((await freeze()).body.durability).toBeUndefined();
+    expect(await waitUntil(async () => (await freeze()).body.durability === undefined, 20_000, 50)).toBe(true);
   },
 );
 
@@ -226,19 +240,24 @@ test(
         }),
       ),
     );
-    await waitUntil(() => answered > 400, 20_000, 5);
+    const areConfirmed = () => answered > 400 && [...confirmed.values()].every((version) => version > 1);
+    expect(await waitUntil(areConfirmed, 30_000, 5)).toBe(true);
     link.silence();
-    await waitUntil(() => [...unconfirmed.values()].every((version) => version > 0), 20_000, 5);
+    // What is unconfirmed may have arrived all the same: this goes on until some of each has not.
+    const areBehind = async () => {
+      const versions = await Promise.all(ids.map(versionOnReplica));
+      return ids.every((id, at) => versions[at]! < unconfirmed.get(id)!);
+    };
+    expect(await waitUntil(areBehind, 30_000, 50)).toBe(true);
     await farebox.redis.kill('SIGKILL');
     isOver = true;
     await asking;
     await onReplica.call('REPLICAOF', 'NO', 'ONE');
     // Not ready: what is left is no class that was asked for, and not even there.
-    await waitUntil(async () => (await client.get('/readyz')).status === 503, 10_000, 50);
+    expect(await waitUntil(async () => (await client.get('/readyz')).status === 503, 10_000, 50)).toBe(true);
     let lost = 0;
     for (const id of ids) {
-      const { version } = (await readStoredWallet(onReplica, walletOf(environmentId, id)))!.wallet;
-      expect(confirmed.get(id), id).toBeGreaterThan(1);
+      const version = await versionOnReplica(id);
       expect(version, `${id}, of ${answered} answered`).toBeGreaterThanOrEqual(confirmed.get(id)!);
       lost += Math.max(0, unconfirmed.get(id)! - version);
     }

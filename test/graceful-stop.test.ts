@@ -27,9 +27,11 @@ test('requests that lie unread on connections, kept or new, are answered after S
     env: { DATABASE_URL: databaseUrl, REDIS_URL: redisUrl, FAREBOX_BOOTSTRAP_KEY: bootstrapKey },
   });
   const agents = Array.from({ length: connectionsCount }, () => new Agent({ keepAlive: true, maxSockets: 1 }));
+  let sentCount = 0;
+  const onSent = () => (sentCount += 1);
   const ask = (named: string) => (agent: Agent, at: number) => {
     const body = { customer_id: customer, asset: 'USD', amount: '1' };
-    return requestOnce(gateway.url, { agent, key, asked: { path: '/v1/charge', body, key: `${named} ${at}` } });
+    return requestOnce(gateway.url, { agent, key, asked: { path: '/v1/charge', body, key: `${named} ${at}` }, onSent });
   };
   const kept = agents.slice(0, connectionsCount / 2);
   try {
@@ -37,8 +39,9 @@ test('requests that lie unread on connections, kept or new, are answered after S
     expect(before.map((reply) => reply?.status)).toEqual(kept.map(() => 200));
     gateway.signal('SIGSTOP');
     const unread = Promise.all(agents.map(ask('unread')));
+    await expect.poll(() => sentCount, { timeout: 20_000 }).toBe(kept.length + agents.length);
     // On loopback what was sent has arrived.
-    await sleep(300);
+    await sleep(50);
     gateway.signal('SIGTERM');
     gateway.signal('SIGCONT');
     expect((await unread).map((reply) => reply?.status)).toEqual(agents.map(() => 200));

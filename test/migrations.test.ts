@@ -27,19 +27,23 @@ afterAll(async () => {
 
 test('a migration whose session Postgres ends says so, and does not wait for ever', async () => {
   const fresh = await createDatabase();
-  const other = openDatabase(fresh.url, { connectionsMax: 1, name: 'test' });
-  let isOver = false;
+  const [other, locking] = [1, 2].map(() => openDatabase(fresh.url, { connectionsMax: 1, name: 'test' })) as [Sql, Sql];
+  // The migration waits for this table, and has its own lock meanwhile.
+  await locking`begin`;
+  await locking`lock table drizzle.__drizzle_migrations in access exclusive mode`;
   const migrating = migrate(fresh.url)
     .then(() => undefined)
-    .catch((error: unknown) => error)
-    .finally(() => (isOver = true));
-  while (!isOver) {
-    const ended = await other`
+    .catch((error: unknown) => error);
+  const ended = async () => {
+    const sessions = await other`
       select pg_terminate_backend(pid) from pg_locks join pg_database on pg_database.oid = pg_locks.database
       where locktype = 'advisory' and granted and datname = current_database()`;
-    if (ended.length > 0) break;
-  }
+    return sessions.length;
+  };
+  await expect.poll(ended, { timeout: 20_000 }).toBe(1);
   expect(isDatabaseUnavailable(await migrating)).toBe(true);
+  await locking`rollback`;
+  await locking.end();
   await other.end();
   await fresh.drop();
 });

@@ -160,9 +160,12 @@ test('requests that lie unread, on kept connections or new ones, are answered af
   for (const pid of all) process.kill(pid, 'SIGSTOP');
   const unread = [...kept, ...kept.map(() => connect(gateway.url, farebox.key, 1))];
   opened.push(...unread);
+  const sentCount = () => unread.reduce((sum, connection) => sum + connection.sentCount(), 0);
+  const sentBefore = sentCount();
   const answers = Promise.all(unread.map((connection, at) => charge(connection, id, `unread ${at}`)));
+  expect(await waitUntil(() => sentCount() === sentBefore + unread.length, startBoundMs)).toBe(true);
   // On loopback what was sent has arrived.
-  await sleep(300);
+  await sleep(50);
   gateway.signal('SIGTERM');
   for (const pid of all) process.kill(pid, 'SIGCONT');
   expect((await answers).map(({ status }) => status)).toEqual(unread.map(() => 200));

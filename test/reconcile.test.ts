@@ -53,6 +53,7 @@ import {
   walletInRedis,
   type World,
 } from './ledger.world.ts';
+import { askForPass } from './reconciled.ts';
 import { createDatabase, createRedis, type TestDatabase } from './stores.ts';
 import type { RedisServer } from '../scripts/stores/redis.ts';
 
@@ -832,7 +833,7 @@ describe('in a running Farebox', () => {
       const account = (await redis.hgetBuffer(key, 'a1'))!;
       account.writeDoubleBE(account.readDoubleBE(0) + 1, 0);
       await redis.hset(key, 'a1', account);
-      await sql`update reconciliation set ended_at = null`;
+      await askForPass(sql);
       const frozen = async (id: string) => (await farebox.client.get(`/v1/customers/${id}/wallet`)).body.freeze_reason;
       await until(async () => (await frozen('wrong')) === 'reconcile', 20_000);
       expect(await frozen('right')).toBe(null);

@@ -204,6 +204,8 @@ test('a worker that starts while another stands still in recovery waits for it, 
   const folder = mkdtempSync(join(inject('stores').folder, 'worker-'));
   const session = await world.sql.reserve();
   await session`begin`;
+  // A worker may take longer to start than a session may be idle.
+  await session`set local idle_in_transaction_session_timeout = 0`;
   await session`select from partitions for update`;
   await world.redis.flushall();
   const worker = await startWorker({ folder, env }, { isEarly: true });

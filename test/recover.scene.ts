@@ -3,6 +3,7 @@ import { expect } from 'vitest';
 import { openDatabase } from '../src/db/connect.ts';
 import { fenceKey, walletOf } from '../src/wallet/keys.ts';
 import { waitUntilReady } from '../src/wallet/redis.ts';
+import { withDrainStopped } from './drain-stopped.ts';
 import { startFarebox, type Reply } from './farebox.ts';
 import { waitUntilDrained } from './faults/books.ts';
 import { openRedis } from './stores.ts';
@@ -81,18 +82,7 @@ export async function openScene(options: Parameters<typeof startFarebox>[0] = {}
       await between();
       await farebox.redis.restart();
     },
-    /** While this runs, entries stay in Redis. */
-    withDrainStopped: async <T>(work: () => Promise<T>): Promise<T> => {
-      const session = await sql.reserve();
-      try {
-        await session`begin`;
-        await session`select from partitions for update`;
-        return await work();
-      } finally {
-        await session`rollback`;
-        session.release();
-      }
-    },
+    withDrainStopped: <T>(work: () => Promise<T>) => withDrainStopped(sql, work),
     /** How many acknowledged operations were lost, as /readyz tells. */
     lost: async (): Promise<number> => {
       const { body } = await client.get('/readyz');

@@ -80,7 +80,9 @@ async function buyer({ amount = '10', card = 'pm_card_visa', asset = 'USD' } = {
 const buy = async (customer: string, amount: string, asset = 'USD') => {
   const body = { asset, amount, payment: 'saved' };
   const bought = await expectStatus(paying.client.post(`/v1/customers/${customer}/top-ups`, body), 201);
-  expect(bought.body.status).toBe('succeeded');
+  // A webhook may come first, and is about to credit it then.
+  const isBought = async () => (await get(bought.body.id)).status === 'succeeded';
+  expect(await waitUntil(isBought, patience.timeout, patience.interval)).toBe(true);
   return bought.body;
 };
 const refund = (id: string, body: object = {}, key?: string) =>

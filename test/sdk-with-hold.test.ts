@@ -102,6 +102,7 @@ describe('withHold', () => {
     const call = gateway.withHold(
       order,
       async (hold) => {
+        setTimeout(() => controller.abort(), 50);
         try {
           await sleep(5_000, undefined, { signal: controller.signal });
         } finally {
@@ -110,7 +111,6 @@ describe('withHold', () => {
       },
       { signal: controller.signal },
     );
-    setTimeout(() => controller.abort(), 50);
     await expect(call).rejects.toMatchObject({ name: 'AbortError' });
     expect(server.applied).toEqual(['hold 2', 'settle 0.4']);
     expect(getEventListeners(controller.signal, 'abort')).toHaveLength(0);
@@ -118,12 +118,15 @@ describe('withHold', () => {
 
   test('does not wait for work that does not heed the abort, nor loses a later word on it', async () => {
     const controller = new AbortController();
+    let isOver = () => {};
+    const over = new Promise<void>((resolve) => (isOver = resolve));
     let tooLate: Promise<string> | undefined;
     const call = gateway.withHold(
       order,
       async (hold) => {
         hold.spent('0.1');
-        tooLate = sleep(400).then(() => {
+        setTimeout(() => controller.abort('gone'), 50);
+        tooLate = over.then(() => {
           try {
             hold.spent('0.2');
             return 'taken';
@@ -135,21 +138,22 @@ describe('withHold', () => {
       },
       { signal: controller.signal, graceMs: 50 },
     );
-    setTimeout(() => controller.abort('gone'), 50);
     await expect(call).rejects.toBe('gone');
     expect(server.applied).toEqual(['hold 2', 'settle 0.1']);
+    isOver();
     expect(await tooLate).toContain('too late');
   });
 
   test('keeps a hold alive for as long as the work takes', async () => {
-    const answer = await gateway.withHold({ ...order, ttl_ms: 500 }, async (hold) => {
-      await sleep(1_300);
+    const extendsCount = () => server.applied.filter((entry) => entry.startsWith('extend')).length;
+    const answer = await gateway.withHold({ ...order, ttl_ms: 2_000 }, async (hold) => {
+      await expect.poll(extendsCount, { timeout: 10_000 }).toBeGreaterThanOrEqual(3);
       hold.spent('1');
     });
     expect(answer).toMatchObject({ settlement: { late: false } });
-    expect(server.applied.filter((entry) => entry.startsWith('extend')).length).toBeGreaterThanOrEqual(3);
     const count = server.seen.length;
-    await sleep(500);
+    // Longer than half of its time, after which it would be extended.
+    await sleep(1_500);
     expect(server.seen).toHaveLength(count);
   });
 

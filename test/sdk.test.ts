@@ -1,6 +1,5 @@
 // One call of the client, whatever the server does: deadline, retry, and what the caller is told.
 import { getEventListeners } from 'node:events';
-import { setTimeout as sleep } from 'node:timers/promises';
 import { describe, expect, test, vi } from 'vitest';
 import { freePort } from '../scripts/stores/process.ts';
 import { each, type Farebox, FareboxError } from '../src/sdk/farebox.ts';
@@ -206,7 +205,7 @@ describe('the caller’s own signal', () => {
     const controller = new AbortController();
     server.next('charge', { kind: 'late', ms: 3_000 });
     const call = failure(gateway.charge(order, { signal: controller.signal }));
-    await sleep(50);
+    await expect.poll(() => server.seen.length, { timeout: 3_000, interval: 10 }).toBe(1);
     controller.abort('gone');
     expect(await call).toMatchObject({ code: 'aborted', outcome: 'unknown', cause: 'gone', retryable: false });
     expect(server.seen).toHaveLength(1);
@@ -254,8 +253,8 @@ describe('a refusal', () => {
     server.setSpendable('3');
     // The first attempt took the money, and the server has forgotten the key.
     server.next('charge', { kind: 'late', ms: 6_000 });
-    const call = gateway.charge(order, { timeoutMs: 2_000 });
-    await sleep(300);
+    const call = gateway.charge(order, { timeoutMs: 4_000 });
+    await expect.poll(() => server.applied, { timeout: 2_000, interval: 10 }).toEqual(['charge 2']);
     server.forget();
     expect(await call).toMatchObject({ status: 'declined', outcome: 'unknown', idempotency_key: server.seen[0]?.key });
   });

@@ -31,7 +31,14 @@ export default async function setup(project: TestProject): Promise<() => Promise
   try {
     // Files run side by side: where Redis must be fetched first, once is enough.
     await findRedis({ path: process.env['PATH'] ?? '', cacheDir: '.cache', say });
-    const server = await startPostgres({ dataDir: join(folder, 'postgres'), database: TEMPLATE, throwaway: true, say });
+    const server = await startPostgres({
+      dataDir: join(folder, 'postgres'),
+      database: TEMPLATE,
+      throwaway: true,
+      // Files run side by side, each with workers and gateways.
+      settings: { max_connections: '300' },
+      say,
+    });
     await makeTemplate(server.url);
     project.provide('stores', { folder, adminUrl: onDatabase(server.url, 'postgres'), template: TEMPLATE });
   } catch (error) {

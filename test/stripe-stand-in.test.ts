@@ -49,7 +49,7 @@ beforeEach(async () => {
   standIn = await startStandIn({
     endpoints: [{ url, secrets: [secret] }],
     retryDelaysMs: [5, 5, 5],
-    slowMs: 200,
+    slowMs: 1_000,
     onExchange: note,
   });
   stripe = clientOf(standIn);

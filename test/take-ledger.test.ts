@@ -14,9 +14,11 @@ import { takeLedger, type TakeStep } from '../src/run/take-ledger.ts';
 import { outboxKey, walletKey, walletOf } from '../src/wallet/keys.ts';
 import { oneNode, sampleClocks } from '../src/wallet/nodes.ts';
 import type { Store } from '../src/wallet/store.ts';
+import { withDrainStopped } from './drain-stopped.ts';
 import { startFarebox, type Farebox, type Reply } from './farebox.ts';
 import { waitUntilDrained } from './faults/books.ts';
 import { someOf } from './faults/seeded.ts';
+import { askForPass } from './reconciled.ts';
 import { openRedis } from './stores.ts';
 
 let farebox: Farebox;
@@ -102,7 +104,7 @@ async function alter(id: string): Promise<void> {
   const balances = (await redis.hgetBuffer(key, 'a1'))!;
   balances.writeDoubleBE(balances.readDoubleBE(0) + 1_000_000_000, 0);
   await redis.hset(key, 'a1', balances);
-  await sql`update reconciliation set ended_at = null`;
+  await askForPass(sql);
   await expect.poll(async () => (await wallet(id)).freeze, { timeout: 20_000 }).toBe('reconcile');
   await waitUntilDrained({ sql, redis });
 }
@@ -120,19 +122,6 @@ async function quarantined(id: string): Promise<string> {
   await sql`insert into grants select * from lost_grants`;
   await sql`drop table lost_grants`;
   return held;
-}
-
-/** While this runs, entries stay in Redis. */
-async function withDrainStopped<T>(work: () => Promise<T>): Promise<T> {
-  const session = await sql.reserve();
-  try {
-    await session`begin`;
-    await session`select from partitions for update`;
-    return await work();
-  } finally {
-    await session`rollback`;
-    session.release();
-  }
 }
 
 /** It decides again, on what the ledger has; and the books are right. */
@@ -249,10 +238,11 @@ test('what Redis has and the ledger never got is named before it is given up', a
   const [id, neighbour] = await neighbours();
   await waitUntilDrained({ sql, redis });
   const { partition } = walletCalled(id);
-  const held = await withDrainStopped(async () => {
+  const held = await withDrainStopped(sql, async () => {
     // The lane's drain waits with this one, and reads nothing that comes after it.
     expect((await charge(neighbour, '1')).status).toBe(200);
-    const waits = async () => (await sql`select from pg_locks where not granted`).length;
+    const waits = async () =>
+      (await sql`select from pg_stat_activity where datname = current_database() and wait_event_type = 'Lock'`).length;
     await expect.poll(waits, { timeout: 5_000, interval: 20 }).toBeGreaterThan(0);
     expect((await charge(id, '10', 'lost')).status).toBe(200);
     const held = await hold(id, '20');
@@ -358,7 +348,7 @@ describe('a wallet whose entries in quarantine were rejected', () => {
 test('where no worker runs it says so, and the next run goes on', async () => {
   const [id] = await neighbours();
   await alter(id);
-  await withDrainStopped(async () => {
+  await withDrainStopped(sql, async () => {
     const one = { sql, store, wallet: walletCalled(id), isSure: true, print: () => {}, workerWaitMs: 500 };
     // The worker waits for the rows that this test holds.
     expect(await takeLedger(one)).toMatchObject({

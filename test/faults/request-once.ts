@@ -6,7 +6,18 @@ import type { Asked } from './asked.ts';
 /** Undefined when the connection broke before the whole answer was there. */
 export function requestOnce(
   url: string,
-  { agent, key, asked }: { agent: Agent; key: string; asked: Pick<Asked, 'path' | 'body' | 'key'> },
+  {
+    agent,
+    key,
+    asked,
+    onSent = () => {},
+  }: {
+    agent: Agent;
+    key: string;
+    asked: Pick<Asked, 'path' | 'body' | 'key'>;
+    /** It has left this process. */
+    onSent?: () => void;
+  },
 ): Promise<Reply | undefined> {
   const body = JSON.stringify(asked.body);
   const headers = {
@@ -29,6 +40,7 @@ export function requestOnce(
       });
     });
     sent.on('error', () => done(undefined));
+    sent.on('finish', onSent);
     sent.end(body);
   });
 }
