@@ -253,15 +253,13 @@ function plain_spend.charge(
     wallet_key,
     outbox_key,
     string.format('%d-0', seq),
-    entry_head
-      .. balances
-      .. transfer
-      .. moves
-      .. NO_HOLD
-      .. counted
-      .. struct.pack(OPERATION, #operation_id, operation_id, fingerprint, #reply)
-      .. reply
-      .. attached,
+    entry_head .. balances .. transfer .. moves .. NO_HOLD .. counted .. struct.pack(
+      OPERATION,
+      #operation_id,
+      operation_id,
+      fingerprint,
+      #reply
+    ) .. reply .. attached,
     clock_after,
     keep_ms ~= '0' and fingerprint .. reply,
     keep_ms,

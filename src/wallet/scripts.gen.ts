@@ -3,7 +3,7 @@ import { atomsFromRedis as atoms, type Atoms } from '../units.ts';
 import { withoutEmpty, type Script } from './script.ts';
 
 /** The Redis library that holds all scripts; names end in its hash. */
-export const libraryHash = 'cbed257fd0c8';
+export const libraryHash = '760fe63656c3';
 
 export type AdvanceClockKeys = { fenceKey: string; clockKey: string };
 export type AdvanceClockArgs = { fence: string; toMs: number };
@@ -16,7 +16,7 @@ export type AdvanceClockReply =
  */
 export const advanceClockScript: Script<AdvanceClockKeys, AdvanceClockArgs, AdvanceClockReply> = {
   name: 'advance_clock',
-  functionName: 'advance_clock_cbed257fd0c8',
+  functionName: 'advance_clock_760fe63656c3',
   keysCount: 2,
   binary: false,
   encode: (keys, args, common) => [keys.fenceKey, keys.clockKey, common.fence, args.toMs],
@@ -47,7 +47,7 @@ export type ApplyDueReply =
  */
 export const applyDueScript: Script<ApplyDueKeys, ApplyDueArgs, ApplyDueReply> = {
   name: 'apply_due',
-  functionName: 'apply_due_cbed257fd0c8',
+  functionName: 'apply_due_760fe63656c3',
   keysCount: 7,
   binary: true,
   encode: (keys, _, common) => [keys.fenceKey, keys.clockKey, keys.walletKey, keys.holdsKey, keys.deadlinesKey, keys.operationKey, keys.outboxKey, common.fence, common.notAfterMs, common.environment, common.operationId, common.fingerprint, common.keepMs],
@@ -82,7 +82,7 @@ export type ArmTopUpReply =
  */
 export const armTopUpScript: Script<ArmTopUpKeys, ArmTopUpArgs, ArmTopUpReply> = {
   name: 'arm_top_up',
-  functionName: 'arm_top_up_cbed257fd0c8',
+  functionName: 'arm_top_up_760fe63656c3',
   keysCount: 3,
   binary: false,
   encode: (keys, args, common) => [keys.fenceKey, keys.clockKey, keys.walletKey, common.fence, args.asset, String(args.firesBelowAtoms), args.crossingNo],
@@ -127,7 +127,7 @@ export type AuthorizeReply =
  */
 export const authorizeScript: Script<AuthorizeKeys, AuthorizeArgs, AuthorizeReply> = {
   name: 'authorize',
-  functionName: 'authorize_cbed257fd0c8',
+  functionName: 'authorize_760fe63656c3',
   keysCount: 8,
   binary: true,
   encode: (keys, args, common) => withoutEmpty([keys.fenceKey, keys.clockKey, keys.walletKey, keys.holdsKey, keys.deadlinesKey, keys.operationKey, keys.outboxKey, keys.catalogKey, common.fence, common.notAfterMs, common.environment, common.operationId, common.fingerprint, common.keepMs, args.asset, String(args.amountAtoms), args.mode, args.ttlMs, common.repeated, common.lookedUp, args.configVersion, args.attached, args.catalogVersion, args.toldText, args.budgetsPacked, args.linesPacked, args.scopesPacked, args.legsPacked, args.fallbacksPacked], 7),
@@ -180,7 +180,7 @@ export type ChargeReply =
  */
 export const chargeScript: Script<ChargeKeys, ChargeArgs, ChargeReply> = {
   name: 'charge',
-  functionName: 'charge_cbed257fd0c8',
+  functionName: 'charge_760fe63656c3',
   keysCount: 8,
   binary: true,
   encode: (keys, args, common) => withoutEmpty([keys.fenceKey, keys.clockKey, keys.walletKey, keys.holdsKey, keys.deadlinesKey, keys.operationKey, keys.outboxKey, keys.catalogKey, common.fence, common.notAfterMs, common.environment, common.operationId, common.fingerprint, common.keepMs, args.asset, String(args.amountAtoms), args.mode, common.repeated, common.lookedUp, args.configVersion, args.attached, args.catalogVersion, args.toldText, args.budgetsPacked, args.linesPacked, args.scopesPacked, args.legsPacked, args.fallbacksPacked], 7),
@@ -220,7 +220,7 @@ export type ConfigureReply =
  */
 export const configureScript: Script<ConfigureKeys, ConfigureArgs, ConfigureReply> = {
   name: 'configure',
-  functionName: 'configure_cbed257fd0c8',
+  functionName: 'configure_760fe63656c3',
   keysCount: 3,
   binary: false,
   encode: (keys, args, common) => [keys.fenceKey, keys.clockKey, keys.walletKey, common.fence, args.version, args.configText],
@@ -247,7 +247,7 @@ export type CreateWalletReply =
  */
 export const createWalletScript: Script<CreateWalletKeys, CreateWalletArgs, CreateWalletReply> = {
   name: 'create_wallet',
-  functionName: 'create_wallet_cbed257fd0c8',
+  functionName: 'create_wallet_760fe63656c3',
   keysCount: 3,
   binary: false,
   encode: (keys, args, common) => [keys.fenceKey, keys.clockKey, keys.walletKey, common.fence, common.environment, args.customerId, args.freeze],
@@ -281,7 +281,7 @@ export type CreditReply =
  */
 export const creditScript: Script<CreditKeys, CreditArgs, CreditReply> = {
   name: 'credit',
-  functionName: 'credit_cbed257fd0c8',
+  functionName: 'credit_760fe63656c3',
   keysCount: 7,
   binary: true,
   encode: (keys, args, common) => [keys.fenceKey, keys.clockKey, keys.walletKey, keys.holdsKey, keys.deadlinesKey, keys.operationKey, keys.outboxKey, common.fence, common.notAfterMs, common.environment, common.operationId, common.fingerprint, common.keepMs, args.asset, args.grantNo, String(args.amountAtoms), args.purpose, args.priority, args.effectiveAtMs, args.expiresAtMs, args.attached, common.lookedUp, args.scope, args.rolloverPacked],
@@ -318,7 +318,7 @@ export type DropCountersReply =
  */
 export const dropCountersScript: Script<DropCountersKeys, DropCountersArgs, DropCountersReply> = {
   name: 'drop_counters',
-  functionName: 'drop_counters_cbed257fd0c8',
+  functionName: 'drop_counters_760fe63656c3',
   keysCount: 3,
   binary: false,
   encode: (keys, args, common) => [keys.fenceKey, keys.clockKey, keys.walletKey, common.fence, args.names],
@@ -351,7 +351,7 @@ export type ExpireHoldsReply =
  */
 export const expireHoldsScript: Script<ExpireHoldsKeys, ExpireHoldsArgs, ExpireHoldsReply> = {
   name: 'expire_holds',
-  functionName: 'expire_holds_cbed257fd0c8',
+  functionName: 'expire_holds_760fe63656c3',
   keysCount: 7,
   binary: true,
   encode: (keys, args, common) => [keys.fenceKey, keys.clockKey, keys.walletKey, keys.holdsKey, keys.deadlinesKey, keys.operationKey, keys.outboxKey, common.fence, common.notAfterMs, common.environment, common.operationId, common.fingerprint, common.keepMs, args.holdRefs],
@@ -395,7 +395,7 @@ export type ExtendReply =
  */
 export const extendScript: Script<ExtendKeys, ExtendArgs, ExtendReply> = {
   name: 'extend',
-  functionName: 'extend_cbed257fd0c8',
+  functionName: 'extend_760fe63656c3',
   keysCount: 7,
   binary: true,
   encode: (keys, args, common) => [keys.fenceKey, keys.clockKey, keys.walletKey, keys.holdsKey, keys.deadlinesKey, keys.operationKey, keys.outboxKey, common.fence, common.notAfterMs, common.environment, common.operationId, common.fingerprint, common.keepMs, args.asset, args.holdRef, String(args.amountAtoms), args.ttlMs, common.repeated, args.attached, common.lookedUp, args.configVersion, args.budgetsPacked],
@@ -437,7 +437,7 @@ export type ForgetReply =
  */
 export const forgetScript: Script<ForgetKeys, ForgetArgs, ForgetReply> = {
   name: 'forget',
-  functionName: 'forget_cbed257fd0c8',
+  functionName: 'forget_760fe63656c3',
   keysCount: 4,
   binary: false,
   encode: (keys, args, common) => [keys.fenceKey, keys.walletKey, keys.holdsKey, keys.deadlinesKey, common.fence, args.headPacked],
@@ -472,7 +472,7 @@ export type FreezeReply =
  */
 export const freezeScript: Script<FreezeKeys, FreezeArgs, FreezeReply> = {
   name: 'freeze',
-  functionName: 'freeze_cbed257fd0c8',
+  functionName: 'freeze_760fe63656c3',
   keysCount: 7,
   binary: true,
   encode: (keys, args, common) => [keys.fenceKey, keys.clockKey, keys.walletKey, keys.holdsKey, keys.deadlinesKey, keys.operationKey, keys.outboxKey, common.fence, common.notAfterMs, common.environment, common.operationId, common.fingerprint, common.keepMs, args.fromFreeze, args.toFreeze, args.attached, common.lookedUp, args.seenAt],
@@ -510,7 +510,7 @@ export type HydrateReply =
  */
 export const hydrateScript: Script<HydrateKeys, HydrateArgs, HydrateReply> = {
   name: 'hydrate',
-  functionName: 'hydrate_cbed257fd0c8',
+  functionName: 'hydrate_760fe63656c3',
   keysCount: 6,
   binary: false,
   encode: (keys, args, common) => [keys.fenceKey, keys.clockKey, keys.walletKey, keys.holdsKey, keys.deadlinesKey, keys.scratchKey, common.fence, common.environment, args.customerId, args.version, args.freeze, args.accountsPacked, args.grantsPacked, args.holdsPacked, args.replacedVersion, args.lookUpUntilMs, args.configVersion, args.configText, args.countersPacked, args.rolloversPacked, args.triggersPacked],
@@ -537,7 +537,7 @@ export type ListDueReply =
  */
 export const listDueScript: Script<ListDueKeys, ListDueArgs, ListDueReply> = {
   name: 'list_due',
-  functionName: 'list_due_cbed257fd0c8',
+  functionName: 'list_due_760fe63656c3',
   keysCount: 3,
   binary: false,
   encode: (keys, args, common) => [keys.fenceKey, keys.clockKey, keys.deadlinesKey, common.fence, args.membersMax],
@@ -566,7 +566,7 @@ export type MendReply =
  */
 export const mendScript: Script<MendKeys, MendArgs, MendReply> = {
   name: 'mend',
-  functionName: 'mend_cbed257fd0c8',
+  functionName: 'mend_760fe63656c3',
   keysCount: 5,
   binary: false,
   encode: (keys, args, common) => [keys.fenceKey, keys.clockKey, keys.walletKey, keys.holdsKey, keys.deadlinesKey, common.fence, args.seenAt],
@@ -593,7 +593,7 @@ export type PeekOperationReply =
  */
 export const peekOperationScript: Script<PeekOperationKeys, PeekOperationArgs, PeekOperationReply> = {
   name: 'peek_operation',
-  functionName: 'peek_operation_cbed257fd0c8',
+  functionName: 'peek_operation_760fe63656c3',
   keysCount: 4,
   binary: false,
   encode: (keys, _, common) => [keys.fenceKey, keys.clockKey, keys.walletKey, keys.operationKey, common.fence],
@@ -620,7 +620,7 @@ export type RaiseCatalogReply =
  */
 export const raiseCatalogScript: Script<RaiseCatalogKeys, RaiseCatalogArgs, RaiseCatalogReply> = {
   name: 'raise_catalog',
-  functionName: 'raise_catalog_cbed257fd0c8',
+  functionName: 'raise_catalog_760fe63656c3',
   keysCount: 2,
   binary: false,
   encode: (keys, args, common) => [keys.fenceKey, keys.catalogKey, common.fence, common.environment, args.catalogVersion],
@@ -647,7 +647,7 @@ export type ReadHoldReply =
  */
 export const readHoldScript: Script<ReadHoldKeys, ReadHoldArgs, ReadHoldReply> = {
   name: 'read_hold',
-  functionName: 'read_hold_cbed257fd0c8',
+  functionName: 'read_hold_760fe63656c3',
   keysCount: 4,
   binary: true,
   encode: (keys, args, common) => [keys.fenceKey, keys.clockKey, keys.walletKey, keys.holdsKey, common.fence, common.environment, args.holdRef],
@@ -675,7 +675,7 @@ export type ReadStoredReply =
  */
 export const readStoredScript: Script<ReadStoredKeys, ReadStoredArgs, ReadStoredReply> = {
   name: 'read_stored',
-  functionName: 'read_stored_cbed257fd0c8',
+  functionName: 'read_stored_760fe63656c3',
   keysCount: 4,
   binary: true,
   encode: (keys) => [keys.walletKey, keys.holdsKey, keys.deadlinesKey, keys.clockKey],
@@ -699,7 +699,7 @@ export type ReadWalletReply =
  */
 export const readWalletScript: Script<ReadWalletKeys, ReadWalletArgs, ReadWalletReply> = {
   name: 'read_wallet',
-  functionName: 'read_wallet_cbed257fd0c8',
+  functionName: 'read_wallet_760fe63656c3',
   keysCount: 3,
   binary: true,
   encode: (keys, _, common) => [keys.fenceKey, keys.clockKey, keys.walletKey, common.fence, common.environment],
@@ -737,7 +737,7 @@ export type ReleaseReply =
  */
 export const releaseScript: Script<ReleaseKeys, ReleaseArgs, ReleaseReply> = {
   name: 'release',
-  functionName: 'release_cbed257fd0c8',
+  functionName: 'release_760fe63656c3',
   keysCount: 7,
   binary: true,
   encode: (keys, args, common) => [keys.fenceKey, keys.clockKey, keys.walletKey, keys.holdsKey, keys.deadlinesKey, keys.operationKey, keys.outboxKey, common.fence, common.notAfterMs, common.environment, common.operationId, common.fingerprint, common.keepMs, args.asset, args.holdRef, args.attached, common.lookedUp],
@@ -770,7 +770,7 @@ export type RememberReply =
  */
 export const rememberScript: Script<RememberKeys, RememberArgs, RememberReply> = {
   name: 'remember',
-  functionName: 'remember_cbed257fd0c8',
+  functionName: 'remember_760fe63656c3',
   keysCount: 2,
   binary: false,
   encode: (keys, args, common) => [keys.fenceKey, keys.operationKey, common.fence, args.recordPacked, common.keepMs],
@@ -798,7 +798,7 @@ export type RestampReply =
  */
 export const restampScript: Script<RestampKeys, RestampArgs, RestampReply> = {
   name: 'restamp',
-  functionName: 'restamp_cbed257fd0c8',
+  functionName: 'restamp_760fe63656c3',
   keysCount: 5,
   binary: false,
   encode: (keys, args, common) => [keys.fenceKey, keys.clockKey, keys.walletKey, keys.holdsKey, keys.scratchKey, common.fence, args.version, args.freeze, args.configVersion, args.configText],
@@ -834,7 +834,7 @@ export type SetAsideReply =
  */
 export const setAsideScript: Script<SetAsideKeys, SetAsideArgs, SetAsideReply> = {
   name: 'set_aside',
-  functionName: 'set_aside_cbed257fd0c8',
+  functionName: 'set_aside_760fe63656c3',
   keysCount: 7,
   binary: true,
   encode: (keys, args, common) => [keys.fenceKey, keys.clockKey, keys.walletKey, keys.holdsKey, keys.deadlinesKey, keys.operationKey, keys.outboxKey, common.fence, common.notAfterMs, common.environment, common.operationId, common.fingerprint, common.keepMs, args.asset, args.holdRef, args.grantNo, String(args.amountAtoms), args.mode, args.attached, common.lookedUp],
@@ -888,7 +888,7 @@ export type SettleReply =
  */
 export const settleScript: Script<SettleKeys, SettleArgs, SettleReply> = {
   name: 'settle',
-  functionName: 'settle_cbed257fd0c8',
+  functionName: 'settle_760fe63656c3',
   keysCount: 9,
   binary: true,
   encode: (keys, args, common) => withoutEmpty([keys.fenceKey, keys.clockKey, keys.walletKey, keys.holdsKey, keys.deadlinesKey, keys.operationKey, keys.outboxKey, keys.lateKey, keys.catalogKey, common.fence, common.notAfterMs, common.environment, common.operationId, common.fingerprint, common.keepMs, args.asset, args.holdRef, String(args.amountAtoms), args.final, args.onExcess, common.lookedUp, args.configVersion, args.attached, args.catalogVersion, args.toldText, args.linesPacked, args.scopesPacked, args.duesPacked, args.expiredHold, args.fallbacksPacked], 7),
@@ -936,7 +936,7 @@ export type TakeBackReply =
  */
 export const takeBackScript: Script<TakeBackKeys, TakeBackArgs, TakeBackReply> = {
   name: 'take_back',
-  functionName: 'take_back_cbed257fd0c8',
+  functionName: 'take_back_760fe63656c3',
   keysCount: 7,
   binary: true,
   encode: (keys, args, common) => [keys.fenceKey, keys.clockKey, keys.walletKey, keys.holdsKey, keys.deadlinesKey, keys.operationKey, keys.outboxKey, common.fence, common.notAfterMs, common.environment, common.operationId, common.fingerprint, common.keepMs, args.asset, args.holdRef, args.grantNo, String(args.amountAtoms), args.attached, common.lookedUp],
@@ -967,7 +967,7 @@ export type VerifyRunReply =
  */
 export const verifyRunScript: Script<VerifyRunKeys, VerifyRunArgs, VerifyRunReply> = {
   name: 'verify_run',
-  functionName: 'verify_run_cbed257fd0c8',
+  functionName: 'verify_run_760fe63656c3',
   keysCount: 1,
   binary: false,
   encode: (keys, args, common) => [keys.fenceKey, common.fence, args.runId],
@@ -998,7 +998,7 @@ export type VoidReply =
  */
 export const voidScript: Script<VoidKeys, VoidArgs, VoidReply> = {
   name: 'void',
-  functionName: 'void_cbed257fd0c8',
+  functionName: 'void_760fe63656c3',
   keysCount: 7,
   binary: true,
   encode: (keys, args, common) => [keys.fenceKey, keys.clockKey, keys.walletKey, keys.holdsKey, keys.deadlinesKey, keys.operationKey, keys.outboxKey, common.fence, common.notAfterMs, common.environment, common.operationId, common.fingerprint, common.keepMs, args.asset, args.grantNo, args.attached, common.lookedUp],
@@ -1019,7 +1019,7 @@ export const voidScript: Script<VoidKeys, VoidArgs, VoidReply> = {
 
 /** What FUNCTION LOAD takes. */
 export const libraryText =
-  "#!lua name=farebox_cbed257fd0c8\n\
+  "#!lua name=farebox_760fe63656c3\n\
 local outer = function() return redis, string, struct, math, table, unpack, ipairs, pairs, tonumber, type end\n\
 local redis, string, struct, math, table, unpack, ipairs, pairs, tonumber, type = redis\n\
 local bound = false\n\
@@ -3473,15 +3473,13 @@ local ready = {\n\
 wallet_key,\n\
 outbox_key,\n\
 string.format('%d-0', seq),\n\
-entry_head\n\
-.. balances\n\
-.. transfer\n\
-.. moves\n\
-.. NO_HOLD\n\
-.. counted\n\
-.. struct.pack(OPERATION, #operation_id, operation_id, fingerprint, #reply)\n\
-.. reply\n\
-.. attached,\n\
+entry_head .. balances .. transfer .. moves .. NO_HOLD .. counted .. struct.pack(\n\
+OPERATION,\n\
+#operation_id,\n\
+operation_id,\n\
+fingerprint,\n\
+#reply\n\
+) .. reply .. attached,\n\
 clock_after,\n\
 keep_ms ~= '0' and fingerprint .. reply,\n\
 keep_ms,\n\
@@ -4588,7 +4586,7 @@ return wallets\n\
 end\n\
 do\n\
 redis.register_function({\n\
-function_name = 'advance_clock_cbed257fd0c8',\n\
+function_name = 'advance_clock_760fe63656c3',\n\
 flags = {  },\n\
 callback = function(KEYS, ARGV)\n\
 if not bound then bind() end\n\
@@ -4614,7 +4612,7 @@ local seal = require('seal')\n\
 local due = require('due')\n\
 local wallets = require('wallet')\n\
 redis.register_function({\n\
-function_name = 'apply_due_cbed257fd0c8',\n\
+function_name = 'apply_due_760fe63656c3',\n\
 flags = { 'allow-oom' },\n\
 callback = function(KEYS, ARGV)\n\
 if not bound then bind() end\n\
@@ -4668,7 +4666,7 @@ local run = require('run')\n\
 local triggers = require('triggers')\n\
 local wallets = require('wallet')\n\
 redis.register_function({\n\
-function_name = 'arm_top_up_cbed257fd0c8',\n\
+function_name = 'arm_top_up_760fe63656c3',\n\
 flags = { 'allow-oom' },\n\
 callback = function(KEYS, ARGV)\n\
 if not bound then bind() end\n\
@@ -4723,7 +4721,7 @@ local staleness = require('stale')\n\
 local usage = require('usage')\n\
 local wallets = require('wallet')\n\
 redis.register_function({\n\
-function_name = 'authorize_cbed257fd0c8',\n\
+function_name = 'authorize_760fe63656c3',\n\
 flags = {  },\n\
 callback = function(KEYS, ARGV)\n\
 if not bound then bind() end\n\
@@ -4943,7 +4941,7 @@ local staleness = require('stale')\n\
 local usage = require('usage')\n\
 local wallets = require('wallet')\n\
 redis.register_function({\n\
-function_name = 'charge_cbed257fd0c8',\n\
+function_name = 'charge_760fe63656c3',\n\
 flags = {  },\n\
 callback = function(KEYS, ARGV)\n\
 if not bound then bind() end\n\
@@ -5117,7 +5115,7 @@ do\n\
 local run = require('run')\n\
 local wallets = require('wallet')\n\
 redis.register_function({\n\
-function_name = 'configure_cbed257fd0c8',\n\
+function_name = 'configure_760fe63656c3',\n\
 flags = { 'allow-oom' },\n\
 callback = function(KEYS, ARGV)\n\
 if not bound then bind() end\n\
@@ -5158,7 +5156,7 @@ local run = require('run')\n\
 local seal = require('seal')\n\
 local wallets = require('wallet')\n\
 redis.register_function({\n\
-function_name = 'create_wallet_cbed257fd0c8',\n\
+function_name = 'create_wallet_760fe63656c3',\n\
 flags = {  },\n\
 callback = function(KEYS, ARGV)\n\
 if not bound then bind() end\n\
@@ -5194,7 +5192,7 @@ local due = require('due')\n\
 local seal = require('seal')\n\
 local wallets = require('wallet')\n\
 redis.register_function({\n\
-function_name = 'credit_cbed257fd0c8',\n\
+function_name = 'credit_760fe63656c3',\n\
 flags = {  },\n\
 callback = function(KEYS, ARGV)\n\
 if not bound then bind() end\n\
@@ -5299,7 +5297,7 @@ local run = require('run')\n\
 local usage = require('usage')\n\
 local wallets = require('wallet')\n\
 redis.register_function({\n\
-function_name = 'drop_counters_cbed257fd0c8',\n\
+function_name = 'drop_counters_760fe63656c3',\n\
 flags = { 'allow-oom' },\n\
 callback = function(KEYS, ARGV)\n\
 if not bound then bind() end\n\
@@ -5350,7 +5348,7 @@ local holds = require('holds')\n\
 local seal = require('seal')\n\
 local wallets = require('wallet')\n\
 redis.register_function({\n\
-function_name = 'expire_holds_cbed257fd0c8',\n\
+function_name = 'expire_holds_760fe63656c3',\n\
 flags = { 'allow-oom' },\n\
 callback = function(KEYS, ARGV)\n\
 if not bound then bind() end\n\
@@ -5405,7 +5403,7 @@ local seal = require('seal')\n\
 local staleness = require('stale')\n\
 local wallets = require('wallet')\n\
 redis.register_function({\n\
-function_name = 'extend_cbed257fd0c8',\n\
+function_name = 'extend_760fe63656c3',\n\
 flags = {  },\n\
 callback = function(KEYS, ARGV)\n\
 if not bound then bind() end\n\
@@ -5517,7 +5515,7 @@ do\n\
 local run = require('run')\n\
 local wallets = require('wallet')\n\
 redis.register_function({\n\
-function_name = 'forget_cbed257fd0c8',\n\
+function_name = 'forget_760fe63656c3',\n\
 flags = { 'allow-oom' },\n\
 callback = function(KEYS, ARGV)\n\
 if not bound then bind() end\n\
@@ -5549,7 +5547,7 @@ local entries = require('entry')\n\
 local seal = require('seal')\n\
 local wallets = require('wallet')\n\
 redis.register_function({\n\
-function_name = 'freeze_cbed257fd0c8',\n\
+function_name = 'freeze_760fe63656c3',\n\
 flags = { 'allow-oom' },\n\
 callback = function(KEYS, ARGV)\n\
 if not bound then bind() end\n\
@@ -5615,7 +5613,7 @@ local run = require('run')\n\
 local seal = require('seal')\n\
 local wallets = require('wallet')\n\
 redis.register_function({\n\
-function_name = 'hydrate_cbed257fd0c8',\n\
+function_name = 'hydrate_760fe63656c3',\n\
 flags = { 'allow-oom' },\n\
 callback = function(KEYS, ARGV)\n\
 if not bound then bind() end\n\
@@ -5712,7 +5710,7 @@ end\n\
 do\n\
 local run = require('run')\n\
 redis.register_function({\n\
-function_name = 'list_due_cbed257fd0c8',\n\
+function_name = 'list_due_760fe63656c3',\n\
 flags = { 'no-writes' },\n\
 callback = function(KEYS, ARGV)\n\
 if not bound then bind() end\n\
@@ -5745,7 +5743,7 @@ local scopes = require('scopes')\n\
 local seal = require('seal')\n\
 local wallets = require('wallet')\n\
 redis.register_function({\n\
-function_name = 'mend_cbed257fd0c8',\n\
+function_name = 'mend_760fe63656c3',\n\
 flags = { 'allow-oom' },\n\
 callback = function(KEYS, ARGV)\n\
 if not bound then bind() end\n\
@@ -5814,7 +5812,7 @@ do\n\
 local run = require('run')\n\
 local wallets = require('wallet')\n\
 redis.register_function({\n\
-function_name = 'peek_operation_cbed257fd0c8',\n\
+function_name = 'peek_operation_760fe63656c3',\n\
 flags = { 'no-writes' },\n\
 callback = function(KEYS, ARGV)\n\
 if not bound then bind() end\n\
@@ -5842,7 +5840,7 @@ end\n\
 do\n\
 local run = require('run')\n\
 redis.register_function({\n\
-function_name = 'raise_catalog_cbed257fd0c8',\n\
+function_name = 'raise_catalog_760fe63656c3',\n\
 flags = { 'allow-oom' },\n\
 callback = function(KEYS, ARGV)\n\
 if not bound then bind() end\n\
@@ -5867,7 +5865,7 @@ end\n\
 do\n\
 local wallets = require('wallet')\n\
 redis.register_function({\n\
-function_name = 'read_hold_cbed257fd0c8',\n\
+function_name = 'read_hold_760fe63656c3',\n\
 flags = { 'no-writes' },\n\
 callback = function(KEYS, ARGV)\n\
 if not bound then bind() end\n\
@@ -5895,7 +5893,7 @@ end\n\
 do\n\
 local wallets = require('wallet')\n\
 redis.register_function({\n\
-function_name = 'read_stored_cbed257fd0c8',\n\
+function_name = 'read_stored_760fe63656c3',\n\
 flags = { 'no-writes' },\n\
 callback = function(KEYS, ARGV)\n\
 if not bound then bind() end\n\
@@ -5920,7 +5918,7 @@ end\n\
 do\n\
 local wallets = require('wallet')\n\
 redis.register_function({\n\
-function_name = 'read_wallet_cbed257fd0c8',\n\
+function_name = 'read_wallet_760fe63656c3',\n\
 flags = { 'no-writes' },\n\
 callback = function(KEYS, ARGV)\n\
 if not bound then bind() end\n\
@@ -5947,7 +5945,7 @@ local legs = require('legs')\n\
 local seal = require('seal')\n\
 local wallets = require('wallet')\n\
 redis.register_function({\n\
-function_name = 'release_cbed257fd0c8',\n\
+function_name = 'release_760fe63656c3',\n\
 flags = { 'allow-oom' },\n\
 callback = function(KEYS, ARGV)\n\
 if not bound then bind() end\n\
@@ -6014,7 +6012,7 @@ end\n\
 do\n\
 local run = require('run')\n\
 redis.register_function({\n\
-function_name = 'remember_cbed257fd0c8',\n\
+function_name = 'remember_760fe63656c3',\n\
 flags = { 'allow-oom' },\n\
 callback = function(KEYS, ARGV)\n\
 if not bound then bind() end\n\
@@ -6038,7 +6036,7 @@ local run = require('run')\n\
 local seal = require('seal')\n\
 local wallets = require('wallet')\n\
 redis.register_function({\n\
-function_name = 'restamp_cbed257fd0c8',\n\
+function_name = 'restamp_760fe63656c3',\n\
 flags = { 'allow-oom' },\n\
 callback = function(KEYS, ARGV)\n\
 if not bound then bind() end\n\
@@ -6100,7 +6098,7 @@ local holds = require('holds')\n\
 local seal = require('seal')\n\
 local wallets = require('wallet')\n\
 redis.register_function({\n\
-function_name = 'set_aside_cbed257fd0c8',\n\
+function_name = 'set_aside_760fe63656c3',\n\
 flags = { 'allow-oom' },\n\
 callback = function(KEYS, ARGV)\n\
 if not bound then bind() end\n\
@@ -6200,7 +6198,7 @@ local staleness = require('stale')\n\
 local usage = require('usage')\n\
 local wallets = require('wallet')\n\
 redis.register_function({\n\
-function_name = 'settle_cbed257fd0c8',\n\
+function_name = 'settle_760fe63656c3',\n\
 flags = { 'allow-oom' },\n\
 callback = function(KEYS, ARGV)\n\
 if not bound then bind() end\n\
@@ -6379,7 +6377,7 @@ local holds = require('holds')\n\
 local seal = require('seal')\n\
 local wallets = require('wallet')\n\
 redis.register_function({\n\
-function_name = 'take_back_cbed257fd0c8',\n\
+function_name = 'take_back_760fe63656c3',\n\
 flags = { 'allow-oom' },\n\
 callback = function(KEYS, ARGV)\n\
 if not bound then bind() end\n\
@@ -6466,7 +6464,7 @@ end\n\
 do\n\
 local run = require('run')\n\
 redis.register_function({\n\
-function_name = 'verify_run_cbed257fd0c8',\n\
+function_name = 'verify_run_760fe63656c3',\n\
 flags = { 'no-writes' },\n\
 callback = function(KEYS, ARGV)\n\
 if not bound then bind() end\n\
@@ -6496,7 +6494,7 @@ local grants = require('grants')\n\
 local seal = require('seal')\n\
 local wallets = require('wallet')\n\
 redis.register_function({\n\
-function_name = 'void_cbed257fd0c8',\n\
+function_name = 'void_760fe63656c3',\n\
 flags = { 'allow-oom' },\n\
 callback = function(KEYS, ARGV)\n\
 if not bound then bind() end\n\
