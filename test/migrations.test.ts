@@ -6,6 +6,7 @@ import { isDatabaseUnavailable, openDatabase, type Sql } from '../src/db/connect
 import { migrate } from '../src/db/migrate.ts';
 import { loadWallet } from '../src/db/wallets.ts';
 import { walletOf } from '../src/wallet/keys.ts';
+import { endLockHolder } from './end-lock-holder.ts';
 import { createDatabase, type TestDatabase } from './stores.ts';
 
 const environmentId = 'environment1';
@@ -34,13 +35,7 @@ test('a migration whose session Postgres ends says so, and does not wait for eve
   const migrating = migrate(fresh.url)
     .then(() => undefined)
     .catch((error: unknown) => error);
-  const ended = async () => {
-    const sessions = await other`
-      select pg_terminate_backend(pid) from pg_locks join pg_database on pg_database.oid = pg_locks.database
-      where locktype = 'advisory' and granted and datname = current_database()`;
-    return sessions.length;
-  };
-  await expect.poll(ended, { timeout: 20_000 }).toBe(1);
+  await expect.poll(() => endLockHolder(other), { timeout: 20_000 }).toBe(1);
   expect(isDatabaseUnavailable(await migrating)).toBe(true);
   await locking`rollback`;
   await locking.end();

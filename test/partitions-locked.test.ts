@@ -2,6 +2,7 @@
 import { afterEach, beforeEach, expect, test } from 'vitest';
 import { openDatabase, type Sql } from '../src/db/connect.ts';
 import { withPartitionsLocked } from '../src/db/installation.ts';
+import { endLockHolder } from './end-lock-holder.ts';
 import { createDatabase, type TestDatabase } from './stores.ts';
 
 let database: TestDatabase;
@@ -23,10 +24,6 @@ afterEach(async () => {
   await database.drop();
 });
 
-const endTheHolder = () => others`
-  select pg_terminate_backend(pid) from pg_locks join pg_database on pg_database.oid = pg_locks.database
-  where locktype = 'advisory' and granted and datname = current_database()`;
-
 test('it may be the first use of its connections', async () => {
   expect(await withPartitionsLocked(connections, async () => 'done')).toBe('done');
 });
@@ -44,7 +41,7 @@ test('one works at a time', async () => {
 
 test('a session that was lost hides neither a result nor an error, and does not keep the lock', async () => {
   const lost = async () => {
-    await endTheHolder();
+    await endLockHolder(others);
     return withPartitionsLocked(others, async () => 'another has worked');
   };
   expect(await withPartitionsLocked(connections, lost)).toBe('another has worked');

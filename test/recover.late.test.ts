@@ -9,6 +9,7 @@ import { verifyRunScript } from '../src/wallet/scripts.gen.ts';
 import { openPartitions } from '../src/worker/open-partitions.ts';
 import { recover, type RecoverOptions } from '../src/worker/recover.ts';
 import { startWorker } from './faults/processes.ts';
+import { endLockHolder } from './end-lock-holder.ts';
 import { closeWorld, openWorld, type World } from './ledger.world.ts';
 import { createDatabase, createRedis, type TestDatabase } from './stores.ts';
 
@@ -142,18 +143,13 @@ describe.each(Object.keys(losses))('of partitions %s', (name) => {
   });
 });
 
-/** Postgres ends the session of whoever holds the lock, which is another's then. */
-const endTheSessionWithTheLock = () => world.sql`
-  select pg_terminate_backend(pid) from pg_locks join pg_database on pg_database.oid = pg_locks.database
-  where locktype = 'advisory' and granted and pid <> pg_backend_pid() and datname = current_database()`;
-
 test('a recovery that lost its lock seals nothing of what another has begun', async () => {
   await losses['whose fences are gone']!();
   const entry = outboxKey(7, 2);
   const late = recovery({
     // The last that is asked for before the next epoch begins.
     readDurability: async () => {
-      await endTheSessionWithTheLock();
+      await endLockHolder(world.sql);
       expect((await recovery()).status).toBe('recovered');
       await world.redis.xadd(entry, '1-0', 'e', 'acknowledged');
       return 'fast';
@@ -175,7 +171,7 @@ test.each(['before it has seen the fences', 'after it has seen the fences'])(
     const entry = outboxKey(7, 2);
     let looks = 0;
     const goOnWithoutIt = async () => {
-      await endTheSessionWithTheLock();
+      await endLockHolder(world.sql);
       expect((await recovery()).status).toBe('recovered');
       await world.redis.xadd(entry, '1-0', 'e', 'acknowledged');
     };
